@@ -1,0 +1,7 @@
+export { connect, type Connection, type Database, type Dialect, dialectOf, dialectOfUrl, type Transaction } from './knex.ts';
+export { appendHistory, type Change } from './history.ts';
+export { claimMessage } from './inbox.ts';
+export { migrate } from './migrate.ts';
+export { appendToOutbox, type OutboxMessage } from './outbox.ts';
+export { isRetryable, isUniqueViolation, transaction } from './transaction.ts';
+export { insertIfAbsent } from './upsert.ts';

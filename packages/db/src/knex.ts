@@ -1,0 +1,108 @@
+import knexFactory, { type Knex } from 'knex';
+import pg from 'pg';
+
+export type Dialect = 'postgres' | 'mysql';
+export type Database = Knex;
+/** A connection pool or an open transaction: whatever can run a statement. */
+export type Connection = Knex | Knex.Transaction;
+export type Transaction = Knex.Transaction;
+
+export interface ConnectOptions {
+  /** `postgres://…` or `mysql://…` (MariaDB too). */
+  readonly url: string;
+  /** Largest number of open connections of this process. */
+  readonly poolSize?: number;
+  /** How long a statement waits for a free connection before it fails, in milliseconds. */
+  readonly acquireTimeoutMs?: number;
+}
+
+export function dialectOfUrl(url: string): Dialect {
+  const scheme = new URL(url).protocol;
+  if (scheme === 'postgres:' || scheme === 'postgresql:') return 'postgres';
+  if (scheme === 'mysql:' || scheme === 'mariadb:') return 'mysql';
+  throw new Error(`DATABASE_URL has the unsupported scheme ${scheme}//, expected postgres:// or mysql://`);
+}
+
+/** Sums and big integers arrive as numbers; a value that a number cannot hold exactly is an error, not a rounding. */
+export function exactNumber(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw new RangeError('Integer beyond the safe range.');
+  return value;
+}
+
+const POSTGRES_NUMBERS = new Set([pg.types.builtins.INT8, pg.types.builtins.NUMERIC]);
+
+const postgresTypes = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+    POSTGRES_NUMBERS.has(oid) ? exactNumber : pg.types.getTypeParser(oid, format),
+};
+
+interface MysqlField {
+  readonly type: string;
+  readonly length: number;
+  string(): string | null;
+}
+
+/** MySQL has no booleans, and its decimals and big integers are text: both become what PostgreSQL gives. */
+function mysqlValue(field: MysqlField, next: () => unknown): unknown {
+  if (field.type === 'TINY' && field.length === 1) {
+    const text = field.string();
+    return text === null ? null : text === '1';
+  }
+  if (field.type === 'LONGLONG' || field.type === 'NEWDECIMAL') {
+    const text = field.string();
+    return text === null ? null : exactNumber(text);
+  }
+  return next();
+}
+
+/** Opens a pool; every difference between the dialects that a connection can hide is hidden here. */
+export function connect(options: ConnectOptions): Database {
+  const pool = { min: 0, max: options.poolSize ?? 20 };
+  const acquireConnectionTimeout = options.acquireTimeoutMs ?? 15_000;
+  if (dialectOfUrl(options.url) === 'postgres') {
+    return knexFactory({
+      client: 'pg',
+      // Node's own pg types do not know the `types` override that the driver documents.
+      connection: { connectionString: options.url, types: postgresTypes } as Knex.PgConnectionConfig,
+      pool,
+      acquireConnectionTimeout,
+    });
+  }
+  const url = new URL(options.url);
+  return knexFactory({
+    client: 'mysql2',
+    connection: {
+      host: url.hostname,
+      port: Number(url.port || 3306),
+      user: decodeURIComponent(url.username),
+      password: decodeURIComponent(url.password),
+      database: url.pathname.slice(1),
+      charset: 'utf8mb4',
+      timezone: 'Z',
+      multipleStatements: false,
+      // An UPDATE that matched a row but changed nothing still counts as a match, as on PostgreSQL.
+      flags: ['+FOUND_ROWS'],
+      typeCast: mysqlValue,
+    } as unknown as Knex.MySql2ConnectionConfig,
+    pool: { ...pool, afterCreate: prepareMysqlSession },
+    acquireConnectionTimeout,
+  });
+}
+
+interface MysqlSession {
+  query(sql: string, done: (error: Error | null) => void): void;
+}
+
+/**
+ * READ COMMITTED on both dialects: conditional updates then see what is committed, and InnoDB takes no gap locks.
+ * ANSI quotes and strict mode make bad values fail instead of being truncated.
+ */
+function prepareMysqlSession(session: MysqlSession, done: (error: Error | null, session: MysqlSession) => void) {
+  session.query(
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ANSI_QUOTES', time_zone = '+00:00', tx_isolation = 'READ-COMMITTED'",
+    (error) => done(error, session),
+  );
+}
+
+export const dialectOf = (db: Connection): Dialect => (db.client.config.client === 'pg' ? 'postgres' : 'mysql');

@@ -1,0 +1,47 @@
+import { featureRolesOf, grantedTo, type Permission, storedFeatureRoles } from './permissions.ts';
+
+/** A role of ours in a context: a customer's uuid, `*` for all of them, or empty when the token named none. */
+export interface Grant {
+  readonly role: string;
+  readonly context: string;
+}
+
+/** Who is calling. */
+export interface Actor {
+  /** Local user id; goes into history and logs instead of anything personal. */
+  readonly userId: number;
+  readonly username: string;
+  /** The learner's id on the platform; null when the token has none. */
+  readonly lmsUserId: number | null;
+  readonly isStaff: boolean;
+  readonly isSuperuser: boolean;
+  readonly grants: readonly Grant[];
+}
+
+/** `enterprise_learner:<uuid>` of a token becomes the roles of ours that it maps to (R-RBAC-01, R-RBAC-02). */
+export function grantsOfToken(roles: readonly string[]): Grant[] {
+  return roles.flatMap((text) => {
+    const colon = text.indexOf(':');
+    const systemRole = colon === -1 ? text : text.slice(0, colon);
+    const context = colon === -1 ? '' : text.slice(colon + 1).toLowerCase();
+    return (featureRolesOf[systemRole] ?? []).map((role) => ({ role, context }));
+  });
+}
+
+/** A stored assignment without a customer counts for all of them. */
+export function grantOfAssignment(featureRole: string, enterpriseCustomerUuid: string | null): Grant | null {
+  const role = storedFeatureRoles[featureRole];
+  return role === undefined ? null : { role, context: enterpriseCustomerUuid ?? '*' };
+}
+
+/**
+ * Whether the actor has the permission in the context of one customer. A null context is something that does not
+ * exist or was not named: only a caller who may act everywhere gets as far as being told so (R-RBAC-05).
+ */
+export function isPermitted(actor: Actor, permission: Permission, context: string | null): boolean {
+  if (actor.isSuperuser) return true;
+  const roles: readonly string[] = grantedTo[permission];
+  return actor.grants.some(
+    (grant) => roles.includes(grant.role) && (grant.context === '*' || (context !== null && grant.context === context)),
+  );
+}

@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { invalidInput } from './errors.ts';
+
+/** Input fields of every list: a cursor to go on from, or a page number as the old REST clients send it. */
+export const pageInput = (options: { defaultSize: number; maximumSize: number }) => ({
+  cursor: z.string().max(200).optional().describe('Where to go on: `nextCursor` of the page before.'),
+  page: z.int().min(1).max(1_000_000).optional().describe('Page number from 1; an alternative to the cursor.'),
+  pageSize: z
+    .int()
+    .min(1)
+    .transform((size) => Math.min(size, options.maximumSize))
+    .default(options.defaultSize)
+    .describe(`Items in a page; larger values than ${options.maximumSize} are taken as ${options.maximumSize}.`),
+});
+
+export const pageOutput = <T extends z.ZodType>(item: T) =>
+  z.object({
+    items: z.array(item),
+    nextCursor: z.string().nullable().describe('Give it as `cursor` for the next page; null at the end.'),
+    count: z.int().min(0).describe('Items in all pages together.'),
+    page: z.int().min(1).describe('Number of this page, from 1.'),
+    pageSize: z.int().min(1).describe('Largest number of items in this page.'),
+  });
+
+export interface PageRequest {
+  readonly cursor?: string | undefined;
+  readonly page?: number | undefined;
+  readonly pageSize: number;
+}
+
+export interface Page<T> {
+  readonly items: T[];
+  readonly nextCursor: string | null;
+  readonly count: number;
+  readonly page: number;
+  readonly pageSize: number;
+}
+
+const PREFIX = 'p';
+
+/** The page that a request asks for, from 1. A cursor that is not ours is bad input. */
+export function pageNumber(request: PageRequest): number {
+  if (request.cursor === undefined) return request.page ?? 1;
+  const text = Buffer.from(request.cursor, 'base64url').toString('utf8');
+  const number = text.startsWith(PREFIX) ? Number(text.slice(PREFIX.length)) : Number.NaN;
+  if (!Number.isSafeInteger(number) || number < 1) throw invalidInput({ fields: { cursor: ['Invalid cursor.'] } });
+  return number;
+}
+
+export function pageOf<T>(request: PageRequest, items: T[], count: number): Page<T> {
+  const page = pageNumber(request);
+  const more = page * request.pageSize < count;
+  const nextCursor = more ? Buffer.from(`${PREFIX}${page + 1}`).toString('base64url') : null;
+  return { items, nextCursor, count, page, pageSize: request.pageSize };
+}

@@ -1,0 +1,37 @@
+import type { Database } from '@enterprise-access/db';
+import type { Catalog } from '../upstreams/catalog.ts';
+import type { Ledger } from '../upstreams/ledger.ts';
+import type { Lms } from '../upstreams/lms.ts';
+import type { Clock } from './clock.ts';
+import type { ContextSource } from './contract.ts';
+
+/** What is written where operators look. Never an e-mail address, a token or SQL. */
+export interface Log {
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+}
+
+export interface Settings {
+  /** Public address of this service; part of links in replies. */
+  readonly publicUrl: string;
+  readonly lmsUrl: string;
+  /** Where clients read transactions: ours, or the enterprise-subsidy service. */
+  readonly subsidyUrl: string;
+  readonly allowDeactivationWithSpend: boolean;
+  readonly allocationPriceLowerRatio: number;
+  readonly allocationPriceUpperRatio: number;
+}
+
+/** Everything that a use case may need. A use case asks for the few parts that it uses. */
+export interface Runtime {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly lms: Lms;
+  readonly catalog: Catalog;
+  readonly ledger: Ledger;
+  readonly settings: Settings;
+  /** The customer that something belongs to, by the kind of thing; null when it does not exist. */
+  readonly ownerOf: Readonly<Record<Exclude<ContextSource['from'], 'customer'>, (uuid: string) => Promise<string | null>>>;
+}

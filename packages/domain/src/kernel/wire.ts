@@ -1,0 +1,140 @@
+import { z } from 'zod';
+
+/**
+ * The REST form of a contract's values: snake_case names, ISO 8601 times. The mapping is derived from the schema once,
+ * when the server starts; keys of records are data and stay as they are.
+ */
+export interface WireCodec {
+  /** From the wire to the contract's names. Changes names and texts only; whether the value is right is zod's to say. */
+  readonly decode: (unsafe: unknown) => unknown;
+  readonly encode: (value: unknown) => unknown;
+}
+
+type Step = (value: unknown) => unknown;
+/** Null stands for "as it is": whole subtrees without renames cost nothing. */
+type MaybeStep = Step | null;
+
+export const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+export const camelCase = (name: string): string => name.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase());
+
+interface Definition {
+  readonly type: string;
+  readonly shape?: Record<string, z.ZodType>;
+  readonly element?: z.ZodType;
+  readonly innerType?: z.ZodType;
+  readonly in?: z.ZodType;
+  readonly out?: z.ZodType;
+  readonly options?: readonly z.ZodType[];
+  readonly valueType?: z.ZodType;
+}
+
+export const definitionOf = (schema: z.ZodType): Definition => schema._zod.def as unknown as Definition;
+
+/** The schema inside optionals, defaults and transforms, on the side that callers write. */
+export function unwrapInput(schema: z.ZodType): z.ZodType {
+  const { innerType, in: input } = definitionOf(schema);
+  if (innerType) return unwrapInput(innerType);
+  return input ? unwrapInput(input) : schema;
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+
+const whole = (step: MaybeStep): Step => step ?? ((value) => value);
+
+/** Names and times of one schema, from the wire. */
+function decoder(schema: z.ZodType): MaybeStep {
+  const definition = definitionOf(unwrapInput(schema));
+  if (definition.type === 'date') {
+    return (value) => (typeof value === 'string' ? (instantOf(value) ?? value) : value);
+  }
+  if (definition.type === 'array' && definition.element) {
+    const each = decoder(definition.element);
+    return each && ((value) => (Array.isArray(value) ? value.map(each) : value));
+  }
+  if (definition.type === 'record' && definition.valueType) {
+    const each = decoder(definition.valueType);
+    return each && ((value) => (isRecord(value) ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, each(v)])) : value));
+  }
+  if (definition.type !== 'object' || !definition.shape) return null;
+  const fields = new Map(Object.entries(definition.shape).map(([name, field]) => [snakeCase(name), { name, step: decoder(field) }]));
+  return (value) => {
+    if (!isRecord(value)) return value;
+    const decoded: Record<string, unknown> = {};
+    for (const [key, item] of Object.entries(value)) {
+      const field = fields.get(key);
+      // Unknown names are kept as they came, so that a strict contract can name them in its refusal.
+      decoded[field?.name ?? (key === '__proto__' ? 'proto' : key)] = field?.step ? field.step(item) : item;
+    }
+    return decoded;
+  };
+}
+
+const INSTANT = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?$/;
+
+/** A text without a zone is UTC: what the time means never depends on where the server stands. */
+export function instantOf(text: string): Date | null {
+  const match = INSTANT.exec(text);
+  if (!match) return null;
+  const date = new Date(match[3] === undefined ? `${text.replace(' ', 'T')}Z` : text.replace(' ', 'T'));
+  return Number.isNaN(date.getTime()) ? null : date;
+}
+
+function encoder(schema: z.ZodType): MaybeStep {
+  const definition = definitionOf(schema);
+  const inner = definition.innerType ?? (definition.type === 'pipe' ? definition.out : undefined);
+  if (inner) {
+    const step = encoder(inner);
+    return step && ((value) => (value === null || value === undefined ? value : step(value)));
+  }
+  if (definition.type === 'array' && definition.element) {
+    const each = encoder(definition.element);
+    return each && ((value) => (value as unknown[]).map(each));
+  }
+  if (definition.type === 'record' && definition.valueType) {
+    const each = encoder(definition.valueType);
+    return each && ((value) => Object.fromEntries(Object.entries(value as object).map(([k, v]) => [k, each(v)])));
+  }
+  if (definition.type === 'union' && definition.options) {
+    const options = definition.options.map((option) => ({ option, step: encoder(option) }));
+    if (options.every(({ step }) => step === null)) return null;
+    return (value) => whole(options.find(({ option }) => option.safeParse(value).success)?.step ?? null)(value);
+  }
+  if (definition.type !== 'object' || !definition.shape) return null;
+  const fields = Object.entries(definition.shape).map(([name, field]) => ({ name, wire: snakeCase(name), step: encoder(field) }));
+  if (fields.every(({ name, wire, step }) => name === wire && step === null)) return null;
+  return (value) => {
+    const source = value as Record<string, unknown>;
+    const encoded: Record<string, unknown> = {};
+    for (const { name, wire, step } of fields) {
+      const item = source[name];
+      if (item !== undefined) encoded[wire] = step && item !== null ? step(item) : item;
+    }
+    return encoded;
+  };
+}
+
+/** Derives the codec of a schema. Never touches the schema itself. */
+export const wireCodec = (schema: z.ZodType): WireCodec => ({ decode: whole(decoder(schema)), encode: whole(encoder(schema)) });
+
+/** Path and query values are text: each becomes what its field declares, or stays text for zod to refuse. */
+export function queryDecoder(schema: z.ZodType): (text: string | readonly string[]) => unknown {
+  const inner = unwrapInput(schema);
+  const definition = definitionOf(inner);
+  if (definition.type === 'array' && definition.element) {
+    const each = queryDecoder(definition.element);
+    return (text) => (typeof text === 'string' ? [text] : text).map(each);
+  }
+  const scalar = scalarDecoder(definition);
+  // Of a repeated single value the last one counts, as in the old services.
+  return (text) => scalar(typeof text === 'string' ? text : (text.at(-1) ?? ''));
+}
+
+function scalarDecoder(definition: Definition): (text: string) => unknown {
+  if (definition.type === 'number') return (text) => (/^[+-]?\d{1,16}(\.\d+)?$/.test(text) ? Number(text) : text);
+  if (definition.type === 'boolean') {
+    return (text) => ({ true: true, '1': true, false: false, '0': false })[text.toLowerCase()] ?? text;
+  }
+  if (definition.type === 'date') return (text) => instantOf(text) ?? text;
+  return (text) => text;
+}

@@ -1,0 +1,125 @@
+import type { Transaction as DatabaseTransaction } from '@enterprise-access/db';
+
+/** The store of value that policies draw on, ours or the enterprise-subsidy service. */
+export interface Subsidy {
+  readonly uuid: string;
+  readonly enterpriseCustomerUuid: string;
+  readonly activeDatetime: Date | null;
+  readonly expirationDatetime: Date | null;
+  readonly balanceCents: number;
+  readonly depositsCents: number;
+}
+
+export type TransactionState = 'created' | 'pending' | 'committed' | 'failed';
+
+export interface Reversal {
+  readonly uuid: string;
+  readonly state: TransactionState;
+  readonly idempotencyKey: string;
+  readonly quantityCents: number;
+  readonly metadata: Readonly<Record<string, unknown>> | null;
+  readonly created: Date;
+  readonly modified: Date;
+}
+
+export interface LedgerTransaction {
+  readonly uuid: string;
+  readonly state: TransactionState;
+  readonly idempotencyKey: string;
+  readonly subsidyUuid: string;
+  readonly lmsUserId: number | null;
+  /** Personal data. */
+  readonly lmsUserEmail: string | null;
+  readonly contentKey: string | null;
+  readonly parentContentKey: string | null;
+  readonly contentTitle: string | null;
+  readonly courseRunStartDate: Date | null;
+  /** Negative when value leaves. */
+  readonly quantityCents: number;
+  readonly fulfillmentIdentifier: string | null;
+  readonly subsidyAccessPolicyUuid: string | null;
+  readonly metadata: Readonly<Record<string, unknown>> | null;
+  readonly created: Date;
+  readonly modified: Date;
+  readonly reversal: Reversal | null;
+}
+
+/** The stored intent to spend: everything that repeating the spend after a crash needs. */
+export interface Spend {
+  /** Of the redemption, and of the transaction when the ledger is ours. */
+  readonly uuid: string;
+  readonly idempotencyKey: string;
+  readonly subsidyUuid: string;
+  readonly policyUuid: string;
+  readonly enterpriseCustomerUuid: string;
+  readonly lmsUserId: number;
+  readonly contentKey: string;
+  readonly priceCents: number;
+  readonly requestedPriceCents: number | null;
+  readonly metadata: Readonly<Record<string, unknown>> | null;
+  readonly content: SpendContent;
+}
+
+/** Snapshot of the learner and the course at the time of the spend (R-LED-15). */
+export interface SpendContent {
+  /** Personal data. */
+  readonly lmsUserEmail: string | null;
+  readonly parentContentKey: string | null;
+  readonly title: string | null;
+  readonly courseRunStartDate: string | null;
+}
+
+/** How a spend ended. An unknown end is an exception, and the spend stays pending. */
+export type Settlement =
+  | { readonly outcome: 'committed'; readonly transactionUuid: string; readonly fulfillmentIdentifier: string | null; readonly remote?: LedgerTransaction }
+  | { readonly outcome: 'refused'; readonly code: string; readonly detail: string; readonly status: number };
+
+export interface DepositRequest {
+  readonly subsidyUuid: string;
+  readonly quantityCents: number;
+  readonly salesContractReferenceId: string;
+  readonly idempotencyKey: string;
+}
+
+/**
+ * The ledger as spending sees it. A spend is held, settled and recorded: `hold` and `record` run in the caller's
+ * transactions, `settle` between them and outside of both, because it may take the network.
+ */
+export interface Ledger {
+  subsidies(uuids: readonly string[]): Promise<ReadonlyMap<string, Subsidy>>;
+  /** All transactions of a learner for the given content, in any state, oldest first. */
+  transactions(query: {
+    readonly subsidyUuids: readonly string[];
+    readonly lmsUserId: number;
+    readonly contentKeys: readonly string[];
+  }): Promise<LedgerTransaction[]>;
+  /** Takes the price; null is success, otherwise what stands against it. */
+  hold(trx: DatabaseTransaction, spend: Spend, now: Date): Promise<'insufficient' | 'already_redeemed' | null>;
+  /** Safe to repeat under the spend's key. */
+  settle(spend: Spend): Promise<Settlement>;
+  /** Stores the end of the spend; false when somebody else already did. */
+  record(trx: DatabaseTransaction, spend: Spend, settlement: Settlement, now: Date): Promise<void>;
+  /** Adds value once per key. A refusal is a `LedgerRefusal`. */
+  deposit(request: DepositRequest): Promise<void>;
+  /** Standing enrolments per learner paid through a policy. */
+  enrollmentCounts(subsidyUuid: string, policyUuid: string): Promise<ReadonlyMap<number, number>>;
+}
+
+/** The ledger understood and said no. */
+export class LedgerRefusal extends Error {
+  override readonly name = 'LedgerRefusal';
+  readonly code: string;
+  readonly status: number;
+  constructor(code: string, detail: string, status = 422) {
+    super(detail);
+    this.code = code;
+    this.status = status;
+  }
+}
+
+export const isStanding = (transaction: LedgerTransaction): boolean =>
+  transaction.state === 'committed' && transaction.reversal?.state !== 'committed';
+
+export const isActive = (subsidy: Subsidy, now: Date): boolean =>
+  (subsidy.activeDatetime === null || subsidy.activeDatetime <= now) &&
+  (subsidy.expirationDatetime === null || now <= subsidy.expirationDatetime);

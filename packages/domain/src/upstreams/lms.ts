@@ -1,0 +1,187 @@
+import { z } from 'zod';
+import type { Cache } from '../kernel/cache.ts';
+import { type Upstream, UpstreamRefusal } from './http.ts';
+
+export interface Learner {
+  readonly lmsUserId: number;
+  readonly email: string;
+  readonly groupUuids: readonly string[];
+}
+
+export interface AdminContact {
+  readonly email: string | null;
+  readonly lmsUserId: number | null;
+}
+
+export interface Customer {
+  readonly uuid: string;
+  readonly name: string;
+  readonly slug: string;
+  readonly contactEmail: string | null;
+  readonly admins: readonly AdminContact[];
+}
+
+export interface Enrollment {
+  readonly lmsUserId: number;
+  readonly courseRunKey: string;
+  /** Ledger transaction that pays; the LMS enrols once per transaction. */
+  readonly transactionUuid: string;
+  /** Enrol although the deadline has passed. */
+  readonly force: boolean;
+}
+
+export interface GroupMembersQuery {
+  readonly groupUuid: string;
+  readonly sortBy?: string | undefined;
+  readonly userQuery?: string | undefined;
+  readonly showRemoved?: boolean | undefined;
+  readonly isReversed?: boolean | undefined;
+  readonly learners?: readonly string[] | undefined;
+}
+
+const groupMember = z.object({
+  enterprise_customer_user_id: z.number().nullable(),
+  lms_user_id: z.number().nullable(),
+  pending_enterprise_customer_user_id: z.number().nullable(),
+  enterprise_group_membership_uuid: z.string(),
+  member_details: z.object({ user_email: z.string(), user_name: z.string().nullish() }),
+  recent_action: z.string().nullish(),
+  status: z.string().nullish(),
+  activated_at: z.string().nullish(),
+});
+export type GroupMember = z.infer<typeof groupMember>;
+
+export interface GroupMembersPage {
+  readonly members: readonly GroupMember[];
+  readonly count: number;
+  readonly pages: number;
+}
+
+/** What we ask of the LMS. */
+export interface Lms {
+  customer(uuid: string): Promise<Customer | null>;
+  /** The learner's link to the customer, or null: not linked, or not active there. */
+  learner(customerUuid: string, lmsUserId: number): Promise<Learner | null>;
+  groupMembers(query: GroupMembersQuery, page: number): Promise<GroupMembersPage>;
+  allGroupMembers(query: GroupMembersQuery): Promise<readonly GroupMember[]>;
+  /** Enrols and returns the fulfilment's id. A refusal is an `UpstreamRefusal`. Safe to repeat. */
+  enroll(customerUuid: string, enrollment: Enrollment): Promise<string>;
+}
+
+const learnersReply = z.object({
+  results: z.array(
+    z.object({
+      enterprise_customer: z.object({ uuid: z.string() }),
+      user: z.object({ id: z.number(), email: z.string() }).nullable(),
+      enterprise_group: z.array(z.string()).nullish(),
+    }),
+  ),
+});
+
+const customerReply = z.object({
+  uuid: z.string(),
+  name: z.string(),
+  slug: z.string(),
+  contact_email: z.string().nullish(),
+  admin_users: z.array(z.object({ email: z.string(), lms_user_id: z.number().nullable() })).nullish(),
+});
+
+const membersReply = z.object({ next: z.string().nullable(), count: z.number(), num_pages: z.number(), results: z.array(groupMember) });
+
+const enrollmentReply = z.object({
+  successes: z.array(z.object({ enterprise_fulfillment_source_uuid: z.string().nullish() })),
+});
+
+const HIT_MS = 600_000;
+// Someone who was linked a moment ago shall not be told for ten minutes that he is not.
+const MISS_MS = 5_000;
+const CUSTOMER_MS = 300_000;
+const MAXIMUM_PAGES = 200;
+
+export function httpLms(call: Upstream, cache: Cache): Lms {
+  const membersPage = (query: GroupMembersQuery, page: number, pageSize?: number) =>
+    call({
+      path: `/enterprise/api/v1/enterprise-group/${encodeURIComponent(query.groupUuid)}/learners/`,
+      query: {
+        sort_by: query.sortBy,
+        user_query: query.userQuery,
+        show_removed: query.showRemoved || undefined,
+        is_reversed: query.isReversed || undefined,
+        learners: query.learners,
+        page,
+        page_size: pageSize,
+      },
+      reply: membersReply,
+    });
+
+  return {
+    customer: (uuid) =>
+      cache.wrap(`lms:customer:1:${uuid}`, (found) => (found ? CUSTOMER_MS : MISS_MS), async () => {
+        try {
+          const found = await call({ path: `/enterprise/api/v1/enterprise-customer/${uuid}/`, reply: customerReply });
+          return {
+            uuid: found.uuid,
+            name: found.name,
+            slug: found.slug,
+            contactEmail: found.contact_email || null,
+            admins: (found.admin_users ?? []).map((admin) => ({ email: admin.email, lmsUserId: admin.lms_user_id })),
+          };
+        } catch (error) {
+          if (error instanceof UpstreamRefusal && error.status === 404) return null;
+          throw error;
+        }
+      }),
+
+    learner: (customerUuid, lmsUserId) =>
+      cache.wrap(`lms:learner:1:${customerUuid}:${lmsUserId}`, (found) => (found ? HIT_MS : MISS_MS), async () => {
+        const { results } = await call({
+          path: '/enterprise/api/v1/enterprise-learner/',
+          query: { enterprise_customer_uuid: customerUuid, user_ids: lmsUserId },
+          reply: learnersReply,
+        });
+        const found = results.find((item) => item.enterprise_customer.uuid === customerUuid && item.user?.id === lmsUserId);
+        return found?.user ? { lmsUserId, email: found.user.email, groupUuids: found.enterprise_group ?? [] } : null;
+      }),
+
+    async groupMembers(query, page) {
+      const found = await membersPage(query, page);
+      return { members: found.results, count: found.count, pages: found.num_pages };
+    },
+
+    async allGroupMembers(query) {
+      const members: GroupMember[] = [];
+      for (let page = 1; page <= MAXIMUM_PAGES; page += 1) {
+        const found = await membersPage(query, page, 500);
+        members.push(...found.results);
+        if (found.next === null) break;
+      }
+      return members;
+    },
+
+    async enroll(customerUuid, enrollment) {
+      const { successes } = await call({
+        method: 'POST',
+        path: `/enterprise/api/v1/enterprise-customer/${customerUuid}/enroll_learners_in_courses/`,
+        // The LMS enrols once per transaction, so an unanswered call may be sent again.
+        repeatable: true,
+        timeoutMs: 20_000,
+        body: {
+          enrollments_info: [
+            {
+              user_id: enrollment.lmsUserId,
+              course_run_key: enrollment.courseRunKey,
+              transaction_id: enrollment.transactionUuid,
+              ...(enrollment.force ? { force_enrollment: true } : {}),
+            },
+          ],
+        },
+        reply: enrollmentReply,
+      });
+      const [success] = successes;
+      if (successes.length !== 1 || !success?.enterprise_fulfillment_source_uuid) {
+        throw new UpstreamRefusal('lms', 409, { detail: 'The learner was not enrolled.' });
+      }
+      return success.enterprise_fulfillment_source_uuid;
+    },
+  };
+}
