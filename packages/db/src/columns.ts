@@ -47,20 +47,17 @@ export const createTable = (
   });
 
 /**
- * Uniqueness among some rows only, as a real constraint: a generated column holds the key for those rows and null
- * for the others, and null never collides.
+ * Uniqueness among some rows only, as a real constraint on both dialects: a generated flag is 1 for those rows and null
+ * for the others, and a key that holds a null never collides.
  */
 export async function uniqueAmong(
   db: Connection,
   table: string,
   options: { name: string; among: string; key: readonly string[] },
 ): Promise<void> {
-  const mysql = dialectOf(db) === 'mysql';
-  const parts = options.key.map((column) => (mysql ? `"${column}"` : `"${column}"::text`));
-  const key = mysql ? `concat(${parts.join(`, ':', `)})` : parts.join(` || ':' || `);
-  const type = mysql ? 'varchar(400) character set utf8mb4 collate utf8mb4_bin' : 'varchar(400)';
   await db.raw(
-    `alter table "${table}" add column "${options.name}" ${type} generated always as (case when ${options.among} then ${key} end) stored`,
+    `alter table "${table}" add column "${options.name}" smallint generated always as (case when ${options.among} then 1 end) stored`,
   );
-  await db.raw(`create unique index "${table}_${options.name}" on "${table}" ("${options.name}")`);
+  const key = [...options.key, options.name].map((column) => `"${column}"`).join(', ');
+  await db.raw(`create unique index "${table}_${options.name}" on "${table}" (${key})`);
 }

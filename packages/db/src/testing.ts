@@ -1,0 +1,86 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect, type Database, type Dialect } from './knex.ts';
+import { migrate } from './migrate.ts';
+import { findMariadb, type RunningServer, startMariadb, startPostgres } from './servers/index.ts';
+
+/** Where test databases are made, per dialect: a URL of the server's own database, or why there is none. */
+export type TestServers = Readonly<Record<Dialect, { readonly adminUrl: string } | { readonly skipped: string }>>;
+
+const TEMPLATE = 'enterprise_access_template';
+const ADMIN_DATABASE = { postgres: 'postgres', mysql: 'mysql' } as const;
+
+const withDatabase = (adminUrl: string, name: string): string => {
+  const url = new URL(adminUrl);
+  url.pathname = `/${name}`;
+  return url.href;
+};
+
+/** Starts what the tests need; a server given by `TEST_POSTGRES_URL` or `TEST_MYSQL_URL` is used instead of our own. */
+export async function startTestServers(): Promise<{ servers: TestServers; stop: () => Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'enterprise-access-test-'));
+  const running: RunningServer[] = [];
+  const started = async (server: Promise<RunningServer>, database: string) => {
+    const ready = await server;
+    running.push(ready);
+    return { adminUrl: ready.url(database) };
+  };
+  const postgres = process.env.TEST_POSTGRES_URL
+    ? { adminUrl: process.env.TEST_POSTGRES_URL }
+    : await started(startPostgres({ dataDir: join(folder, 'postgres'), durable: false, maxConnections: 300 }), ADMIN_DATABASE.postgres);
+  const mysql = process.env.TEST_MYSQL_URL
+    ? { adminUrl: process.env.TEST_MYSQL_URL }
+    : findMariadb() === null
+      ? { skipped: 'mariadbd is not installed and TEST_MYSQL_URL is not set' }
+      : await started(startMariadb({ dataDir: join(folder, 'mariadb'), durable: false }), ADMIN_DATABASE.mysql);
+  await makeTemplate(postgres.adminUrl);
+  return {
+    servers: { postgres, mysql },
+    async stop() {
+      await Promise.all(running.map((server) => server.stop()));
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** PostgreSQL copies a migrated database in a moment; the migrations run once for all test files. */
+async function makeTemplate(adminUrl: string): Promise<void> {
+  const admin = connect({ url: adminUrl, poolSize: 1 });
+  await admin.raw(`drop database if exists ${TEMPLATE}`);
+  await admin.raw(`create database ${TEMPLATE}`);
+  await admin.destroy();
+  const template = connect({ url: withDatabase(adminUrl, TEMPLATE), poolSize: 1 });
+  await migrate(template);
+  await template.destroy();
+}
+
+export interface TestDatabase {
+  readonly db: Database;
+  readonly url: string;
+  readonly drop: () => Promise<void>;
+}
+
+/** A migrated database of the caller's own, in well under a second. */
+export async function createTestDatabase(servers: TestServers, dialect: Dialect, poolSize = 10): Promise<TestDatabase> {
+  const server = servers[dialect];
+  if ('skipped' in server) throw new Error(server.skipped);
+  const name = `test_${randomBytes(8).toString('hex')}`;
+  const url = withDatabase(server.adminUrl, name);
+  const admin = connect({ url: server.adminUrl, poolSize: 1 });
+  await admin.raw(dialect === 'postgres' ? `create database ${name} template ${TEMPLATE}` : `create database ${name}`);
+  await admin.destroy();
+  const db = connect({ url, poolSize });
+  if (dialect === 'mysql') await migrate(db);
+  return {
+    db,
+    url,
+    async drop() {
+      await db.destroy();
+      const cleaner = connect({ url: server.adminUrl, poolSize: 1 });
+      await cleaner.raw(dialect === 'postgres' ? `drop database ${name} with (force)` : `drop database ${name}`);
+      await cleaner.destroy();
+    },
+  };
+}

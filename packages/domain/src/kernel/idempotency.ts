@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto';
+import { insertIfAbsent } from '@enterprise-access/db';
+import superjson from 'superjson';
+import { z } from 'zod';
+import { idempotencyKeyInUse, idempotencyKeyReused, invalidInput } from './errors.ts';
+import type { Runtime } from './runtime.ts';
+
+/** How long a reply is replayed, in milliseconds. */
+export const REPLAY_MS = 24 * 3_600_000;
+/** After this long without an end the process that held the key is taken for dead. */
+const ABANDONED_MS = 60_000;
+
+interface Attempt {
+  readonly actor: string;
+  readonly operation: string;
+  readonly key: string;
+  readonly input: unknown;
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** The same input gives the same text, whatever the order in which its names were written. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_name, item: unknown) =>
+    typeof item === 'object' && item !== null && !Array.isArray(item) && !(item instanceof Date)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item,
+  ) ?? '';
+
+const stored = z.object({
+  fingerprint: z.string(),
+  reply: z.union([z.string(), z.record(z.string(), z.unknown())]).nullable(),
+  created: z.date(),
+  started: z.date(),
+});
+
+/**
+ * Runs a mutation once per caller, operation and key, and replays its reply for a day. Only successes are stored: a
+ * refused mutation changed nothing, so the same key may try again. Handlers are safe to repeat by themselves; the key
+ * saves the work and guarantees the same reply.
+ */
+export async function once<R extends { ok: boolean }>(
+  runtime: Pick<Runtime, 'db' | 'clock'>,
+  attempt: Attempt,
+  run: () => Promise<R>,
+): Promise<R> {
+  if (attempt.key.length === 0 || attempt.key.length > 255) {
+    throw invalidInput({ fields: { idempotency_key: ['Ensure this header has 1 to 255 characters.'] } });
+  }
+  const { db, clock } = runtime;
+  const now = clock();
+  const row = { actor: sha256(attempt.actor), operation: attempt.operation, idempotency_key: attempt.key };
+  const fingerprint = sha256(canonical(attempt.input));
+  const claimed = await insertIfAbsent(db, 'idempotency_records', { ...row, fingerprint, created: now, started: now });
+  if (!claimed) {
+    const found = await db('idempotency_records').where(row).first('fingerprint', 'reply', 'created', 'started');
+    const before = stored.safeParse(found);
+    // Gone in the meantime: the first attempt was refused and released the key.
+    if (!before.success) throw idempotencyKeyInUse({});
+    const isOver = now.getTime() - before.data.created.getTime() > REPLAY_MS;
+    if (!isOver && before.data.fingerprint !== fingerprint) throw idempotencyKeyReused({});
+    if (!isOver && before.data.reply !== null) return replay<R>(before.data.reply);
+    const isAbandoned = now.getTime() - before.data.started.getTime() > ABANDONED_MS;
+    if (!isOver && !isAbandoned) throw idempotencyKeyInUse({});
+    const taken = await db('idempotency_records')
+      .where({ ...row, started: before.data.started })
+      .update({ fingerprint, reply: null, started: now, ...(isOver ? { created: now } : {}) });
+    if (taken === 0) throw idempotencyKeyInUse({});
+  }
+  const result = await run();
+  if (result.ok && 'data' in result) {
+    await db('idempotency_records').where(row).update({ reply: JSON.stringify(superjson.serialize(result.data)) });
+  } else {
+    await db('idempotency_records').where(row).delete();
+  }
+  return result;
+}
+
+function replay<R>(reply: string | Record<string, unknown>): R {
+  const serialized = typeof reply === 'string' ? JSON.parse(reply) : reply;
+  // The shape that tRPC's middleware hands on after a success.
+  return { ok: true, marker: 'middlewareMarker', data: superjson.deserialize(serialized) } as R;
+}
