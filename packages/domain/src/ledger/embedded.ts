@@ -1,0 +1,143 @@
+import { transaction } from '@enterprise-access/db';
+import { newUuid } from '../kernel/ids.ts';
+import type { Runtime } from '../kernel/runtime.ts';
+import { UpstreamRefusal } from '../upstreams/http.ts';
+import { type Ledger, LedgerRefusal, type LedgerTransaction, type Settlement, type Spend } from '../upstreams/ledger.ts';
+import { addBalance, endTransaction, insertTransaction, takeBalance } from './entries.ts';
+import { enrollmentCounts, findSubsidies, ledgerOf, readTransactions, selectTransactions } from './store.ts';
+
+type Deps = Pick<Runtime, 'db' | 'clock' | 'lms'>;
+
+/** The spend as a transaction in flight: value is taken, the learner is not enrolled yet. */
+const inFlight = (spend: Spend, now: Date): LedgerTransaction => ({
+  uuid: spend.uuid,
+  state: 'pending',
+  idempotencyKey: spend.idempotencyKey,
+  subsidyUuid: spend.subsidyUuid,
+  lmsUserId: spend.lmsUserId,
+  lmsUserEmail: spend.content.lmsUserEmail,
+  contentKey: spend.contentKey,
+  parentContentKey: spend.content.parentContentKey,
+  contentTitle: spend.content.title,
+  courseRunStartDate: spend.content.courseRunStartDate === null ? null : new Date(spend.content.courseRunStartDate),
+  quantityCents: -spend.priceCents,
+  fulfillmentIdentifier: null,
+  subsidyAccessPolicyUuid: spend.policyUuid,
+  metadata: spend.metadata,
+  created: now,
+  modified: now,
+  reversal: null,
+});
+
+/**
+ * The ledger in our own database. Value moves in the transaction of the redemption; only the enrolment, which is the
+ * fulfilment, happens between the two transactions of a spend.
+ */
+export function embeddedLedger(deps: Deps): Ledger {
+  const { db, clock, lms } = deps;
+  // A subsidy never changes its ledger.
+  const ledgers = new Map<string, string>();
+  const ledgerUuidOf = async (subsidyUuid: string): Promise<string> => {
+    const known = ledgers.get(subsidyUuid) ?? (await ledgerOf(db, subsidyUuid));
+    if (known === null) throw new LedgerRefusal('subsidy_not_found', 'The subsidy does not exist.');
+    ledgers.set(subsidyUuid, known);
+    return known;
+  };
+
+  return {
+    subsidies: (uuids) => findSubsidies(db, uuids),
+
+    transactions: ({ subsidyUuids, lmsUserId, contentKeys }) =>
+      readTransactions(
+        selectTransactions(db)
+          .whereIn('s.uuid', subsidyUuids)
+          .where('t.lms_user_id', lmsUserId)
+          .whereIn('t.content_key', contentKeys)
+          .orderBy(['t.created', 't.uuid']),
+      ),
+
+    async hold(trx, spend, now) {
+      const ledgerUuid = await ledgerUuidOf(spend.subsidyUuid);
+      if (!(await takeBalance(trx, ledgerUuid, spend.priceCents))) return 'insufficient';
+      await insertTransaction(trx, ledgerUuid, inFlight(spend, now));
+      return null;
+    },
+
+    async settle(spend): Promise<Settlement> {
+      try {
+        const fulfillmentIdentifier = await lms.enroll(spend.enterpriseCustomerUuid, {
+          lmsUserId: spend.lmsUserId,
+          courseRunKey: spend.contentKey,
+          transactionUuid: spend.uuid,
+          force: spend.metadata?.allow_late_enrollment === true,
+        });
+        return { outcome: 'committed', transactionUuid: spend.uuid, fulfillmentIdentifier };
+      } catch (error) {
+        if (!(error instanceof UpstreamRefusal)) throw error;
+        return { outcome: 'refused', code: 'enrollment_error', detail: 'The learner could not be enrolled.', status: error.status };
+      }
+    },
+
+    async record(trx, spend, settlement, now) {
+      const fulfillmentIdentifier = settlement.outcome === 'committed' ? settlement.fulfillmentIdentifier : null;
+      const state = settlement.outcome === 'committed' ? 'committed' : 'failed';
+      await endTransaction(trx, await ledgerUuidOf(spend.subsidyUuid), spend.uuid, { state, fulfillmentIdentifier, at: now });
+    },
+
+    async deposit(request) {
+      const ledgerUuid = await ledgerUuidOf(request.subsidyUuid);
+      const now = clock();
+      const subsidy = (await findSubsidies(db, [request.subsidyUuid])).get(request.subsidyUuid);
+      if (subsidy?.expirationDatetime && subsidy.expirationDatetime < now) {
+        throw new LedgerRefusal('deposit_on_expired_subsidy', 'Cannot create a deposit in an expired subsidy');
+      }
+      await transaction(db, async (trx) => {
+        await addBalance(trx, ledgerUuid, request.quantityCents);
+        const before = await trx('ledger_transactions').where({ ledger_uuid: ledgerUuid, idempotency_key: request.idempotencyKey }).first('uuid');
+        // The held ledger row keeps a second caller with this key behind us.
+        if (before) return addBalance(trx, ledgerUuid, -request.quantityCents);
+        await trx('ledgers')
+          .where({ uuid: ledgerUuid })
+          .update({ deposits_cents: trx.raw('deposits_cents + ?', [request.quantityCents]) });
+        const uuid = newUuid();
+        await insertTransaction(trx, ledgerUuid, depositEntry(uuid, request, now));
+        await trx('ledger_deposits').insert({
+          uuid: newUuid(),
+          ledger_uuid: ledgerUuid,
+          transaction_uuid: uuid,
+          desired_deposit_quantity_cents: request.quantityCents,
+          sales_contract_reference_id: request.salesContractReferenceId,
+          provider_slug: 'salesforce_opportunity_line_item',
+          created: now,
+        });
+        return undefined;
+      });
+    },
+
+    enrollmentCounts: (subsidyUuid, policyUuid) => enrollmentCounts(db, subsidyUuid, policyUuid),
+  };
+}
+
+export const depositEntry = (
+  uuid: string,
+  deposit: { subsidyUuid: string; quantityCents: number; idempotencyKey: string },
+  now: Date,
+): LedgerTransaction => ({
+  uuid,
+  state: 'committed',
+  idempotencyKey: deposit.idempotencyKey,
+  subsidyUuid: deposit.subsidyUuid,
+  lmsUserId: null,
+  lmsUserEmail: null,
+  contentKey: null,
+  parentContentKey: null,
+  contentTitle: null,
+  courseRunStartDate: null,
+  quantityCents: deposit.quantityCents,
+  fulfillmentIdentifier: null,
+  subsidyAccessPolicyUuid: null,
+  metadata: null,
+  created: now,
+  modified: now,
+  reversal: null,
+});

@@ -1,0 +1,98 @@
+import { appendHistory, appendToOutbox, type Transaction } from '@enterprise-access/db';
+import { newUuid } from '../kernel/ids.ts';
+import type { LedgerTransaction } from '../upstreams/ledger.ts';
+import { transactionChanged } from './events.ts';
+import { findTransaction } from './store.ts';
+
+/** Takes value from a ledger unless it would go below zero. Conditional: no number of callers can overdraw. */
+export const takeBalance = async (trx: Transaction, ledgerUuid: string, cents: number): Promise<boolean> =>
+  (await trx('ledgers')
+    .where({ uuid: ledgerUuid })
+    .where('balance_cents', '>=', cents)
+    .update({ balance_cents: trx.raw('balance_cents - ?', [cents]) })) === 1;
+
+export const addBalance = (trx: Transaction, ledgerUuid: string, cents: number) =>
+  trx('ledgers')
+    .where({ uuid: ledgerUuid })
+    .update({ balance_cents: trx.raw('balance_cents + ?', [cents]) });
+
+/** Stores a transaction with its history and, for redemptions, its event: every consumer of ours needs a learner. */
+export async function insertTransaction(trx: Transaction, ledgerUuid: string, entry: LedgerTransaction): Promise<void> {
+  await trx('ledger_transactions').insert({
+    uuid: entry.uuid,
+    ledger_uuid: ledgerUuid,
+    idempotency_key: entry.idempotencyKey,
+    quantity_cents: entry.quantityCents,
+    state: entry.state,
+    is_reversed: false,
+    metadata: entry.metadata && JSON.stringify(entry.metadata),
+    lms_user_id: entry.lmsUserId,
+    lms_user_email: entry.lmsUserEmail,
+    content_key: entry.contentKey,
+    parent_content_key: entry.parentContentKey,
+    content_title: entry.contentTitle,
+    course_run_start_date: entry.courseRunStartDate,
+    fulfillment_identifier: entry.fulfillmentIdentifier,
+    subsidy_access_policy_uuid: entry.subsidyAccessPolicyUuid,
+    created: entry.created,
+    modified: entry.modified,
+  });
+  await appendHistory(trx, 'ledger_transactions', withoutEmail(entry), { type: '+', actorUserId: null, reason: null, at: entry.created });
+  if (entry.lmsUserId !== null) await appendToOutbox(trx, entry.created, [transactionChanged('created', entry, ledgerUuid)]);
+}
+
+/** Ends a transaction that is in flight; null when somebody else ended it before. */
+export async function endTransaction(
+  trx: Transaction,
+  ledgerUuid: string,
+  uuid: string,
+  end: { state: 'committed' | 'failed'; fulfillmentIdentifier: string | null; at: Date },
+): Promise<LedgerTransaction | null> {
+  const ended = await trx('ledger_transactions')
+    .where({ uuid })
+    .whereIn('state', ['created', 'pending'])
+    .update({ state: end.state, fulfillment_identifier: end.fulfillmentIdentifier, modified: end.at });
+  if (ended === 0) return null;
+  const after = await findTransaction(trx, uuid);
+  if (!after) return null;
+  if (end.state === 'failed') await addBalance(trx, ledgerUuid, -after.quantityCents);
+  await appendHistory(trx, 'ledger_transactions', withoutEmail(after), { type: '~', actorUserId: null, reason: null, at: end.at });
+  await appendToOutbox(trx, end.at, [transactionChanged(end.state, after, ledgerUuid)]);
+  return after;
+}
+
+/** The address is in the row itself, where retirement finds it; history keeps no second copy. */
+const withoutEmail = ({ lmsUserEmail: _email, ...rest }: LedgerTransaction) => rest;
+
+export interface ReversalRequest {
+  readonly transaction: LedgerTransaction;
+  readonly ledgerUuid: string;
+  readonly idempotencyKey: string;
+  readonly metadata: Readonly<Record<string, unknown>> | null;
+  readonly at: Date;
+}
+
+/** Gives the value of a committed transaction back, once (R-LED-07). False when it was reversed already. */
+export async function insertReversal(trx: Transaction, request: ReversalRequest): Promise<boolean> {
+  const { transaction, at } = request;
+  const marked = await trx('ledger_transactions')
+    .where({ uuid: transaction.uuid, state: 'committed', is_reversed: false })
+    .update({ is_reversed: true, modified: at });
+  if (marked === 0) return false;
+  await addBalance(trx, request.ledgerUuid, -transaction.quantityCents);
+  await trx('ledger_reversals').insert({
+    uuid: newUuid(),
+    transaction_uuid: transaction.uuid,
+    idempotency_key: request.idempotencyKey,
+    quantity_cents: -transaction.quantityCents,
+    state: 'committed',
+    metadata: request.metadata && JSON.stringify(request.metadata),
+    created: at,
+    modified: at,
+  });
+  const after = await findTransaction(trx, transaction.uuid);
+  if (!after) return false;
+  await appendHistory(trx, 'ledger_transactions', withoutEmail(after), { type: '~', actorUserId: null, reason: 'Reversed', at });
+  if (after.lmsUserId !== null) await appendToOutbox(trx, at, [transactionChanged('reversed', after, request.ledgerUuid)]);
+  return true;
+}

@@ -1,0 +1,159 @@
+import type { Connection } from '@enterprise-access/db';
+import type { LedgerTransaction, Reversal, Subsidy, TransactionState } from '../upstreams/ledger.ts';
+
+type Json = Readonly<Record<string, unknown>> | string | null;
+
+interface TransactionRow {
+  uuid: string;
+  ledger_uuid: string;
+  idempotency_key: string;
+  quantity_cents: number;
+  state: TransactionState;
+  metadata: Json;
+  lms_user_id: number | null;
+  lms_user_email: string | null;
+  content_key: string | null;
+  parent_content_key: string | null;
+  content_title: string | null;
+  course_run_start_date: Date | null;
+  fulfillment_identifier: string | null;
+  subsidy_access_policy_uuid: string | null;
+  created: Date;
+  modified: Date;
+  subsidy_uuid: string;
+  reversal_uuid: string | null;
+  reversal_state: TransactionState | null;
+  reversal_key: string | null;
+  reversal_quantity: number | null;
+  reversal_metadata: Json;
+  reversal_created: Date | null;
+  reversal_modified: Date | null;
+}
+
+/** MariaDB keeps JSON as text. */
+const parsed = (json: Json): Readonly<Record<string, unknown>> | null => (typeof json === 'string' ? JSON.parse(json) : json);
+
+function reversalOf(row: TransactionRow): Reversal | null {
+  if (row.reversal_uuid === null || row.reversal_created === null || row.reversal_modified === null) return null;
+  return {
+    uuid: row.reversal_uuid,
+    state: row.reversal_state ?? 'committed',
+    idempotencyKey: row.reversal_key ?? '',
+    quantityCents: row.reversal_quantity ?? 0,
+    metadata: parsed(row.reversal_metadata),
+    created: row.reversal_created,
+    modified: row.reversal_modified,
+  };
+}
+
+const transactionOf = (row: TransactionRow): LedgerTransaction => ({
+  uuid: row.uuid,
+  state: row.state,
+  idempotencyKey: row.idempotency_key,
+  subsidyUuid: row.subsidy_uuid,
+  lmsUserId: row.lms_user_id,
+  lmsUserEmail: row.lms_user_email,
+  contentKey: row.content_key,
+  parentContentKey: row.parent_content_key,
+  contentTitle: row.content_title,
+  courseRunStartDate: row.course_run_start_date,
+  quantityCents: row.quantity_cents,
+  fulfillmentIdentifier: row.fulfillment_identifier,
+  subsidyAccessPolicyUuid: row.subsidy_access_policy_uuid,
+  metadata: parsed(row.metadata),
+  created: row.created,
+  modified: row.modified,
+  reversal: reversalOf(row),
+});
+
+/** Transactions with their reversals, to be narrowed by the caller. */
+export const selectTransactions = (db: Connection) =>
+  db('ledger_transactions as t')
+    .join('subsidies as s', 's.ledger_uuid', 't.ledger_uuid')
+    .leftJoin('ledger_reversals as r', 'r.transaction_uuid', 't.uuid')
+    .select('t.*', {
+      subsidy_uuid: 's.uuid',
+      reversal_uuid: 'r.uuid',
+      reversal_state: 'r.state',
+      reversal_key: 'r.idempotency_key',
+      reversal_quantity: 'r.quantity_cents',
+      reversal_metadata: 'r.metadata',
+      reversal_created: 'r.created',
+      reversal_modified: 'r.modified',
+    });
+
+export const readTransactions = async (query: ReturnType<typeof selectTransactions>): Promise<LedgerTransaction[]> =>
+  ((await query) as TransactionRow[]).map(transactionOf);
+
+export async function findTransaction(db: Connection, uuid: string): Promise<LedgerTransaction | null> {
+  const [found] = await readTransactions(selectTransactions(db).where('t.uuid', uuid));
+  return found ?? null;
+}
+
+interface SubsidyRow {
+  uuid: string;
+  enterprise_customer_uuid: string;
+  active_datetime: Date | null;
+  expiration_datetime: Date | null;
+  balance_cents: number;
+  deposits_cents: number;
+}
+
+export async function findSubsidies(db: Connection, uuids: readonly string[]): Promise<Map<string, Subsidy>> {
+  if (uuids.length === 0) return new Map();
+  const rows: SubsidyRow[] = await db('subsidies as s')
+    .join('ledgers as l', 'l.uuid', 's.ledger_uuid')
+    .whereIn('s.uuid', uuids)
+    .where('s.is_soft_deleted', false)
+    .select('s.uuid', 's.enterprise_customer_uuid', 's.active_datetime', 's.expiration_datetime', 'l.balance_cents', 'l.deposits_cents');
+  return new Map(
+    rows.map((row) => [
+      row.uuid,
+      {
+        uuid: row.uuid,
+        enterpriseCustomerUuid: row.enterprise_customer_uuid,
+        activeDatetime: row.active_datetime,
+        expirationDatetime: row.expiration_datetime,
+        balanceCents: row.balance_cents,
+        depositsCents: row.deposits_cents,
+      },
+    ]),
+  );
+}
+
+export async function ledgerOf(db: Connection, subsidyUuid: string): Promise<string | null> {
+  const row: { ledger_uuid: string } | undefined = await db('subsidies')
+    .where({ uuid: subsidyUuid, is_soft_deleted: false })
+    .first('ledger_uuid');
+  return row?.ledger_uuid ?? null;
+}
+
+export async function ownerOf(db: Connection, subsidyUuid: string): Promise<string | null> {
+  const row: { enterprise_customer_uuid: string } | undefined = await db('subsidies')
+    .where({ uuid: subsidyUuid, is_soft_deleted: false })
+    .first('enterprise_customer_uuid');
+  return row?.enterprise_customer_uuid ?? null;
+}
+
+export async function ownerOfTransaction(db: Connection, uuid: string): Promise<string | null> {
+  const row: { enterprise_customer_uuid: string } | undefined = await db('ledger_transactions as t')
+    .join('subsidies as s', 's.ledger_uuid', 't.ledger_uuid')
+    .where('t.uuid', uuid)
+    .first('s.enterprise_customer_uuid');
+  return row?.enterprise_customer_uuid ?? null;
+}
+
+/** Committed, standing redemptions per learner (R-LED-17). */
+export async function enrollmentCounts(db: Connection, subsidyUuid: string, policyUuid?: string): Promise<Map<number, number>> {
+  const ledgerUuid = await ledgerOf(db, subsidyUuid);
+  const rows: { lms_user_id: number; total: number }[] = await db('ledger_transactions')
+    .where({ ledger_uuid: ledgerUuid, state: 'committed', is_reversed: false })
+    .whereNotNull('lms_user_id')
+    .modify((query) => {
+      if (policyUuid !== undefined) query.where({ subsidy_access_policy_uuid: policyUuid });
+    })
+    .groupBy('lms_user_id')
+    .select('lms_user_id')
+    .count({ total: '*' });
+  return new Map(rows.map((row) => [row.lms_user_id, Number(row.total)]));
+}

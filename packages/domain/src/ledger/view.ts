@@ -1,0 +1,27 @@
+import type { Settings } from '../kernel/runtime.ts';
+import type { LedgerTransaction } from '../upstreams/ledger.ts';
+import type { TransactionView } from './transaction.ts';
+
+type Urls = Pick<Settings, 'subsidyUrl' | 'lmsUrl'>;
+
+export function viewOfTransaction(transaction: LedgerTransaction, urls: Urls): TransactionView {
+  const { subsidyUuid: _subsidy, quantityCents, reversal, ...same } = transaction;
+  return {
+    ...same,
+    metadata: transaction.metadata && { ...transaction.metadata },
+    quantity: quantityCents,
+    unit: 'usd_cents',
+    reversal: reversal && {
+      uuid: reversal.uuid,
+      state: reversal.state,
+      idempotencyKey: reversal.idempotencyKey,
+      quantity: reversal.quantityCents,
+      metadata: reversal.metadata && { ...reversal.metadata },
+      created: reversal.created,
+      modified: reversal.modified,
+    },
+    externalReference: [],
+    transactionStatusApiUrl: `${urls.subsidyUrl}/api/v1/transactions/${transaction.uuid}/`,
+    coursewareUrl: transaction.contentKey && `${urls.lmsUrl}/courses/${transaction.contentKey}/courseware/`,
+  };
+}

@@ -1,0 +1,83 @@
+import { type Connection, insertIfAbsent, type Transaction } from '@enterprise-access/db';
+
+/** Value on its way out of a policy, for one learner. */
+export interface Charge {
+  readonly policyUuid: string;
+  readonly lmsUserId: number;
+  readonly priceCents: number;
+}
+
+export type BudgetRefusal = 'policy_expired' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached';
+
+/**
+ * Takes the price from the policy and from the learner's share of it, or says which limit is in the way. Both are
+ * conditional updates: however many callers come at once, the database lets pass only what fits. The caller's
+ * transaction must be rolled back after a refusal.
+ */
+export async function take(trx: Transaction, charge: Charge): Promise<BudgetRefusal | null> {
+  const taken = await trx('policies')
+    .where({ uuid: charge.policyUuid, active: true, retired: false })
+    .where((limit) => limit.whereNull('spend_limit_cents').orWhereRaw('spent_cents + ? <= spend_limit_cents', [charge.priceCents]))
+    .update({ spent_cents: trx.raw('spent_cents + ?', [charge.priceCents]) });
+  if (taken === 0) return (await isOpen(trx, charge.policyUuid)) ? 'policy_spend_limit_reached' : 'policy_expired';
+  if ((await takeShare(trx, charge)) === 1) return null;
+  // The learner's row comes with the first redemption.
+  await insertIfAbsent(trx, 'policy_learner_budgets', { policy_uuid: charge.policyUuid, lms_user_id: charge.lmsUserId });
+  if ((await takeShare(trx, charge)) === 1) return null;
+  return (await enrollmentLimit(trx, charge.policyUuid)) === null ? 'learner_max_spend_reached' : 'learner_max_enrollments_reached';
+}
+
+const takeShare = (trx: Transaction, charge: Charge): Promise<number> =>
+  trx('policy_learner_budgets')
+    .where({ policy_uuid: charge.policyUuid, lms_user_id: charge.lmsUserId })
+    .whereRaw(
+      `exists (select 1 from policies p where p.uuid = policy_learner_budgets.policy_uuid
+         and (p.per_learner_enrollment_limit is null or policy_learner_budgets.redemption_count < p.per_learner_enrollment_limit)
+         and (p.per_learner_spend_limit_cents is null or p.learner_credit_request_config_uuid is not null
+              or policy_learner_budgets.spent_cents + ? <= p.per_learner_spend_limit_cents))`,
+      [charge.priceCents],
+    )
+    .update({
+      spent_cents: trx.raw('spent_cents + ?', [charge.priceCents]),
+      redemption_count: trx.raw('redemption_count + 1'),
+    });
+
+/** Gives back what a failed or reversed redemption had taken. */
+export async function giveBack(trx: Transaction, charge: Charge): Promise<void> {
+  await trx('policies')
+    .where({ uuid: charge.policyUuid })
+    .update({ spent_cents: trx.raw('spent_cents - ?', [charge.priceCents]) });
+  await trx('policy_learner_budgets')
+    .where({ policy_uuid: charge.policyUuid, lms_user_id: charge.lmsUserId })
+    .update({
+      spent_cents: trx.raw('spent_cents - ?', [charge.priceCents]),
+      redemption_count: trx.raw('redemption_count - 1'),
+    });
+}
+
+async function isOpen(trx: Transaction, policyUuid: string): Promise<boolean> {
+  const row = await trx('policies').where({ uuid: policyUuid, active: true, retired: false }).first('uuid');
+  return row !== undefined;
+}
+
+async function enrollmentLimit(trx: Transaction, policyUuid: string): Promise<number | null> {
+  const row: { limit: number | null } | undefined = await trx('policies')
+    .where({ uuid: policyUuid })
+    .first({ limit: 'per_learner_enrollment_limit' });
+  return row?.limit ?? null;
+}
+
+/** What a learner has taken from a policy: value in cents and number of redemptions. */
+export interface LearnerShare {
+  readonly spentCents: number;
+  readonly redemptionCount: number;
+}
+
+export async function sharesOf(db: Connection, policyUuids: readonly string[], lmsUserId: number): Promise<Map<string, LearnerShare>> {
+  if (policyUuids.length === 0) return new Map();
+  const rows: { policy_uuid: string; spent_cents: number; redemption_count: number }[] = await db('policy_learner_budgets')
+    .whereIn('policy_uuid', policyUuids)
+    .where({ lms_user_id: lmsUserId })
+    .select('policy_uuid', 'spent_cents', 'redemption_count');
+  return new Map(rows.map((row) => [row.policy_uuid, { spentCents: row.spent_cents, redemptionCount: row.redemption_count }]));
+}

@@ -1,0 +1,7 @@
+export * as contract from './contract.ts';
+export { type BudgetRefusal, type Charge, giveBack, type LearnerShare, sharesOf, take } from './budget.ts';
+export { legacy } from './legacy.ts';
+export { policies } from './router.ts';
+export { exceeds, isLateRedemptionAllowed, priorityOf } from './rules.ts';
+export { policyNotFound } from './service.ts';
+export { find, groupsOf, ownerOf, PolicyRow, redeemable } from './store.ts';

@@ -1,0 +1,252 @@
+import { appendHistory, appendToOutbox, type Change, type Transaction, transaction } from '@enterprise-access/db';
+import type { Actor } from '../kernel/actor.ts';
+import type { Input } from '../kernel/contract.ts';
+import { invalidInput, notFound } from '../kernel/errors.ts';
+import { newUuid } from '../kernel/ids.ts';
+import { type Page, pageNumber, pageOf } from '../kernel/page.ts';
+import type { Runtime } from '../kernel/runtime.ts';
+import { LedgerRefusal } from '../upstreams/ledger.ts';
+import { orUnavailable } from '../upstreams/http.ts';
+import * as contract from './contract.ts';
+import { policyChanged } from './events.ts';
+import { brokenConstraints, ceilingApplies, ceilingMessage, endOfDayIn, retiredAt } from './rules.ts';
+import * as store from './store.ts';
+import { viewsOf } from './view.ts';
+
+type Deps = Pick<Runtime, 'db' | 'clock' | 'ledger' | 'settings'>;
+type PolicyRow = store.PolicyRow;
+
+const NO_POLICY = 'No SubsidyAccessPolicy matches the given query.';
+export const policyNotFound = () => notFound({}, { message: NO_POLICY });
+
+export async function list(deps: Deps, input: Input<typeof contract.list>): Promise<Page<contract.Policy>> {
+  const page = pageNumber(input);
+  const { rows, count } = await store.page(deps.db, input, { offset: (page - 1) * input.pageSize, limit: input.pageSize });
+  if (page > 1 && rows.length === 0) throw notFound({}, { message: 'Invalid page.' });
+  return pageOf(input, await viewsOf(deps, rows), count);
+}
+
+export async function get(deps: Deps, uuid: string): Promise<contract.Policy> {
+  const row = await store.find(deps.db, uuid);
+  if (!row) throw policyNotFound();
+  return view(deps, row);
+}
+
+async function view(deps: Deps, row: PolicyRow): Promise<contract.Policy> {
+  const [only] = await viewsOf(deps, [row]);
+  if (!only) throw policyNotFound();
+  return only;
+}
+
+/** The stored names of the writable fields. */
+function columnsOf(input: Partial<Input<typeof contract.create>>): Partial<PolicyRow> {
+  const { spendLimit, perLearnerSpendLimit, ...same } = input;
+  return {
+    ...same,
+    ...(spendLimit === undefined ? {} : { spendLimitCents: spendLimit }),
+    ...(perLearnerSpendLimit === undefined ? {} : { perLearnerSpendLimitCents: perLearnerSpendLimit }),
+  };
+}
+
+/** Get-or-create: two identical requests at once make one policy (R-POL-08). */
+export async function create(deps: Deps, actor: Actor, input: Input<typeof contract.create>) {
+  const now = deps.clock();
+  const isAssigned = input.policyType === 'AssignedLearnerCreditAccessPolicy';
+  const row = {
+    ...columnsOf(input),
+    uuid: newUuid(),
+    accessMethod: isAssigned ? ('assigned' as const) : input.accessMethod,
+    retiredAt: retiredAt(null, input, now),
+    assignmentConfigurationUuid: isAssigned ? newUuid() : null,
+    learnerCreditRequestConfigUuid: null,
+    spentCents: 0,
+    created: now,
+    modified: now,
+  } as PolicyRow;
+  assertTypeConstraints(row);
+  const depositsCents = await depositsOf(deps, row.subsidyUuid);
+  const result = await transaction(deps.db, async (trx) => {
+    await store.holdCeiling(trx, row.subsidyUuid);
+    const existing = await store.PolicyRow.query(trx)
+      .where({
+        policy_type: row.policyType,
+        enterprise_customer_uuid: row.enterpriseCustomerUuid,
+        subsidy_uuid: row.subsidyUuid,
+        catalog_uuid: row.catalogUuid,
+        access_method: row.accessMethod,
+        active: true,
+      })
+      .orderBy('created')
+      .first();
+    if (existing) return { row: existing, created: false };
+    if (row.assignmentConfigurationUuid !== null) {
+      await store.createAssignmentConfiguration(trx, row.assignmentConfigurationUuid, row.enterpriseCustomerUuid, now);
+    }
+    await store.PolicyRow.query(trx).insert(row);
+    await assertCeiling(trx, null, row, depositsCents);
+    await remember(trx, row, { type: '+', actorUserId: actor.userId, reason: null }, now);
+    await appendToOutbox(trx, now, [policyChanged('created', row)]);
+    return { row, created: true };
+  });
+  return { policy: await view(deps, result.row), created: result.created };
+}
+
+export async function update(deps: Deps, actor: Actor, input: Input<typeof contract.update>): Promise<contract.Policy> {
+  const { uuid, subsidyActiveDatetime: _a, subsidyExpirationDatetime: _b, isSubsidyActive: _c, ...changes } = input;
+  // A key that is named without a value is not a change.
+  const named = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+  return change(deps, uuid, { type: '~', actorUserId: actor.userId, reason: null }, () => columnsOf(named));
+}
+
+/** Soft deletion; a policy that is inactive already stays as it is (R-POL-11). */
+export async function deactivate(deps: Deps, actor: Actor, input: Input<typeof contract.deactivate>): Promise<contract.Policy> {
+  return change(deps, input.uuid, { type: '~', actorUserId: actor.userId, reason: input.reason || null }, (row) =>
+    row.active ? { active: false } : null,
+  );
+}
+
+export async function setLateRedemption(deps: Deps, actor: Actor, input: Input<typeof contract.setLateRedemption>): Promise<contract.Policy> {
+  const until = input.days === null ? null : endOfDayIn(input.days, deps.clock());
+  return change(deps, input.uuid, { type: '~', actorUserId: actor.userId, reason: null }, () => ({ lateRedemptionAllowedUntil: until }));
+}
+
+/** Every change of a policy goes this way: hold, judge against the rules, store with history and event. */
+async function change(
+  deps: Deps,
+  uuid: string,
+  record: Change,
+  changesOf: (row: PolicyRow) => Partial<PolicyRow> | null,
+): Promise<contract.Policy> {
+  const known = await store.find(deps.db, uuid);
+  if (!known) throw policyNotFound();
+  const now = deps.clock();
+  const subsidyUuid = changesOf(known)?.subsidyUuid ?? known.subsidyUuid;
+  const depositsCents = await depositsOf(deps, subsidyUuid);
+  const row = await transaction(deps.db, async (trx) => {
+    await store.holdCeiling(trx, subsidyUuid);
+    const before = await store.findForUpdate(trx, uuid);
+    if (!before) throw policyNotFound();
+    const changes = changesOf(before);
+    if (changes === null) return before;
+    const after = { ...before, ...changes } as PolicyRow;
+    if (after.policyType === 'AssignedLearnerCreditAccessPolicy') after.accessMethod = 'assigned';
+    after.retiredAt = retiredAt(before, after, now);
+    after.modified = now;
+    assertTypeConstraints(after);
+    assertMayDeactivate(deps, before, after);
+    const { spentCents: _counter, ...written } = after;
+    await store.PolicyRow.query(trx).findById(uuid).patch(written);
+    await assertCeiling(trx, before, after, depositsCents);
+    await remember(trx, after, record, now);
+    const wasDeleted = before.active && !after.active;
+    await appendToOutbox(trx, now, [policyChanged(wasDeleted ? 'deleted' : 'updated', after)]);
+    return after;
+  });
+  return view(deps, row);
+}
+
+const remember = (trx: Transaction, row: PolicyRow, record: Change, at: Date) => appendHistory(trx, 'policies', row, { ...record, at });
+
+const describe = (row: PolicyRow): string => `<${row.policyType} uuid=${row.uuid}>`;
+
+function assertTypeConstraints(row: PolicyRow): void {
+  const [broken, ...more] = brokenConstraints(row);
+  if (!broken) return;
+  const messages = [broken, ...more].map(({ message }) => message);
+  throw contract.invalidPolicy(
+    { field: broken.field, messages, kind: 'constraint' },
+    { message: `${describe(row)} has the following field violations: [${messages.map((text) => `'${text}'`).join(', ')}]` },
+  );
+}
+
+function assertMayDeactivate(deps: Pick<Runtime, 'settings'>, before: PolicyRow, after: PolicyRow): void {
+  if (!before.active || after.active || deps.settings.allowDeactivationWithSpend || before.spentCents === 0) return;
+  throw contract.invalidPolicy({
+    field: 'active',
+    messages: ['Cannot deactivate this policy while it has existing spend.'],
+    kind: 'guard',
+  });
+}
+
+async function assertCeiling(trx: Transaction, before: PolicyRow | null, after: PolicyRow, depositsCents: number): Promise<void> {
+  const moved = before !== null && before.subsidyUuid !== after.subsidyUuid;
+  if (!moved && !ceilingApplies(before, after)) return;
+  if (!after.active) return;
+  const limits = await store.limitsBySubsidy(trx, after.enterpriseCustomerUuid, [after.subsidyUuid]);
+  const limitsCents = limits.get(after.subsidyUuid) ?? 0;
+  if (limitsCents <= depositsCents) return;
+  throw contract.invalidPolicy({
+    field: 'spendLimit',
+    messages: [ceilingMessage(describe(after), limitsCents, depositsCents)],
+    kind: 'guard',
+  });
+}
+
+async function depositsOf(deps: Pick<Runtime, 'ledger'>, subsidyUuid: string): Promise<number> {
+  const subsidies = await orUnavailable(deps.ledger.subsidies([subsidyUuid]));
+  return subsidies.get(subsidyUuid)?.depositsCents ?? 0;
+}
+
+/**
+ * Adds value once per key: the intent is stored first, the ledger adds under its key, and then limit and intent are
+ * closed together. A repeat after a crash goes on where the first attempt stopped.
+ */
+export async function deposit(
+  deps: Deps,
+  actor: Actor,
+  input: Input<typeof contract.deposit>,
+  idempotencyKey: string | null,
+): Promise<contract.Policy> {
+  const row = await store.find(deps.db, input.uuid);
+  if (!row) throw policyNotFound();
+  const key = `policy-deposit-${input.uuid}-${idempotencyKey ?? newUuid()}`;
+  const now = deps.clock();
+  if (key.length > 255) throw invalidInput({ fields: { idempotency_key: ['Ensure this header has no more than 200 characters.'] } });
+  await storeDepositIntent(deps, { key, input, actor, now });
+  try {
+    await orUnavailable(
+      deps.ledger.deposit({
+        subsidyUuid: row.subsidyUuid,
+        quantityCents: input.quantityCents,
+        salesContractReferenceId: input.salesContractReferenceId,
+        idempotencyKey: key,
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof LedgerRefusal)) throw error;
+    await deps.db('policy_deposits').where({ idempotency_key: key }).update({ state: 'refused', modified: now });
+    throw contract.depositRefused({ reason: error.code }, { cause: error, message: error.message });
+  }
+  await transaction(deps.db, async (trx) => {
+    const closed = await trx('policy_deposits').where({ idempotency_key: key, state: 'pending' }).update({ state: 'done', modified: now });
+    if (closed === 0) return;
+    const before = await store.findForUpdate(trx, input.uuid);
+    if (!before || before.spendLimitCents === null) return;
+    const after = { ...before, spendLimitCents: before.spendLimitCents + input.quantityCents, modified: now } as PolicyRow;
+    await store.PolicyRow.query(trx).findById(input.uuid).patch({ spendLimitCents: after.spendLimitCents, modified: now });
+    await remember(trx, after, { type: '~', actorUserId: actor.userId, reason: 'Deposit' }, now);
+    await appendToOutbox(trx, now, [policyChanged('updated', after)]);
+  });
+  return get(deps, input.uuid);
+}
+
+async function storeDepositIntent(
+  deps: Deps,
+  intent: { key: string; input: Input<typeof contract.deposit>; actor: Actor; now: Date },
+): Promise<void> {
+  await deps
+    .db('policy_deposits')
+    .insert({
+      uuid: newUuid(),
+      policy_uuid: intent.input.uuid,
+      idempotency_key: intent.key,
+      quantity_cents: intent.input.quantityCents,
+      sales_contract_reference_id: intent.input.salesContractReferenceId,
+      state: 'pending',
+      actor_user_id: intent.actor.userId,
+      created: intent.now,
+      modified: intent.now,
+    })
+    .onConflict()
+    .ignore();
+}

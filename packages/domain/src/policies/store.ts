@@ -1,0 +1,127 @@
+import { type Connection, insertIfAbsent, type Transaction } from '@enterprise-access/db';
+import { Model, snakeCaseMappers } from 'objection';
+import type { accessMethods, policyTypes } from './contract.ts';
+
+/** A stored policy. `spentCents` is its budget's counter and changes only through `budget.ts`. */
+export class PolicyRow extends Model {
+  static override tableName = 'policies';
+  static override idColumn = 'uuid';
+  static override columnNameMappers = snakeCaseMappers();
+  declare uuid: string;
+  declare policyType: (typeof policyTypes)[number];
+  declare enterpriseCustomerUuid: string;
+  declare displayName: string | null;
+  declare description: string;
+  declare active: boolean;
+  declare retired: boolean;
+  declare retiredAt: Date | null;
+  declare catalogUuid: string;
+  declare subsidyUuid: string;
+  declare accessMethod: (typeof accessMethods)[number];
+  declare spendLimitCents: number | null;
+  declare perLearnerEnrollmentLimit: number | null;
+  declare perLearnerSpendLimitCents: number | null;
+  declare lateRedemptionAllowedUntil: Date | null;
+  declare assignmentConfigurationUuid: string | null;
+  declare learnerCreditRequestConfigUuid: string | null;
+  declare spentCents: number;
+  declare created: Date;
+  declare modified: Date;
+}
+
+export interface PolicyFilter {
+  readonly enterpriseCustomerUuid: string;
+  readonly active?: boolean | undefined;
+  readonly policyType?: string | undefined;
+}
+
+/** One page, newest first, and the number of all; the count rides along with the rows. */
+export async function page(db: Connection, filter: PolicyFilter, slice: { offset: number; limit: number }) {
+  const base = PolicyRow.query(db)
+    .where('enterprise_customer_uuid', filter.enterpriseCustomerUuid)
+    .modify((query) => {
+      if (filter.active !== undefined) query.where('active', filter.active);
+      if (filter.policyType !== undefined) query.where('policy_type', filter.policyType);
+    });
+  const rows = (await base
+    .clone()
+    .select('policies.*')
+    .select(db.raw('count(*) over () as total'))
+    .orderBy([
+      { column: 'created', order: 'desc' },
+      { column: 'uuid', order: 'desc' },
+    ])
+    .offset(slice.offset)
+    .limit(slice.limit)) as (PolicyRow & { total: number })[];
+  const [first] = rows;
+  // Behind the last page no row brings the count.
+  const count = first?.total ?? (slice.offset === 0 ? 0 : await base.resultSize());
+  return { rows, count };
+}
+
+export const find = async (db: Connection, uuid: string): Promise<PolicyRow | undefined> => PolicyRow.query(db).findById(uuid);
+
+/** The row, held until the transaction ends: its budget and its flags stand still. */
+export const findForUpdate = async (trx: Transaction, uuid: string): Promise<PolicyRow | undefined> =>
+  PolicyRow.query(trx).findById(uuid).forUpdate();
+
+/** Policies through which something can be redeemed, newest first (R-RED-10). */
+export const redeemable = async (db: Connection, enterpriseCustomerUuid: string): Promise<PolicyRow[]> =>
+  PolicyRow.query(db)
+    .where({ enterprise_customer_uuid: enterpriseCustomerUuid, active: true, retired: false })
+    .orderBy([
+      { column: 'created', order: 'desc' },
+      { column: 'uuid', order: 'desc' },
+    ]);
+
+export async function ownerOf(db: Connection, uuid: string): Promise<string | null> {
+  const row: { enterprise_customer_uuid: string } | undefined = await db('policies').where({ uuid }).first('enterprise_customer_uuid');
+  return row?.enterprise_customer_uuid ?? null;
+}
+
+/** Group uuids by policy; a policy without an entry is open to every learner of the customer. */
+export async function groupsOf(db: Connection, policyUuids: readonly string[]): Promise<Map<string, (string | null)[]>> {
+  const groups = new Map<string, (string | null)[]>();
+  if (policyUuids.length === 0) return groups;
+  const rows: { policy_uuid: string; enterprise_group_uuid: string | null }[] = await db('policy_groups')
+    .whereIn('policy_uuid', policyUuids)
+    .orderBy(['created', 'uuid'])
+    .select('policy_uuid', 'enterprise_group_uuid');
+  for (const row of rows) {
+    const known = groups.get(row.policy_uuid);
+    if (known) known.push(row.enterprise_group_uuid);
+    else groups.set(row.policy_uuid, [row.enterprise_group_uuid]);
+  }
+  return groups;
+}
+
+/** Sum of the spend limits of active policies, by subsidy; no limit counts as nothing. */
+export async function limitsBySubsidy(
+  db: Connection,
+  enterpriseCustomerUuid: string,
+  subsidyUuids: readonly string[],
+): Promise<Map<string, number>> {
+  const rows: { subsidy_uuid: string; total: number | null }[] = await db('policies')
+    .where({ enterprise_customer_uuid: enterpriseCustomerUuid, active: true })
+    .whereIn('subsidy_uuid', subsidyUuids)
+    .groupBy('subsidy_uuid')
+    .select('subsidy_uuid')
+    .sum({ total: 'spend_limit_cents' });
+  return new Map(rows.map((row) => [row.subsidy_uuid, Number(row.total ?? 0)]));
+}
+
+/** Until the transaction ends nobody else changes the set of spend limits on this subsidy. */
+export async function holdCeiling(trx: Transaction, subsidyUuid: string): Promise<void> {
+  await insertIfAbsent(trx, 'policy_ceilings', { subsidy_uuid: subsidyUuid });
+  await trx('policy_ceilings').where({ subsidy_uuid: subsidyUuid }).forUpdate().first('subsidy_uuid');
+}
+
+export async function createAssignmentConfiguration(trx: Transaction, uuid: string, enterpriseCustomerUuid: string, now: Date) {
+  await trx('assignment_configurations').insert({
+    uuid,
+    enterprise_customer_uuid: enterpriseCustomerUuid,
+    active: true,
+    created: now,
+    modified: now,
+  });
+}

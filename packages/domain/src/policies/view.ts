@@ -1,0 +1,75 @@
+import type { Connection } from '@enterprise-access/db';
+import type { Runtime } from '../kernel/runtime.ts';
+import { isActive, type Subsidy } from '../upstreams/ledger.ts';
+import type { Policy } from './contract.ts';
+import { isLateRedemptionAllowed, spendAvailable } from './rules.ts';
+import { groupsOf, limitsBySubsidy, type PolicyRow } from './store.ts';
+
+type Deps = Pick<Runtime, 'db' | 'clock' | 'ledger'>;
+
+/** Policies with everything that callers see; a fixed number of statements however many there are. */
+export async function viewsOf(deps: Deps, rows: readonly PolicyRow[], db: Connection = deps.db): Promise<Policy[]> {
+  const [first] = rows;
+  if (!first) return [];
+  const subsidyUuids = [...new Set(rows.map((row) => row.subsidyUuid))];
+  const [groups, limits, subsidies] = await Promise.all([
+    groupsOf(db, rows.map((row) => row.uuid)),
+    limitsBySubsidy(db, first.enterpriseCustomerUuid, subsidyUuids),
+    deps.ledger.subsidies(subsidyUuids),
+  ]);
+  const now = deps.clock();
+  return rows.map((row) =>
+    viewOf(row, {
+      now,
+      groups: groups.get(row.uuid) ?? [],
+      limitsCents: limits.get(row.subsidyUuid) ?? 0,
+      subsidy: subsidies.get(row.subsidyUuid) ?? null,
+    }),
+  );
+}
+
+function viewOf(row: PolicyRow, facts: { now: Date; groups: readonly (string | null)[]; limitsCents: number; subsidy: Subsidy | null }): Policy {
+  const { now, groups, limitsCents, subsidy } = facts;
+  // Nothing can be allocated before there are assignments.
+  const allocatedCents = 0;
+  return {
+    uuid: row.uuid,
+    policyType: row.policyType,
+    displayName: row.displayName,
+    description: row.description,
+    active: row.active,
+    retired: row.retired,
+    retiredAt: row.retiredAt,
+    enterpriseCustomerUuid: row.enterpriseCustomerUuid,
+    catalogUuid: row.catalogUuid,
+    subsidyUuid: row.subsidyUuid,
+    accessMethod: row.accessMethod,
+    perLearnerEnrollmentLimit: row.perLearnerEnrollmentLimit,
+    perLearnerSpendLimitCents: row.perLearnerSpendLimitCents,
+    spendLimitCents: row.spendLimitCents,
+    lateRedemptionAllowedUntil: row.lateRedemptionAllowedUntil,
+    isLateRedemptionAllowed: isLateRedemptionAllowed(row.lateRedemptionAllowedUntil, now),
+    subsidyActiveDatetime: subsidy?.activeDatetime ?? null,
+    subsidyExpirationDatetime: subsidy?.expirationDatetime ?? null,
+    isSubsidyActive: subsidy && isActive(subsidy, now),
+    spentCents: row.spentCents,
+    allocatedCents,
+    spendAvailableCents: subsidy && spendAvailable({ ...row, allocatedCents, subsidyBalanceCents: subsidy.balanceCents }),
+    assignmentConfiguration:
+      row.assignmentConfigurationUuid === null
+        ? null
+        : {
+            uuid: row.assignmentConfigurationUuid,
+            subsidyAccessPolicy: row.uuid,
+            enterpriseCustomerUuid: row.enterpriseCustomerUuid,
+            active: true,
+          },
+    learnerCreditRequestConfigUuid: row.learnerCreditRequestConfigUuid,
+    groupAssociations: groups.filter((uuid) => uuid !== null),
+    bnrEnabled: row.learnerCreditRequestConfigUuid !== null,
+    // A policy that is not active does not count, but its own card shows what it would add to.
+    totalSpendLimitsForSubsidyCents: limitsCents,
+    totalDepositsForSubsidyCents: subsidy?.depositsCents ?? 0,
+    created: row.created,
+  };
+}
