@@ -1,0 +1,7 @@
+import { router } from './kernel/rpc.ts';
+import { policies } from './policies/index.ts';
+import { redemptions } from './redemptions/index.ts';
+
+/** Every domain's procedures in one tRPC app. */
+export const appRouter = router({ policies, redemptions });
+export type AppRouter = typeof appRouter;

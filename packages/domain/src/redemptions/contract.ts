@@ -1,0 +1,211 @@
+import { z } from 'zod';
+import { defineContract } from '../kernel/contract.ts';
+import { defineError } from '../kernel/errors.ts';
+import { courseRunKey, uuid } from '../kernel/ids.ts';
+import { transactionView } from '../ledger/transaction.ts';
+import { accessMethods, policyTypes } from '../policies/contract.ts';
+
+const lmsUserId = () => z.int().min(1).max(2_147_483_647);
+
+/** A policy as learners see it, with the address to redeem at. */
+export const redeemablePolicy = z.object({
+  uuid: z.string().describe('Identifies the policy.'),
+  policyType: z.enum(policyTypes).describe('Which rules decide.'),
+  enterpriseCustomerUuid: z.string().describe('Customer that pays.'),
+  displayName: z.string().nullable().describe('Name for administrators.'),
+  description: z.string().describe('Free text for administrators.'),
+  active: z.boolean().describe('False hides the policy.'),
+  retired: z.boolean().describe('True stops redemptions.'),
+  retiredAt: z.date().nullable().describe('When it was retired.'),
+  catalogUuid: z.string().describe('Catalog whose content may be redeemed.'),
+  subsidyUuid: z.string().describe('Subsidy that pays.'),
+  accessMethod: z.enum(accessMethods).describe('How learners come to a redemption.'),
+  spendLimit: z.int().nullable().describe('US cents; null is no limit.'),
+  perLearnerEnrollmentLimit: z.int().nullable().describe('Redemptions per learner; null is no limit.'),
+  perLearnerSpendLimit: z.int().nullable().describe('US cents per learner; null is no limit.'),
+  lateRedemptionAllowedUntil: z.date().nullable().describe('Until then deadlines do not count.'),
+  assignmentConfiguration: z.string().nullable().describe('Where assignments are kept.'),
+  learnerCreditRequestConfig: z.string().nullable().describe('Browse & Request configuration.'),
+  policyRedemptionUrl: z.string().describe('POST here to redeem.'),
+  isLateRedemptionAllowed: z.boolean().describe('Whether deadlines do not count right now.'),
+});
+export type RedeemablePolicy = z.infer<typeof redeemablePolicy>;
+
+export const reasonObject = z.object({
+  reason: z.string().describe('Machine name; new ones may come.'),
+  userMessage: z.string().nullable().describe('Sentence for the learner.'),
+  metadata: z.object({
+    enterpriseAdministrators: z
+      .array(z.object({ email: z.string().nullable(), lmsUserId: z.int().nullable() }))
+      .describe('Whom to ask. Learners see the contact address of the customer only.'),
+  }),
+  policyUuids: z.array(z.string()).describe('Policies that refused for this reason.'),
+});
+export type ReasonObject = z.infer<typeof reasonObject>;
+
+/** None of the policies, or not this one, lets the learner redeem the content; nothing was spent. */
+export const notRedeemable = defineError({
+  code: 'not_redeemable',
+  status: 422,
+  message: 'The content cannot be redeemed by this learner through this policy.',
+  details: z.object({ reasons: z.array(reasonObject).describe('Why, first reason first.') }),
+});
+
+/** The ledger or the enrolment behind it refused; nothing was spent. */
+export const spendRefused = defineError({
+  code: 'spend_refused',
+  status: 422,
+  message: 'The redemption was refused.',
+  details: z.object({
+    reason: z.string().describe('Machine name of the refusal.'),
+    detail: z.string().describe('Sentence for people.'),
+    subsidyStatusCode: z.string().describe('Status that the ledger or the LMS answered with.'),
+  }),
+});
+
+/** It is not known yet how the redemption ends; it will be completed, and repeating the request shows how it ended. */
+export const redemptionPending = defineError({
+  code: 'redemption_pending',
+  status: 503,
+  message: 'The redemption is being completed. Repeat the request to see how it ended; nothing is charged twice.',
+  details: z.object({ redemptionUuid: z.string().describe('The redemption in question.') }),
+});
+
+/** There is no price to decide by. */
+export const priceUnknown = defineError({
+  code: 'price_unknown',
+  status: 422,
+  message: 'Could not determine price.',
+  details: z.object({ contentKey: z.string().describe('Content without a price.') }),
+});
+
+const customer = { from: 'customer', field: 'enterpriseCustomerUuid' } as const;
+const policy = { from: 'policy', field: 'policyUuid' } as const;
+const redemption = 'subsidy_access_policy.has_redemption_access';
+
+export const canRedeem = defineContract({
+  summary: 'Whether and through which policy a learner can redeem each of some course runs.',
+  kind: 'query',
+  permission: redemption,
+  context: customer,
+  rest: { method: 'GET', path: '/api/v1/policy-redemption/enterprise-customer/{enterpriseCustomerUuid}/can-redeem/' },
+  input: z.object({
+    enterpriseCustomerUuid: uuid().describe('Customer that would pay.'),
+    contentKey: z.array(courseRunKey()).min(1).max(200).describe('Course runs; at most 200.'),
+    lmsUserId: lmsUserId().optional().describe('Another learner; for staff only, otherwise ignored.'),
+  }),
+  output: z.array(
+    z.object({
+      contentKey: z.string().describe('The course run asked about.'),
+      listPrice: z.object({ usd: z.number(), usdCents: z.int() }).nullable().describe('Price, null if unknown.'),
+      redemptions: z
+        .array(transactionView.extend({ policyRedemptionStatusUrl: z.string() }))
+        .describe('What the learner has redeemed of it so far, in any state.'),
+      hasSuccessfulRedemption: z.boolean().describe('Whether one of them stands.'),
+      redeemableSubsidyAccessPolicy: redeemablePolicy.nullable().describe('The policy to redeem through.'),
+      canRedeem: z.boolean().describe('Whether there is such a policy.'),
+      reasons: z.array(reasonObject).describe('Why there is none.'),
+      displayReason: reasonObject.nullable().describe('The reason to show.'),
+    }),
+  ),
+  errors: [priceUnknown],
+});
+
+export const canRequest = defineContract({
+  summary: 'Whether a learner can request a course through a Browse & Request policy.',
+  kind: 'query',
+  permission: redemption,
+  context: customer,
+  rest: { method: 'GET', path: '/api/v1/policy-redemption/enterprise-customer/{enterpriseCustomerUuid}/can-request/' },
+  input: z.object({
+    enterpriseCustomerUuid: uuid().describe('Customer that would pay.'),
+    contentKey: z.string().min(1).max(255).describe('Course.'),
+    lmsUserId: lmsUserId().optional().describe('Another learner; for staff only, otherwise ignored.'),
+  }),
+  output: z.object({
+    canRequest: z.boolean().describe('Whether a request can be made.'),
+    reason: z.string().nullable().describe('Why not.'),
+  }),
+  errors: [],
+});
+
+export const creditsAvailable = defineContract({
+  summary: 'Policies that a learner can still spend from, newest first.',
+  kind: 'query',
+  permission: redemption,
+  context: customer,
+  rest: { method: 'GET', path: '/api/v1/policy-redemption/credits_available/' },
+  input: z.object({
+    enterpriseCustomerUuid: uuid().describe('Customer that pays.'),
+    lmsUserId: lmsUserId().describe('Learner: the caller, or for administrators anybody of the customer.'),
+  }),
+  output: z.array(
+    redeemablePolicy.extend({
+      remainingBalancePerUser: z.int().nullable().describe('What the learner has left: US cents, or redemptions for enrollment limits.'),
+      remainingBalance: z.int().describe('US cents in the subsidy.'),
+      subsidyExpirationDate: z.date().nullable().describe('End of the subsidy.'),
+      learnerContentAssignments: z.array(z.unknown()).describe('Assignments of the learner.'),
+      learnerRequests: z.array(z.unknown()).describe('Requests of the learner.'),
+      groupAssociations: z.array(z.string()).describe('Groups whose members may redeem.'),
+    }),
+  ),
+  errors: [],
+});
+
+export const redeem = defineContract({
+  summary: 'Spend a policy’s credit on one course run for one learner. Repeating it answers with the first transaction.',
+  kind: 'mutation',
+  permission: redemption,
+  context: policy,
+  rest: { method: 'POST', path: '/api/v1/policy-redemption/{policyUuid}/redeem/' },
+  input: z.object({
+    policyUuid: uuid().describe('Budget to spend from.'),
+    lmsUserId: lmsUserId().describe('Learner who will be enrolled: the caller, or for operators anybody of the customer.'),
+    contentKey: courseRunKey().describe('Course run.'),
+    metadata: z.record(z.string().max(255), z.unknown()).nullable().optional().describe('Kept with the transaction.'),
+  }),
+  output: transactionView,
+  errors: [notRedeemable, spendRefused, redemptionPending, priceUnknown],
+});
+
+export const get = defineContract({
+  summary: 'One redemption: the transaction it made.',
+  kind: 'query',
+  permission: redemption,
+  context: { from: 'transaction', field: 'uuid' },
+  rest: { method: 'GET', path: '/api/v1/policy-redemption/transactions/{uuid}/' },
+  input: z.object({ uuid: uuid().describe('Transaction.') }),
+  output: transactionView,
+  errors: [],
+});
+
+const verdicts = ['passed', 'failed'] as const;
+
+export const explain = defineContract({
+  summary: 'Every check of a redemption with its inputs and verdict, for people who must explain it.',
+  kind: 'query',
+  permission: 'subsidy_access_policy.has_allocation_access',
+  context: customer,
+  rest: { method: 'GET', path: '/api/v1/policy-redemption/enterprise-customer/{enterpriseCustomerUuid}/explain/' },
+  input: z.object({
+    enterpriseCustomerUuid: uuid().describe('Customer that would pay.'),
+    policyUuid: uuid().describe('Policy of that customer.'),
+    lmsUserId: lmsUserId().describe('Learner.'),
+    contentKey: courseRunKey().describe('Course run.'),
+  }),
+  output: z.object({
+    redeemable: z.boolean().describe('Whether a redemption would pass now.'),
+    alreadyRedeemed: z.boolean().describe('Whether one stands already; a repeat would answer with it.'),
+    reason: z.string().nullable().describe('What the learner would be told.'),
+    checks: z
+      .array(
+        z.object({
+          reason: z.string().describe('Reason that a failure of this check gives.'),
+          verdict: z.enum(verdicts).describe('How the check ended.'),
+          inputs: z.record(z.string(), z.unknown()).describe('What it looked at.'),
+        }),
+      )
+      .describe('In the order in which they decide.'),
+  }),
+  errors: [],
+});

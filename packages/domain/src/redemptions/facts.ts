@@ -1,0 +1,68 @@
+import type { Runtime } from '../kernel/runtime.ts';
+import { groupsOf, type LearnerShare, type PolicyRow, sharesOf } from '../policies/index.ts';
+import { orUnavailable } from '../upstreams/http.ts';
+import type { LedgerTransaction, Subsidy } from '../upstreams/ledger.ts';
+import type { Learner } from '../upstreams/lms.ts';
+import type { Facts } from './rules.ts';
+
+type Deps = Pick<Runtime, 'db' | 'clock' | 'lms' | 'catalog' | 'ledger'>;
+
+/** What does not depend on the content: read once for all policies and keys of a question. */
+export interface LearnerFacts {
+  readonly now: Date;
+  readonly learner: Learner | null;
+  readonly groups: ReadonlyMap<string, readonly (string | null)[]>;
+  readonly subsidies: ReadonlyMap<string, Subsidy>;
+  readonly shares: ReadonlyMap<string, LearnerShare>;
+  /** The learner's transactions for the content keys, in any state and through any policy, oldest first. */
+  readonly transactions: readonly LedgerTransaction[];
+}
+
+/** The number of statements is the same for one policy and key as for many. */
+export async function learnerFacts(
+  deps: Deps,
+  customerUuid: string,
+  lmsUserId: number,
+  policies: readonly PolicyRow[],
+  contentKeys: readonly string[],
+): Promise<LearnerFacts> {
+  const policyUuids = policies.map(({ uuid }) => uuid);
+  const subsidyUuids = [...new Set(policies.map(({ subsidyUuid }) => subsidyUuid))];
+  const [learner, groups, subsidies, shares, transactions] = await Promise.all([
+    orUnavailable(deps.lms.learner(customerUuid, lmsUserId)),
+    groupsOf(deps.db, policyUuids),
+    orUnavailable(deps.ledger.subsidies(subsidyUuids)),
+    sharesOf(deps.db, policyUuids, lmsUserId),
+    orUnavailable(deps.ledger.transactions({ subsidyUuids, lmsUserId, contentKeys })),
+  ]);
+  return { now: deps.clock(), learner, groups, subsidies, shares, transactions };
+}
+
+/** Adds what the catalog knows of one content. */
+export async function factsFor(
+  deps: Pick<Deps, 'catalog'>,
+  policy: PolicyRow,
+  contentKey: string,
+  known: LearnerFacts,
+  options: { skipsDeadline?: boolean } = {},
+): Promise<Facts> {
+  const [inCatalog, content] = await orUnavailable(
+    Promise.all([
+      deps.catalog.contains(policy.catalogUuid, contentKey),
+      deps.catalog.content(policy.enterpriseCustomerUuid, contentKey),
+    ]),
+  );
+  const share = known.shares.get(policy.uuid);
+  return {
+    now: known.now,
+    policy,
+    policyGroups: known.groups.get(policy.uuid) ?? [],
+    learnerGroups: known.learner?.groupUuids ?? null,
+    inCatalog,
+    content,
+    subsidy: known.subsidies.get(policy.subsidyUuid) ?? null,
+    learnerSpentCents: share?.spentCents ?? 0,
+    learnerRedemptionCount: share?.redemptionCount ?? 0,
+    skipsDeadline: options.skipsDeadline ?? false,
+  };
+}

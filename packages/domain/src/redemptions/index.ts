@@ -1,0 +1,4 @@
+export * as contract from './contract.ts';
+export { legacy } from './legacy.ts';
+export { redemptions } from './router.ts';
+export { reconcile } from './spend.ts';

@@ -1,0 +1,347 @@
+import { type Actor, isPermitted } from '../kernel/actor.ts';
+import type { Input, Output } from '../kernel/contract.ts';
+import { notFound, permissionDenied } from '../kernel/errors.ts';
+import { newUuid } from '../kernel/ids.ts';
+import { dollarsOfCents } from '../kernel/money.ts';
+import type { Runtime, Settings } from '../kernel/runtime.ts';
+import { viewOfTransaction } from '../ledger/view.ts';
+import type { TransactionView } from '../ledger/transaction.ts';
+import { find as findPolicy, isLateRedemptionAllowed, policyNotFound, type PolicyRow, priorityOf, redeemable } from '../policies/index.ts';
+import { orUnavailable, UpstreamFailure, UpstreamRefusal } from '../upstreams/http.ts';
+import { isActive, isStanding, type LedgerTransaction, type Spend } from '../upstreams/ledger.ts';
+import * as contract from './contract.ts';
+import { factsFor, type LearnerFacts, learnerFacts } from './facts.ts';
+import { endedAttempts, redemptionKey } from './idempotency.ts';
+import { contactsOf, reasonObject } from './reasons.ts';
+import { checks, type Facts, lacksPrice, type Reason, refusal } from './rules.ts';
+import { awaitEnd, finish, reserve } from './spend.ts';
+import * as store from './store.ts';
+
+type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
+
+const NO_POLICIES = 'No active policies for this customer';
+const REDEMPTION = 'subsidy_access_policy.has_redemption_access';
+
+/** Spends one policy's credit; the shape of design section 6: collect, judge, reserve, settle, record. */
+export async function redeem(deps: Deps, actor: Actor, input: Input<typeof contract.redeem>): Promise<TransactionView> {
+  const policy = await findPolicy(deps.db, input.policyUuid);
+  if (!policy) throw policyNotFound();
+  assertMaySpendFor(actor, policy.enterpriseCustomerUuid, input.lmsUserId);
+  return spendThrough(deps, actor, policy, input);
+}
+
+export interface SpendRequest {
+  readonly lmsUserId: number;
+  readonly contentKey: string;
+  readonly metadata?: Readonly<Record<string, unknown>> | null | undefined;
+  readonly skipsDeadline?: boolean;
+}
+
+export async function spendThrough(deps: Deps, actor: Actor, policy: PolicyRow, request: SpendRequest): Promise<TransactionView> {
+  const { lmsUserId, contentKey } = request;
+  const known = await learnerFacts(deps, policy.enterpriseCustomerUuid, lmsUserId, [policy], [contentKey]);
+  const standing = known.transactions.find(isStanding);
+  if (standing) return viewOfTransaction(standing, deps.settings);
+  const key = { subsidyUuid: policy.subsidyUuid, lmsUserId, contentKey };
+  const inFlight = await store.findStanding(deps.db, key);
+  if (inFlight) return resultOf(deps, inFlight.spend.uuid);
+
+  const facts = await factsFor(deps, policy, contentKey, known, { skipsDeadline: request.skipsDeadline ?? false });
+  const reason = refusal(facts);
+  if (reason) throw await refused(deps, actor, policy, reason);
+  if (lacksPrice(facts)) throw priceUnknown(contentKey);
+
+  const spend = intentOf(policy, request, facts, known);
+  const reservation = await reserve(deps, spend);
+  if (reservation.reserved) {
+    await orPending(spend.uuid, finish(deps, spend));
+    return resultOf(deps, spend.uuid);
+  }
+  if (reservation.reason !== 'already_redeemed') throw await refused(deps, actor, policy, reservation.reason);
+  const other = await store.findStanding(deps.db, key);
+  // The other request ended in a refusal in the meantime: this one may try on its own.
+  return other ? resultOf(deps, other.spend.uuid) : spendThrough(deps, actor, policy, request);
+}
+
+/** Learners spend for themselves; operators may do it for anybody of the customer. */
+function assertMaySpendFor(actor: Actor, customerUuid: string, lmsUserId: number): void {
+  if (actor.lmsUserId === lmsUserId) return;
+  if (isPermitted(actor, 'subsidy_access_policy.has_write_access', customerUuid)) return;
+  throw permissionDenied({ permission: REDEMPTION }, { message: `MISSING: ${REDEMPTION}` });
+}
+
+function intentOf(policy: PolicyRow, request: SpendRequest, facts: Facts, known: LearnerFacts): Spend {
+  const { lmsUserId, contentKey } = request;
+  const isLate = request.skipsDeadline || isLateRedemptionAllowed(policy.lateRedemptionAllowedUntil, facts.now);
+  const metadata = request.metadata ?? null;
+  return {
+    uuid: newUuid(),
+    idempotencyKey: redemptionKey(policy.subsidyUuid, {
+      lmsUserId,
+      contentKey,
+      policyUuid: policy.uuid,
+      endedAttempts: endedAttempts(known.transactions, policy.uuid),
+    }),
+    subsidyUuid: policy.subsidyUuid,
+    policyUuid: policy.uuid,
+    enterpriseCustomerUuid: policy.enterpriseCustomerUuid,
+    lmsUserId,
+    contentKey,
+    priceCents: facts.content?.priceCents ?? 0,
+    requestedPriceCents: null,
+    metadata: isLate ? { ...metadata, allow_late_enrollment: true } : metadata,
+    content: {
+      lmsUserEmail: known.learner?.email ?? null,
+      parentContentKey: facts.content?.contentKey ?? null,
+      title: facts.content?.title ?? null,
+      courseRunStartDate: facts.content?.courseRunStartDate?.toISOString() ?? null,
+    },
+  };
+}
+
+async function refused(deps: Deps, actor: Actor, policy: PolicyRow, reason: string) {
+  const contacts = await contactsOf(deps, actor, policy.enterpriseCustomerUuid);
+  return contract.notRedeemable({ reasons: [reasonObject(reason, [policy.uuid], contacts)] });
+}
+
+const priceUnknown = (contentKey: string) =>
+  contract.priceUnknown({ contentKey }, { message: `Could not determine price for content_key: ${contentKey}` });
+
+/** No answer is no refusal: the redemption stays pending and will be finished. */
+async function orPending<T>(redemptionUuid: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof UpstreamFailure) throw contract.redemptionPending({ redemptionUuid }, { cause: error });
+    throw error;
+  }
+}
+
+/** The end of a redemption, whoever brought it about. */
+async function resultOf(deps: Deps, redemptionUuid: string): Promise<TransactionView> {
+  const redemption = await orPending(redemptionUuid, awaitEnd(deps, redemptionUuid));
+  if (!redemption || redemption.state === 'pending') throw contract.redemptionPending({ redemptionUuid });
+  const { spend } = redemption;
+  const transactions = await orUnavailable(
+    deps.ledger.transactions({ subsidyUuids: [spend.subsidyUuid], lmsUserId: spend.lmsUserId, contentKeys: [spend.contentKey] }),
+  );
+  const made = transactions.find(({ uuid }) => uuid === redemption.transactionUuid);
+  if (made) return viewOfTransaction(made, deps.settings);
+  throw contract.spendRefused({
+    reason: redemption.errorCode ?? 'transaction_creation_error',
+    detail: 'Subsidy Transaction API error: The learner could not be enrolled.',
+    subsidyStatusCode: '422',
+  });
+}
+
+/** The caller, or for staff the learner that they ask about. */
+function learnerOf(actor: Actor, asked: number | undefined): number {
+  const lmsUserId = actor.isStaff && asked !== undefined ? asked : actor.lmsUserId;
+  if (lmsUserId === null) throw notFound({}, { message: 'Could not determine a value for lms_user_id' });
+  return lmsUserId;
+}
+
+/** Assigned policies first, then what ends first, then the smaller balance; ties stay newest first (R-RED-10). */
+function inOrderOfUse(policies: readonly PolicyRow[], known: LearnerFacts): PolicyRow[] {
+  const rank = (policy: PolicyRow): readonly [number, number, number] => {
+    const subsidy = known.subsidies.get(policy.subsidyUuid);
+    return [
+      priorityOf(policy.policyType),
+      subsidy?.expirationDatetime?.getTime() ?? Number.POSITIVE_INFINITY,
+      subsidy?.balanceCents ?? Number.POSITIVE_INFINITY,
+    ];
+  };
+  return policies
+    .map((policy) => ({ policy, rank: rank(policy) }))
+    .sort((a, b) => a.rank[0] - b.rank[0] || compare(a.rank[1], b.rank[1]) || compare(a.rank[2], b.rank[2]))
+    .map(({ policy }) => policy);
+}
+
+const compare = (a: number, b: number): number => (a === b ? 0 : a < b ? -1 : 1);
+
+export async function canRedeem(
+  deps: Deps,
+  actor: Actor,
+  input: Input<typeof contract.canRedeem>,
+): Promise<Output<typeof contract.canRedeem>> {
+  const { enterpriseCustomerUuid } = input;
+  const lmsUserId = learnerOf(actor, input.lmsUserId);
+  const candidates = await redeemable(deps.db, enterpriseCustomerUuid);
+  if (candidates.length === 0) throw notFound({}, { message: NO_POLICIES });
+  const contentKeys = [...new Set(input.contentKey)];
+  const known = await learnerFacts(deps, enterpriseCustomerUuid, lmsUserId, candidates, contentKeys);
+  const policies = inOrderOfUse(candidates, known);
+  const answers = await Promise.all(
+    contentKeys.map(async (contentKey) => [contentKey, await answerFor(deps, actor, { enterpriseCustomerUuid, contentKey, policies, known })] as const),
+  );
+  const byKey = new Map(answers);
+  return input.contentKey.flatMap((contentKey) => byKey.get(contentKey) ?? []);
+}
+
+interface Question {
+  readonly enterpriseCustomerUuid: string;
+  readonly contentKey: string;
+  readonly policies: readonly PolicyRow[];
+  readonly known: LearnerFacts;
+}
+
+async function answerFor(deps: Deps, actor: Actor, question: Question): Promise<Output<typeof contract.canRedeem>[number]> {
+  const { contentKey, known } = question;
+  const transactions = known.transactions.filter((transaction) => transaction.contentKey === contentKey);
+  const hasSuccessfulRedemption = transactions.some(isStanding);
+  const { policy, refusals } = hasSuccessfulRedemption
+    ? { policy: null, refusals: new Map<Reason, string[]>() }
+    : await resolve(deps, question);
+  const contacts = refusals.size > 0 ? await contactsOf(deps, actor, question.enterpriseCustomerUuid) : { visible: [], exist: false };
+  const reasons = [...refusals].map(([reason, policyUuids]) => reasonObject(reason, policyUuids, contacts));
+  return {
+    contentKey,
+    listPrice: await listPrice(deps, question, { policy, hasSuccessfulRedemption }),
+    redemptions: transactions.map((transaction) => redemptionView(transaction, deps.settings)),
+    hasSuccessfulRedemption,
+    redeemableSubsidyAccessPolicy: policy && viewOfPolicy(policy, deps.settings, known.now),
+    canRedeem: policy !== null,
+    reasons,
+    displayReason: reasons[0] ?? null,
+  };
+}
+
+const redemptionView = (transaction: LedgerTransaction, settings: Settings) => {
+  const view = viewOfTransaction(transaction, settings);
+  return { ...view, policyRedemptionStatusUrl: view.transactionStatusApiUrl };
+};
+
+/** The first policy that lets pass, or all refusals by reason in the order in which they occur (R-RED-11). */
+async function resolve(deps: Deps, { policies, contentKey, known }: Question) {
+  const refusals = new Map<Reason, string[]>();
+  const all = await Promise.all(policies.map(async (policy) => ({ policy, facts: await factsFor(deps, policy, contentKey, known) })));
+  for (const { policy, facts } of all) {
+    if (lacksPrice(facts)) throw priceUnknown(contentKey);
+    const reason = refusal(facts);
+    if (reason === null) return { policy, refusals: new Map<Reason, string[]>() };
+    const others = refusals.get(reason);
+    if (others) others.push(policy.uuid);
+    else refusals.set(reason, [policy.uuid]);
+  }
+  return { policy: null, refusals };
+}
+
+/** R-RED-50 with R-ADD-01 to R-ADD-03. */
+async function listPrice(
+  deps: Deps,
+  { enterpriseCustomerUuid, contentKey }: Question,
+  found: { policy: PolicyRow | null; hasSuccessfulRedemption: boolean },
+) {
+  const message = `Could not determine list price for content_key ${contentKey} with enterprise customer ${enterpriseCustomerUuid}`;
+  const unknown = (cause?: unknown) => contract.priceUnknown({ contentKey }, { message, cause });
+  if (!found.policy && !found.hasSuccessfulRedemption) {
+    const listed = await deps.catalog.listPrice(contentKey).catch((error: unknown) => {
+      if (error instanceof UpstreamFailure || error instanceof UpstreamRefusal) return null;
+      throw error;
+    });
+    if (listed && listed.price === null) throw unknown();
+    return listed?.price ?? null;
+  }
+  try {
+    const content = await deps.catalog.content(enterpriseCustomerUuid, contentKey);
+    const cents = content?.priceCents ?? null;
+    if (cents !== null) return { usd: dollarsOfCents(cents), usdCents: cents };
+  } catch (error) {
+    if (found.policy) throw unknown(error);
+  }
+  if (found.policy) throw unknown();
+  deps.log.warn({ contentKey }, 'no list price for content that was redeemed before');
+  return null;
+}
+
+export function viewOfPolicy(policy: PolicyRow, settings: Settings, now: Date): contract.RedeemablePolicy {
+  return {
+    uuid: policy.uuid,
+    policyType: policy.policyType,
+    enterpriseCustomerUuid: policy.enterpriseCustomerUuid,
+    displayName: policy.displayName,
+    description: policy.description,
+    active: policy.active,
+    retired: policy.retired,
+    retiredAt: policy.retiredAt,
+    catalogUuid: policy.catalogUuid,
+    subsidyUuid: policy.subsidyUuid,
+    accessMethod: policy.accessMethod,
+    spendLimit: policy.spendLimitCents,
+    perLearnerEnrollmentLimit: policy.perLearnerEnrollmentLimit,
+    perLearnerSpendLimit: policy.perLearnerSpendLimitCents,
+    lateRedemptionAllowedUntil: policy.lateRedemptionAllowedUntil,
+    assignmentConfiguration: policy.assignmentConfigurationUuid,
+    learnerCreditRequestConfig: policy.learnerCreditRequestConfigUuid,
+    policyRedemptionUrl: `${settings.publicUrl}/api/v1/policy-redemption/${policy.uuid}/redeem/`,
+    isLateRedemptionAllowed: isLateRedemptionAllowed(policy.lateRedemptionAllowedUntil, now),
+  };
+}
+
+export async function canRequest(deps: Deps, actor: Actor, input: Input<typeof contract.canRequest>): Promise<Output<typeof contract.canRequest>> {
+  learnerOf(actor, input.lmsUserId);
+  const candidates = await redeemable(deps.db, input.enterpriseCustomerUuid);
+  return { canRequest: false, reason: candidates.length === 0 ? NO_POLICIES : 'No policies with BnR enabled found' };
+}
+
+export async function creditsAvailable(
+  deps: Deps,
+  actor: Actor,
+  input: Input<typeof contract.creditsAvailable>,
+): Promise<Output<typeof contract.creditsAvailable>> {
+  const { enterpriseCustomerUuid, lmsUserId } = input;
+  const mayAsk = actor.lmsUserId === lmsUserId || isPermitted(actor, 'subsidy_access_policy.has_allocation_access', enterpriseCustomerUuid);
+  if (!mayAsk) throw permissionDenied({ permission: REDEMPTION }, { message: `MISSING: ${REDEMPTION}` });
+  const candidates = await redeemable(deps.db, enterpriseCustomerUuid);
+  const known = await learnerFacts(deps, enterpriseCustomerUuid, lmsUserId, candidates, []);
+  return candidates
+    .filter((policy) => hasCredit(policy, known))
+    .map((policy) => ({
+      ...viewOfPolicy(policy, deps.settings, known.now),
+      remainingBalancePerUser: remainingPerUser(policy, known),
+      remainingBalance: known.subsidies.get(policy.subsidyUuid)?.balanceCents ?? 0,
+      subsidyExpirationDate: known.subsidies.get(policy.subsidyUuid)?.expirationDatetime ?? null,
+      learnerContentAssignments: [],
+      learnerRequests: [],
+      groupAssociations: (known.groups.get(policy.uuid) ?? []).filter((uuid) => uuid !== null),
+    }));
+}
+
+/** Learner-wide credit, whatever the content (R-RED-40, R-RED-41). Nobody has assignments before there are any. */
+function hasCredit(policy: PolicyRow, known: LearnerFacts): boolean {
+  const subsidy = known.subsidies.get(policy.subsidyUuid);
+  const groups = known.groups.get(policy.uuid) ?? [];
+  const isMember = known.learner !== null && (groups.length === 0 || groups.some((group) => group !== null && known.learner?.groupUuids.includes(group)));
+  if (!isMember || !subsidy || !isActive(subsidy, known.now) || subsidy.balanceCents <= 0) return false;
+  if (policy.spendLimitCents !== null && policy.spentCents >= policy.spendLimitCents) return false;
+  if (policy.policyType === 'AssignedLearnerCreditAccessPolicy') return false;
+  const remaining = remainingPerUser(policy, known);
+  return remaining === null || remaining > 0;
+}
+
+/** R-RED-42: redemptions for enrollment limits, cents for spend limits, null without a limit. */
+function remainingPerUser(policy: PolicyRow, known: LearnerFacts): number | null {
+  const share = known.shares.get(policy.uuid);
+  const { perLearnerEnrollmentLimit, perLearnerSpendLimitCents } = policy;
+  if (perLearnerEnrollmentLimit !== null) return Math.max(0, perLearnerEnrollmentLimit - (share?.redemptionCount ?? 0));
+  if (perLearnerSpendLimitCents !== null) return Math.max(0, perLearnerSpendLimitCents - (share?.spentCents ?? 0));
+  return null;
+}
+
+export async function explain(deps: Deps, input: Input<typeof contract.explain>): Promise<Output<typeof contract.explain>> {
+  const policy = await findPolicy(deps.db, input.policyUuid);
+  if (!policy || policy.enterpriseCustomerUuid !== input.enterpriseCustomerUuid) throw policyNotFound();
+  const known = await learnerFacts(deps, policy.enterpriseCustomerUuid, input.lmsUserId, [policy], [input.contentKey]);
+  const facts = await factsFor(deps, policy, input.contentKey, known);
+  const reason = refusal(facts);
+  return {
+    redeemable: reason === null,
+    alreadyRedeemed: known.transactions.some(isStanding),
+    reason,
+    checks: checks.map((check) => ({
+      reason: check.reason,
+      verdict: check.fails(facts) ? ('failed' as const) : ('passed' as const),
+      inputs: check.inputs(facts),
+    })),
+  };
+}

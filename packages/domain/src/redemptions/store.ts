@@ -1,0 +1,107 @@
+import type { Connection, Transaction } from '@enterprise-access/db';
+import type { Spend, SpendContent } from '../upstreams/ledger.ts';
+
+export type RedemptionState = 'pending' | 'committed' | 'failed' | 'reversed';
+
+/** A stored intent to spend, and how it ended. */
+export interface Redemption {
+  readonly spend: Spend;
+  readonly state: RedemptionState;
+  readonly transactionUuid: string | null;
+  readonly errorCode: string | null;
+  readonly modified: Date;
+}
+
+interface Row {
+  uuid: string;
+  policy_uuid: string;
+  subsidy_uuid: string;
+  enterprise_customer_uuid: string;
+  lms_user_id: number;
+  content_key: string;
+  price_cents: number;
+  requested_price_cents: number | null;
+  idempotency_key: string;
+  state: RedemptionState;
+  metadata: Record<string, unknown> | string | null;
+  content: SpendContent | string;
+  transaction_uuid: string | null;
+  error_code: string | null;
+  modified: Date;
+}
+
+const redemptionOf = (row: Row): Redemption => ({
+  spend: {
+    uuid: row.uuid,
+    idempotencyKey: row.idempotency_key,
+    subsidyUuid: row.subsidy_uuid,
+    policyUuid: row.policy_uuid,
+    enterpriseCustomerUuid: row.enterprise_customer_uuid,
+    lmsUserId: row.lms_user_id,
+    contentKey: row.content_key,
+    priceCents: row.price_cents,
+    requestedPriceCents: row.requested_price_cents,
+    // MariaDB keeps JSON as text.
+    metadata: typeof row.metadata === 'string' ? JSON.parse(row.metadata) : row.metadata,
+    content: typeof row.content === 'string' ? JSON.parse(row.content) : row.content,
+  },
+  state: row.state,
+  transactionUuid: row.transaction_uuid,
+  errorCode: row.error_code,
+  modified: row.modified,
+});
+
+export async function insert(trx: Transaction, spend: Spend, now: Date): Promise<void> {
+  await trx('redemptions').insert({
+    uuid: spend.uuid,
+    policy_uuid: spend.policyUuid,
+    subsidy_uuid: spend.subsidyUuid,
+    enterprise_customer_uuid: spend.enterpriseCustomerUuid,
+    lms_user_id: spend.lmsUserId,
+    content_key: spend.contentKey,
+    price_cents: spend.priceCents,
+    requested_price_cents: spend.requestedPriceCents,
+    idempotency_key: spend.idempotencyKey,
+    state: 'pending',
+    metadata: spend.metadata && JSON.stringify(spend.metadata),
+    content: JSON.stringify(spend.content),
+    created: now,
+    modified: now,
+  });
+}
+
+export async function find(db: Connection, uuid: string): Promise<Redemption | null> {
+  const row: Row | undefined = await db('redemptions').where({ uuid }).first();
+  return row ? redemptionOf(row) : null;
+}
+
+/** The redemption of this content that is in flight or done, if there is one. */
+export async function findStanding(
+  db: Connection,
+  of: { subsidyUuid: string; lmsUserId: number; contentKey: string },
+): Promise<Redemption | null> {
+  const row: Row | undefined = await db('redemptions')
+    .where({ subsidy_uuid: of.subsidyUuid, lms_user_id: of.lmsUserId, content_key: of.contentKey })
+    .whereIn('state', ['pending', 'committed'])
+    .first();
+  return row ? redemptionOf(row) : null;
+}
+
+/** Ends a pending redemption; false when somebody else ended it before. */
+export const end = async (
+  trx: Transaction,
+  uuid: string,
+  outcome: { state: 'committed' | 'failed'; transactionUuid: string | null; errorCode: string | null; at: Date },
+): Promise<boolean> =>
+  (await trx('redemptions').where({ uuid, state: 'pending' }).update({
+    state: outcome.state,
+    transaction_uuid: outcome.transactionUuid,
+    error_code: outcome.errorCode,
+    modified: outcome.at,
+  })) === 1;
+
+/** What a crash or a silent service left open before the given time, oldest first. */
+export async function pendingBefore(db: Connection, before: Date, limit: number): Promise<Redemption[]> {
+  const rows: Row[] = await db('redemptions').where({ state: 'pending' }).where('modified', '<', before).orderBy('modified').limit(limit);
+  return rows.map(redemptionOf);
+}
