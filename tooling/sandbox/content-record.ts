@@ -8,7 +8,8 @@ const isExecEd = (course: Course) => course.productSource === '2u';
 const dollarText = (cents: number) => `${Math.floor(cents / 100)}.${String(cents % 100).padStart(2, '0')}`;
 
 function seatsOf(run: Run) {
-  if (run.priceCents === 0) return [{ type: 'audit', price: '0.00', upgrade_deadline: null, upgrade_deadline_override: null }];
+  if (run.priceCents === 0)
+    return [{ type: 'audit', price: '0.00', upgrade_deadline: null, upgrade_deadline_override: null }];
   const price = dollarText(run.priceCents);
   return [{ type: 'verified', price, upgrade_deadline: run.enrollByDate, upgrade_deadline_override: null }];
 }

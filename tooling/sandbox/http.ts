@@ -52,3 +52,6 @@ export function parseBody<S extends z.ZodType>(schema: S, body: unknown): z.outp
 
 /** Whole seconds without a fraction, as the upstream services write them. */
 export const iso = (date: Date) => date.toISOString().replace('.000Z', 'Z');
+
+/** A filter that is there and not empty: DRF ignores empty ones. */
+export const queryText = (query: Query, name: string) => query.one(name) || undefined;

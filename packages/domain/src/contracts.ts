@@ -1,3 +1,5 @@
+import * as groups from './groups/contract.ts';
+import { legacy as groupsLegacy } from './groups/legacy.ts';
 import type { Contract } from './kernel/contract.ts';
 import type { LegacyForm } from './kernel/legacy.ts';
 import * as policies from './policies/contract.ts';
@@ -15,6 +17,7 @@ export interface Operation {
 }
 
 const slices = {
+  groups: { exports: groups, legacy: groupsLegacy },
   policies: { exports: policies, legacy: policiesLegacy },
   redemptions: { exports: redemptions, legacy: redemptionsLegacy },
 };

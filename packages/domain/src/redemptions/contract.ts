@@ -179,6 +179,52 @@ export const get = defineContract({
   errors: [],
 });
 
+/** A redemption that support makes for a learner, and how it ended. */
+export const forcedRedemption = z.object({
+  uuid: z.string().describe('Identifies the record.'),
+  policyUuid: z.string().describe('Budget to spend from.'),
+  lmsUserId: z.int().describe('Learner.'),
+  courseRunKey: z.string().describe('Course run.'),
+  contentPriceCents: z.int().describe('US cents to assign the content at; only assigned policies use it.'),
+  waitToRedeem: z.boolean().describe('True only stores the record.'),
+  redeemedAt: z.date().nullable().describe('When the transaction was made.'),
+  erroredAt: z.date().nullable().describe('When the last attempt failed.'),
+  traceback: z.string().nullable().describe('Why it failed, in words for support.'),
+  transactionUuid: z.string().nullable().describe('Transaction that pays.'),
+  created: z.date().describe('When the record was made.'),
+  modified: z.date().describe('When it last changed.'),
+});
+export type ForcedRedemption = z.infer<typeof forcedRedemption>;
+
+const executiveKeys = [
+  'geag_first_name',
+  'geag_last_name',
+  'geag_date_of_birth',
+  'fallback_external_fulfillment_reference',
+] as const;
+
+export const force = defineContract({
+  summary: 'Redeem for a learner although the enrollment deadline has passed. Repeating it answers with the same record.',
+  kind: 'mutation',
+  permission: 'subsidy_access_policy.has_write_access',
+  context: policy,
+  rest: { method: 'POST', path: '/api/v1/policy-redemption/{policyUuid}/force/' },
+  input: z.object({
+    policyUuid: uuid().describe('Budget to spend from.'),
+    lmsUserId: lmsUserId().describe('Learner who will be enrolled.'),
+    contentKey: courseRunKey().describe('Course run.'),
+    contentPriceCents: z.int().min(0).max(2_147_483_647).describe('US cents; only assigned policies use it.'),
+    waitToRedeem: z.boolean().default(false).describe('Only store the record; a later call without this redeems.'),
+    metadata: z
+      .partialRecord(z.enum(executiveKeys), z.string().max(255))
+      .nullable()
+      .optional()
+      .describe('What executive education asks for; kept with the transaction only. Personal data.'),
+  }),
+  output: forcedRedemption,
+  errors: [notRedeemable, spendRefused, redemptionPending, priceUnknown],
+});
+
 const verdicts = ['passed', 'failed'] as const;
 
 export const explain = defineContract({

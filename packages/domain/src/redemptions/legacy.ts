@@ -31,4 +31,5 @@ const spendRefused = {
 
 export const legacy: Readonly<Record<string, LegacyForm>> = {
   redeem: { errors: { not_redeemable: notRedeemable, spend_refused: spendRefused } },
+  force: { errors: { not_redeemable: notRedeemable, spend_refused: spendRefused } },
 };

@@ -4,6 +4,7 @@ import { procedure, router } from '../kernel/rpc.ts';
 import { findTransaction } from '../ledger/store.ts';
 import { viewOfTransaction } from '../ledger/view.ts';
 import * as contract from './contract.ts';
+import { force } from './force.ts';
 import * as service from './service.ts';
 
 export const redemptions = router({
@@ -15,6 +16,8 @@ export const redemptions = router({
   creditsAvailable: procedure(contract.creditsAvailable).query(({ ctx, input }) => service.creditsAvailable(ctx.runtime, ctx.actor, input)),
   /** Spend a policy’s credit on one course run for one learner. */
   redeem: procedure(contract.redeem).mutation(({ ctx, input }) => service.redeem(ctx.runtime, ctx.actor, input)),
+  /** Redeem for a learner although the enrollment deadline has passed. */
+  force: procedure(contract.force).mutation(({ ctx, input }) => force(ctx.runtime, ctx.actor, input)),
   /** One redemption: the transaction it made. */
   get: procedure(contract.get).query(async ({ ctx, input }) => {
     const found = await findTransaction(ctx.runtime.db, input.uuid);

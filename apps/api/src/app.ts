@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto';
+import cookie from '@fastify/cookie';
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import { type Actor, type Runtime, withRequestId, type RpcContext } from '@enterprise-access/domain';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify';
+import type { Environment } from './env.ts';
+import { auth } from './plugins/auth.ts';
+import { docs } from './plugins/docs.ts';
+import { health } from './plugins/health.ts';
+import { handleError, rest } from './plugins/rest.ts';
+import { trpc } from './plugins/trpc.ts';
+import { tokenVerifier } from './tokens.ts';
+import { actorsFor } from './users.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    actor: Actor | null;
+  }
+}
+
+const REQUEST_ID = /^[\w.:+/=-]{1,128}$/;
+
+/** What a log line says of a request: never a query, a header or a body, which may hold personal data. */
+const serializers = {
+  req: (request: FastifyRequest) => ({ method: request.method, path: request.url.split('?')[0] }),
+  err: (error: Error & { code?: string }) => describe(error),
+};
+
+/** Type, place and code of an error. Messages of drivers quote values of rows, so they stay out. */
+function describe(error: Error & { code?: string; cause?: unknown }): Record<string, unknown> {
+  return {
+    type: error.name,
+    code: error.code,
+    stack: error.stack?.split('\n').filter((line) => line.trimStart().startsWith('at ')).join('\n'),
+    ...(error.cause instanceof Error ? { cause: describe(error.cause) } : {}),
+  };
+}
+
+export const loggerOptions = (level: string) => ({ level, serializers, base: null });
+
+export interface AppOptions {
+  readonly env: Environment;
+  readonly runtime: Runtime;
+  readonly logger?: FastifyBaseLogger;
+  readonly isAccepting?: () => boolean;
+}
+
+/** The HTTP application: both doors, their documents, and what operators look at. */
+export async function buildApp({ env, runtime, logger, isAccepting = () => true }: AppOptions): Promise<FastifyInstance> {
+  const app: FastifyInstance = fastify({
+    ...(logger ? { loggerInstance: logger } : { logger: false }),
+    trustProxy: env.TRUST_PROXY,
+    bodyLimit: env.BODY_LIMIT_BYTES,
+    requestTimeout: 60_000,
+    return503OnClosing: true,
+    forceCloseConnections: 'idle',
+    disableRequestLogging: true,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 300 },
+    genReqId: (request) => {
+      const given = request.headers['x-request-id'];
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+    },
+  });
+  app.decorateRequest('actor', null);
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('X-Request-ID', request.id);
+    withRequestId(request.id, done);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    request.log.info(
+      {
+        req: request,
+        status: reply.statusCode,
+        operation: request.routeOptions.config.operation,
+        actor: request.actor?.userId,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+      },
+      'request',
+    );
+  });
+  app.setErrorHandler((error, request, reply) => handleError(error, request, reply));
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ detail: 'Not found.' }));
+  app.removeContentTypeParser('text/plain');
+
+  await app.register(helmet, { global: true });
+  await app.register(cors, {
+    origin: [...env.CORS_ORIGINS],
+    credentials: true,
+    allowedHeaders: ['accept', 'authorization', 'content-type', 'user-agent', 'x-csrftoken', 'x-requested-with', 'x-request-id', 'use-jwt-cookie', 'idempotency-key'],
+    exposedHeaders: ['X-Request-ID', 'Retry-After'],
+    methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
+  });
+  await app.register(cookie);
+  await app.register(auth, {
+    verify: tokenVerifier(env),
+    actorOf: actorsFor(runtime.db, runtime.clock),
+    trustedOrigins: [...env.CORS_ORIGINS, ...env.CSRF_TRUSTED_ORIGINS],
+    secureCookies: env.NODE_ENV === 'production',
+  });
+  await app.register(health, { db: runtime.db, isAccepting });
+  await app.register(docs);
+
+  await app.register(async (doors) => {
+    // Who is calling decides whose share of requests is used up, so it comes first.
+    doors.addHook('onRequest', async (request) => {
+      request.actor = await app.authenticate(request);
+    });
+    await doors.register(rateLimit, {
+      hook: 'preHandler',
+      timeWindow: 60_000,
+      max: (request) => (request.actor ? env.THROTTLE_ACTOR_PER_MINUTE : env.THROTTLE_ANONYMOUS_PER_MINUTE),
+      keyGenerator: (request) => (request.actor ? `actor:${request.actor.userId}` : `address:${request.ip}`),
+      addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
+      errorResponseBuilder: (_request, { ttl }) =>
+        Object.assign(new Error(`Request was throttled. Expected available in ${Math.ceil(ttl / 1000)} seconds.`), { statusCode: 429 }),
+    });
+    const contextOf = async (request: FastifyRequest): Promise<RpcContext> => {
+      const key = request.headers['idempotency-key'];
+      return { runtime, actor: request.actor, requestId: request.id, idempotencyKey: typeof key === 'string' ? key : null };
+    };
+    await doors.register(rest, { contextOf });
+    await doors.register(trpc, { contextOf });
+  });
+  return app;
+}

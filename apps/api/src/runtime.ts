@@ -1,0 +1,51 @@
+import { connect } from '@enterprise-access/db';
+import {
+  embeddedLedger,
+  httpCatalog,
+  httpLms,
+  ledgerStore,
+  type Log,
+  ownerOfPolicy,
+  processCache,
+  type Runtime,
+  serviceToken,
+  systemClock,
+  upstream,
+} from '@enterprise-access/domain';
+import type { Environment } from './env.ts';
+
+/** Everything that use cases need, from one environment. */
+export function buildRuntime(env: Environment, log: Log): Runtime & { close(): Promise<void> } {
+  const db = connect({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE });
+  const cache = processCache();
+  const token = serviceToken({
+    root: env.OAUTH2_URL,
+    clientId: env.BACKEND_SERVICE_EDX_OAUTH2_KEY,
+    clientSecret: env.BACKEND_SERVICE_EDX_OAUTH2_SECRET,
+  });
+  const service = (name: string, baseUrl: string) => upstream({ service: name, baseUrl, token, timeoutMs: env.UPSTREAM_TIMEOUT_MS });
+  const lms = httpLms(service('lms', env.LMS_URL), cache);
+  const publicUrl = (env.PUBLIC_URL ?? `http://${env.HOST}:${env.PORT}`).replace(/\/+$/, '');
+  return {
+    db,
+    clock: systemClock,
+    log,
+    lms,
+    catalog: httpCatalog(service('catalog', env.ENTERPRISE_CATALOG_URL), cache),
+    ledger: embeddedLedger({ db, clock: systemClock, lms }),
+    settings: {
+      publicUrl,
+      lmsUrl: env.LMS_URL.replace(/\/+$/, ''),
+      subsidyUrl: publicUrl,
+      allowDeactivationWithSpend: env.ALLOW_BUDGET_DEACTIVATION_WITH_SPEND,
+      allocationPriceLowerRatio: 0.95,
+      allocationPriceUpperRatio: 1.05,
+    },
+    ownerOf: {
+      policy: (uuid) => ownerOfPolicy(db, uuid),
+      subsidy: (uuid) => ledgerStore.ownerOf(db, uuid),
+      transaction: (uuid) => ledgerStore.ownerOfTransaction(db, uuid),
+    },
+    close: () => db.destroy(),
+  };
+}

@@ -1,0 +1,80 @@
+import { createHash } from 'node:crypto';
+import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose';
+import { LRUCache } from 'lru-cache';
+import { z } from 'zod';
+import type { Environment } from './env.ts';
+
+const claims = z.object({
+  exp: z.number(),
+  iat: z.number(),
+  preferred_username: z.string().optional(),
+  username: z.string().optional(),
+  user_id: z.int().nullish(),
+  email: z.string().nullish(),
+  name: z.string().nullish(),
+  administrator: z.boolean().nullish(),
+  roles: z.array(z.string()).nullish(),
+  version: z.string().default('1.0.0'),
+  is_restricted: z.boolean().default(false),
+});
+export type Claims = z.infer<typeof claims> & { readonly username: string };
+
+type Keys = Pick<Environment, 'JWT_ISSUERS' | 'JWT_AUDIENCE' | 'JWT_SECRET_KEY' | 'JWT_PUBLIC_SIGNING_JWK_SET' | 'JWT_LEEWAY_SECONDS'>;
+
+/** Why a token is not accepted; for the log only. */
+export class TokenRefused extends Error {
+  override readonly name = 'TokenRefused';
+}
+
+export type VerifyToken = (token: string) => Promise<Claims>;
+
+const SUPPORTED_MAJOR = 1;
+
+/**
+ * Verifies a token of the platform. The algorithm decides which kind of key may verify it and is pinned: a symmetric
+ * token is never checked against a public key, nor the other way round; `kid` chooses among the RSA keys. What was
+ * verified is remembered until it expires, because the same token comes with every request of a page.
+ */
+export function tokenVerifier(keys: Keys): VerifyToken {
+  const secret = keys.JWT_SECRET_KEY === undefined ? null : new TextEncoder().encode(keys.JWT_SECRET_KEY);
+  const publicKeys = keys.JWT_PUBLIC_SIGNING_JWK_SET === undefined ? null : createLocalJWKSet(parseKeySet(keys.JWT_PUBLIC_SIGNING_JWK_SET));
+  const verified = new LRUCache<string, Claims>({ max: 20_000 });
+  const common = { issuer: keys.JWT_ISSUERS, audience: keys.JWT_AUDIENCE, clockTolerance: keys.JWT_LEEWAY_SECONDS, requiredClaims: ['exp', 'iat'] };
+
+  const verify = async (token: string): Promise<JWTPayload> => {
+    const { alg } = decodeProtectedHeader(token);
+    if (alg === 'HS256' && secret) return (await jwtVerify(token, secret, { ...common, algorithms: ['HS256'] })).payload;
+    if ((alg === 'RS256' || alg === 'RS512') && publicKeys) {
+      return (await jwtVerify(token, publicKeys, { ...common, algorithms: [alg] })).payload;
+    }
+    throw new TokenRefused('No key for this kind of token.');
+  };
+
+  return async (token) => {
+    const id = createHash('sha256').update(token).digest('base64');
+    const known = verified.get(id);
+    if (known && known.exp + keys.JWT_LEEWAY_SECONDS > Date.now() / 1000) return known;
+    let payload: JWTPayload;
+    try {
+      payload = await verify(token);
+    } catch (cause) {
+      throw new TokenRefused('The token is not valid.', { cause });
+    }
+    const parsed = claims.safeParse(payload);
+    const username = parsed.data?.preferred_username ?? parsed.data?.username;
+    if (!parsed.success || !username) throw new TokenRefused('A claim is missing.');
+    if (Number.parseInt(parsed.data.version, 10) > SUPPORTED_MAJOR) throw new TokenRefused('The version is too new.');
+    const found = { ...parsed.data, username };
+    verified.set(id, found, { ttl: Math.max(1, (found.exp - Date.now() / 1000) * 1000) });
+    return found;
+  };
+}
+
+function parseKeySet(text: string): JSONWebKeySet {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return z.object({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) }).parse(parsed);
+  } catch {
+    throw new Error('JWT_PUBLIC_SIGNING_JWK_SET is not a JSON text {"keys":[…]} with at least one key.');
+  }
+}

@@ -1,0 +1,79 @@
+import { type Database, insertIfAbsent } from '@enterprise-access/db';
+import { type Actor, type Clock, grantOfAssignment, grantsOfToken } from '@enterprise-access/domain';
+import { LRUCache } from 'lru-cache';
+import type { Claims } from './tokens.ts';
+
+interface StoredUser {
+  readonly id: number;
+  readonly email: string;
+  readonly full_name: string | null;
+  readonly lms_user_id: number | null;
+  readonly is_staff: boolean;
+  readonly is_superuser: boolean;
+  readonly is_active: boolean;
+}
+
+interface Assignment {
+  readonly feature_role: string | null;
+  readonly enterprise_customer_uuid: string | null;
+}
+
+/** How long stored flags and roles may be taken from memory, in milliseconds. */
+const REMEMBERED_MS = 10_000;
+
+/**
+ * The local copy of the platform's users: made with the first token, brought up to date when a token says something
+ * new (R-JWT-06), and joined with the roles that are stored here.
+ */
+export function actorsFor(db: Database, clock: Clock): (claims: Claims) => Promise<Actor> {
+  const remembered = new LRUCache<string, { claims: Claims; actor: Actor }>({ max: 20_000, ttl: REMEMBERED_MS });
+  return async (claims) => {
+    const known = remembered.get(claims.username);
+    if (known && known.claims === claims) return known.actor;
+    const actor = await load(db, clock, claims);
+    remembered.set(claims.username, { claims, actor });
+    return actor;
+  };
+}
+
+async function load(db: Database, clock: Clock, claims: Claims): Promise<Actor> {
+  let rows = await read(db, claims.username);
+  if (rows.length === 0) {
+    const now = clock();
+    await insertIfAbsent(db, 'users', { username: claims.username, ...attributesOf(claims), created: now, modified: now });
+    rows = await read(db, claims.username);
+  }
+  const [user] = rows;
+  if (!user) throw new Error('The user could not be stored.');
+  const changes = changesOf(user, claims);
+  if (Object.keys(changes).length > 0) await db('users').where({ id: user.id }).update({ ...changes, modified: clock() });
+  const stored = rows.flatMap((row) => (row.feature_role === null ? [] : [grantOfAssignment(row.feature_role, row.enterprise_customer_uuid)]));
+  // Whoever is switched off here keeps a valid token until it ends, but no rights.
+  const grants = user.is_active ? [...grantsOfToken(claims.roles ?? []), ...stored.filter((grant) => grant !== null)] : [];
+  return {
+    userId: user.id,
+    username: claims.username,
+    lmsUserId: claims.user_id ?? user.lms_user_id,
+    isStaff: user.is_active && (claims.administrator ?? user.is_staff),
+    isSuperuser: user.is_active && user.is_superuser,
+    grants,
+  };
+}
+
+const read = async (db: Database, username: string): Promise<(StoredUser & Assignment)[]> =>
+  db('users as u')
+    .leftJoin('role_assignments as r', 'r.user_id', 'u.id')
+    .where('u.username', username)
+    .select('u.id', 'u.email', 'u.full_name', 'u.lms_user_id', 'u.is_staff', 'u.is_superuser', 'u.is_active', 'r.feature_role', 'r.enterprise_customer_uuid');
+
+/** What a token says about its user; claims that it does not carry are left out. */
+function attributesOf(claims: Claims): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries({ email: claims.email, full_name: claims.name, lms_user_id: claims.user_id, is_staff: claims.administrator }).filter(
+      ([, value]) => value !== undefined && value !== null,
+    ),
+  );
+}
+
+const changesOf = (user: StoredUser, claims: Claims): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(attributesOf(claims)).filter(([name, value]) => user[name as keyof StoredUser] !== value));

@@ -1,0 +1,93 @@
+import type { Input, Output } from '../kernel/contract.ts';
+import { notFound } from '../kernel/errors.ts';
+import type { Runtime } from '../kernel/runtime.ts';
+import { find as findPolicy, groupsOf } from '../policies/index.ts';
+import { orUnavailable, UpstreamRefusal } from '../upstreams/http.ts';
+import type { GroupMembersQuery } from '../upstreams/lms.ts';
+import type * as contract from './contract.ts';
+import { byEnrollmentCount, csvOf, pagesFor, slicePage, withCount } from './rules.ts';
+import * as store from './store.ts';
+
+type Deps = Pick<Runtime, 'db' | 'clock' | 'lms' | 'ledger'>;
+type Question = Input<typeof contract.listMembers>;
+type Members = Omit<Output<typeof contract.listMembers>, 'csv'>;
+
+const policyNotFound = () => notFound({}, { message: 'Policy not found' });
+const groupNotFound = () => notFound({}, { message: 'Policy group not found associated with subsidy' });
+const invalidPage = () => notFound({}, { message: 'Invalid page.' });
+
+export async function listMembers(deps: Deps, input: Question): Promise<Output<typeof contract.listMembers>> {
+  const policy = await findPolicy(deps.db, input.uuid);
+  if (!policy) throw policyNotFound();
+  const groupUuid = await groupOf(deps, input);
+  const counts = await orUnavailable(deps.ledger.enrollmentCounts(policy.subsidyUuid, policy.uuid));
+  const members = await membersOf(deps, input, groupUuid, counts);
+  return { ...members, csv: input.formatCsv ? csvOf(members.items) : null };
+}
+
+/** The group asked for, if it is one of the policy's; otherwise the first of them (R-GRP-04). */
+async function groupOf(deps: Pick<Deps, 'db'>, input: Question): Promise<string> {
+  const groups = (await groupsOf(deps.db, [input.uuid])).get(input.uuid) ?? [];
+  const group = groups.find((each) => each !== null && (input.groupUuid === undefined || each === input.groupUuid));
+  if (!group) throw groupNotFound();
+  return group;
+}
+
+async function membersOf(
+  deps: Pick<Deps, 'lms'>,
+  input: Question,
+  groupUuid: string,
+  counts: ReadonlyMap<number, number>,
+): Promise<Members> {
+  const isOurOrder = input.sortBy === 'enrollment_count';
+  const query: GroupMembersQuery = {
+    groupUuid,
+    userQuery: input.userQuery,
+    showRemoved: input.showRemoved,
+    learners: input.learners,
+    // The LMS knows no enrollment counts: those are put in order here.
+    ...(isOurOrder ? {} : { sortBy: input.sortBy, isReversed: input.isReversed }),
+  };
+  const { page } = input;
+  if (page !== undefined && !isOurOrder) {
+    const found = await known(deps.lms.groupMembers(query, page), page === 1 ? groupNotFound : invalidPage);
+    const items = found.members.map((each) => withCount(each, counts));
+    return { items, count: found.count, page, numPages: Math.max(1, found.pages) };
+  }
+  const found = await known(deps.lms.allGroupMembers(query), groupNotFound);
+  const all = found.map((each) => withCount(each, counts));
+  const items = isOurOrder ? byEnrollmentCount(all, input.isReversed) : all;
+  if (page === undefined) return { items, count: items.length, page: 1, numPages: 1 };
+  const numPages = pagesFor(items.length);
+  if (page > numPages) throw invalidPage();
+  return { items: slicePage(items, page), count: items.length, page, numPages };
+}
+
+/** What the LMS does not know is not found here either; no answer is another thing. */
+async function known<T>(work: Promise<T>, missing: () => Error): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof UpstreamRefusal && error.status === 404) throw missing();
+    return orUnavailable(Promise.reject(error));
+  }
+}
+
+export async function addAssociation(
+  deps: Deps,
+  input: Input<typeof contract.addAssociation>,
+): Promise<Output<typeof contract.addAssociation>> {
+  const pair = { policyUuid: input.uuid, groupUuid: input.groupUuid };
+  if (!(await findPolicy(deps.db, input.uuid))) throw policyNotFound();
+  const created = await store.insert(deps.db, pair, deps.clock());
+  const association = await store.find(deps.db, pair);
+  // Removed again in the meantime: then this call comes after the removal.
+  return association ? { association, created } : addAssociation(deps, input);
+}
+
+export const removeAssociations = async (
+  deps: Deps,
+  input: Input<typeof contract.removeAssociations>,
+): Promise<Output<typeof contract.removeAssociations>> => ({
+  removed: await store.remove(deps.db, input.enterpriseUuid, input.groupUuid),
+});

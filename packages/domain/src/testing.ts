@@ -1,0 +1,99 @@
+import type { Database } from '@enterprise-access/db';
+import type { Runtime } from './kernel/runtime.ts';
+import { embeddedLedger } from './ledger/embedded.ts';
+import * as ledgerStore from './ledger/store.ts';
+import { ownerOf } from './policies/index.ts';
+import type { Catalog, Content } from './upstreams/catalog.ts';
+import { UpstreamRefusal } from './upstreams/http.ts';
+import type { Customer, Learner, Lms } from './upstreams/lms.ts';
+
+/** A small world of learners and content, held in memory, for tests of what stands above the upstream clients. */
+export interface World {
+  readonly customers: Map<string, Customer>;
+  /** By customer and LMS user id, `customer:42`. */
+  readonly learners: Map<string, Learner>;
+  /** By content key. */
+  readonly contents: Map<string, Content>;
+  readonly enrollments: Map<string, string>;
+  now: Date;
+  /** Stands in the way of enrolments, to try what happens when the LMS does not play along. */
+  enrollmentFault: (() => Promise<void>) | null;
+}
+
+export const contentWith = (change: Partial<Content>): Content => ({
+  contentKey: 'edX+DemoX',
+  courseRunKey: 'course-v1:edX+DemoX+2T2026',
+  title: 'Demo',
+  uuid: null,
+  courseRunUuid: null,
+  courseRunStartDate: null,
+  source: 'edX',
+  mode: 'verified',
+  priceCents: 14_900,
+  enrollByDate: null,
+  variantId: null,
+  ...change,
+});
+
+export const emptyWorld = (): World => ({
+  customers: new Map(),
+  learners: new Map(),
+  contents: new Map(),
+  enrollments: new Map(),
+  now: new Date('2026-06-01T12:00:00.000Z'),
+  enrollmentFault: null,
+});
+
+const lmsOf = (world: World): Lms => ({
+  customer: async (uuid) => world.customers.get(uuid) ?? null,
+  learner: async (customerUuid, lmsUserId) => world.learners.get(`${customerUuid}:${lmsUserId}`) ?? null,
+  groupMembers: async () => ({ members: [], count: 0, pages: 1 }),
+  allGroupMembers: async () => [],
+  async enroll(customerUuid, enrollment) {
+    if (world.enrollmentFault) await world.enrollmentFault();
+    if (!world.learners.has(`${customerUuid}:${enrollment.lmsUserId}`)) throw new UpstreamRefusal('lms', 409, {});
+    const before = world.enrollments.get(enrollment.transactionUuid);
+    const fulfillment = before ?? `fulfillment-${enrollment.transactionUuid}`;
+    world.enrollments.set(enrollment.transactionUuid, fulfillment);
+    return fulfillment;
+  },
+});
+
+const catalogOf = (world: World): Catalog => ({
+  contains: async (_catalog, contentKey) => world.contents.has(contentKey),
+  content: async (_customer, contentKey) => world.contents.get(contentKey) ?? null,
+  async listPrice(contentKey) {
+    const cents = world.contents.get(contentKey)?.priceCents;
+    return cents === undefined ? null : { price: cents === null ? null : { usd: cents / 100, usdCents: cents } };
+  },
+});
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** A runtime on a real database, with the world as its LMS and catalog. */
+export function testRuntime(db: Database, world: World, change: Partial<Runtime> = {}): Runtime {
+  const lms = lmsOf(world);
+  const clock = () => world.now;
+  return {
+    db,
+    clock,
+    log: silent,
+    lms,
+    catalog: catalogOf(world),
+    ledger: embeddedLedger({ db, clock, lms }),
+    settings: {
+      publicUrl: 'http://access.test',
+      lmsUrl: 'http://lms.test',
+      subsidyUrl: 'http://access.test',
+      allowDeactivationWithSpend: false,
+      allocationPriceLowerRatio: 0.95,
+      allocationPriceUpperRatio: 1.05,
+    },
+    ownerOf: {
+      policy: (uuid) => ownerOf(db, uuid),
+      subsidy: (uuid) => ledgerStore.ownerOf(db, uuid),
+      transaction: (uuid) => ledgerStore.ownerOfTransaction(db, uuid),
+    },
+    ...change,
+  };
+}

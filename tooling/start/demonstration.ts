@@ -1,0 +1,160 @@
+import { type Database, transaction } from '@enterprise-access/db';
+import { depositEntry, insertTransaction, newUuid } from '@enterprise-access/domain';
+
+/** Fixed ids, so that scripts and examples can rely on them. */
+export const demonstration = {
+  customer: '11111111-1111-4111-8111-111111111111',
+  catalog: '22222222-2222-4222-8222-222222222222',
+  subsidy: '33333333-3333-4333-8333-333333333333',
+  otherCustomer: '44444444-4444-4444-8444-444444444444',
+  otherCatalog: '55555555-5555-4555-8555-555555555555',
+  otherSubsidy: '66666666-6666-4666-8666-666666666666',
+  group: '77777777-7777-4777-8777-777777777777',
+  spendPolicy: '88888888-8888-4888-8888-888888888881',
+  enrollmentPolicy: '88888888-8888-4888-8888-888888888882',
+  assignedPolicy: '88888888-8888-4888-8888-888888888883',
+  otherPolicy: '88888888-8888-4888-8888-888888888884',
+} as const;
+
+const STARTING_BALANCE_CENTS = 100_000_000;
+
+interface SubsidySeed {
+  readonly uuid: string;
+  readonly title: string;
+  readonly customer: string;
+  readonly reference: string;
+}
+
+async function seedSubsidy(db: Database, seed: SubsidySeed): Promise<void> {
+  const now = new Date();
+  const ledgerUuid = newUuid();
+  const key = `ledger-for-subsidy-${seed.uuid}`;
+  await transaction(db, async (trx) => {
+    await trx('ledgers').insert({
+      uuid: ledgerUuid,
+      idempotency_key: key,
+      unit: 'usd_cents',
+      balance_cents: STARTING_BALANCE_CENTS,
+      deposits_cents: STARTING_BALANCE_CENTS,
+      created: now,
+      modified: now,
+    });
+    await trx('subsidies').insert({
+      uuid: seed.uuid,
+      title: seed.title,
+      starting_balance_cents: STARTING_BALANCE_CENTS,
+      ledger_uuid: ledgerUuid,
+      unit: 'usd_cents',
+      reference_id: seed.reference,
+      reference_type: 'salesforce_opportunity_line_item',
+      enterprise_customer_uuid: seed.customer,
+      revenue_category: 'bulk-enrollment-prepay',
+      active_datetime: new Date('2020-01-01T00:00:00Z'),
+      expiration_datetime: new Date('2099-12-31T23:59:59Z'),
+      created: now,
+      modified: now,
+    });
+    const uuid = newUuid();
+    const idempotencyKey = `${key}-${STARTING_BALANCE_CENTS}-initial-deposit`;
+    await insertTransaction(
+      trx,
+      ledgerUuid,
+      depositEntry(uuid, { subsidyUuid: seed.uuid, quantityCents: STARTING_BALANCE_CENTS, idempotencyKey }, now),
+    );
+    await trx('ledger_deposits').insert({
+      uuid: newUuid(),
+      ledger_uuid: ledgerUuid,
+      transaction_uuid: uuid,
+      desired_deposit_quantity_cents: STARTING_BALANCE_CENTS,
+      sales_contract_reference_id: seed.reference,
+      provider_slug: 'salesforce_opportunity_line_item',
+      created: now,
+    });
+  });
+}
+
+const common = {
+  active: true,
+  retired: false,
+  learner_credit_request_config_uuid: null,
+};
+
+async function seedPolicies(db: Database): Promise<void> {
+  const now = new Date();
+  const own = {
+    ...common,
+    enterprise_customer_uuid: demonstration.customer,
+    catalog_uuid: demonstration.catalog,
+    subsidy_uuid: demonstration.subsidy,
+    modified: now,
+  };
+  const configuration = newUuid();
+  await db('assignment_configurations').insert({
+    uuid: configuration,
+    enterprise_customer_uuid: demonstration.customer,
+    active: true,
+    created: now,
+    modified: now,
+  });
+  await db('policies').insert([
+    {
+      ...own,
+      uuid: demonstration.assignedPolicy,
+      policy_type: 'AssignedLearnerCreditAccessPolicy',
+      access_method: 'assigned',
+      display_name: 'Assigned courses',
+      description: 'Administrators assign courses to learners.',
+      spend_limit_cents: 10_000_000,
+      assignment_configuration_uuid: configuration,
+      created: new Date(now.getTime() - 2_000),
+    },
+    {
+      ...own,
+      uuid: demonstration.enrollmentPolicy,
+      policy_type: 'PerLearnerEnrollmentCreditAccessPolicy',
+      access_method: 'direct',
+      display_name: 'Two courses each',
+      description: 'Every learner may take two courses.',
+      spend_limit_cents: 30_000_000,
+      per_learner_enrollment_limit: 2,
+      created: new Date(now.getTime() - 1_000),
+    },
+    {
+      ...own,
+      uuid: demonstration.spendPolicy,
+      policy_type: 'PerLearnerSpendCreditAccessPolicy',
+      access_method: 'direct',
+      display_name: 'A thousand dollars each',
+      description: 'Every learner may spend up to 1,000 dollars.',
+      spend_limit_cents: 50_000_000,
+      per_learner_spend_limit_cents: 100_000,
+      created: now,
+    },
+    {
+      ...common,
+      uuid: demonstration.otherPolicy,
+      enterprise_customer_uuid: demonstration.otherCustomer,
+      catalog_uuid: demonstration.otherCatalog,
+      subsidy_uuid: demonstration.otherSubsidy,
+      policy_type: 'PerLearnerSpendCreditAccessPolicy',
+      access_method: 'direct',
+      display_name: 'Open budget',
+      description: 'Everybody of the other company.',
+      spend_limit_cents: 50_000_000,
+      created: now,
+      modified: now,
+    },
+  ]);
+}
+
+/** Fills an empty database; what is there already stays as it is. */
+export async function seedDemonstration(db: Database): Promise<void> {
+  const subsidies: SubsidySeed[] = [
+    { uuid: demonstration.subsidy, title: 'Demo credit', customer: demonstration.customer, reference: '00kDEMO0000000001A' },
+    { uuid: demonstration.otherSubsidy, title: 'Other credit', customer: demonstration.otherCustomer, reference: '00kDEMO0000000002A' },
+  ];
+  for (const seed of subsidies) {
+    if (!(await db('subsidies').where({ uuid: seed.uuid }).first('uuid'))) await seedSubsidy(db, seed);
+  }
+  if (!(await db('policies').where({ uuid: demonstration.spendPolicy }).first('uuid'))) await seedPolicies(db);
+}

@@ -1,0 +1,132 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { connect, migrate } from '@enterprise-access/db';
+import { startPostgres } from '@enterprise-access/db/servers';
+import { startSandbox } from '@enterprise-access/sandbox';
+import { DEVELOPMENT_SECRET } from '@enterprise-access/token';
+import { demonstration, seedDemonstration } from './demonstration.ts';
+
+const API = fileURLToPath(new URL('../../apps/api/src/main.ts', import.meta.url));
+
+interface Part {
+  stop(): Promise<void>;
+}
+
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+/** The embedded server unless another one is given; its database is made on the first start. */
+async function startDatabase(dataDir: string, parts: Part[]): Promise<string> {
+  if (process.env.DATABASE_URL) return process.env.DATABASE_URL;
+  const server = await startPostgres({ dataDir: resolve(dataDir, 'postgres'), maxConnections: 100 });
+  parts.push(server);
+  const admin = connect({ url: server.url('postgres'), poolSize: 1 });
+  const { rows } = await admin.raw("select 1 from pg_database where datname = 'enterprise_access'");
+  if (rows.length === 0) await admin.raw('create database enterprise_access');
+  await admin.destroy();
+  return server.url('enterprise_access');
+}
+
+async function prepare(databaseUrl: string): Promise<void> {
+  const db = connect({ url: databaseUrl, poolSize: 2 });
+  try {
+    await migrate(db);
+    await seedDemonstration(db);
+  } finally {
+    await db.destroy();
+  }
+}
+
+async function startApi(environment: Record<string, string>, parts: Part[]): Promise<string> {
+  // Outside our process group, so that Ctrl-C reaches it through us and in order.
+  const api = fork(API, { env: { ...environment, ...process.env, DATABASE_URL: environment.DATABASE_URL }, detached: true });
+  const exited = once(api, 'exit');
+  parts.push({
+    async stop() {
+      if (api.exitCode !== null || api.signalCode !== null) return;
+      api.kill('SIGTERM');
+      await exited;
+    },
+  });
+  // It shall not outlive us, however we end.
+  process.once('exit', () => api.kill('SIGKILL'));
+  const [message] = (await Promise.race([once(api, 'message'), exited.then(() => [null])])) as [{ ready: string } | null];
+  if (!message) throw new Error('The API could not start; see its message above.');
+  void exited.then(() => process.emit('SIGTERM'));
+  return message.ready;
+}
+
+function welcome(url: string): string {
+  const token = `npm run -s token -- --role enterprise_learner --enterprise ${demonstration.customer} --user 1000 --email learner-1000@demo.example`;
+  const course = 'course-v1:edX+DemoX+2T2026';
+  return `
+Enterprise Access is ready.
+
+  REST      ${url}/api/v1/
+  tRPC      ${url}/trpc
+  Docs      ${url}/docs
+  OpenAPI   ${url}/openapi.json
+
+Try it as learner 1000 of Demo Company, in another terminal:
+
+  TOKEN=$(${token})
+  curl -H "Authorization: JWT $TOKEN" "${url}/api/v1/policy-redemption/enterprise-customer/${demonstration.customer}/can-redeem/?content_key=${encodeURIComponent(course)}"
+  curl -X POST -H "Authorization: JWT $TOKEN" -H 'Content-Type: application/json' \\
+    -d '{"lms_user_id": 1000, "content_key": "${course}"}' \\
+    ${url}/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/
+
+Ctrl-C stops everything; the data stays in ${process.env.DATA_DIR ?? '.data'}.
+`;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { catalog: { type: 'string' } } });
+  if (values.catalog !== undefined && !existsSync(values.catalog)) throw new Error(`There is no file ${values.catalog}.`);
+  const parts: Part[] = [];
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= (async () => {
+      for (const part of parts.reverse()) await part.stop();
+    })();
+    return stopping;
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => void stop().then(() => process.exit(0)));
+  }
+  try {
+    const databaseUrl = await startDatabase(process.env.DATA_DIR ?? '.data', parts);
+    await prepare(databaseUrl);
+    const sandbox = await startSandbox({ ...(values.catalog === undefined ? {} : { catalogFile: values.catalog }) });
+    parts.push({ stop: () => sandbox.close() });
+    const host = process.env.HOST ?? '127.0.0.1';
+    const port = process.env.PORT ?? '18270';
+    const url = await startApi(
+      {
+        DATABASE_URL: databaseUrl,
+        LMS_URL: `${sandbox.url}/lms`,
+        ENTERPRISE_CATALOG_URL: `${sandbox.url}/catalog`,
+        OAUTH2_URL: sandbox.url,
+        BACKEND_SERVICE_EDX_OAUTH2_KEY: 'enterprise-access',
+        BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'sandbox',
+        JWT_SECRET_KEY: DEVELOPMENT_SECRET,
+        SANDBOX: 'true',
+        HOST: host,
+        PORT: port,
+        LOG_LEVEL: 'warn',
+      },
+      parts,
+    );
+    say(welcome(url));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});
