@@ -1,85 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 
-/** What a test may ask for. `path` is a prefix, or a regular expression; one that starts with `/` is anchored. */
-export const faultBody = z.strictObject({
+/** How a service misbehaves, for requests whose path matches. */
+export const fault = z.object({
   method: z.string().optional(),
-  path: z.string().min(1),
-  latencyMs: z.int().min(0).optional(),
+  path: z.string().describe('Regular expression on the path.'),
+  latencyMs: z.int().min(0).max(60_000).optional(),
   status: z.int().min(200).max(599).optional(),
   body: z.unknown().optional(),
-  garbage: z.boolean().optional(),
-  hang: z.boolean().optional(),
-  dropConnection: z.boolean().optional(),
-  times: z.int().min(1).optional(),
+  garbage: z.boolean().optional().describe('Answer a page instead of JSON.'),
+  hang: z.boolean().optional().describe('Never answer.'),
+  drop: z.boolean().optional().describe('Cut the connection.'),
+  times: z.int().min(1).optional().describe('How often; always unless given.'),
 });
+export type Fault = z.infer<typeof fault>;
 
-export type FaultSpec = z.output<typeof faultBody>;
+export class Faults {
+  #active: { fault: Fault; pattern: RegExp; left: number }[] = [];
 
-export interface Fault {
-  spec: FaultSpec;
-  matches(method: string, url: string): boolean;
-  left: number;
-}
-
-const GARBAGE = '<!doctype html><html><body><h1>It works!</h1><!-- not what you asked for';
-
-/** A path that is no valid expression can still be meant as a prefix: content keys are full of `+`. */
-function compile(path: string): RegExp | undefined {
-  try {
-    return new RegExp(path.startsWith('/') ? `^(?:${path})` : path);
-  } catch {
-    return undefined;
+  add(added: Fault): void {
+    this.#active.push({ fault: added, pattern: new RegExp(added.path), left: added.times ?? Number.POSITIVE_INFINITY });
   }
-}
 
-export function faultFrom(spec: FaultSpec): Fault {
-  const pattern = compile(spec.path);
-  const method = spec.method?.toUpperCase();
-  return {
-    spec,
-    left: spec.times ?? Number.POSITIVE_INFINITY,
-    matches: (requestMethod, url) => {
-      if (method !== undefined && method !== requestMethod) return false;
-      const [path = url] = url.split('?', 1);
-      return url.startsWith(spec.path) || pattern?.test(path) === true || pattern?.test(url) === true;
-    },
-  };
-}
+  clear(): void {
+    this.#active = [];
+  }
 
-/** The first fault that fits, used up by one. Older faults go first, so that a test can line up a sequence. */
-export function takeFault(faults: Fault[], method: string, url: string): FaultSpec | undefined {
-  const index = faults.findIndex((fault) => fault.matches(method, url));
-  const fault = faults[index];
-  if (!fault) return undefined;
-  fault.left -= 1;
-  if (fault.left <= 0) faults.splice(index, 1);
-  return fault.spec;
-}
-
-/** Carries a fault out. `proceed` continues with the real answer, which a merely slow service still gives. */
-export function misbehave(spec: FaultSpec, request: FastifyRequest, reply: FastifyReply, proceed: () => void): void {
-  const act = () => {
-    if (spec.hang) {
-      // The socket stays open until the client gives up or the sandbox closes.
+  /** True when the fault has answered, or never will. */
+  async apply(request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
+    if (this.#active.length === 0) return false;
+    const [path = ''] = request.url.split('?');
+    const found = this.#active.find(({ fault: { method }, pattern, left }) => left > 0 && (method ?? request.method) === request.method && pattern.test(path));
+    if (!found) return false;
+    found.left -= 1;
+    const { latencyMs, status, body, garbage, hang, drop } = found.fault;
+    if (latencyMs) await sleep(latencyMs);
+    if (drop || hang) {
       reply.hijack();
-    } else if (spec.dropConnection) {
-      reply.hijack();
-      request.raw.destroy();
-    } else if (spec.garbage) {
-      reply
-        .code(spec.status ?? 200)
-        .type('text/html')
-        .send(GARBAGE);
-    } else if (spec.status !== undefined || spec.body !== undefined) {
-      const body = spec.body === undefined ? { detail: 'Injected fault.' } : spec.body;
-      const isText = typeof body === 'string';
-      reply.code(spec.status ?? 200).type(isText ? 'text/plain' : 'application/json');
-      reply.send(isText ? body : JSON.stringify(body));
-    } else {
-      proceed();
+      if (drop) request.raw.destroy();
+      return true;
     }
-  };
-  if (spec.latencyMs) setTimeout(act, spec.latencyMs);
-  else act();
+    if (garbage) reply.type('text/html').send('<html><body>Bad gateway</body></html>');
+    else if (status !== undefined) reply.code(status).send(body ?? { detail: 'Fault.' });
+    return reply.sent;
+  }
 }

@@ -1,40 +1,19 @@
-import { createHmac, randomUUID } from 'node:crypto';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { createHmac } from 'node:crypto';
 
-const LIFETIME_S = 3600;
-// Nobody verifies the signature here; a key of each process keeps the token out of everything else.
-const KEY = randomUUID();
-
+const LIFETIME_SECONDS = 3_600;
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-function token(clientId: string): string {
+/** What the token endpoint gives to a service. */
+export function serviceToken() {
   const now = Math.floor(Date.now() / 1000);
   const content = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode({
     iss: 'sandbox',
     iat: now,
-    exp: now + LIFETIME_S,
-    preferred_username: clientId,
+    exp: now + LIFETIME_SECONDS,
+    preferred_username: 'enterprise-access-service',
     administrator: true,
-    roles: ['enterprise_openedx_operator:*', 'enterprise_provisioning_admin:*'],
-    scopes: ['read', 'write', 'profile', 'email'],
+    roles: ['enterprise_openedx_operator:*'],
   })}`;
-  return `${content}.${createHmac('sha256', KEY).update(content).digest('base64url')}`;
-}
-
-/** Client credentials for a JWT (R-UP-02); at the root and, since the LMS is the issuer, below it. */
-export function oauth(app: FastifyInstance): void {
-  const issue = async (request: FastifyRequest, reply: FastifyReply) => {
-    const form = (request.body ?? {}) as Readonly<Record<string, unknown>>;
-    if (form['grant_type'] !== 'client_credentials') return reply.code(400).send({ error: 'unsupported_grant_type' });
-    const { client_id: clientId, client_secret: secret } = form;
-    if (typeof clientId !== 'string' || !clientId || !secret) return reply.code(401).send({ error: 'invalid_client' });
-    return {
-      access_token: token(clientId),
-      expires_in: LIFETIME_S,
-      token_type: 'JWT',
-      scope: 'read write profile email',
-    };
-  };
-  app.post('/oauth2/access_token', issue);
-  app.post('/lms/oauth2/access_token', issue);
+  const signature = createHmac('sha256', 'sandbox').update(content).digest('base64url');
+  return { access_token: `${content}.${signature}`, expires_in: LIFETIME_SECONDS, token_type: 'JWT', scope: 'read write profile email' };
 }

@@ -15,7 +15,7 @@ export { depositEntry, embeddedLedger } from './ledger/embedded.ts';
 export { insertTransaction } from './ledger/entries.ts';
 export * as ledgerStore from './ledger/store.ts';
 export { ownerOf as ownerOfPolicy } from './policies/index.ts';
-export { reconcile } from './redemptions/index.ts';
+export { auditBooks, type Discrepancy, reconcile } from './redemptions/index.ts';
 export { type Catalog, type Content, httpCatalog } from './upstreams/catalog.ts';
 export { upstream, UpstreamFailure, UpstreamRefusal } from './upstreams/http.ts';
 export { type Customer, httpLms, type Learner, type Lms } from './upstreams/lms.ts';
