@@ -1,60 +1,91 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { Course } from './courses.ts';
-import { fault, type Faults } from './faults.ts';
-import { addCourse, removeCourse, reseed, type State } from './state.ts';
+import { type Course, course } from './courses.ts';
+import { faultSpec } from './faults.ts';
+import { reverse } from './ledger.ts';
+import { parseBody, Refusal } from './refusal.ts';
+import type { Sandbox } from './sandbox.ts';
+import { putLearner } from './state.ts';
 
-const courseChange = z.union([
-  z.object({ key: z.string(), removed: z.literal(true) }),
-  z.object({ key: z.string(), runKey: z.string(), title: z.string().default('Untitled'), price: z.number().min(0), enrollBy: z.string().nullable().default(null) }),
-]);
-
-const learnerChange = z.object({
-  lmsUserId: z.int(),
-  email: z.string(),
-  customerUuid: z.string(),
-  groups: z.array(z.string()).default([]),
-  linked: z.boolean().default(true),
+const courseBody = z.object({
+  key: z.string().min(1),
+  runKey: z.string().min(1).optional(),
+  title: z.string().optional(),
+  price: z.number().min(0).max(10_000_000).optional(),
+  enrollBy: z
+    .string()
+    .refine((text) => !Number.isNaN(Date.parse(text)), 'is not a time')
+    .nullable()
+    .optional(),
+  removed: z.boolean().optional(),
 });
 
-export interface ControlOptions {
-  readonly state: State;
-  readonly faults: Faults;
-  readonly requests: Map<string, number>;
-  readonly courses: readonly Course[];
+const learnerBody = z.object({
+  lmsUserId: z.number().int().min(1),
+  email: z.email().optional(),
+  customerUuid: z.string(),
+  groups: z.array(z.string()).optional(),
+  linked: z.boolean().optional(),
+});
+
+const reversalBody = z.object({ transactionUuid: z.string() });
+
+/** Where tests and demos change the world; needs no token and suffers no faults. */
+export async function control(app: FastifyInstance, { sandbox }: { sandbox: Sandbox }): Promise<void> {
+  app.put('/faults', async (request) => {
+    sandbox.faults.put(parseBody(faultSpec, request.body));
+    return { faults: sandbox.faults.specs() };
+  });
+  app.get('/faults', async () => ({ faults: sandbox.faults.specs() }));
+  app.delete('/faults', async (_request, reply) => {
+    sandbox.faults.clear();
+    return reply.code(204).send();
+  });
+
+  app.get('/requests', async () => Object.fromEntries(sandbox.requests));
+  app.delete('/requests', async (_request, reply) => {
+    sandbox.requests.clear();
+    return reply.code(204).send();
+  });
+
+  app.post('/reset', async (_request, reply) => {
+    sandbox.reset();
+    return reply.code(204).send();
+  });
+
+  app.put('/courses', async (request, reply) => {
+    const { removed, price, ...given } = parseBody(courseBody, request.body);
+    const { courses } = sandbox.world;
+    if (removed) {
+      courses.remove(given.key);
+      return reply.code(204).send();
+    }
+    const known = courses.find(given.key)?.course;
+    const item = { ...(known ?? course({ key: given.key })), ...definedOf(given) };
+    return courses.put(price === undefined ? item : { ...item, priceCents: Math.round(price * 100) }).course;
+  });
+
+  app.put('/learners', async (request) => {
+    const link = putLearner(sandbox.world, parseBody(learnerBody, request.body));
+    if (!link) throw new Refusal(400, { customerUuid: ['There is no such customer.'] });
+    const { user, customer, groups, linked } = link;
+    return { lmsUserId: user.id, email: user.email, customerUuid: customer.uuid, groups: [...groups], linked };
+  });
+
+  app.post('/reversals', async (request) => {
+    const { transactionUuid } = parseBody(reversalBody, request.body);
+    const row = sandbox.world.transactions.get(transactionUuid);
+    const owner = row && sandbox.world.subsidies.values().find((each) => each.byKey.get(row.idempotency_key) === row);
+    if (!row || !owner) throw new Refusal(404, { detail: 'Not found.' });
+    return reverse(owner, row, Date.now());
+  });
 }
 
-/** How tests tell the stand-ins what to do, and ask what they were asked. */
-export async function control(app: FastifyInstance, { state, faults, requests, courses }: ControlOptions): Promise<void> {
-  app.put('/faults', async (request) => {
-    faults.add(fault.parse(request.body));
-    return {};
-  });
-  app.delete('/faults', async () => {
-    faults.clear();
-    return {};
-  });
-  app.get('/requests', async () => Object.fromEntries(requests));
-  app.delete('/requests', async () => {
-    requests.clear();
-    return {};
-  });
-  app.get('/enrollments', async () => Object.fromEntries(state.enrollments));
-  app.post('/reset', async () => {
-    reseed(state, courses);
-    faults.clear();
-    requests.clear();
-    return {};
-  });
-  app.put('/courses', async (request) => {
-    const change = courseChange.parse(request.body);
-    if ('removed' in change) removeCourse(state, change.key);
-    else addCourse(state, change);
-    return {};
-  });
-  app.put('/learners', async (request) => {
-    const learner = learnerChange.parse(request.body);
-    state.learners.set(learner.lmsUserId, learner);
-    return {};
-  });
-}
+type Given = { readonly [K in 'runKey' | 'title' | 'enrollBy']?: Course[K] | undefined };
+
+/** Only what was given: an absent value must not overwrite a known one. */
+const definedOf = (given: Given): Partial<Course> => ({
+  ...(given.runKey === undefined ? {} : { runKey: given.runKey }),
+  ...(given.title === undefined ? {} : { title: given.title }),
+  ...(given.enrollBy === undefined ? {} : { enrollBy: given.enrollBy }),
+});

@@ -1,19 +1,25 @@
 import { readCatalogFile } from './catalog-file.ts';
-import { buildSandbox } from './server.ts';
+import { createServer } from './server.ts';
+
+export { CatalogFileError } from './catalog-file.ts';
 
 export interface SandboxOptions {
-  /** Free one unless given. */
+  /** 0, the default, takes a free one. */
   readonly port?: number;
   readonly host?: string;
-  /** CSV file with further courses for both catalogs. */
+  /** CSV file of courses that both catalogs hold besides the demonstration ones. */
   readonly catalogFile?: string;
 }
 
-/** Starts the stand-ins for the LMS, the catalog and the token endpoint. */
-export async function startSandbox(options: SandboxOptions = {}): Promise<{ url: string; close(): Promise<void> }> {
-  const app = await buildSandbox(options.catalogFile === undefined ? [] : readCatalogFile(options.catalogFile));
+export interface RunningSandbox {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Starts stand-ins for the upstream services, each below its prefix: `/lms`, `/catalog`, `/subsidy`, `/control`. */
+export async function startSandbox(options: SandboxOptions = {}): Promise<RunningSandbox> {
+  const courses = options.catalogFile === undefined ? [] : await readCatalogFile(options.catalogFile);
+  const app = createServer(courses);
   const url = await app.listen({ port: options.port ?? 0, host: options.host ?? '127.0.0.1' });
   return { url, close: () => app.close() };
 }
-
-export { buildSandbox };

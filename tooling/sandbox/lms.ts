@@ -1,144 +1,177 @@
-import type { FastifyInstance } from 'fastify';
-import { z } from 'zod';
-import { many, one, paged, type Query } from './envelope.ts';
-import { uuidOf } from './courses.ts';
-import type { Customer, Learner, Member, State } from './state.ts';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { customerRecord, ENTERPRISE_FEATURES } from './customers.ts';
+import { pageOf } from './envelope.ts';
+import { bulkEnrol } from './lms-enrolment.ts';
+import { groupMembers, memberRecord } from './lms-groups.ts';
+import { queryOf } from './query.ts';
+import { Refusal } from './refusal.ts';
+import type { Sandbox } from './sandbox.ts';
+import { SEED_TIME, type SeedCustomer } from './seed.ts';
+import type { Link, User, World } from './state.ts';
 
-const customerRecord = (customer: Customer) => ({
-  uuid: customer.uuid,
-  name: customer.name,
-  slug: customer.slug,
-  active: true,
-  country: 'US',
-  contact_email: customer.contactEmail,
-  auth_org_id: null,
-  enable_data_sharing_consent: true,
-  enterprise_customer_catalogs: [customer.catalogUuid],
-  admin_users: [{ email: customer.admin.email, lms_user_id: customer.admin.lmsUserId }],
-});
+const API = '/enterprise/api/v1';
+const notFound = (): Refusal => new Refusal(404, { detail: 'Not found.' });
 
-const userRecord = (learner: Learner) => ({
-  id: learner.lmsUserId,
-  username: `learner-${learner.lmsUserId}`,
-  first_name: 'Learner',
-  last_name: String(learner.lmsUserId),
-  email: learner.email,
-  is_staff: false,
-  is_active: true,
-});
+interface WithUuid {
+  Params: { uuid: string };
+}
 
-const memberRecord = (member: Member, groupUuid: string) => ({
-  enterprise_customer_user_id: member.lmsUserId,
-  lms_user_id: member.lmsUserId,
-  pending_enterprise_customer_user_id: member.lmsUserId === null ? 1 : null,
-  enterprise_group_membership_uuid: uuidOf(`${groupUuid}:${member.email}`),
-  member_details: { user_email: member.email, user_name: member.name ?? '' },
-  recent_action: member.recentAction,
-  status: member.status,
-  activated_at: member.status === 'accepted' ? '2026-04-24T00:00:00Z' : null,
-  group_uuid: groupUuid,
-});
-
-const enrolment = z.object({
-  enrollments_info: z
-    .array(z.object({ user_id: z.int().optional(), email: z.string().optional(), course_run_key: z.string(), transaction_id: z.string().optional() }))
-    .min(1),
-});
-
-const sortKeys: Readonly<Record<string, (member: Member) => string>> = {
-  member_details: ({ email }) => email,
-  status: ({ status }) => status,
-  recent_action: ({ recentAction }) => recentAction,
-};
-
-export async function lms(app: FastifyInstance, { state }: { state: State }): Promise<void> {
-  const api = '/enterprise/api/v1';
-  const learnerRecord = (learner: Learner) => {
-    const customer = state.customers.get(learner.customerUuid);
-    return {
-      id: learner.lmsUserId,
-      enterprise_customer: customer ? customerRecord(customer) : { uuid: learner.customerUuid },
-      active: true,
-      user_id: learner.lmsUserId,
-      user: userRecord(learner),
-      enterprise_group: learner.groups,
-      role_assignments: ['enterprise_learner'],
-    };
-  };
-
-  app.get(`${api}/enterprise-customer/`, async (request) => {
-    const { slug, name } = request.query as Query;
-    const found = [...state.customers.values()].filter((c) => (!slug || c.slug === slug) && (!name || c.name === name));
-    return paged(request, found.map(customerRecord));
+/** The LMS and its edx-enterprise API. */
+export async function lms(app: FastifyInstance, { sandbox }: { sandbox: Sandbox }): Promise<void> {
+  app.get<WithUuid>(`${API}/enterprise-customer/:uuid`, async (request) => {
+    const customer = sandbox.world.customers.get(request.params.uuid);
+    if (!customer) throw notFound();
+    return customerRecord(customer);
   });
 
-  app.get<{ Params: { uuid: string } }>(`${api}/enterprise-customer/:uuid/`, async (request, reply) => {
-    const found = state.customers.get(request.params.uuid);
-    return found ? customerRecord(found) : reply.code(404).send({ detail: 'Not found.' });
+  app.get(`${API}/enterprise-customer`, async (request) => ({
+    ...pageOf(request, customersOf(sandbox.world, request), customerRecord),
+    enterprise_features: ENTERPRISE_FEATURES,
+  }));
+
+  app.get(`${API}/enterprise-learner`, async (request) => ({
+    ...(queryOf(request).one('role') === undefined
+      ? pageOf(request, linksOf(sandbox.world, request), learnerRecord)
+      : pageOf(request, adminsOf(sandbox.world, request), adminRecord)),
+    enterprise_features: ENTERPRISE_FEATURES,
+  }));
+
+  app.get<WithUuid>(`${API}/enterprise-group/:uuid/learners`, async (request) => {
+    const group = sandbox.world.groups.get(request.params.uuid);
+    if (!group) throw notFound();
+    const members = groupMembers(group, queryOf(request));
+    return pageOf(request, members, (member) => memberRecord(sandbox.world, group, member));
   });
 
-  app.get(`${api}/enterprise-learner/`, async (request) => {
-    const query = request.query as Query;
-    const ids = many(query.user_ids).flatMap((text) => text.split(',')).map(Number);
-    const candidates = ids.length > 0 ? ids.flatMap((id) => state.learners.get(id) ?? []) : [...state.learners.values()];
-    const found = candidates.filter(
-      (learner) =>
-        learner.linked &&
-        (!query.enterprise_customer_uuid || learner.customerUuid === query.enterprise_customer_uuid) &&
-        (!query.email || learner.email === query.email) &&
-        (!query.username || `learner-${learner.lmsUserId}` === query.username),
-    );
-    return paged(request, found.map(learnerRecord));
+  app.post<WithUuid>(`${API}/enterprise-customer/:uuid/enroll_learners_in_courses`, async (request, reply) => {
+    if (!sandbox.world.customers.has(request.params.uuid)) throw notFound();
+    const { status, body } = bulkEnrol(sandbox.world, request.body, Date.now());
+    return reply.code(status).send(body);
   });
 
-  app.get<{ Params: { uuid: string } }>(`${api}/enterprise-group/:uuid/learners/`, async (request, reply) => {
-    const { uuid } = request.params;
-    const group = state.groups.get(uuid);
-    if (!group) return reply.code(404).send({ detail: 'Not found.' });
-    const query = request.query as Query;
-    const isTrue = (name: string) => /^true$/i.test(one(query[name]) ?? '');
-    const only = many(query.learners);
-    const text = one(query.user_query)?.toLowerCase();
-    const found = group.members.filter(
-      (member) =>
-        (isTrue('show_removed') || member.status !== 'removed') &&
-        (!isTrue('pending_users_only') || member.status === 'pending') &&
-        (only.length === 0 || only.includes(member.email)) &&
-        (!text || member.email.includes(text)),
-    );
-    const key = sortKeys[one(query.sort_by) ?? ''];
-    if (key) found.sort((a, b) => key(a).localeCompare(key(b)));
-    if (isTrue('is_reversed')) found.reverse();
-    return paged(request, found.map((member) => memberRecord(member, uuid)));
-  });
-
-  app.post<{ Params: { uuid: string } }>(`${api}/enterprise-customer/:uuid/enroll_learners_in_courses/`, async (request, reply) => {
-    const parsed = enrolment.safeParse(request.body);
-    if (!parsed.success) return reply.code(400).send({ enrollments_info: ['Not valid.'] });
-    const successes: unknown[] = [];
-    const failures: unknown[] = [];
-    const unknown: number[] = [];
-    for (const item of parsed.data.enrollments_info) {
-      const learner = state.learners.get(item.user_id ?? 0);
-      if (!learner) unknown.push(item.user_id ?? 0);
-      else if (learner.email.startsWith('fail@')) failures.push({ user_id: learner.lmsUserId, course_run_key: item.course_run_key });
-      else {
-        const key = item.transaction_id ?? `${learner.lmsUserId}:${item.course_run_key}`;
-        const created = !state.enrollments.has(key);
-        const fulfillment = state.enrollments.get(key) ?? uuidOf(`fulfillment:${key}`);
-        state.enrollments.set(key, fulfillment);
-        successes.push({ user_id: learner.lmsUserId, email: learner.email, course_run_key: item.course_run_key, created, activation_link: null, enterprise_fulfillment_source_uuid: fulfillment });
-      }
-    }
-    const isComplete = failures.length + unknown.length === 0;
-    return reply.code(isComplete ? 201 : 409).send({ successes, pending: [], failures, invalid_email_addresses: [], invalid_user_ids: unknown });
+  app.post<WithUuid>(`${API}/enterprise-subsidy-fulfillment/:uuid/cancel-fulfillment`, async (request, reply) => {
+    const fulfilment = sandbox.world.fulfilments.get(request.params.uuid);
+    if (!fulfilment) throw notFound();
+    if (fulfilment.cancelled) return reply.code(200).send({ detail: 'The enrollment is already cancelled.' });
+    fulfilment.cancelled = true;
+    return reply.code(204).send();
   });
 
   app.get('/api/user/v1/accounts', async (request, reply) => {
-    const query = request.query as Query;
-    const found = [...state.learners.values()].filter(
-      (learner) => learner.email === query.email || `learner-${learner.lmsUserId}` === query.username || String(learner.lmsUserId) === query.lms_user_id,
-    );
-    return found.length > 0 ? found.map(userRecord) : reply.code(404).send();
+    const query = queryOf(request);
+    const id = query.one('lms_user_id');
+    if (id !== undefined && !/^\d+$/.test(id)) return reply.code(400).send();
+    const found = accountsOf(sandbox.world, { id, email: query.one('email'), usernames: query.one('username') });
+    return found.length === 0 ? reply.code(404).send() : found.map(accountRecord);
   });
 }
+
+function customersOf(world: World, request: FastifyRequest): readonly SeedCustomer[] {
+  const query = queryOf(request);
+  return [...world.customers.values()].filter((customer) =>
+    (['uuid', 'slug', 'name'] as const).every((name) => (query.one(name) ?? customer[name]) === customer[name]),
+  );
+}
+
+/** Learners linked now, by the most selective filter first: a lookup of one learner walks nothing. */
+function linksOf(world: World, request: FastifyRequest): readonly Link[] {
+  const query = queryOf(request);
+  const customerUuid = query.one('enterprise_customer_uuid');
+  const ids = query.all('user_ids').flatMap((text) => text.split(',').map(Number));
+  const email = query.one('email')?.toLowerCase();
+  const username = query.one('username');
+  return candidates(world, customerUuid, ids, email, username).filter(
+    ({ linked, customer, user }) =>
+      linked &&
+      (customerUuid === undefined || customer.uuid === customerUuid) &&
+      (ids.length === 0 || ids.includes(user.id)) &&
+      (email === undefined || user.email.toLowerCase() === email) &&
+      (username === undefined || user.username === username),
+  );
+}
+
+function candidates(
+  world: World,
+  customerUuid: string | undefined,
+  ids: readonly number[],
+  email: string | undefined,
+  username: string | undefined,
+): readonly Link[] {
+  const ofUser = (user: User | undefined) => [...((user && world.linksByUser.get(user.id)?.values()) ?? [])];
+  if (ids.length > 0) return [...new Set(ids)].flatMap((id) => ofUser(world.users.get(id)));
+  if (email !== undefined) return ofUser(world.usersByEmail.get(email));
+  if (username !== undefined) return ofUser(world.usersByName.get(username));
+  if (customerUuid !== undefined) return [...(world.linksByCustomer.get(customerUuid)?.values() ?? [])];
+  return [...world.linksByCustomer.values()].flatMap((links) => [...links.values()]);
+}
+
+const userRecord = ({ id, username, email }: User) => ({
+  id,
+  username,
+  first_name: 'Learner',
+  last_name: String(id),
+  email,
+  is_staff: false,
+  is_active: true,
+  date_joined: SEED_TIME,
+});
+
+const linkRecord = (id: number, customer: SeedCustomer, user: User, role: string, groups: readonly string[]) => ({
+  id,
+  enterprise_customer: customerRecord(customer),
+  active: true,
+  user_id: user.id,
+  user: userRecord(user),
+  data_sharing_consent_records: [],
+  groups: [],
+  created: SEED_TIME,
+  invite_key: null,
+  role_assignments: [role],
+  enterprise_group: groups,
+});
+
+const learnerRecord = ({ id, customer, user, groups }: Link) =>
+  linkRecord(id, customer, user, 'enterprise_learner', [...groups]);
+
+interface Admin {
+  readonly customer: SeedCustomer;
+  readonly user: User;
+}
+
+/** Administrators are no learners: they show up only when asked for by their role (LMS-04). */
+function adminsOf(world: World, request: FastifyRequest): readonly Admin[] {
+  const query = queryOf(request);
+  const uuid = query.one('enterprise_customer_uuid');
+  if (uuid === undefined) throw new Refusal(400, { detail: 'enterprise_customer_uuid is required with role.' });
+  const customer = world.customers.get(uuid);
+  const user = customer && world.users.get(customer.admin.lms_user_id);
+  return customer && user && query.one('role') === 'enterprise_admin' ? [{ customer, user }] : [];
+}
+
+const adminRecord = ({ customer, user }: Admin) => linkRecord(user.id * 10, customer, user, 'enterprise_admin', []);
+
+interface AccountQuery {
+  readonly id: string | undefined;
+  readonly email: string | undefined;
+  readonly usernames: string | undefined;
+}
+
+function accountsOf(world: World, { id, email, usernames }: AccountQuery): readonly User[] {
+  if (usernames !== undefined) return usernames.split(',').flatMap((name) => world.usersByName.get(name) ?? []);
+  const user = email === undefined ? world.users.get(Number(id)) : world.usersByEmail.get(email.toLowerCase());
+  return user ? [user] : [];
+}
+
+const accountRecord = ({ id, username, email }: User) => ({
+  id,
+  username,
+  email,
+  name: `Learner ${id}`,
+  is_active: true,
+  date_joined: SEED_TIME,
+  last_login: SEED_TIME,
+  country: 'US',
+  bio: null,
+  gender: null,
+  language: '',
+});

@@ -150,8 +150,18 @@ async function seedPolicies(db: Database): Promise<void> {
 /** Fills an empty database; what is there already stays as it is. */
 export async function seedDemonstration(db: Database): Promise<void> {
   const subsidies: SubsidySeed[] = [
-    { uuid: demonstration.subsidy, title: 'Demo credit', customer: demonstration.customer, reference: '00kDEMO0000000001A' },
-    { uuid: demonstration.otherSubsidy, title: 'Other credit', customer: demonstration.otherCustomer, reference: '00kDEMO0000000002A' },
+    {
+      uuid: demonstration.subsidy,
+      title: 'Demo credit',
+      customer: demonstration.customer,
+      reference: '00kDEMO0000000001A',
+    },
+    {
+      uuid: demonstration.otherSubsidy,
+      title: 'Other credit',
+      customer: demonstration.otherCustomer,
+      reference: '00kDEMO0000000002A',
+    },
   ];
   for (const seed of subsidies) {
     if (!(await db('subsidies').where({ uuid: seed.uuid }).first('uuid'))) await seedSubsidy(db, seed);

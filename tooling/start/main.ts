@@ -42,7 +42,10 @@ async function prepare(databaseUrl: string): Promise<void> {
 
 async function startApi(environment: Record<string, string>, parts: Part[]): Promise<string> {
   // Outside our process group, so that Ctrl-C reaches it through us and in order.
-  const api = fork(API, { env: { ...environment, ...process.env, DATABASE_URL: environment.DATABASE_URL }, detached: true });
+  const api = fork(API, {
+    env: { ...environment, ...process.env, DATABASE_URL: environment.DATABASE_URL },
+    detached: true,
+  });
   const exited = once(api, 'exit');
   parts.push({
     async stop() {
@@ -53,7 +56,9 @@ async function startApi(environment: Record<string, string>, parts: Part[]): Pro
   });
   // It shall not outlive us, however we end.
   process.once('exit', () => api.kill('SIGKILL'));
-  const [message] = (await Promise.race([once(api, 'message'), exited.then(() => [null])])) as [{ ready: string } | null];
+  const [message] = (await Promise.race([once(api, 'message'), exited.then(() => [null])])) as [
+    { ready: string } | null,
+  ];
   if (!message) throw new Error('The API could not start; see its message above.');
   void exited.then(() => process.emit('SIGTERM'));
   return message.ready;
@@ -84,7 +89,8 @@ Ctrl-C stops everything; the data stays in ${process.env.DATA_DIR ?? '.data'}.
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { catalog: { type: 'string' } } });
-  if (values.catalog !== undefined && !existsSync(values.catalog)) throw new Error(`There is no file ${values.catalog}.`);
+  if (values.catalog !== undefined && !existsSync(values.catalog))
+    throw new Error(`There is no file ${values.catalog}.`);
   const parts: Part[] = [];
   let stopping: Promise<void> | undefined;
   const stop = () => {

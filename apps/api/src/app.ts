@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { type Actor, type RpcContext, type Runtime, withRequestId } from '@enterprise-access/domain';
 import cookie from '@fastify/cookie';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
-import { type Actor, type Runtime, withRequestId, type RpcContext } from '@enterprise-access/domain';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Environment } from './env.ts';
 import { auth } from './plugins/auth.ts';
@@ -33,7 +33,10 @@ function describe(error: Error & { code?: string; cause?: unknown }): Record<str
   return {
     type: error.name,
     code: error.code,
-    stack: error.stack?.split('\n').filter((line) => line.trimStart().startsWith('at ')).join('\n'),
+    stack: error.stack
+      ?.split('\n')
+      .filter((line) => line.trimStart().startsWith('at '))
+      .join('\n'),
     ...(error.cause instanceof Error ? { cause: describe(error.cause) } : {}),
   };
 }
@@ -48,7 +51,12 @@ export interface AppOptions {
 }
 
 /** The HTTP application: both doors, their documents, and what operators look at. */
-export async function buildApp({ env, runtime, logger, isAccepting = () => true }: AppOptions): Promise<FastifyInstance> {
+export async function buildApp({
+  env,
+  runtime,
+  logger,
+  isAccepting = () => true,
+}: AppOptions): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({
     ...(logger ? { loggerInstance: logger } : { logger: false }),
     trustProxy: env.TRUST_PROXY,
@@ -88,7 +96,17 @@ export async function buildApp({ env, runtime, logger, isAccepting = () => true 
   await app.register(cors, {
     origin: [...env.CORS_ORIGINS],
     credentials: true,
-    allowedHeaders: ['accept', 'authorization', 'content-type', 'user-agent', 'x-csrftoken', 'x-requested-with', 'x-request-id', 'use-jwt-cookie', 'idempotency-key'],
+    allowedHeaders: [
+      'accept',
+      'authorization',
+      'content-type',
+      'user-agent',
+      'x-csrftoken',
+      'x-requested-with',
+      'x-request-id',
+      'use-jwt-cookie',
+      'idempotency-key',
+    ],
     exposedHeaders: ['X-Request-ID', 'Retry-After'],
     methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
   });
@@ -114,11 +132,18 @@ export async function buildApp({ env, runtime, logger, isAccepting = () => true 
       keyGenerator: (request) => (request.actor ? `actor:${request.actor.userId}` : `address:${request.ip}`),
       addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
       errorResponseBuilder: (_request, { ttl }) =>
-        Object.assign(new Error(`Request was throttled. Expected available in ${Math.ceil(ttl / 1000)} seconds.`), { statusCode: 429 }),
+        Object.assign(new Error(`Request was throttled. Expected available in ${Math.ceil(ttl / 1000)} seconds.`), {
+          statusCode: 429,
+        }),
     });
     const contextOf = async (request: FastifyRequest): Promise<RpcContext> => {
       const key = request.headers['idempotency-key'];
-      return { runtime, actor: request.actor, requestId: request.id, idempotencyKey: typeof key === 'string' ? key : null };
+      return {
+        runtime,
+        actor: request.actor,
+        requestId: request.id,
+        idempotencyKey: typeof key === 'string' ? key : null,
+      };
     };
     await doors.register(rest, { contextOf });
     await doors.register(trpc, { contextOf });

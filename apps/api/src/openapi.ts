@@ -12,7 +12,9 @@ function wireSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
     override: ({ zodSchema, jsonSchema }) => {
       if (zodSchema._zod.def.type === 'date') Object.assign(jsonSchema, { type: 'string', format: 'date-time' });
       if (jsonSchema.properties) {
-        jsonSchema.properties = Object.fromEntries(Object.entries(jsonSchema.properties).map(([name, value]) => [snakeCase(name), value]));
+        jsonSchema.properties = Object.fromEntries(
+          Object.entries(jsonSchema.properties).map(([name, value]) => [snakeCase(name), value]),
+        );
       }
       if (jsonSchema.required) jsonSchema.required = jsonSchema.required.map(snakeCase);
     },
@@ -58,7 +60,14 @@ function errorBody(operation: Operation, spec: ErrorSpec): Json {
 }
 
 const responsesToEveryone = commonErrors.filter(({ code }) =>
-  ['not_authenticated', 'permission_denied', 'invalid_input', 'not_found', 'throttled', 'upstream_unavailable'].includes(code),
+  [
+    'not_authenticated',
+    'permission_denied',
+    'invalid_input',
+    'not_found',
+    'throttled',
+    'upstream_unavailable',
+  ].includes(code),
 );
 const responsesToKeys = commonErrors.filter(({ code }) => code.startsWith('idempotency'));
 
@@ -68,12 +77,16 @@ function responses(operation: Operation): Json {
   const body = legacy.reply ? wireSchema(legacy.reply.body, 'output') : wireSchema(contract.output, 'output');
   const success = statuses.map((status) => [
     String(status),
-    status === 204 ? { description: 'Done.' } : { description: 'Success.', content: { 'application/json': { schema: body } } },
+    status === 204
+      ? { description: 'Done.' }
+      : { description: 'Success.', content: { 'application/json': { schema: body } } },
   ]);
   const errors = [...contract.errors, ...responsesToEveryone, ...(contract.kind === 'mutation' ? responsesToKeys : [])];
   const byStatus = Map.groupBy(errors, ({ status }) => String(status));
   const failures = [...byStatus].map(([status, specs]) => {
-    const bodies = [...new Map(specs.map((spec) => errorBody(operation, spec)).map((json) => [JSON.stringify(json), json])).values()];
+    const bodies = [
+      ...new Map(specs.map((spec) => errorBody(operation, spec)).map((json) => [JSON.stringify(json), json])).values(),
+    ];
     return [
       status,
       {
@@ -122,7 +135,8 @@ export function openApiDocument(): Json {
     info: {
       title: 'Enterprise Access',
       version: '1.0.0',
-      description: 'Decides which learners of an enterprise may spend which value on which content, spends it, and keeps the books.',
+      description:
+        'Decides which learners of an enterprise may spend which value on which content, spends it, and keeps the books.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],

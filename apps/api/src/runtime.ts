@@ -3,8 +3,8 @@ import {
   embeddedLedger,
   httpCatalog,
   httpLms,
-  ledgerStore,
   type Log,
+  ledgerStore,
   ownerOfPolicy,
   processCache,
   type Runtime,
@@ -23,7 +23,8 @@ export function buildRuntime(env: Environment, log: Log): Runtime & { close(): P
     clientId: env.BACKEND_SERVICE_EDX_OAUTH2_KEY,
     clientSecret: env.BACKEND_SERVICE_EDX_OAUTH2_SECRET,
   });
-  const service = (name: string, baseUrl: string) => upstream({ service: name, baseUrl, token, timeoutMs: env.UPSTREAM_TIMEOUT_MS });
+  const service = (name: string, baseUrl: string) =>
+    upstream({ service: name, baseUrl, token, timeoutMs: env.UPSTREAM_TIMEOUT_MS });
   const lms = httpLms(service('lms', env.LMS_URL), cache);
   const publicUrl = (env.PUBLIC_URL ?? `http://${env.HOST}:${env.PORT}`).replace(/\/+$/, '');
   return {

@@ -19,7 +19,10 @@ const claims = z.object({
 });
 export type Claims = z.infer<typeof claims> & { readonly username: string };
 
-type Keys = Pick<Environment, 'JWT_ISSUERS' | 'JWT_AUDIENCE' | 'JWT_SECRET_KEY' | 'JWT_PUBLIC_SIGNING_JWK_SET' | 'JWT_LEEWAY_SECONDS'>;
+type Keys = Pick<
+  Environment,
+  'JWT_ISSUERS' | 'JWT_AUDIENCE' | 'JWT_SECRET_KEY' | 'JWT_PUBLIC_SIGNING_JWK_SET' | 'JWT_LEEWAY_SECONDS'
+>;
 
 /** Why a token is not accepted; for the log only. */
 export class TokenRefused extends Error {
@@ -37,13 +40,22 @@ const SUPPORTED_MAJOR = 1;
  */
 export function tokenVerifier(keys: Keys): VerifyToken {
   const secret = keys.JWT_SECRET_KEY === undefined ? null : new TextEncoder().encode(keys.JWT_SECRET_KEY);
-  const publicKeys = keys.JWT_PUBLIC_SIGNING_JWK_SET === undefined ? null : createLocalJWKSet(parseKeySet(keys.JWT_PUBLIC_SIGNING_JWK_SET));
+  const publicKeys =
+    keys.JWT_PUBLIC_SIGNING_JWK_SET === undefined
+      ? null
+      : createLocalJWKSet(parseKeySet(keys.JWT_PUBLIC_SIGNING_JWK_SET));
   const verified = new LRUCache<string, Claims>({ max: 20_000 });
-  const common = { issuer: keys.JWT_ISSUERS, audience: keys.JWT_AUDIENCE, clockTolerance: keys.JWT_LEEWAY_SECONDS, requiredClaims: ['exp', 'iat'] };
+  const common = {
+    issuer: keys.JWT_ISSUERS,
+    audience: keys.JWT_AUDIENCE,
+    clockTolerance: keys.JWT_LEEWAY_SECONDS,
+    requiredClaims: ['exp', 'iat'],
+  };
 
   const verify = async (token: string): Promise<JWTPayload> => {
     const { alg } = decodeProtectedHeader(token);
-    if (alg === 'HS256' && secret) return (await jwtVerify(token, secret, { ...common, algorithms: ['HS256'] })).payload;
+    if (alg === 'HS256' && secret)
+      return (await jwtVerify(token, secret, { ...common, algorithms: ['HS256'] })).payload;
     if ((alg === 'RS256' || alg === 'RS512') && publicKeys) {
       return (await jwtVerify(token, publicKeys, { ...common, algorithms: [alg] })).payload;
     }

@@ -40,16 +40,28 @@ async function load(db: Database, clock: Clock, claims: Claims): Promise<Actor> 
   let rows = await read(db, claims.username);
   if (rows.length === 0) {
     const now = clock();
-    await insertIfAbsent(db, 'users', { username: claims.username, ...attributesOf(claims), created: now, modified: now });
+    await insertIfAbsent(db, 'users', {
+      username: claims.username,
+      ...attributesOf(claims),
+      created: now,
+      modified: now,
+    });
     rows = await read(db, claims.username);
   }
   const [user] = rows;
   if (!user) throw new Error('The user could not be stored.');
   const changes = changesOf(user, claims);
-  if (Object.keys(changes).length > 0) await db('users').where({ id: user.id }).update({ ...changes, modified: clock() });
-  const stored = rows.flatMap((row) => (row.feature_role === null ? [] : [grantOfAssignment(row.feature_role, row.enterprise_customer_uuid)]));
+  if (Object.keys(changes).length > 0)
+    await db('users')
+      .where({ id: user.id })
+      .update({ ...changes, modified: clock() });
+  const stored = rows.flatMap((row) =>
+    row.feature_role === null ? [] : [grantOfAssignment(row.feature_role, row.enterprise_customer_uuid)],
+  );
   // Whoever is switched off here keeps a valid token until it ends, but no rights.
-  const grants = user.is_active ? [...grantsOfToken(claims.roles ?? []), ...stored.filter((grant) => grant !== null)] : [];
+  const grants = user.is_active
+    ? [...grantsOfToken(claims.roles ?? []), ...stored.filter((grant) => grant !== null)]
+    : [];
   return {
     userId: user.id,
     username: claims.username,
@@ -64,16 +76,31 @@ const read = async (db: Database, username: string): Promise<(StoredUser & Assig
   db('users as u')
     .leftJoin('role_assignments as r', 'r.user_id', 'u.id')
     .where('u.username', username)
-    .select('u.id', 'u.email', 'u.full_name', 'u.lms_user_id', 'u.is_staff', 'u.is_superuser', 'u.is_active', 'r.feature_role', 'r.enterprise_customer_uuid');
+    .select(
+      'u.id',
+      'u.email',
+      'u.full_name',
+      'u.lms_user_id',
+      'u.is_staff',
+      'u.is_superuser',
+      'u.is_active',
+      'r.feature_role',
+      'r.enterprise_customer_uuid',
+    );
 
 /** What a token says about its user; claims that it does not carry are left out. */
 function attributesOf(claims: Claims): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries({ email: claims.email, full_name: claims.name, lms_user_id: claims.user_id, is_staff: claims.administrator }).filter(
-      ([, value]) => value !== undefined && value !== null,
-    ),
+    Object.entries({
+      email: claims.email,
+      full_name: claims.name,
+      lms_user_id: claims.user_id,
+      is_staff: claims.administrator,
+    }).filter(([, value]) => value !== undefined && value !== null),
   );
 }
 
 const changesOf = (user: StoredUser, claims: Claims): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(attributesOf(claims)).filter(([name, value]) => user[name as keyof StoredUser] !== value));
+  Object.fromEntries(
+    Object.entries(attributesOf(claims)).filter(([name, value]) => user[name as keyof StoredUser] !== value),
+  );

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { auditBooks, reconcile } from '@enterprise-access/domain';
 import { createTestDatabase } from '@enterprise-access/db/testing';
+import { auditBooks, reconcile } from '@enterprise-access/domain';
 import { startSandbox } from '@enterprise-access/sandbox';
 import { seedDemonstration } from '@enterprise-access/start/demonstration';
 import { describe, expect, inject, test } from 'vitest';
@@ -16,7 +16,10 @@ async function startWorld(dialect: (typeof dialects)[number]) {
   await seedDemonstration(database.db);
   const sandbox = await startSandbox({});
   const limitTo = (policy: string, redemptions: number) =>
-    database.db('policies').where({ uuid: policy }).update({ spend_limit_cents: redemptions * PRICE });
+    database
+      .db('policies')
+      .where({ uuid: policy })
+      .update({ spend_limit_cents: redemptions * PRICE });
   return {
     ...database,
     sandbox,
@@ -37,17 +40,24 @@ describe.each(dialects)('processes on %s', (dialect) => {
       Array.from({ length: 300 }, (_, index) => {
         const user = 1_000 + index;
         const api = apis[index % 2];
-        return redeemAt(api?.url ?? '', demonstration.spendPolicy, learnerToken(user), { lms_user_id: user, content_key: run });
+        return redeemAt(api?.url ?? '', demonstration.spendPolicy, learnerToken(user), {
+          lms_user_id: user,
+          content_key: run,
+        });
       }),
     );
-    const counts = Object.fromEntries([...Map.groupBy(replies, (reply) => reply?.status)].map(([status, list]) => [status, list.length]));
+    const counts = Object.fromEntries(
+      [...Map.groupBy(replies, (reply) => reply?.status)].map(([status, list]) => [status, list.length]),
+    );
     expect(counts).toEqual({ 200: 50, 422: 250 });
     expect(await auditBooks(world.db)).toEqual([]);
     expect(await Promise.all(apis.map((api) => api.stop()))).toEqual([0, 0]);
     await world.stop();
   });
 
-  test('killed thirty times in a storm of redeems: nothing is lost, doubled or over a limit', { timeout: 300_000 }, async () => {
+  test('killed thirty times in a storm of redeems: nothing is lost, doubled or over a limit', {
+    timeout: 300_000,
+  }, async () => {
     const world = await startWorld(dialect);
     await world.limitTo(demonstration.spendPolicy, 400);
     let user = 1_000;
@@ -56,10 +66,13 @@ describe.each(dialects)('processes on %s', (dialect) => {
       const storm = Array.from({ length: 40 }, async (_, index) => {
         // Some learners of the round before repeat what may have been cut off.
         const learner = Math.max(1_000, user - 10) + index;
-        return redeemAt(api.url, demonstration.spendPolicy, learnerToken(learner), { lms_user_id: learner, content_key: run });
+        return redeemAt(api.url, demonstration.spendPolicy, learnerToken(learner), {
+          lms_user_id: learner,
+          content_key: run,
+        });
       });
       user += 30;
-      await sleep(Math.random() * 400);
+      await sleep(100 + Math.random() * 600);
       await api.kill();
       await Promise.all(storm);
     }
@@ -73,9 +86,16 @@ describe.each(dialects)('processes on %s', (dialect) => {
     const { open } = await reconcile(runtime, { olderThanMs: -60_000 });
     expect(open).toBe(0);
     expect(await auditBooks(world.db)).toEqual([]);
-    const states: { state: string; total: number }[] = await world.db('redemptions').groupBy('state').select('state').count({ total: '*' });
+    const states: { state: string; total: number }[] = await world
+      .db('redemptions')
+      .groupBy('state')
+      .select('state')
+      .count({ total: '*' });
     expect(states.map(({ state }) => state)).toEqual(['committed']);
-    const [{ spent_cents: spent }] = (await world.db('policies').where({ uuid: demonstration.spendPolicy }).select('spent_cents')) as [{ spent_cents: number }];
+    const [{ spent_cents: spent }] = (await world
+      .db('policies')
+      .where({ uuid: demonstration.spendPolicy })
+      .select('spent_cents')) as [{ spent_cents: number }];
     expect(spent).toBe(Number(states[0]?.total) * PRICE);
     expect(spent).toBeLessThanOrEqual(400 * PRICE);
     expect(spent).toBeGreaterThan(0);

@@ -1,6 +1,6 @@
-import { createTestDatabase } from '@enterprise-access/db/testing';
 import type { Dialect } from '@enterprise-access/db';
-import { emptyWorld, contentWith, testRuntime } from '@enterprise-access/domain/testing';
+import { createTestDatabase } from '@enterprise-access/db/testing';
+import { contentWith, emptyWorld, testRuntime } from '@enterprise-access/domain/testing';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
 import { makeToken } from '@enterprise-access/token';
 import { inject } from 'vitest';
@@ -12,7 +12,9 @@ export const run = 'course-v1:edX+DemoX+2T2026';
 export { demonstration };
 
 /** The dialects whose server is there; the run says at its end which were not. */
-export const dialects = (['postgres', 'mysql'] as const).filter((dialect) => !('skipped' in inject('servers')[dialect]));
+export const dialects = (['postgres', 'mysql'] as const).filter(
+  (dialect) => !('skipped' in inject('servers')[dialect]),
+);
 
 export const testEnvironment = (change: Record<string, string> = {}) =>
   readEnvironment({
@@ -40,7 +42,11 @@ export async function startApp(dialect: Dialect, options: { poolSize?: number; e
   await seedDemonstration(db);
   const world = emptyWorld();
   for (let id = 1_000; id < 2_000; id += 1) {
-    world.learners.set(`${demonstration.customer}:${id}`, { lmsUserId: id, email: `learner-${id}@demo.example`, groupUuids: [] });
+    world.learners.set(`${demonstration.customer}:${id}`, {
+      lmsUserId: id,
+      email: `learner-${id}@demo.example`,
+      groupUuids: [],
+    });
   }
   world.customers.set(demonstration.customer, {
     uuid: demonstration.customer,
@@ -52,14 +58,29 @@ export async function startApp(dialect: Dialect, options: { poolSize?: number; e
   world.contents.set(run, contentWith({}));
   const runtime = testRuntime(db, world);
   const app = await buildApp({ env: testEnvironment(options.env), runtime });
-  const call = async (method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, token: string | null, body?: unknown, headers: Record<string, string> = {}) => {
+  const call = async (
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    path: string,
+    token: string | null,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ) => {
     const reply = await app.inject({
       method,
       url: path,
       headers: { ...(token === null ? {} : { authorization: `JWT ${token}` }), ...headers },
       ...(body === undefined ? {} : { payload: body as object }),
     });
-    return { status: reply.statusCode, body: reply.body === '' ? null : reply.headers['content-type']?.toString().includes('json') ? reply.json() : reply.body, headers: reply.headers };
+    return {
+      status: reply.statusCode,
+      body:
+        reply.body === ''
+          ? null
+          : reply.headers['content-type']?.toString().includes('json')
+            ? reply.json()
+            : reply.body,
+      headers: reply.headers,
+    };
   };
   return {
     app,
@@ -74,4 +95,3 @@ export async function startApp(dialect: Dialect, options: { poolSize?: number; e
     },
   };
 }
-

@@ -34,7 +34,9 @@ export async function startApiProcess(databaseUrl: string, sandboxUrl: string): 
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const exited = once(child, 'exit') as Promise<[number | null]>;
-  const [message] = (await Promise.race([once(child, 'message'), exited.then(() => [null])])) as [{ ready: string } | null];
+  const [message] = (await Promise.race([once(child, 'message'), exited.then(() => [null])])) as [
+    { ready: string } | null,
+  ];
   if (!message) throw new Error('The API did not start.');
   return {
     url: message.ready,
@@ -52,7 +54,12 @@ export async function startApiProcess(databaseUrl: string, sandboxUrl: string): 
 }
 
 /** A redeem over the network; null when the process died on the way. */
-export async function redeemAt(url: string, policy: string, token: string, body: object): Promise<{ status: number; body: unknown } | null> {
+export async function redeemAt(
+  url: string,
+  policy: string,
+  token: string,
+  body: object,
+): Promise<{ status: number; body: unknown } | null> {
   try {
     const reply = await fetch(`${url}/api/v1/policy-redemption/${policy}/redeem/`, {
       method: 'POST',

@@ -11,7 +11,8 @@ export function columns(db: Connection, table: Knex.CreateTableBuilder) {
     uuid: (name: string) =>
       mysql ? table.specificType(name, 'char(36) character set ascii collate ascii_bin') : table.uuid(name),
     /** An instant in UTC with microseconds. */
-    instant: (name: string) => (mysql ? table.specificType(name, 'datetime(6)') : table.timestamp(name, { precision: 6 })),
+    instant: (name: string) =>
+      mysql ? table.specificType(name, 'datetime(6)') : table.timestamp(name, { precision: 6 }),
     /** Integer US cents; 64 bit. */
     cents: (name: string) => table.bigInteger(name),
     json: (name: string) => (mysql ? table.json(name) : table.jsonb(name)),
@@ -27,7 +28,10 @@ export function columns(db: Connection, table: Knex.CreateTableBuilder) {
         : table.string(name, length),
     boolean: (name: string, value = false) =>
       mysql
-        ? table.specificType(name, 'tinyint(1)').notNullable().defaultTo(value ? 1 : 0)
+        ? table
+            .specificType(name, 'tinyint(1)')
+            .notNullable()
+            .defaultTo(value ? 1 : 0)
         : table.boolean(name).notNullable().defaultTo(value),
   };
 }

@@ -1,5 +1,5 @@
-import { insertIfAbsent } from './upsert.ts';
 import type { Transaction } from './knex.ts';
+import { insertIfAbsent } from './upsert.ts';
 
 /**
  * Claims a consumed message in the transaction of its effect.

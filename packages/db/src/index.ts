@@ -1,6 +1,14 @@
-export { connect, type Connection, type Database, type Dialect, dialectOf, dialectOfUrl, type Transaction } from './knex.ts';
 export { appendHistory, type Change } from './history.ts';
 export { claimMessage } from './inbox.ts';
+export {
+  type Connection,
+  connect,
+  type Database,
+  type Dialect,
+  dialectOf,
+  dialectOfUrl,
+  type Transaction,
+} from './knex.ts';
 export { migrate } from './migrate.ts';
 export { appendToOutbox, type OutboxMessage } from './outbox.ts';
 export { isRetryable, isUniqueViolation, transaction } from './transaction.ts';

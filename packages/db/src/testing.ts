@@ -29,7 +29,10 @@ export async function startTestServers(): Promise<{ servers: TestServers; stop: 
   };
   const postgres = process.env.TEST_POSTGRES_URL
     ? { adminUrl: process.env.TEST_POSTGRES_URL }
-    : await started(startPostgres({ dataDir: join(folder, 'postgres'), durable: false, maxConnections: 300 }), ADMIN_DATABASE.postgres);
+    : await started(
+        startPostgres({ dataDir: join(folder, 'postgres'), durable: false, maxConnections: 300 }),
+        ADMIN_DATABASE.postgres,
+      );
   const mysql = process.env.TEST_MYSQL_URL
     ? { adminUrl: process.env.TEST_MYSQL_URL }
     : findMariadb() === null

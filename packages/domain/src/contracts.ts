@@ -22,13 +22,21 @@ const slices = {
   redemptions: { exports: redemptions, legacy: redemptionsLegacy },
 };
 
-const isContract = (value: unknown): value is Contract => typeof value === 'object' && value !== null && 'rest' in value && 'permission' in value;
+const isContract = (value: unknown): value is Contract =>
+  typeof value === 'object' && value !== null && 'rest' in value && 'permission' in value;
 
 /** Every operation, gathered from the slices' contracts. */
 export const operations: readonly Operation[] = Object.entries(slices).flatMap(([domain, slice]) =>
   Object.entries(slice.exports).flatMap(([name, contract]) =>
     isContract(contract)
-      ? [{ id: `${domain}.${name}`, domain, contract, legacy: (slice.legacy as Record<string, LegacyForm>)[name] ?? {} }]
+      ? [
+          {
+            id: `${domain}.${name}`,
+            domain,
+            contract,
+            legacy: (slice.legacy as Record<string, LegacyForm>)[name] ?? {},
+          },
+        ]
       : [],
   ),
 );

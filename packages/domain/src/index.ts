@@ -17,6 +17,6 @@ export * as ledgerStore from './ledger/store.ts';
 export { ownerOf as ownerOfPolicy } from './policies/index.ts';
 export { auditBooks, type Discrepancy, reconcile } from './redemptions/index.ts';
 export { type Catalog, type Content, httpCatalog } from './upstreams/catalog.ts';
-export { upstream, UpstreamFailure, UpstreamRefusal } from './upstreams/http.ts';
+export { UpstreamFailure, UpstreamRefusal, upstream } from './upstreams/http.ts';
 export { type Customer, httpLms, type Learner, type Lms } from './upstreams/lms.ts';
 export { serviceToken } from './upstreams/token.ts';

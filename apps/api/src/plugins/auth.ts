@@ -3,7 +3,7 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { type Actor, invalidToken, permissionDenied } from '@enterprise-access/domain';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { TokenRefused, type Claims, type VerifyToken } from '../tokens.ts';
+import { type Claims, TokenRefused, type VerifyToken } from '../tokens.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -49,7 +49,8 @@ function sameText(a: string, b: string): boolean {
 function passesCsrf(request: FastifyRequest, trustedOrigins: readonly string[]): boolean {
   if (SAFE_METHODS.has(request.method)) return true;
   const { origin } = request.headers;
-  if (origin !== undefined && origin !== `${request.protocol}://${request.host}` && !trustedOrigins.includes(origin)) return false;
+  if (origin !== undefined && origin !== `${request.protocol}://${request.host}` && !trustedOrigins.includes(origin))
+    return false;
   const cookie = request.cookies[CSRF_COOKIE];
   const header = request.headers['x-csrftoken'];
   return Boolean(cookie) && typeof header === 'string' && sameText(cookie ?? '', header);
@@ -58,7 +59,8 @@ function passesCsrf(request: FastifyRequest, trustedOrigins: readonly string[]):
 export const auth = fp<AuthOptions>(async (app: FastifyInstance, options) => {
   const accepted = async (token: string): Promise<Actor> => {
     const claims = await options.verify(token);
-    if (claims.is_restricted) throw permissionDenied({ permission: 'unrestricted application' }, { message: permissionDenied.message });
+    if (claims.is_restricted)
+      throw permissionDenied({ permission: 'unrestricted application' }, { message: permissionDenied.message });
     return options.actorOf(claims);
   };
 
@@ -85,7 +87,12 @@ export const auth = fp<AuthOptions>(async (app: FastifyInstance, options) => {
 
   app.get('/csrf/api/v1/token', async (request, reply) => {
     const csrfToken = request.cookies[CSRF_COOKIE] ?? randomBytes(32).toString('hex');
-    reply.setCookie(CSRF_COOKIE, csrfToken, { path: '/', maxAge: YEAR_SECONDS, sameSite: 'lax', secure: options.secureCookies });
+    reply.setCookie(CSRF_COOKIE, csrfToken, {
+      path: '/',
+      maxAge: YEAR_SECONDS,
+      sameSite: 'lax',
+      secure: options.secureCookies,
+    });
     return { csrfToken };
   });
 });

@@ -31,7 +31,9 @@ export const health = fp<HealthOptions>(async (app: FastifyInstance, options) =>
 
   app.get('/health', async (_request, reply) => {
     const state = (await databaseAnswers(options.db)) ? 'OK' : 'UNAVAILABLE';
-    return reply.code(state === 'OK' ? 200 : 503).send({ overall_status: state, detailed_status: { database_status: state } });
+    return reply
+      .code(state === 'OK' ? 200 : 503)
+      .send({ overall_status: state, detailed_status: { database_status: state } });
   });
 
   const registry = new Registry();

@@ -1,7 +1,7 @@
 import {
   appRouter,
   type Contract,
-  DomainError,
+  type DomainError,
   domainErrorOf,
   INTERNAL_ERROR,
   invalidInput,
@@ -81,8 +81,16 @@ function compile(operation: Operation, options: RestOptions): Compiled {
     async handler(request, reply) {
       const ctx = await options.contextOf(request);
       const input = read(request);
-      if (NOT_AN_OBJECT in input) throw invalidInput({ fields: { non_field_errors: ['Invalid data. Expected a dictionary.'] } });
-      const output = await procedure({ ctx, path: id, type: contract.kind, signal: undefined, batchIndex: 0, getRawInput: async () => input });
+      if (NOT_AN_OBJECT in input)
+        throw invalidInput({ fields: { non_field_errors: ['Invalid data. Expected a dictionary.'] } });
+      const output = await procedure({
+        ctx,
+        path: id,
+        type: contract.kind,
+        signal: undefined,
+        batchIndex: 0,
+        getRawInput: async () => input,
+      });
       if (!legacyReply) {
         if (status === 204) return reply.code(204).send();
         return reply.code(status).send(encode(output));
@@ -120,20 +128,36 @@ export function sendDomainError(reply: FastifyReply, error: DomainError, operati
   const form = operation?.legacy.errors?.[error.spec.code];
   reply.code(error.spec.status);
   if (error.spec.status === 401) reply.header('WWW-Authenticate', 'JWT realm="api"');
-  if (error.spec.code === throttled.code) reply.header('Retry-After', String((error.details as { retryAfterSeconds: number }).retryAfterSeconds));
+  if (error.spec.code === throttled.code)
+    reply.header('Retry-After', String((error.details as { retryAfterSeconds: number }).retryAfterSeconds));
   if (error.spec.status === 503) reply.header('Retry-After', '1');
-  if (form) return reply.send(form.encode(error.details as never, error.message));
+  // A body that is a bare string is JSON too.
+  if (form)
+    return reply.type('application/json').send(JSON.stringify(form.encode(error.details as never, error.message)));
   if (error.spec.code === invalidInput.code) return reply.send((error.details as { fields: unknown }).fields);
   return reply.send({ detail: error.message });
 }
 
 /** Statuses of Fastify's own refusals, in the words of the old services. */
-function sendFrameworkError(request: FastifyRequest, reply: FastifyReply, error: { statusCode?: number; code?: string; message: string }) {
+function sendFrameworkError(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: { statusCode?: number; code?: string; message: string },
+) {
   const status = error.statusCode ?? 500;
-  if (status === 415) return reply.code(415).send({ detail: `Unsupported media type "${request.headers['content-type'] ?? ''}" in request.` });
+  if (status === 415)
+    return reply
+      .code(415)
+      .send({ detail: `Unsupported media type "${request.headers['content-type'] ?? ''}" in request.` });
   if (status === 413) return reply.code(413).send({ detail: 'Request body is too large.' });
   if (status === 429) return reply.code(429).send({ detail: error.message });
-  if (status >= 400 && status < 500) return reply.code(status).send({ detail: error.code === 'FST_ERR_CTP_EMPTY_JSON_BODY' || /JSON/.test(error.message) ? 'JSON parse error - the body is not valid JSON.' : error.message });
+  if (status >= 400 && status < 500)
+    return reply.code(status).send({
+      detail:
+        error.code === 'FST_ERR_CTP_EMPTY_JSON_BODY' || /JSON/.test(error.message)
+          ? 'JSON parse error - the body is not valid JSON.'
+          : error.message,
+    });
   request.log.error({ err: error }, 'request failed');
   return reply.code(500).send({ detail: INTERNAL_ERROR, request_id: request.id });
 }
@@ -145,11 +169,22 @@ export function handleError(error: unknown, request: FastifyRequest, reply: Fast
     if (domain.spec.status >= 500) request.log.warn({ err: domain }, 'answered with a declared failure');
     return sendDomainError(reply, domain, operation);
   }
-  const inner = error instanceof Error && error.cause instanceof Error && !('statusCode' in error) ? error.cause : error;
+  const inner =
+    error instanceof Error && error.cause instanceof Error && !('statusCode' in error) ? error.cause : error;
   return sendFrameworkError(request, reply, inner as { statusCode?: number; code?: string; message: string });
 }
 
-const COMMON = new Set(['not_authenticated', 'invalid_token', 'permission_denied', 'invalid_input', 'not_found', 'throttled', 'upstream_unavailable', 'idempotency_key_reused', 'idempotency_key_in_use']);
+const COMMON = new Set([
+  'not_authenticated',
+  'invalid_token',
+  'permission_denied',
+  'invalid_input',
+  'not_found',
+  'throttled',
+  'upstream_unavailable',
+  'idempotency_key_reused',
+  'idempotency_key_in_use',
+]);
 const isExpected = (error: DomainError, operation: Operation): boolean =>
   COMMON.has(error.spec.code) || operation.contract.errors.some(({ code }) => code === error.spec.code);
 
@@ -180,8 +215,10 @@ export async function rest(app: FastifyInstance, options: RestOptions): Promise<
       method: [...others],
       url: path,
       handler: (request, reply) =>
-        reply.code(405).header('Allow', [...allowed].join(', ')).send({ detail: `Method "${request.method}" not allowed.` }),
+        reply
+          .code(405)
+          .header('Allow', [...allowed].join(', '))
+          .send({ detail: `Method "${request.method}" not allowed.` }),
     });
   }
 }
-

@@ -1,9 +1,12 @@
 import { appRouter, domainErrorOf, type RpcContext } from '@enterprise-access/domain';
-import { fastifyTRPCPlugin, type FastifyTRPCPluginOptions } from '@trpc/server/adapters/fastify';
+import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/adapters/fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 /** The tRPC door. It replaces the JSON parser of its scope, so it is registered in a scope of its own. */
-export async function trpc(app: FastifyInstance, options: { contextOf: (request: FastifyRequest) => Promise<RpcContext> }): Promise<void> {
+export async function trpc(
+  app: FastifyInstance,
+  options: { contextOf: (request: FastifyRequest) => Promise<RpcContext> },
+): Promise<void> {
   await app.register(fastifyTRPCPlugin, {
     prefix: '/trpc',
     trpcOptions: {

@@ -69,7 +69,9 @@ export async function startMariadb(options: MariadbOptions): Promise<RunningServ
         '--max-connections=300',
         '--performance-schema=OFF',
         '--innodb-buffer-pool-size=256M',
-        ...(options.durable === false ? ['--innodb-flush-log-at-trx-commit=0', '--innodb-flush-method=nosync', '--skip-log-bin'] : []),
+        ...(options.durable === false
+          ? ['--innodb-flush-log-at-trx-commit=0', '--innodb-flush-method=nosync', '--skip-log-bin']
+          : []),
       ],
     },
     { logFile: `${dataDir}.log`, stopSignal: 'SIGTERM' },
@@ -93,12 +95,27 @@ async function initialize(dataDir: string, passwordFile: string, user: readonly 
   await rm(dataDir, { recursive: true, force: true });
   await mkdir(dataDir, { mode: 0o700 });
   await writeFile(passwordFile, randomBytes(24).toString('hex'), { mode: 0o600 });
-  await run({ program, args: ['--no-defaults', ...user, `--datadir=${dataDir}`, '--skip-test-db', '--auth-root-authentication-method=normal'] });
+  await run({
+    program,
+    args: [
+      '--no-defaults',
+      ...user,
+      `--datadir=${dataDir}`,
+      '--skip-test-db',
+      '--auth-root-authentication-method=normal',
+    ],
+  });
 }
 
 async function answers(port: number, password: string): Promise<boolean> {
   try {
-    const connection = await mysql.createConnection({ host: '127.0.0.1', port, user: USER, password, connectTimeout: 2_000 });
+    const connection = await mysql.createConnection({
+      host: '127.0.0.1',
+      port,
+      user: USER,
+      password,
+      connectTimeout: 2_000,
+    });
     await connection.end();
     return true;
   } catch {

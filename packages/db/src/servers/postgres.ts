@@ -32,7 +32,10 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningSe
   const port = options.port ?? (await freePort());
   const url = (database: string) => `postgres://${USER}:${password}@127.0.0.1:${port}/${database}`;
   const server = supervised(
-    through(account?.prefix ?? [], { program: programs.postgres, args: ['-D', dataDir, '-p', String(port), ...flags(options)] }),
+    through(account?.prefix ?? [], {
+      program: programs.postgres,
+      args: ['-D', dataDir, '-p', String(port), ...flags(options)],
+    }),
     // SIGINT is PostgreSQL's fast shutdown: clients are sent away, everything committed is on disk.
     { logFile: `${dataDir}.log`, stopSignal: 'SIGINT' },
   );
@@ -59,7 +62,9 @@ function programPaths(): { initdb: string; postgres: string } {
   try {
     entry = theirs.resolve(platform);
   } catch (cause) {
-    throw new Error(`There is no embedded PostgreSQL for ${process.platform} ${process.arch}; set DATABASE_URL.`, { cause });
+    throw new Error(`There is no embedded PostgreSQL for ${process.platform} ${process.arch}; set DATABASE_URL.`, {
+      cause,
+    });
   }
   const folder = join(dirname(entry), '..', 'native', 'bin');
   return { initdb: join(folder, 'initdb'), postgres: join(folder, 'postgres') };
@@ -88,11 +93,23 @@ function unprivilegedAccount(): Account | null {
   return {
     uid,
     gid,
-    prefix: ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', `--inh-caps=${capabilities}`, `--ambient-caps=${capabilities}`],
+    prefix: [
+      'setpriv',
+      `--reuid=${uid}`,
+      `--regid=${gid}`,
+      '--clear-groups',
+      `--inh-caps=${capabilities}`,
+      `--ambient-caps=${capabilities}`,
+    ],
   };
 }
 
-async function initialize(dataDir: string, passwordFile: string, initdb: string, account: Account | null): Promise<void> {
+async function initialize(
+  dataDir: string,
+  passwordFile: string,
+  initdb: string,
+  account: Account | null,
+): Promise<void> {
   // What an interrupted attempt left has no PG_VERSION and nothing worth keeping.
   await rm(dataDir, { recursive: true, force: true });
   await mkdir(dataDir, { mode: 0o700 });
@@ -102,7 +119,15 @@ async function initialize(dataDir: string, passwordFile: string, initdb: string,
   await run(
     through(account?.prefix ?? [], {
       program: initdb,
-      args: [`--pgdata=${dataDir}`, `--username=${USER}`, '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--encoding=UTF8', '--locale=C', '--no-instructions'],
+      args: [
+        `--pgdata=${dataDir}`,
+        `--username=${USER}`,
+        '--auth=scram-sha-256',
+        `--pwfile=${passwordFile}`,
+        '--encoding=UTF8',
+        '--locale=C',
+        '--no-instructions',
+      ],
     }),
   );
 }

@@ -14,7 +14,11 @@ const isAlive = (pid: number): boolean => {
  * Stops what an earlier run may have left on the same data folder: the process named in its pid file, if that process
  * really works on this folder.
  */
-export async function stopPrevious(options: { pidFile: string; dataDir: string; signal: NodeJS.Signals }): Promise<void> {
+export async function stopPrevious(options: {
+  pidFile: string;
+  dataDir: string;
+  signal: NodeJS.Signals;
+}): Promise<void> {
   const pid = Number.parseInt(await readFile(options.pidFile, 'utf8').catch(() => ''), 10);
   if (!Number.isInteger(pid) || pid <= 1 || !isAlive(pid)) return;
   const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');

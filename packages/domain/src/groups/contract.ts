@@ -31,7 +31,6 @@ export const listMembers = defineContract({
   kind: 'query',
   permission: 'subsidy_access_policy.has_allocation_access',
   context: { from: 'policy', field: 'uuid' },
-  denial: 'Missing',
   rest: { method: 'GET', path: '/api/v1/subsidy-access-policies/{uuid}/group-members' },
   input: z
     .object({
@@ -71,7 +70,6 @@ export const addAssociation = defineContract({
   kind: 'mutation',
   permission: 'subsidy_access_policy.has_write_access',
   context: { from: 'policy', field: 'uuid' },
-  denial: 'Missing',
   rest: { method: 'POST', path: '/api/v1/subsidy-access-policies/{uuid}/group-associations/', status: 201 },
   input: z.object({
     uuid: uuid().describe('Policy.'),
@@ -86,7 +84,6 @@ export const removeAssociations = defineContract({
   kind: 'mutation',
   permission: 'subsidy_access_policy.has_write_access',
   context: { from: 'customer', field: 'enterpriseUuid' },
-  denial: 'Missing',
   rest: { method: 'DELETE', path: '/api/v1/{enterpriseUuid}/delete-group-association/{groupUuid}', status: 204 },
   input: z.object({
     enterpriseUuid: uuid().describe('Customer whose policies are meant.'),

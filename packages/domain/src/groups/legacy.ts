@@ -17,7 +17,12 @@ const memberBody = z.object({
   enrollment_count: z.int(),
 });
 
-const associationBody = z.object({ uuid: z.string(), policy_uuid: z.string(), group_uuid: z.string(), created: z.date() });
+const associationBody = z.object({
+  uuid: z.string(),
+  policy_uuid: z.string(),
+  group_uuid: z.string(),
+  created: z.date(),
+});
 
 const members = wireCodec(z.array(contract.member));
 const association = wireCodec(contract.association);

@@ -24,7 +24,9 @@ export function grantsOfToken(roles: readonly string[]): Grant[] {
     const colon = text.indexOf(':');
     const systemRole = colon === -1 ? text : text.slice(0, colon);
     const context = colon === -1 ? '' : text.slice(colon + 1).toLowerCase();
-    return (featureRolesOf[systemRole] ?? []).map((role) => ({ role, context }));
+    // A role named like a built-in property of objects is an unknown role.
+    const featureRoles = Object.hasOwn(featureRolesOf, systemRole) ? (featureRolesOf[systemRole] ?? []) : [];
+    return featureRoles.map((role) => ({ role, context }));
   });
 }
 

@@ -43,11 +43,7 @@ export interface Contract<
 }
 
 /** Declares an operation as data; both doors, the documents and the tests are made from it. */
-export const defineContract = <
-  I extends z.ZodObject,
-  O extends z.ZodType,
-  const E extends readonly ErrorSpec[],
->(
+export const defineContract = <I extends z.ZodObject, O extends z.ZodType, const E extends readonly ErrorSpec[]>(
   contract: Contract<I, O, E>,
 ): Contract<I, O, E> => contract;
 

@@ -67,7 +67,11 @@ export function fieldErrors(error: z.ZodError): FieldErrors {
     if (issue.code === 'unrecognized_keys') {
       put(fields, [], `Field(s) are not updatable: ${[...issue.keys].sort().join(', ')}`);
     } else {
-      put(fields, issue.path.map((part) => (typeof part === 'number' ? String(part) : snakeCase(String(part)))), sentence(issue));
+      put(
+        fields,
+        issue.path.map((part) => (typeof part === 'number' ? String(part) : snakeCase(String(part)))),
+        sentence(issue),
+      );
     }
   }
   return fields;

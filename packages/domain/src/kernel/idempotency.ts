@@ -69,7 +69,9 @@ export async function once<R extends { ok: boolean }>(
   }
   const result = await run();
   if (result.ok && 'data' in result) {
-    await db('idempotency_records').where(row).update({ reply: JSON.stringify(superjson.serialize(result.data)) });
+    await db('idempotency_records')
+      .where(row)
+      .update({ reply: JSON.stringify(superjson.serialize(result.data)) });
   } else {
     await db('idempotency_records').where(row).delete();
   }

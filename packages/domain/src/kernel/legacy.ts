@@ -34,8 +34,10 @@ export interface LegacyForm {
 }
 
 /** Types the encoder by the contract whose output it gets. */
-export const legacyReply = <C extends Contract>(_contract: C, reply: LegacyReply<z.infer<C['output']>>): LegacyReply<never> =>
-  reply as LegacyReply<never>;
+export const legacyReply = <C extends Contract>(
+  _contract: C,
+  reply: LegacyReply<z.infer<C['output']>>,
+): LegacyReply<never> => reply as LegacyReply<never>;
 
 /** In bodies made of structured detail every leaf is text: null is "None" and 12 is "12". */
 export function leavesAsText(value: unknown): unknown {

@@ -11,7 +11,8 @@ export function centsOfDollars(dollars: number | string): number {
   const match = DECIMAL.exec(text);
   if (!match) throw new RangeError('Not a decimal amount.');
   const [, sign, whole = '0', fraction = ''] = match;
-  const cents = Number(whole) * 100 + Number(fraction.slice(0, 2).padEnd(2, '0')) + (Number(fraction[2] ?? 0) >= 5 ? 1 : 0);
+  const cents =
+    Number(whole) * 100 + Number(fraction.slice(0, 2).padEnd(2, '0')) + (Number(fraction[2] ?? 0) >= 5 ? 1 : 0);
   if (!Number.isSafeInteger(cents)) throw new RangeError('Amount beyond the safe range.');
   return sign === '-' && cents !== 0 ? -cents : cents;
 }

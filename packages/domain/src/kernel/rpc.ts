@@ -1,9 +1,16 @@
-import { initTRPC, TRPCError, type TRPCDefaultErrorShape } from '@trpc/server';
+import { initTRPC, type TRPCDefaultErrorShape, type TRPCError } from '@trpc/server';
 import superjson from 'superjson';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { type Actor, isPermitted } from './actor.ts';
-import type { Contract, ContextSource } from './contract.ts';
-import { commonErrors, DomainError, type ErrorSpec, invalidInput, notAuthenticated, permissionDenied } from './errors.ts';
+import type { ContextSource, Contract } from './contract.ts';
+import {
+  commonErrors,
+  DomainError,
+  type ErrorSpec,
+  invalidInput,
+  notAuthenticated,
+  permissionDenied,
+} from './errors.ts';
 import { fieldErrors } from './field-errors.ts';
 import { once } from './idempotency.ts';
 import type { Runtime } from './runtime.ts';
@@ -32,7 +39,8 @@ const t = initTRPC.context<RpcContext>().create({
   errorFormatter: ({ shape, error, ctx }) => {
     const data = { ...shape.data, requestId: ctx?.requestId ?? null };
     const cause = domainErrorOf(error);
-    if (cause && commonErrors.some(({ code }) => code === cause.spec.code)) return withDomain({ ...shape, data }, cause);
+    if (cause && commonErrors.some(({ code }) => code === cause.spec.code))
+      return withDomain({ ...shape, data }, cause);
     const isOurs = error.code === 'INTERNAL_SERVER_ERROR';
     return { ...shape, message: isOurs ? INTERNAL_ERROR : shape.message, data };
   },
@@ -41,7 +49,10 @@ const t = initTRPC.context<RpcContext>().create({
 /** What a declared error looks like on the tRPC wire. */
 type OnTheWire<E extends ErrorSpec> = E extends ErrorSpec<infer C, infer D> ? { code: C; details: z.infer<D> } : never;
 
-const withDomain = <S extends TRPCDefaultErrorShape, E extends ErrorSpec = ErrorSpec>(shape: S, cause: DomainError) => ({
+const withDomain = <S extends TRPCDefaultErrorShape, E extends ErrorSpec = ErrorSpec>(
+  shape: S,
+  cause: DomainError,
+) => ({
   ...shape,
   message: cause.message,
   data: {
@@ -65,9 +76,15 @@ export const createCallerFactory = t.createCallerFactory;
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** The customer that a request is about, from input that nobody has checked yet. */
-export async function contextOf(runtime: Pick<Runtime, 'ownerOf'>, source: ContextSource, unsafeInput: unknown): Promise<string | null> {
+export async function contextOf(
+  runtime: Pick<Runtime, 'ownerOf'>,
+  source: ContextSource,
+  unsafeInput: unknown,
+): Promise<string | null> {
   const unsafe: unknown =
-    typeof unsafeInput === 'object' && unsafeInput !== null ? (unsafeInput as Record<string, unknown>)[source.field] : undefined;
+    typeof unsafeInput === 'object' && unsafeInput !== null
+      ? (unsafeInput as Record<string, unknown>)[source.field]
+      : undefined;
   if (typeof unsafe !== 'string' || !GUID.test(unsafe)) return null;
   const uuid = unsafe.toLowerCase();
   return source.from === 'customer' ? uuid : runtime.ownerOf[source.from](uuid);
@@ -101,7 +118,11 @@ export const procedure = <I extends z.ZodObject, O extends z.ZodType, const E ex
       : authorized.use(async ({ ctx, path, getRawInput, next }) => {
           const { runtime, actor, idempotencyKey } = ctx;
           if (idempotencyKey === null) return next();
-          return once(runtime, { actor: actor.username, operation: path, key: idempotencyKey, input: await getRawInput() }, next);
+          return once(
+            runtime,
+            { actor: actor.username, operation: path, key: idempotencyKey, input: await getRawInput() },
+            next,
+          );
         });
   return keyed.input(contract.input).output(contract.output);
 };

@@ -33,5 +33,7 @@ export interface Runtime {
   readonly ledger: Ledger;
   readonly settings: Settings;
   /** The customer that something belongs to, by the kind of thing; null when it does not exist. */
-  readonly ownerOf: Readonly<Record<Exclude<ContextSource['from'], 'customer'>, (uuid: string) => Promise<string | null>>>;
+  readonly ownerOf: Readonly<
+    Record<Exclude<ContextSource['from'], 'customer'>, (uuid: string) => Promise<string | null>>
+  >;
 }

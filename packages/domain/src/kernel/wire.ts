@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 
 /**
  * The REST form of a contract's values: snake_case names, ISO 8601 times. The mapping is derived from the schema once,
@@ -15,7 +15,8 @@ type Step = (value: unknown) => unknown;
 type MaybeStep = Step | null;
 
 export const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-export const camelCase = (name: string): string => name.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase());
+export const camelCase = (name: string): string =>
+  name.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase());
 
 interface Definition {
   readonly type: string;
@@ -54,10 +55,15 @@ function decoder(schema: z.ZodType): MaybeStep {
   }
   if (definition.type === 'record' && definition.valueType) {
     const each = decoder(definition.valueType);
-    return each && ((value) => (isRecord(value) ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, each(v)])) : value));
+    return (
+      each &&
+      ((value) => (isRecord(value) ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, each(v)])) : value))
+    );
   }
   if (definition.type !== 'object' || !definition.shape) return null;
-  const fields = new Map(Object.entries(definition.shape).map(([name, field]) => [snakeCase(name), { name, step: decoder(field) }]));
+  const fields = new Map(
+    Object.entries(definition.shape).map(([name, field]) => [snakeCase(name), { name, step: decoder(field) }]),
+  );
   return (value) => {
     if (!isRecord(value)) return value;
     const decoded: Record<string, unknown> = {};
@@ -77,7 +83,10 @@ export function instantOf(text: string): Date | null {
   const match = INSTANT.exec(text);
   if (!match) return null;
   const date = new Date(match[3] === undefined ? `${text.replace(' ', 'T')}Z` : text.replace(' ', 'T'));
-  return Number.isNaN(date.getTime()) ? null : date;
+  if (Number.isNaN(date.getTime())) return null;
+  // Date would take February 30 for March 2.
+  const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number);
+  return new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day ? date : null;
 }
 
 function encoder(schema: z.ZodType): MaybeStep {
@@ -101,7 +110,11 @@ function encoder(schema: z.ZodType): MaybeStep {
     return (value) => whole(options.find(({ option }) => option.safeParse(value).success)?.step ?? null)(value);
   }
   if (definition.type !== 'object' || !definition.shape) return null;
-  const fields = Object.entries(definition.shape).map(([name, field]) => ({ name, wire: snakeCase(name), step: encoder(field) }));
+  const fields = Object.entries(definition.shape).map(([name, field]) => ({
+    name,
+    wire: snakeCase(name),
+    step: encoder(field),
+  }));
   if (fields.every(({ name, wire, step }) => name === wire && step === null)) return null;
   return (value) => {
     const source = value as Record<string, unknown>;
@@ -115,7 +128,10 @@ function encoder(schema: z.ZodType): MaybeStep {
 }
 
 /** Derives the codec of a schema. Never touches the schema itself. */
-export const wireCodec = (schema: z.ZodType): WireCodec => ({ decode: whole(decoder(schema)), encode: whole(encoder(schema)) });
+export const wireCodec = (schema: z.ZodType): WireCodec => ({
+  decode: whole(decoder(schema)),
+  encode: whole(encoder(schema)),
+});
 
 /** Path and query values are text: each becomes what its field declares, or stays text for zod to refuse. */
 export function queryDecoder(schema: z.ZodType): (text: string | readonly string[]) => unknown {

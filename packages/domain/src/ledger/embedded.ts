@@ -1,8 +1,14 @@
-import { transaction } from '@enterprise-access/db';
+import { type Connection, transaction } from '@enterprise-access/db';
 import { newUuid } from '../kernel/ids.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { UpstreamRefusal } from '../upstreams/http.ts';
-import { type Ledger, LedgerRefusal, type LedgerTransaction, type Settlement, type Spend } from '../upstreams/ledger.ts';
+import {
+  type Ledger,
+  LedgerRefusal,
+  type LedgerTransaction,
+  type Settlement,
+  type Spend,
+} from '../upstreams/ledger.ts';
 import { addBalance, endTransaction, insertTransaction, takeBalance } from './entries.ts';
 import { enrollmentCounts, findSubsidies, ledgerOf, readTransactions, selectTransactions } from './store.ts';
 
@@ -37,8 +43,9 @@ export function embeddedLedger(deps: Deps): Ledger {
   const { db, clock, lms } = deps;
   // A subsidy never changes its ledger.
   const ledgers = new Map<string, string>();
-  const ledgerUuidOf = async (subsidyUuid: string): Promise<string> => {
-    const known = ledgers.get(subsidyUuid) ?? (await ledgerOf(db, subsidyUuid));
+  // Inside a transaction the look-up uses its connection: waiting for a second one would drain the pool.
+  const ledgerUuidOf = async (connection: Connection, subsidyUuid: string): Promise<string> => {
+    const known = ledgers.get(subsidyUuid) ?? (await ledgerOf(connection, subsidyUuid));
     if (known === null) throw new LedgerRefusal('subsidy_not_found', 'The subsidy does not exist.');
     ledgers.set(subsidyUuid, known);
     return known;
@@ -57,7 +64,7 @@ export function embeddedLedger(deps: Deps): Ledger {
       ),
 
     async hold(trx, spend, now) {
-      const ledgerUuid = await ledgerUuidOf(spend.subsidyUuid);
+      const ledgerUuid = await ledgerUuidOf(trx, spend.subsidyUuid);
       if (!(await takeBalance(trx, ledgerUuid, spend.priceCents))) return 'insufficient';
       await insertTransaction(trx, ledgerUuid, inFlight(spend, now));
       return null;
@@ -74,18 +81,27 @@ export function embeddedLedger(deps: Deps): Ledger {
         return { outcome: 'committed', transactionUuid: spend.uuid, fulfillmentIdentifier };
       } catch (error) {
         if (!(error instanceof UpstreamRefusal)) throw error;
-        return { outcome: 'refused', code: 'enrollment_error', detail: 'The learner could not be enrolled.', status: error.status };
+        return {
+          outcome: 'refused',
+          code: 'enrollment_error',
+          detail: 'The learner could not be enrolled.',
+          status: error.status,
+        };
       }
     },
 
     async record(trx, spend, settlement, now) {
       const fulfillmentIdentifier = settlement.outcome === 'committed' ? settlement.fulfillmentIdentifier : null;
       const state = settlement.outcome === 'committed' ? 'committed' : 'failed';
-      await endTransaction(trx, await ledgerUuidOf(spend.subsidyUuid), spend.uuid, { state, fulfillmentIdentifier, at: now });
+      await endTransaction(trx, await ledgerUuidOf(trx, spend.subsidyUuid), spend.uuid, {
+        state,
+        fulfillmentIdentifier,
+        at: now,
+      });
     },
 
     async deposit(request) {
-      const ledgerUuid = await ledgerUuidOf(request.subsidyUuid);
+      const ledgerUuid = await ledgerUuidOf(db, request.subsidyUuid);
       const now = clock();
       const subsidy = (await findSubsidies(db, [request.subsidyUuid])).get(request.subsidyUuid);
       if (subsidy?.expirationDatetime && subsidy.expirationDatetime < now) {
@@ -93,7 +109,9 @@ export function embeddedLedger(deps: Deps): Ledger {
       }
       await transaction(db, async (trx) => {
         await addBalance(trx, ledgerUuid, request.quantityCents);
-        const before = await trx('ledger_transactions').where({ ledger_uuid: ledgerUuid, idempotency_key: request.idempotencyKey }).first('uuid');
+        const before = await trx('ledger_transactions')
+          .where({ ledger_uuid: ledgerUuid, idempotency_key: request.idempotencyKey })
+          .first('uuid');
         // The held ledger row keeps a second caller with this key behind us.
         if (before) return addBalance(trx, ledgerUuid, -request.quantityCents);
         await trx('ledgers')

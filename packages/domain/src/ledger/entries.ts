@@ -37,8 +37,14 @@ export async function insertTransaction(trx: Transaction, ledgerUuid: string, en
     created: entry.created,
     modified: entry.modified,
   });
-  await appendHistory(trx, 'ledger_transactions', withoutEmail(entry), { type: '+', actorUserId: null, reason: null, at: entry.created });
-  if (entry.lmsUserId !== null) await appendToOutbox(trx, entry.created, [transactionChanged('created', entry, ledgerUuid)]);
+  await appendHistory(trx, 'ledger_transactions', withoutEmail(entry), {
+    type: '+',
+    actorUserId: null,
+    reason: null,
+    at: entry.created,
+  });
+  if (entry.lmsUserId !== null)
+    await appendToOutbox(trx, entry.created, [transactionChanged('created', entry, ledgerUuid)]);
 }
 
 /** Ends a transaction that is in flight; null when somebody else ended it before. */
@@ -56,7 +62,12 @@ export async function endTransaction(
   const after = await findTransaction(trx, uuid);
   if (!after) return null;
   if (end.state === 'failed') await addBalance(trx, ledgerUuid, -after.quantityCents);
-  await appendHistory(trx, 'ledger_transactions', withoutEmail(after), { type: '~', actorUserId: null, reason: null, at: end.at });
+  await appendHistory(trx, 'ledger_transactions', withoutEmail(after), {
+    type: '~',
+    actorUserId: null,
+    reason: null,
+    at: end.at,
+  });
   await appendToOutbox(trx, end.at, [transactionChanged(end.state, after, ledgerUuid)]);
   return after;
 }
@@ -92,7 +103,13 @@ export async function insertReversal(trx: Transaction, request: ReversalRequest)
   });
   const after = await findTransaction(trx, transaction.uuid);
   if (!after) return false;
-  await appendHistory(trx, 'ledger_transactions', withoutEmail(after), { type: '~', actorUserId: null, reason: 'Reversed', at });
-  if (after.lmsUserId !== null) await appendToOutbox(trx, at, [transactionChanged('reversed', after, request.ledgerUuid)]);
+  await appendHistory(trx, 'ledger_transactions', withoutEmail(after), {
+    type: '~',
+    actorUserId: null,
+    reason: 'Reversed',
+    at,
+  });
+  if (after.lmsUserId !== null)
+    await appendToOutbox(trx, at, [transactionChanged('reversed', after, request.ledgerUuid)]);
   return true;
 }

@@ -31,7 +31,8 @@ interface TransactionRow {
 }
 
 /** MariaDB keeps JSON as text. */
-const parsed = (json: Json): Readonly<Record<string, unknown>> | null => (typeof json === 'string' ? JSON.parse(json) : json);
+const parsed = (json: Json): Readonly<Record<string, unknown>> | null =>
+  typeof json === 'string' ? JSON.parse(json) : json;
 
 function reversalOf(row: TransactionRow): Reversal | null {
   if (row.reversal_uuid === null || row.reversal_created === null || row.reversal_modified === null) return null;
@@ -105,7 +106,14 @@ export async function findSubsidies(db: Connection, uuids: readonly string[]): P
     .join('ledgers as l', 'l.uuid', 's.ledger_uuid')
     .whereIn('s.uuid', uuids)
     .where('s.is_soft_deleted', false)
-    .select('s.uuid', 's.enterprise_customer_uuid', 's.active_datetime', 's.expiration_datetime', 'l.balance_cents', 'l.deposits_cents');
+    .select(
+      's.uuid',
+      's.enterprise_customer_uuid',
+      's.active_datetime',
+      's.expiration_datetime',
+      'l.balance_cents',
+      'l.deposits_cents',
+    );
   return new Map(
     rows.map((row) => [
       row.uuid,
@@ -144,7 +152,11 @@ export async function ownerOfTransaction(db: Connection, uuid: string): Promise<
 }
 
 /** Committed, standing redemptions per learner (R-LED-17). */
-export async function enrollmentCounts(db: Connection, subsidyUuid: string, policyUuid?: string): Promise<Map<number, number>> {
+export async function enrollmentCounts(
+  db: Connection,
+  subsidyUuid: string,
+  policyUuid?: string,
+): Promise<Map<number, number>> {
   const ledgerUuid = await ledgerOf(db, subsidyUuid);
   const rows: { lms_user_id: number; total: number }[] = await db('ledger_transactions')
     .where({ ledger_uuid: ledgerUuid, state: 'committed', is_reversed: false })

@@ -7,7 +7,11 @@ export interface Charge {
   readonly priceCents: number;
 }
 
-export type BudgetRefusal = 'policy_expired' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached';
+export type BudgetRefusal =
+  | 'policy_expired'
+  | 'policy_spend_limit_reached'
+  | 'learner_max_enrollments_reached'
+  | 'learner_max_spend_reached';
 
 /**
  * Takes the price from the policy and from the learner's share of it, or says which limit is in the way. Both are
@@ -17,14 +21,21 @@ export type BudgetRefusal = 'policy_expired' | 'policy_spend_limit_reached' | 'l
 export async function take(trx: Transaction, charge: Charge): Promise<BudgetRefusal | null> {
   const taken = await trx('policies')
     .where({ uuid: charge.policyUuid, active: true, retired: false })
-    .where((limit) => limit.whereNull('spend_limit_cents').orWhereRaw('spent_cents + ? <= spend_limit_cents', [charge.priceCents]))
+    .where((limit) =>
+      limit.whereNull('spend_limit_cents').orWhereRaw('spent_cents + ? <= spend_limit_cents', [charge.priceCents]),
+    )
     .update({ spent_cents: trx.raw('spent_cents + ?', [charge.priceCents]) });
   if (taken === 0) return (await isOpen(trx, charge.policyUuid)) ? 'policy_spend_limit_reached' : 'policy_expired';
   if ((await takeShare(trx, charge)) === 1) return null;
   // The learner's row comes with the first redemption.
-  await insertIfAbsent(trx, 'policy_learner_budgets', { policy_uuid: charge.policyUuid, lms_user_id: charge.lmsUserId });
+  await insertIfAbsent(trx, 'policy_learner_budgets', {
+    policy_uuid: charge.policyUuid,
+    lms_user_id: charge.lmsUserId,
+  });
   if ((await takeShare(trx, charge)) === 1) return null;
-  return (await enrollmentLimit(trx, charge.policyUuid)) === null ? 'learner_max_spend_reached' : 'learner_max_enrollments_reached';
+  return (await enrollmentLimit(trx, charge.policyUuid)) === null
+    ? 'learner_max_spend_reached'
+    : 'learner_max_enrollments_reached';
 }
 
 const takeShare = (trx: Transaction, charge: Charge): Promise<number> =>
@@ -73,11 +84,19 @@ export interface LearnerShare {
   readonly redemptionCount: number;
 }
 
-export async function sharesOf(db: Connection, policyUuids: readonly string[], lmsUserId: number): Promise<Map<string, LearnerShare>> {
+export async function sharesOf(
+  db: Connection,
+  policyUuids: readonly string[],
+  lmsUserId: number,
+): Promise<Map<string, LearnerShare>> {
   if (policyUuids.length === 0) return new Map();
-  const rows: { policy_uuid: string; spent_cents: number; redemption_count: number }[] = await db('policy_learner_budgets')
+  const rows: { policy_uuid: string; spent_cents: number; redemption_count: number }[] = await db(
+    'policy_learner_budgets',
+  )
     .whereIn('policy_uuid', policyUuids)
     .where({ lms_user_id: lmsUserId })
     .select('policy_uuid', 'spent_cents', 'redemption_count');
-  return new Map(rows.map((row) => [row.policy_uuid, { spentCents: row.spent_cents, redemptionCount: row.redemption_count }]));
+  return new Map(
+    rows.map((row) => [row.policy_uuid, { spentCents: row.spent_cents, redemptionCount: row.redemption_count }]),
+  );
 }

@@ -12,7 +12,11 @@ export const policyTypes = [
 export const accessMethods = ['direct', 'request', 'assigned'] as const;
 
 const INT32 = 2_147_483_647;
-const int32 = () => z.int().min(-INT32 - 1).max(INT32);
+const int32 = () =>
+  z
+    .int()
+    .min(-INT32 - 1)
+    .max(INT32);
 const limit = () => int32().min(0).nullable();
 
 /** A policy as callers see it, with the totals of its budget. */

@@ -1,5 +1,5 @@
-export * as contract from './contract.ts';
 export { type BudgetRefusal, type Charge, giveBack, type LearnerShare, sharesOf, take } from './budget.ts';
+export * as contract from './contract.ts';
 export { legacy } from './legacy.ts';
 export { policies } from './router.ts';
 export { exceeds, isLateRedemptionAllowed, priorityOf } from './rules.ts';

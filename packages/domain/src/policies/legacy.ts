@@ -42,7 +42,12 @@ const responseBody = crudBody.extend({
     spend_available_usd: z.number().nullable(),
   }),
   assignment_configuration: z
-    .object({ uuid: z.string(), subsidy_access_policy: z.string(), enterprise_customer_uuid: z.string(), active: z.boolean() })
+    .object({
+      uuid: z.string(),
+      subsidy_access_policy: z.string(),
+      enterprise_customer_uuid: z.string(),
+      active: z.boolean(),
+    })
     .nullable(),
   created: z.date(),
   bnr_enabled: z.boolean(),
@@ -103,14 +108,26 @@ const constraintBody = z.union([z.array(z.string()), z.record(z.string(), z.arra
 type Broken = z.infer<typeof contract.invalidPolicy.details>;
 
 /** Creation keys a violation by its field; an update answers with the whole sentence in a list. */
-const brokenOnCreate = { body: constraintBody, encode: ({ field, messages }: Broken) => ({ [snakeCase(field)]: messages }) };
+const brokenOnCreate = {
+  body: constraintBody,
+  encode: ({ field, messages }: Broken) => ({ [snakeCase(field)]: messages }),
+};
 const brokenOnUpdate = {
   body: constraintBody,
-  encode: ({ field, messages, kind }: Broken, message: string) => (kind === 'constraint' ? [message] : { [snakeCase(field)]: messages }),
+  encode: ({ field, messages, kind }: Broken, message: string) =>
+    kind === 'constraint' ? [message] : { [snakeCase(field)]: messages },
 };
 
-const single = <C extends typeof contract.get | typeof contract.update | typeof contract.deactivate | typeof contract.deposit | typeof contract.setLateRedemption>(of: C) =>
-  legacyReply(of, { body: responseBody, encode: responseForm });
+const single = <
+  C extends
+    | typeof contract.get
+    | typeof contract.update
+    | typeof contract.deactivate
+    | typeof contract.deposit
+    | typeof contract.setLateRedemption,
+>(
+  of: C,
+) => legacyReply(of, { body: responseBody, encode: responseForm });
 
 export const legacy: Readonly<Record<string, LegacyForm>> = {
   list: {

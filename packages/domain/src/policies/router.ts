@@ -12,9 +12,13 @@ export const policies = router({
   /** Change fields of a policy; what is not named stays. */
   update: procedure(contract.update).mutation(({ ctx, input }) => service.update(ctx.runtime, ctx.actor, input)),
   /** Hide a policy from everybody. */
-  deactivate: procedure(contract.deactivate).mutation(({ ctx, input }) => service.deactivate(ctx.runtime, ctx.actor, input)),
+  deactivate: procedure(contract.deactivate).mutation(({ ctx, input }) =>
+    service.deactivate(ctx.runtime, ctx.actor, input),
+  ),
   /** Add value to the subsidy of a policy and raise its spend limit. */
-  deposit: procedure(contract.deposit).mutation(({ ctx, input }) => service.deposit(ctx.runtime, ctx.actor, input, ctx.idempotencyKey)),
+  deposit: procedure(contract.deposit).mutation(({ ctx, input }) =>
+    service.deposit(ctx.runtime, ctx.actor, input, ctx.idempotencyKey),
+  ),
   /** Let learners redeem after enrollment deadlines for some days. */
   setLateRedemption: procedure(contract.setLateRedemption).mutation(({ ctx, input }) =>
     service.setLateRedemption(ctx.runtime, ctx.actor, input),

@@ -35,7 +35,11 @@ interface TypeFacts {
 }
 
 const mustNotDefine = {
-  spend: ['perLearnerSpendLimit', 'must not define a per-learner spend limit.', (p: TypeFacts) => p.perLearnerSpendLimitCents !== null],
+  spend: [
+    'perLearnerSpendLimit',
+    'must not define a per-learner spend limit.',
+    (p: TypeFacts) => p.perLearnerSpendLimitCents !== null,
+  ],
   enrollment: [
     'perLearnerEnrollmentLimit',
     'must not define a per-learner enrollment limit.',
@@ -64,8 +68,14 @@ export const brokenConstraints = (policy: TypeFacts): { field: string; message: 
     .map(([field, message]) => ({ field, message }));
 
 /** When limits must be compared with deposits again (R-POL-06); a new active policy counts as a change. */
-export const ceilingApplies = (before: { active: boolean; spendLimitCents: number | null } | null, after: { active: boolean; spendLimitCents: number | null }): boolean =>
-  after.active && (before === null ? after.spendLimitCents !== null : before.active !== after.active || before.spendLimitCents !== after.spendLimitCents);
+export const ceilingApplies = (
+  before: { active: boolean; spendLimitCents: number | null } | null,
+  after: { active: boolean; spendLimitCents: number | null },
+): boolean =>
+  after.active &&
+  (before === null
+    ? after.spendLimitCents !== null
+    : before.active !== after.active || before.spendLimitCents !== after.spendLimitCents);
 
 export const ceilingMessage = (name: string, limitsCents: number, depositsCents: number): string =>
   `${name} You cannot make this change, as the sum of all budget spend_limits for a given subsidy would exceed the sum of all deposits into that subsidy. If you are trying to re-balance policies, FIRST reduce the spend_limit of one, THEN increase the spend_limit of another. Error: ${formatDollars(limitsCents)} is greater than ${formatDollars(depositsCents)}`;

@@ -5,8 +5,8 @@ import { invalidInput, notFound } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { type Page, pageNumber, pageOf } from '../kernel/page.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { LedgerRefusal } from '../upstreams/ledger.ts';
 import { orUnavailable } from '../upstreams/http.ts';
+import { LedgerRefusal } from '../upstreams/ledger.ts';
 import * as contract from './contract.ts';
 import { policyChanged } from './events.ts';
 import { brokenConstraints, ceilingApplies, ceilingMessage, endOfDayIn, retiredAt } from './rules.ts';
@@ -21,7 +21,10 @@ export const policyNotFound = () => notFound({}, { message: NO_POLICY });
 
 export async function list(deps: Deps, input: Input<typeof contract.list>): Promise<Page<contract.Policy>> {
   const page = pageNumber(input);
-  const { rows, count } = await store.page(deps.db, input, { offset: (page - 1) * input.pageSize, limit: input.pageSize });
+  const { rows, count } = await store.page(deps.db, input, {
+    offset: (page - 1) * input.pageSize,
+    limit: input.pageSize,
+  });
   if (page > 1 && rows.length === 0) throw notFound({}, { message: 'Invalid page.' });
   return pageOf(input, await viewsOf(deps, rows), count);
 }
@@ -99,15 +102,25 @@ export async function update(deps: Deps, actor: Actor, input: Input<typeof contr
 }
 
 /** Soft deletion; a policy that is inactive already stays as it is (R-POL-11). */
-export async function deactivate(deps: Deps, actor: Actor, input: Input<typeof contract.deactivate>): Promise<contract.Policy> {
+export async function deactivate(
+  deps: Deps,
+  actor: Actor,
+  input: Input<typeof contract.deactivate>,
+): Promise<contract.Policy> {
   return change(deps, input.uuid, { type: '~', actorUserId: actor.userId, reason: input.reason || null }, (row) =>
     row.active ? { active: false } : null,
   );
 }
 
-export async function setLateRedemption(deps: Deps, actor: Actor, input: Input<typeof contract.setLateRedemption>): Promise<contract.Policy> {
+export async function setLateRedemption(
+  deps: Deps,
+  actor: Actor,
+  input: Input<typeof contract.setLateRedemption>,
+): Promise<contract.Policy> {
   const until = input.days === null ? null : endOfDayIn(input.days, deps.clock());
-  return change(deps, input.uuid, { type: '~', actorUserId: actor.userId, reason: null }, () => ({ lateRedemptionAllowedUntil: until }));
+  return change(deps, input.uuid, { type: '~', actorUserId: actor.userId, reason: null }, () => ({
+    lateRedemptionAllowedUntil: until,
+  }));
 }
 
 /** Every change of a policy goes this way: hold, judge against the rules, store with history and event. */
@@ -145,7 +158,8 @@ async function change(
   return view(deps, row);
 }
 
-const remember = (trx: Transaction, row: PolicyRow, record: Change, at: Date) => appendHistory(trx, 'policies', row, { ...record, at });
+const remember = (trx: Transaction, row: PolicyRow, record: Change, at: Date) =>
+  appendHistory(trx, 'policies', row, { ...record, at });
 
 const describe = (row: PolicyRow): string => `<${row.policyType} uuid=${row.uuid}>`;
 
@@ -155,7 +169,9 @@ function assertTypeConstraints(row: PolicyRow): void {
   const messages = [broken, ...more].map(({ message }) => message);
   throw contract.invalidPolicy(
     { field: broken.field, messages, kind: 'constraint' },
-    { message: `${describe(row)} has the following field violations: [${messages.map((text) => `'${text}'`).join(', ')}]` },
+    {
+      message: `${describe(row)} has the following field violations: [${messages.map((text) => `'${text}'`).join(', ')}]`,
+    },
   );
 }
 
@@ -168,7 +184,12 @@ function assertMayDeactivate(deps: Pick<Runtime, 'settings'>, before: PolicyRow,
   });
 }
 
-async function assertCeiling(trx: Transaction, before: PolicyRow | null, after: PolicyRow, depositsCents: number): Promise<void> {
+async function assertCeiling(
+  trx: Transaction,
+  before: PolicyRow | null,
+  after: PolicyRow,
+  depositsCents: number,
+): Promise<void> {
   const moved = before !== null && before.subsidyUuid !== after.subsidyUuid;
   if (!moved && !ceilingApplies(before, after)) return;
   if (!after.active) return;
@@ -201,7 +222,8 @@ export async function deposit(
   if (!row) throw policyNotFound();
   const key = `policy-deposit-${input.uuid}-${idempotencyKey ?? newUuid()}`;
   const now = deps.clock();
-  if (key.length > 255) throw invalidInput({ fields: { idempotency_key: ['Ensure this header has no more than 200 characters.'] } });
+  if (key.length > 255)
+    throw invalidInput({ fields: { idempotency_key: ['Ensure this header has no more than 200 characters.'] } });
   await storeDepositIntent(deps, { key, input, actor, now });
   try {
     await orUnavailable(
@@ -218,12 +240,20 @@ export async function deposit(
     throw contract.depositRefused({ reason: error.code }, { cause: error, message: error.message });
   }
   await transaction(deps.db, async (trx) => {
-    const closed = await trx('policy_deposits').where({ idempotency_key: key, state: 'pending' }).update({ state: 'done', modified: now });
+    const closed = await trx('policy_deposits')
+      .where({ idempotency_key: key, state: 'pending' })
+      .update({ state: 'done', modified: now });
     if (closed === 0) return;
     const before = await store.findForUpdate(trx, input.uuid);
     if (!before || before.spendLimitCents === null) return;
-    const after = { ...before, spendLimitCents: before.spendLimitCents + input.quantityCents, modified: now } as PolicyRow;
-    await store.PolicyRow.query(trx).findById(input.uuid).patch({ spendLimitCents: after.spendLimitCents, modified: now });
+    const after = {
+      ...before,
+      spendLimitCents: before.spendLimitCents + input.quantityCents,
+      modified: now,
+    } as PolicyRow;
+    await store.PolicyRow.query(trx)
+      .findById(input.uuid)
+      .patch({ spendLimitCents: after.spendLimitCents, modified: now });
     await remember(trx, after, { type: '~', actorUserId: actor.userId, reason: 'Deposit' }, now);
     await appendToOutbox(trx, now, [policyChanged('updated', after)]);
   });

@@ -59,7 +59,8 @@ export async function page(db: Connection, filter: PolicyFilter, slice: { offset
   return { rows, count };
 }
 
-export const find = async (db: Connection, uuid: string): Promise<PolicyRow | undefined> => PolicyRow.query(db).findById(uuid);
+export const find = async (db: Connection, uuid: string): Promise<PolicyRow | undefined> =>
+  PolicyRow.query(db).findById(uuid);
 
 /** The row, held until the transaction ends: its budget and its flags stand still. */
 export const findForUpdate = async (trx: Transaction, uuid: string): Promise<PolicyRow | undefined> =>
@@ -75,12 +76,17 @@ export const redeemable = async (db: Connection, enterpriseCustomerUuid: string)
     ]);
 
 export async function ownerOf(db: Connection, uuid: string): Promise<string | null> {
-  const row: { enterprise_customer_uuid: string } | undefined = await db('policies').where({ uuid }).first('enterprise_customer_uuid');
+  const row: { enterprise_customer_uuid: string } | undefined = await db('policies')
+    .where({ uuid })
+    .first('enterprise_customer_uuid');
   return row?.enterprise_customer_uuid ?? null;
 }
 
 /** Group uuids by policy; a policy without an entry is open to every learner of the customer. */
-export async function groupsOf(db: Connection, policyUuids: readonly string[]): Promise<Map<string, (string | null)[]>> {
+export async function groupsOf(
+  db: Connection,
+  policyUuids: readonly string[],
+): Promise<Map<string, (string | null)[]>> {
   const groups = new Map<string, (string | null)[]>();
   if (policyUuids.length === 0) return groups;
   const rows: { policy_uuid: string; enterprise_group_uuid: string | null }[] = await db('policy_groups')
@@ -116,7 +122,12 @@ export async function holdCeiling(trx: Transaction, subsidyUuid: string): Promis
   await trx('policy_ceilings').where({ subsidy_uuid: subsidyUuid }).forUpdate().first('subsidy_uuid');
 }
 
-export async function createAssignmentConfiguration(trx: Transaction, uuid: string, enterpriseCustomerUuid: string, now: Date) {
+export async function createAssignmentConfiguration(
+  trx: Transaction,
+  uuid: string,
+  enterpriseCustomerUuid: string,
+  now: Date,
+) {
   await trx('assignment_configurations').insert({
     uuid,
     enterprise_customer_uuid: enterpriseCustomerUuid,

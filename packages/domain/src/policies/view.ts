@@ -13,7 +13,10 @@ export async function viewsOf(deps: Deps, rows: readonly PolicyRow[], db: Connec
   if (!first) return [];
   const subsidyUuids = [...new Set(rows.map((row) => row.subsidyUuid))];
   const [groups, limits, subsidies] = await Promise.all([
-    groupsOf(db, rows.map((row) => row.uuid)),
+    groupsOf(
+      db,
+      rows.map((row) => row.uuid),
+    ),
     limitsBySubsidy(db, first.enterpriseCustomerUuid, subsidyUuids),
     deps.ledger.subsidies(subsidyUuids),
   ]);
@@ -28,7 +31,10 @@ export async function viewsOf(deps: Deps, rows: readonly PolicyRow[], db: Connec
   );
 }
 
-function viewOf(row: PolicyRow, facts: { now: Date; groups: readonly (string | null)[]; limitsCents: number; subsidy: Subsidy | null }): Policy {
+function viewOf(
+  row: PolicyRow,
+  facts: { now: Date; groups: readonly (string | null)[]; limitsCents: number; subsidy: Subsidy | null },
+): Policy {
   const { now, groups, limitsCents, subsidy } = facts;
   // Nothing can be allocated before there are assignments.
   const allocatedCents = 0;
@@ -54,7 +60,8 @@ function viewOf(row: PolicyRow, facts: { now: Date; groups: readonly (string | n
     isSubsidyActive: subsidy && isActive(subsidy, now),
     spentCents: row.spentCents,
     allocatedCents,
-    spendAvailableCents: subsidy && spendAvailable({ ...row, allocatedCents, subsidyBalanceCents: subsidy.balanceCents }),
+    spendAvailableCents:
+      subsidy && spendAvailable({ ...row, allocatedCents, subsidyBalanceCents: subsidy.balanceCents }),
     assignmentConfiguration:
       row.assignmentConfigurationUuid === null
         ? null

@@ -40,7 +40,8 @@ const comparisons: Readonly<Record<Discrepancy['what'], string>> = {
     where r.state = 'committed' group by r.uuid, r.price_cents`,
 };
 
-const rowsOf = (result: unknown): Pair[] => (Array.isArray(result) ? (result[0] as Pair[]) : (result as { rows: Pair[] }).rows);
+const rowsOf = (result: unknown): Pair[] =>
+  Array.isArray(result) ? (result[0] as Pair[]) : (result as { rows: Pair[] }).rows;
 
 /**
  * Counts all books again and returns what does not agree; empty is what it should be. Reads whole tables: for operators
@@ -50,7 +51,8 @@ export async function auditBooks(db: Connection): Promise<Discrepancy[]> {
   const found: Discrepancy[] = [];
   for (const [what, sql] of Object.entries(comparisons) as [Discrepancy['what'], string][]) {
     for (const { id, stored, counted } of rowsOf(await db.raw(sql))) {
-      if (Number(stored) !== Number(counted)) found.push({ what, id, stored: Number(stored), counted: Number(counted) });
+      if (Number(stored) !== Number(counted))
+        found.push({ what, id, stored: Number(stored), counted: Number(counted) });
     }
   }
   return found;

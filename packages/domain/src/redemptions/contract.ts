@@ -141,7 +141,10 @@ export const creditsAvailable = defineContract({
   }),
   output: z.array(
     redeemablePolicy.extend({
-      remainingBalancePerUser: z.int().nullable().describe('What the learner has left: US cents, or redemptions for enrollment limits.'),
+      remainingBalancePerUser: z
+        .int()
+        .nullable()
+        .describe('What the learner has left: US cents, or redemptions for enrollment limits.'),
       remainingBalance: z.int().describe('US cents in the subsidy.'),
       subsidyExpirationDate: z.date().nullable().describe('End of the subsidy.'),
       learnerContentAssignments: z.array(z.unknown()).describe('Assignments of the learner.'),
@@ -153,14 +156,17 @@ export const creditsAvailable = defineContract({
 });
 
 export const redeem = defineContract({
-  summary: 'Spend a policy’s credit on one course run for one learner. Repeating it answers with the first transaction.',
+  summary:
+    'Spend a policy’s credit on one course run for one learner. Repeating it answers with the first transaction.',
   kind: 'mutation',
   permission: redemption,
   context: policy,
   rest: { method: 'POST', path: '/api/v1/policy-redemption/{policyUuid}/redeem/' },
   input: z.object({
     policyUuid: uuid().describe('Budget to spend from.'),
-    lmsUserId: lmsUserId().describe('Learner who will be enrolled: the caller, or for operators anybody of the customer.'),
+    lmsUserId: lmsUserId().describe(
+      'Learner who will be enrolled: the caller, or for operators anybody of the customer.',
+    ),
     contentKey: courseRunKey().describe('Course run.'),
     metadata: z.record(z.string().max(255), z.unknown()).nullable().optional().describe('Kept with the transaction.'),
   }),
@@ -200,11 +206,12 @@ const executiveKeys = [
   'geag_first_name',
   'geag_last_name',
   'geag_date_of_birth',
-  'fallback_external_fulfillment_reference',
+  'fallback_external_fulfillment_reference_id',
 ] as const;
 
 export const force = defineContract({
-  summary: 'Redeem for a learner although the enrollment deadline has passed. Repeating it answers with the same record.',
+  summary:
+    'Redeem for a learner although the enrollment deadline has passed. Repeating it answers with the same record.',
   kind: 'mutation',
   permission: 'subsidy_access_policy.has_write_access',
   context: policy,

@@ -3,7 +3,7 @@ import type { Actor } from '../kernel/actor.ts';
 import type { Input } from '../kernel/contract.ts';
 import { DomainError } from '../kernel/errors.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { find as findPolicy, policyNotFound, type PolicyRow } from '../policies/index.ts';
+import { find as findPolicy, type PolicyRow, policyNotFound } from '../policies/index.ts';
 import { orUnavailable } from '../upstreams/http.ts';
 import { isStanding } from '../upstreams/ledger.ts';
 import * as contract from './contract.ts';
@@ -27,7 +27,8 @@ export async function force(
   if (record.redeemedAt !== null || record.waitToRedeem) return record;
   const by = { actorUserId: actor.userId };
   try {
-    const { lmsUserId, contentKey, metadata } = input;
+    const { lmsUserId, contentKey } = input;
+    const metadata = await metadataOf(deps, policy, input);
     const made = await spendThrough(deps, actor, policy, { lmsUserId, contentKey, metadata, skipsDeadline: true });
     const done = { transactionUuid: made.uuid, redeemedAt: made.modified, erroredAt: null, traceback: null };
     return await transaction(deps.db, (trx) => store.update(trx, record.uuid, done, { ...by, at: deps.clock() }));
@@ -39,6 +40,22 @@ export async function force(
     });
     throw error;
   }
+}
+
+/** Executive education also wants the learner's consent and address. */
+async function metadataOf(deps: Deps, policy: PolicyRow, { lmsUserId, metadata }: Input<typeof contract.force>) {
+  if (!metadata || Object.keys(metadata).length === 0) return null;
+  const learner = await orUnavailable(deps.lms.learner(policy.enterpriseCustomerUuid, lmsUserId));
+  return {
+    ...metadata,
+    geag_terms_accepted_at: deps
+      .clock()
+      .toISOString()
+      .replace(/\.\d+Z$/, 'Z'),
+    geag_data_share_consent: true,
+    // Without a learner nothing will be spent.
+    geag_email: learner?.email ?? null,
+  };
 }
 
 /** The record to go on with: the open one, the one whose enrolment stands, or a new one. */

@@ -11,7 +11,10 @@ function pythonLiteral(text: string): string {
 export const endedAttempts = (transactions: readonly LedgerTransaction[], policyUuid: string): string[] =>
   transactions
     .filter((transaction) => transaction.subsidyAccessPolicyUuid === policyUuid)
-    .filter((transaction) => transaction.state === 'failed' || (transaction.state === 'committed' && !isStanding(transaction)))
+    .filter(
+      (transaction) =>
+        transaction.state === 'failed' || (transaction.state === 'committed' && !isStanding(transaction)),
+    )
     .map(({ uuid }) => uuid);
 
 /** The key under which one learner's attempt to redeem one content through one policy is spent at most once (R-RED-25). */

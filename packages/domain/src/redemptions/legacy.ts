@@ -9,7 +9,9 @@ const refusalBody = z.array(
   z.object({
     reason: z.string(),
     user_message: z.string(),
-    metadata: z.object({ enterprise_administrators: z.array(z.object({ email: z.string(), lms_user_id: z.string() })) }),
+    metadata: z.object({
+      enterprise_administrators: z.array(z.object({ email: z.string(), lms_user_id: z.string() })),
+    }),
     policy_uuids: z.array(z.string()),
   }),
 );

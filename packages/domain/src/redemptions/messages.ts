@@ -7,7 +7,10 @@ interface Sentences {
   readonly withoutContacts?: string;
 }
 
-const withoutFunds: Sentences = { withContacts: noFunds, withoutContacts: `${noFunds} Contact your administrator to request more.` };
+const withoutFunds: Sentences = {
+  withContacts: noFunds,
+  withoutContacts: `${noFunds} Contact your administrator to request more.`,
+};
 
 /** What learners are told; the sentences are wire facts, the doubled words of one included. */
 const sentences: Readonly<Record<string, Sentences>> = {
@@ -21,7 +24,8 @@ const sentences: Readonly<Record<string, Sentences>> = {
   learner_max_spend_reached: { withContacts: limits },
   learner_max_enrollments_reached: { withContacts: limits },
   content_not_in_catalog: {
-    withContacts: "You can't enroll right now because this course is no longer available in your organization's catalog.",
+    withContacts:
+      "You can't enroll right now because this course is no longer available in your organization's catalog.",
   },
   beyond_enrollment_deadline: {
     withContacts: "You can't enroll right now because the enrollment deadline for this course has passed.",
@@ -37,7 +41,7 @@ const sentences: Readonly<Record<string, Sentences>> = {
 };
 
 export function userMessage(reason: string, hasContacts: boolean): string | null {
-  const found = sentences[reason];
+  const found = Object.hasOwn(sentences, reason) ? sentences[reason] : undefined;
   if (!found) return null;
   return hasContacts ? found.withContacts : (found.withoutContacts ?? found.withContacts);
 }

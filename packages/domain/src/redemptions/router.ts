@@ -1,5 +1,5 @@
-import { notFound, permissionDenied } from '../kernel/errors.ts';
 import { isPermitted } from '../kernel/actor.ts';
+import { notFound, permissionDenied } from '../kernel/errors.ts';
 import { procedure, router } from '../kernel/rpc.ts';
 import { findTransaction } from '../ledger/store.ts';
 import { viewOfTransaction } from '../ledger/view.ts';
@@ -11,9 +11,13 @@ export const redemptions = router({
   /** Whether and through which policy a learner can redeem each of some course runs. */
   canRedeem: procedure(contract.canRedeem).query(({ ctx, input }) => service.canRedeem(ctx.runtime, ctx.actor, input)),
   /** Whether a learner can request a course. */
-  canRequest: procedure(contract.canRequest).query(({ ctx, input }) => service.canRequest(ctx.runtime, ctx.actor, input)),
+  canRequest: procedure(contract.canRequest).query(({ ctx, input }) =>
+    service.canRequest(ctx.runtime, ctx.actor, input),
+  ),
   /** Policies that a learner can still spend from. */
-  creditsAvailable: procedure(contract.creditsAvailable).query(({ ctx, input }) => service.creditsAvailable(ctx.runtime, ctx.actor, input)),
+  creditsAvailable: procedure(contract.creditsAvailable).query(({ ctx, input }) =>
+    service.creditsAvailable(ctx.runtime, ctx.actor, input),
+  ),
   /** Spend a policy’s credit on one course run for one learner. */
   redeem: procedure(contract.redeem).mutation(({ ctx, input }) => service.redeem(ctx.runtime, ctx.actor, input)),
   /** Redeem for a learner although the enrollment deadline has passed. */
@@ -24,7 +28,10 @@ export const redemptions = router({
     if (!found) throw notFound({});
     const isOwn = ctx.actor.lmsUserId !== null && found.lmsUserId === ctx.actor.lmsUserId;
     if (!isOwn && !isPermitted(ctx.actor, 'subsidy_access_policy.has_allocation_access', ctx.customer)) {
-      throw permissionDenied({ permission: contract.get.permission }, { message: `MISSING: ${contract.get.permission}` });
+      throw permissionDenied(
+        { permission: contract.get.permission },
+        { message: `MISSING: ${contract.get.permission}` },
+      );
     }
     return viewOfTransaction(found, ctx.runtime.settings);
   }),

@@ -86,7 +86,10 @@ export const checks = [
   {
     reason: 'not_enough_value_in_subsidy',
     fails: (facts) => (facts.subsidy?.balanceCents ?? 0) < priceOf(facts),
-    inputs: (facts) => ({ balanceCents: facts.subsidy?.balanceCents ?? null, priceCents: facts.content?.priceCents ?? null }),
+    inputs: (facts) => ({
+      balanceCents: facts.subsidy?.balanceCents ?? null,
+      priceCents: facts.content?.priceCents ?? null,
+    }),
   },
   {
     reason: 'policy_spend_limit_reached',
@@ -101,7 +104,10 @@ export const checks = [
     reason: 'learner_max_enrollments_reached',
     fails: ({ policy, learnerRedemptionCount }) =>
       policy.perLearnerEnrollmentLimit !== null && learnerRedemptionCount >= policy.perLearnerEnrollmentLimit,
-    inputs: ({ policy, learnerRedemptionCount }) => ({ limit: policy.perLearnerEnrollmentLimit, redemptions: learnerRedemptionCount }),
+    inputs: ({ policy, learnerRedemptionCount }) => ({
+      limit: policy.perLearnerEnrollmentLimit,
+      redemptions: learnerRedemptionCount,
+    }),
   },
   {
     reason: 'learner_max_spend_reached',
@@ -125,4 +131,5 @@ export type Reason = (typeof checks)[number]['reason'];
 export const refusal = (facts: Facts): Reason | null => checks.find((check) => check.fails(facts))?.reason ?? null;
 
 /** A price is needed once everything cheaper has passed; content without one cannot be judged. */
-export const lacksPrice = (facts: Facts): boolean => facts.inCatalog && facts.content !== null && facts.content.priceCents === null;
+export const lacksPrice = (facts: Facts): boolean =>
+  facts.inCatalog && facts.content !== null && facts.content.priceCents === null;

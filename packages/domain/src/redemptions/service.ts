@@ -4,9 +4,16 @@ import { notFound, permissionDenied } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { dollarsOfCents } from '../kernel/money.ts';
 import type { Runtime, Settings } from '../kernel/runtime.ts';
-import { viewOfTransaction } from '../ledger/view.ts';
 import type { TransactionView } from '../ledger/transaction.ts';
-import { find as findPolicy, isLateRedemptionAllowed, policyNotFound, type PolicyRow, priorityOf, redeemable } from '../policies/index.ts';
+import { viewOfTransaction } from '../ledger/view.ts';
+import {
+  find as findPolicy,
+  isLateRedemptionAllowed,
+  type PolicyRow,
+  policyNotFound,
+  priorityOf,
+  redeemable,
+} from '../policies/index.ts';
 import { orUnavailable, UpstreamFailure, UpstreamRefusal } from '../upstreams/http.ts';
 import { isActive, isStanding, type LedgerTransaction, type Spend } from '../upstreams/ledger.ts';
 import * as contract from './contract.ts';
@@ -37,7 +44,12 @@ export interface SpendRequest {
   readonly skipsDeadline?: boolean;
 }
 
-export async function spendThrough(deps: Deps, actor: Actor, policy: PolicyRow, request: SpendRequest): Promise<TransactionView> {
+export async function spendThrough(
+  deps: Deps,
+  actor: Actor,
+  policy: PolicyRow,
+  request: SpendRequest,
+): Promise<TransactionView> {
   const { lmsUserId, contentKey } = request;
   const known = await learnerFacts(deps, policy.enterpriseCustomerUuid, lmsUserId, [policy], [contentKey]);
   const standing = known.transactions.find(isStanding);
@@ -123,7 +135,11 @@ async function resultOf(deps: Deps, redemptionUuid: string): Promise<Transaction
   if (!redemption || redemption.state === 'pending') throw contract.redemptionPending({ redemptionUuid });
   const { spend } = redemption;
   const transactions = await orUnavailable(
-    deps.ledger.transactions({ subsidyUuids: [spend.subsidyUuid], lmsUserId: spend.lmsUserId, contentKeys: [spend.contentKey] }),
+    deps.ledger.transactions({
+      subsidyUuids: [spend.subsidyUuid],
+      lmsUserId: spend.lmsUserId,
+      contentKeys: [spend.contentKey],
+    }),
   );
   const made = transactions.find(({ uuid }) => uuid === redemption.transactionUuid);
   if (made) return viewOfTransaction(made, deps.settings);
@@ -172,7 +188,10 @@ export async function canRedeem(
   const known = await learnerFacts(deps, enterpriseCustomerUuid, lmsUserId, candidates, contentKeys);
   const policies = inOrderOfUse(candidates, known);
   const answers = await Promise.all(
-    contentKeys.map(async (contentKey) => [contentKey, await answerFor(deps, actor, { enterpriseCustomerUuid, contentKey, policies, known })] as const),
+    contentKeys.map(
+      async (contentKey) =>
+        [contentKey, await answerFor(deps, actor, { enterpriseCustomerUuid, contentKey, policies, known })] as const,
+    ),
   );
   const byKey = new Map(answers);
   return input.contentKey.flatMap((contentKey) => byKey.get(contentKey) ?? []);
@@ -185,14 +204,19 @@ interface Question {
   readonly known: LearnerFacts;
 }
 
-async function answerFor(deps: Deps, actor: Actor, question: Question): Promise<Output<typeof contract.canRedeem>[number]> {
+async function answerFor(
+  deps: Deps,
+  actor: Actor,
+  question: Question,
+): Promise<Output<typeof contract.canRedeem>[number]> {
   const { contentKey, known } = question;
   const transactions = known.transactions.filter((transaction) => transaction.contentKey === contentKey);
   const hasSuccessfulRedemption = transactions.some(isStanding);
   const { policy, refusals } = hasSuccessfulRedemption
     ? { policy: null, refusals: new Map<Reason, string[]>() }
     : await resolve(deps, question);
-  const contacts = refusals.size > 0 ? await contactsOf(deps, actor, question.enterpriseCustomerUuid) : { visible: [], exist: false };
+  const contacts =
+    refusals.size > 0 ? await contactsOf(deps, actor, question.enterpriseCustomerUuid) : { visible: [], exist: false };
   const reasons = [...refusals].map(([reason, policyUuids]) => reasonObject(reason, policyUuids, contacts));
   return {
     contentKey,
@@ -214,7 +238,9 @@ const redemptionView = (transaction: LedgerTransaction, settings: Settings) => {
 /** The first policy that lets pass, or all refusals by reason in the order in which they occur (R-RED-11). */
 async function resolve(deps: Deps, { policies, contentKey, known }: Question) {
   const refusals = new Map<Reason, string[]>();
-  const all = await Promise.all(policies.map(async (policy) => ({ policy, facts: await factsFor(deps, policy, contentKey, known) })));
+  const all = await Promise.all(
+    policies.map(async (policy) => ({ policy, facts: await factsFor(deps, policy, contentKey, known) })),
+  );
   for (const { policy, facts } of all) {
     if (lacksPrice(facts)) throw priceUnknown(contentKey);
     const reason = refusal(facts);
@@ -278,7 +304,11 @@ export function viewOfPolicy(policy: PolicyRow, settings: Settings, now: Date): 
   };
 }
 
-export async function canRequest(deps: Deps, actor: Actor, input: Input<typeof contract.canRequest>): Promise<Output<typeof contract.canRequest>> {
+export async function canRequest(
+  deps: Deps,
+  actor: Actor,
+  input: Input<typeof contract.canRequest>,
+): Promise<Output<typeof contract.canRequest>> {
   learnerOf(actor, input.lmsUserId);
   const candidates = await redeemable(deps.db, input.enterpriseCustomerUuid);
   return { canRequest: false, reason: candidates.length === 0 ? NO_POLICIES : 'No policies with BnR enabled found' };
@@ -290,7 +320,9 @@ export async function creditsAvailable(
   input: Input<typeof contract.creditsAvailable>,
 ): Promise<Output<typeof contract.creditsAvailable>> {
   const { enterpriseCustomerUuid, lmsUserId } = input;
-  const mayAsk = actor.lmsUserId === lmsUserId || isPermitted(actor, 'subsidy_access_policy.has_allocation_access', enterpriseCustomerUuid);
+  const mayAsk =
+    actor.lmsUserId === lmsUserId ||
+    isPermitted(actor, 'subsidy_access_policy.has_allocation_access', enterpriseCustomerUuid);
   if (!mayAsk) throw permissionDenied({ permission: REDEMPTION }, { message: `MISSING: ${REDEMPTION}` });
   const candidates = await redeemable(deps.db, enterpriseCustomerUuid);
   const known = await learnerFacts(deps, enterpriseCustomerUuid, lmsUserId, candidates, []);
@@ -311,7 +343,9 @@ export async function creditsAvailable(
 function hasCredit(policy: PolicyRow, known: LearnerFacts): boolean {
   const subsidy = known.subsidies.get(policy.subsidyUuid);
   const groups = known.groups.get(policy.uuid) ?? [];
-  const isMember = known.learner !== null && (groups.length === 0 || groups.some((group) => group !== null && known.learner?.groupUuids.includes(group)));
+  const isMember =
+    known.learner !== null &&
+    (groups.length === 0 || groups.some((group) => group !== null && known.learner?.groupUuids.includes(group)));
   if (!isMember || !subsidy || !isActive(subsidy, known.now) || subsidy.balanceCents <= 0) return false;
   if (policy.spendLimitCents !== null && policy.spentCents >= policy.spendLimitCents) return false;
   if (policy.policyType === 'AssignedLearnerCreditAccessPolicy') return false;
@@ -328,7 +362,10 @@ function remainingPerUser(policy: PolicyRow, known: LearnerFacts): number | null
   return null;
 }
 
-export async function explain(deps: Deps, input: Input<typeof contract.explain>): Promise<Output<typeof contract.explain>> {
+export async function explain(
+  deps: Deps,
+  input: Input<typeof contract.explain>,
+): Promise<Output<typeof contract.explain>> {
   const policy = await findPolicy(deps.db, input.policyUuid);
   if (!policy || policy.enterpriseCustomerUuid !== input.enterpriseCustomerUuid) throw policyNotFound();
   const known = await learnerFacts(deps, policy.enterpriseCustomerUuid, input.lmsUserId, [policy], [input.contentKey]);

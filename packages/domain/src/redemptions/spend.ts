@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { appendToOutbox, isUniqueViolation, transaction } from '@enterprise-access/db';
 import type { Runtime } from '../kernel/runtime.ts';
-import { giveBack, type BudgetRefusal, take } from '../policies/index.ts';
+import { type BudgetRefusal, giveBack, take } from '../policies/index.ts';
 import { UpstreamFailure } from '../upstreams/http.ts';
 import type { Spend } from '../upstreams/ledger.ts';
 import { subsidyRedeemed } from './events.ts';
@@ -18,7 +18,9 @@ class ReservationRefused extends Error {
   }
 }
 
-export type Reservation = { readonly reserved: true } | { readonly reserved: false; readonly reason: ReservationRefused['reason'] | 'already_redeemed' };
+export type Reservation =
+  | { readonly reserved: true }
+  | { readonly reserved: false; readonly reason: ReservationRefused['reason'] | 'already_redeemed' };
 
 /**
  * Step 1: takes the price from the policy, the learner's share and the ledger, and stores the intent, all or nothing.
@@ -86,7 +88,10 @@ export const ABANDONED_MS = 60_000;
  * Finishes what crashes and silent services left pending, whichever way it went. Returns how many it looked at and how
  * many are still open.
  */
-export async function reconcile(deps: Deps, options: { olderThanMs?: number; limit?: number } = {}): Promise<{ found: number; open: number }> {
+export async function reconcile(
+  deps: Deps,
+  options: { olderThanMs?: number; limit?: number } = {},
+): Promise<{ found: number; open: number }> {
   const before = new Date(deps.clock().getTime() - (options.olderThanMs ?? ABANDONED_MS));
   const pending = await store.pendingBefore(deps.db, before, options.limit ?? 1_000);
   let open = 0;

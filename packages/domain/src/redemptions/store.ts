@@ -102,6 +102,10 @@ export const end = async (
 
 /** What a crash or a silent service left open before the given time, oldest first. */
 export async function pendingBefore(db: Connection, before: Date, limit: number): Promise<Redemption[]> {
-  const rows: Row[] = await db('redemptions').where({ state: 'pending' }).where('modified', '<', before).orderBy('modified').limit(limit);
+  const rows: Row[] = await db('redemptions')
+    .where({ state: 'pending' })
+    .where('modified', '<', before)
+    .orderBy('modified')
+    .limit(limit);
   return rows.map(redemptionOf);
 }

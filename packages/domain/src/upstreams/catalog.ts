@@ -41,7 +41,8 @@ const lenientDate = z
     if (typeof value !== 'string') return null;
     const date = new Date(/(Z|[+-]\d{2}:?\d{2})$/.test(value) ? value : `${value}Z`);
     return Number.isNaN(date.getTime()) ? null : date;
-  });
+  })
+  .default(null);
 
 const normalized = z.object({
   content_price: z.number().nullish(),
@@ -61,6 +62,8 @@ const record = z.object({
   uuid: z.string().nullish(),
   title: z.string().nullish(),
   content_type: z.string().nullish(),
+  first_enrollable_paid_seat_price: z.number().nullish(),
+  variant_id: z.string().nullish(),
   product_source: z.object({ slug: z.string().nullish(), name: z.string().nullish() }).nullish(),
   advertised_course_run_uuid: z.string().nullish(),
   entitlements: z.array(z.object({ mode: z.string(), price: z.union([z.string(), z.number()]) })).nullish(),
@@ -71,7 +74,8 @@ const record = z.object({
 type CatalogRecord = z.infer<typeof record>;
 
 /** The run of an identifier (R-UP-33). */
-function runOf(found: CatalogRecord, identifier: string) {
+function runOf(found: CatalogRecord, identifier: string): z.infer<typeof run> | undefined {
+  if (found.content_type === 'courserun') return found;
   const runs = found.course_runs ?? [];
   if (identifier === found.key || identifier === found.uuid) {
     return runs.find((each) => each.uuid === found.advertised_course_run_uuid);
@@ -122,40 +126,53 @@ async function orNull<T>(work: Promise<T>): Promise<T | null> {
 export function httpCatalog(call: Upstream, cache: Cache): Catalog {
   return {
     contains: (catalogUuid, contentKey) =>
-      cache.wrap(`catalog:contains:1:${catalogUuid}:${contentKey}`, (yes) => (yes ? HIT_MS : MISS_MS), async () => {
-        const answer = await orNull(
-          call({
-            path: `/api/v2/enterprise-catalogs/${catalogUuid}/contains_content_items/`,
-            query: { course_run_ids: contentKey },
-            reply: z.object({ contains_content_items: z.boolean() }),
-          }),
-        );
-        return answer?.contains_content_items ?? false;
-      }),
+      cache.wrap(
+        `catalog:contains:1:${catalogUuid}:${contentKey}`,
+        (yes) => (yes ? HIT_MS : MISS_MS),
+        async () => {
+          const answer = await orNull(
+            call({
+              path: `/api/v2/enterprise-catalogs/${catalogUuid}/contains_content_items/`,
+              query: { course_run_ids: contentKey },
+              reply: z.object({ contains_content_items: z.boolean() }),
+            }),
+          );
+          return answer?.contains_content_items ?? false;
+        },
+      ),
 
     content: (customerUuid, contentKey) =>
-      cache.wrap(`catalog:content:1:${customerUuid}:${contentKey}`, (found) => (found ? HIT_MS : MISS_MS), async () => {
-        const found = await orNull(
-          call({
-            path: `/api/v2/enterprise-customer/${customerUuid}/content-metadata/${encodeURIComponent(contentKey)}/`,
-            reply: record,
-          }),
-        );
-        return found && contentOf(found, contentKey);
-      }),
+      cache.wrap(
+        `catalog:content:1:${customerUuid}:${contentKey}`,
+        (found) => (found ? HIT_MS : MISS_MS),
+        async () => {
+          const found = await orNull(
+            call({
+              path: `/api/v2/enterprise-customer/${customerUuid}/content-metadata/${encodeURIComponent(contentKey)}/`,
+              reply: record,
+            }),
+          );
+          return found && contentOf(found, contentKey);
+        },
+      ),
 
     listPrice: (contentKey) =>
-      cache.wrap(`catalog:list-price:1:${contentKey}`, (found) => (found ? HIT_MS : MISS_MS), async () => {
-        const found = await orNull(
-          call({
-            path: `/api/v1/content-metadata/${encodeURIComponent(contentKey)}`,
-            query: { coerce_to_parent_course: 'True' },
-            reply: record,
-          }),
-        );
-        if (!found) return null;
-        const usd = found.normalized_metadata_by_run?.[contentKey]?.content_price ?? found.normalized_metadata?.content_price;
-        return { price: usd === undefined || usd === null ? null : { usd, usdCents: centsOfDollars(usd) } };
-      }),
+      cache.wrap(
+        `catalog:list-price:1:${contentKey}`,
+        (found) => (found ? HIT_MS : MISS_MS),
+        async () => {
+          const found = await orNull(
+            call({
+              path: `/api/v1/content-metadata/${encodeURIComponent(contentKey)}`,
+              query: { coerce_to_parent_course: 'True' },
+              reply: record,
+            }),
+          );
+          if (!found) return null;
+          const usd =
+            found.normalized_metadata_by_run?.[contentKey]?.content_price ?? found.normalized_metadata?.content_price;
+          return { price: usd === undefined || usd === null ? null : { usd, usdCents: centsOfDollars(usd) } };
+        },
+      ),
   };
 }

@@ -1,4 +1,4 @@
-import { circuitBreaker, ConsecutiveBreaker, ExponentialBackoff, handleWhen, retry, wrap } from 'cockatiel';
+import { ConsecutiveBreaker, circuitBreaker, ExponentialBackoff, handleWhen, retry, wrap } from 'cockatiel';
 import { Agent, request } from 'undici';
 import type { z } from 'zod';
 import { upstreamUnavailable } from '../kernel/errors.ts';
@@ -111,7 +111,8 @@ async function attempt<T extends z.ZodType>(options: UpstreamOptions, call: Call
   if (status >= 500 || status === 429 || status === 408) throw new UpstreamFailure(service, `answered ${status}`);
   if (status >= 400) throw new UpstreamRefusal(service, status, body);
   const parsed = call.reply.safeParse(body);
-  if (!parsed.success) throw new UpstreamFailure(service, 'answered something else than agreed', { cause: parsed.error });
+  if (!parsed.success)
+    throw new UpstreamFailure(service, 'answered something else than agreed', { cause: parsed.error });
   return parsed.data;
 }
 

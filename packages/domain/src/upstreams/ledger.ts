@@ -71,7 +71,12 @@ export interface SpendContent {
 
 /** How a spend ended. An unknown end is an exception, and the spend stays pending. */
 export type Settlement =
-  | { readonly outcome: 'committed'; readonly transactionUuid: string; readonly fulfillmentIdentifier: string | null; readonly remote?: LedgerTransaction }
+  | {
+      readonly outcome: 'committed';
+      readonly transactionUuid: string;
+      readonly fulfillmentIdentifier: string | null;
+      readonly remote?: LedgerTransaction;
+    }
   | { readonly outcome: 'refused'; readonly code: string; readonly detail: string; readonly status: number };
 
 export interface DepositRequest {

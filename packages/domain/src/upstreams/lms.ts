@@ -86,7 +86,12 @@ const customerReply = z.object({
   admin_users: z.array(z.object({ email: z.string(), lms_user_id: z.number().nullable() })).nullish(),
 });
 
-const membersReply = z.object({ next: z.string().nullable(), count: z.number(), num_pages: z.number(), results: z.array(groupMember) });
+const membersReply = z.object({
+  next: z.string().nullable(),
+  count: z.number(),
+  num_pages: z.number(),
+  results: z.array(groupMember),
+});
 
 const enrollmentReply = z.object({
   successes: z.array(z.object({ enterprise_fulfillment_source_uuid: z.string().nullish() })),
@@ -116,32 +121,42 @@ export function httpLms(call: Upstream, cache: Cache): Lms {
 
   return {
     customer: (uuid) =>
-      cache.wrap(`lms:customer:1:${uuid}`, (found) => (found ? CUSTOMER_MS : MISS_MS), async () => {
-        try {
-          const found = await call({ path: `/enterprise/api/v1/enterprise-customer/${uuid}/`, reply: customerReply });
-          return {
-            uuid: found.uuid,
-            name: found.name,
-            slug: found.slug,
-            contactEmail: found.contact_email || null,
-            admins: (found.admin_users ?? []).map((admin) => ({ email: admin.email, lmsUserId: admin.lms_user_id })),
-          };
-        } catch (error) {
-          if (error instanceof UpstreamRefusal && error.status === 404) return null;
-          throw error;
-        }
-      }),
+      cache.wrap(
+        `lms:customer:1:${uuid}`,
+        (found) => (found ? CUSTOMER_MS : MISS_MS),
+        async () => {
+          try {
+            const found = await call({ path: `/enterprise/api/v1/enterprise-customer/${uuid}/`, reply: customerReply });
+            return {
+              uuid: found.uuid,
+              name: found.name,
+              slug: found.slug,
+              contactEmail: found.contact_email || null,
+              admins: (found.admin_users ?? []).map((admin) => ({ email: admin.email, lmsUserId: admin.lms_user_id })),
+            };
+          } catch (error) {
+            if (error instanceof UpstreamRefusal && error.status === 404) return null;
+            throw error;
+          }
+        },
+      ),
 
     learner: (customerUuid, lmsUserId) =>
-      cache.wrap(`lms:learner:1:${customerUuid}:${lmsUserId}`, (found) => (found ? HIT_MS : MISS_MS), async () => {
-        const { results } = await call({
-          path: '/enterprise/api/v1/enterprise-learner/',
-          query: { enterprise_customer_uuid: customerUuid, user_ids: lmsUserId },
-          reply: learnersReply,
-        });
-        const found = results.find((item) => item.enterprise_customer.uuid === customerUuid && item.user?.id === lmsUserId);
-        return found?.user ? { lmsUserId, email: found.user.email, groupUuids: found.enterprise_group ?? [] } : null;
-      }),
+      cache.wrap(
+        `lms:learner:1:${customerUuid}:${lmsUserId}`,
+        (found) => (found ? HIT_MS : MISS_MS),
+        async () => {
+          const { results } = await call({
+            path: '/enterprise/api/v1/enterprise-learner/',
+            query: { enterprise_customer_uuid: customerUuid, user_ids: lmsUserId },
+            reply: learnersReply,
+          });
+          const found = results.find(
+            (item) => item.enterprise_customer.uuid === customerUuid && item.user?.id === lmsUserId,
+          );
+          return found?.user ? { lmsUserId, email: found.user.email, groupUuids: found.enterprise_group ?? [] } : null;
+        },
+      ),
 
     async groupMembers(query, page) {
       const found = await membersPage(query, page);

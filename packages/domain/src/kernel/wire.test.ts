@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { camelCase, instantOf, queryDecoder, snakeCase, wireCodec } from './wire.ts';
+
+const schema = z.object({
+  lmsUserId: z.int(),
+  startsAt: z.date().nullable().optional(),
+  isLate: z.boolean().default(false),
+  courseRuns: z.array(z.object({ runKey: z.string(), endsAt: z.date().nullable() })).optional(),
+  metadata: z.record(z.string(), z.unknown()).nullable().optional(),
+  byRun: z.record(z.string(), z.object({ priceCents: z.int() })).optional(),
+});
+const codec = wireCodec(schema);
+const noon = new Date('2026-01-02T12:00:00.000Z');
+
+test.each([
+  ['lmsUserId', 'lms_user_id'],
+  ['uuid', 'uuid'],
+  ['enterpriseCustomerUuid', 'enterprise_customer_uuid'],
+])('%s is %s on the wire and comes back', (camel, snake) => {
+  expect(snakeCase(camel)).toBe(snake);
+  expect(camelCase(snake)).toBe(camel);
+});
+
+describe('decoding changes names and times only', () => {
+  test.each<[string, unknown, unknown]>([
+    ['names', { lms_user_id: 7 }, { lmsUserId: 7 }],
+    ['times', { starts_at: '2026-01-02T12:00:00Z' }, { startsAt: noon }],
+    ['a null time', { starts_at: null }, { startsAt: null }],
+    ['text that is no time, for zod to refuse', { starts_at: 'soon' }, { startsAt: 'soon' }],
+    [
+      'objects in lists',
+      { course_runs: [{ run_key: 'a', ends_at: null }] },
+      { courseRuns: [{ runKey: 'a', endsAt: null }] },
+    ],
+    [
+      'record keys, which are data',
+      { metadata: { some_key: { in_ner: 1 } } },
+      { metadata: { some_key: { in_ner: 1 } } },
+    ],
+    ['values of records', { by_run: { run_1: { price_cents: 1 } } }, { byRun: { run_1: { priceCents: 1 } } }],
+    ['unknown names, kept for strict contracts', { whatever_else: 1 }, { whatever_else: 1 }],
+    ['values of the wrong type, kept for zod', { course_runs: 'x' }, { courseRuns: 'x' }],
+    ['what is no object', 'x', 'x'],
+  ])('%s', (_what, wire, value) => {
+    expect(codec.decode(wire)).toEqual(value);
+  });
+
+  test('a hostile __proto__ key reaches no prototype', () => {
+    const decoded = codec.decode(JSON.parse('{"__proto__": {"isLate": true}}')) as object;
+    expect(Object.getPrototypeOf(decoded)).toBe(Object.prototype);
+    expect('isLate' in decoded).toBe(false);
+  });
+});
+
+test('encoding names everything as on the wire and leaves out what is absent', () => {
+  const value = {
+    lmsUserId: 7,
+    startsAt: null,
+    isLate: true,
+    courseRuns: [{ runKey: 'a', endsAt: noon }],
+    metadata: { someKey: 1 },
+    byRun: { runOne: { priceCents: 1 } },
+  };
+  expect(codec.encode(value)).toEqual({
+    lms_user_id: 7,
+    starts_at: null,
+    is_late: true,
+    course_runs: [{ run_key: 'a', ends_at: noon }],
+    metadata: { someKey: 1 },
+    by_run: { runOne: { price_cents: 1 } },
+  });
+  expect(codec.encode({ lmsUserId: 7, isLate: false })).toEqual({ lms_user_id: 7, is_late: false });
+});
+
+describe('a time is an instant wherever the server stands', () => {
+  test.each([
+    ['2026-01-02T12:00:00Z', noon],
+    ['2026-01-02T12:00:00', noon],
+    ['2026-01-02 12:00', noon],
+    ['2026-01-02T14:00:00+02:00', noon],
+    ['2026-01-02T12:00:00.000000Z', noon],
+    ['2026-01-02', null],
+    ['2026-13-02T12:00:00Z', null],
+    ['2026-02-30T12:00:00Z', null],
+    ['tomorrow', null],
+  ])('%s', (text, instant) => {
+    expect(instantOf(text)).toEqual(instant);
+  });
+});
+
+describe('text of a path or query becomes what its field declares, or stays for zod to refuse', () => {
+  test.each<[string, z.ZodType, string | string[], unknown]>([
+    ['an integer', z.int(), '12', 12],
+    ['a default does not matter', z.int().default(1), '12', 12],
+    ['no integer', z.int(), '12x', '12x'],
+    ['hexadecimal is no number', z.int(), '0x10', '0x10'],
+    ['blank is no number', z.int(), '', ''],
+    ['true', z.boolean(), 'True', true],
+    ['0', z.boolean().default(true), '0', false],
+    ['neither', z.boolean(), 'yes', 'yes'],
+    ['the last of several', z.string(), ['a', 'b'], 'b'],
+    ['a list of one', z.array(z.string()), 'a', ['a']],
+    ['a list', z.array(z.int()).optional(), ['1', '2'], [1, 2]],
+    ['a time', z.date().nullable(), '2026-01-02T12:00:00Z', noon],
+  ])('%s', (_what, field, text, value) => {
+    expect(queryDecoder(field)(text)).toEqual(value);
+  });
+});
