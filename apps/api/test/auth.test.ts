@@ -1,0 +1,186 @@
+import { createPublicKey } from 'node:crypto';
+import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { World } from './examples.ts';
+import { demonstration, dialects, run, SECRET, startApp } from './harness.ts';
+
+const { customer: A, otherCustomer: B } = demonstration;
+const symmetric = new TextEncoder().encode(SECRET);
+const now = () => Math.floor(Date.now() / 1000);
+const claimsOf = (change: JWTPayload): JWTPayload => ({
+  iss: 'http://localhost:18000/oauth2',
+  aud: 'lms-key',
+  iat: now(),
+  exp: now() + 3600,
+  preferred_username: 'ana',
+  user_id: 1000,
+  email: 'ana@acme.example',
+  administrator: false,
+  version: '1.2.0',
+  roles: [`enterprise_learner:${A}`],
+  ...change,
+});
+const signed = (change: JWTPayload = {}) => new SignJWT(claimsOf(change)).setProtectedHeader({ alg: 'HS256' }).sign(symmetric);
+const listOf = (customer: string) => `/api/v1/subsidy-access-policies/?enterprise_customer_uuid=${customer}`;
+const policyPath = `/api/v1/subsidy-access-policies/${demonstration.spendPolicy}/`;
+const redeemPath = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;
+const explainOf = (customer: string, policy: string) =>
+  `/api/v1/policy-redemption/enterprise-customer/${customer}/explain/?policy_uuid=${policy}&lms_user_id=1000&content_key=${encodeURIComponent(run)}`;
+const refused = { status: 401, body: { detail: 'Invalid token.' } };
+
+describe.each(dialects)('authentication on %s', (dialect) => {
+  let world: World;
+  const pair = generateKeyPair('RS512', { extractable: true });
+  beforeAll(async () => {
+    const other = await generateKeyPair('RS512', { extractable: true });
+    const keys = [
+      { ...(await exportJWK(other.publicKey)), kid: 'old' },
+      { ...(await exportJWK((await pair).publicKey)), kid: 'current' },
+    ];
+    world = await startApp(dialect, { env: { JWT_PUBLIC_SIGNING_JWK_SET: JSON.stringify({ keys }) } });
+  });
+  afterAll(() => world.stop());
+  const get = (path: string, token: string | null, headers = {}) => world.call('GET', path, token, undefined, headers);
+
+  test('example 1: a learner reads policies of the own customer, of no other, and of none', async () => {
+    const token = await signed();
+    expect((await get(listOf(A), token)).status).toBe(200);
+    const missing = { status: 403, body: { detail: 'Missing: subsidy_access_policy.has_read_access' } };
+    expect(await get(listOf(B), token)).toMatchObject(missing);
+    expect(await get('/api/v1/subsidy-access-policies/', token)).toMatchObject(missing);
+  });
+
+  test('example 2: an administrator allocates but does not write, and learns nothing of unknown policies', async () => {
+    const token = await signed({ roles: [`enterprise_admin:${A}`] });
+    expect((await world.call('PATCH', policyPath, token, { description: 'x' })).status).toBe(403);
+    expect((await get(explainOf(A, demonstration.spendPolicy), token)).status).toBe(200);
+    expect((await get('/api/v1/subsidy-access-policies/00000000-0000-4000-8000-000000000000/', token)).status).toBe(403);
+  });
+
+  test('example 3: an operator of all customers may do all of that for any of them', async () => {
+    const token = await signed({ roles: ['enterprise_openedx_operator:*'] });
+    for (const customer of [A, B]) expect((await get(listOf(customer), token)).status).toBe(200);
+    expect((await world.call('PATCH', policyPath, token, { description: 'x' })).status).toBe(200);
+    expect((await get(explainOf(A, demonstration.spendPolicy), token)).status).toBe(200);
+  });
+
+  test('example 5: a role without a colon opens no customer', async () => {
+    expect((await get(listOf(A), await signed({ roles: ['enterprise_openedx_operator'] }))).status).toBe(403);
+  });
+
+  test('example 7: split cookies read without, and write only with the CSRF token; a header needs none', async () => {
+    const token = await signed();
+    const [head, body, signature] = token.split('.');
+    const cookies = `edx-jwt-cookie-header-payload=${head}.${body}; edx-jwt-cookie-signature=${signature}`;
+    const wanted = { lms_user_id: 1000, content_key: run };
+    expect((await get(listOf(A), null, { cookie: cookies })).status).toBe(200);
+    expect((await get(listOf(A), null, { cookie: `edx-jwt-cookie-header-payload=${head}.${body}` })).status).toBe(401);
+    expect((await world.call('POST', redeemPath, null, wanted, { cookie: cookies })).status).toBe(401);
+    const { csrfToken } = (await get('/csrf/api/v1/token', null)).body;
+    const withCsrf = { cookie: `${cookies}; enterprise_access_csrftoken=${csrfToken}`, 'x-csrftoken': csrfToken };
+    expect((await world.call('POST', redeemPath, null, wanted, { ...withCsrf, 'x-csrftoken': 'other' })).status).toBe(401);
+    expect((await world.call('POST', redeemPath, null, wanted, { ...withCsrf, origin: 'https://evil.example' })).status).toBe(401);
+    expect((await world.call('POST', redeemPath, null, wanted, withCsrf)).status).toBe(200);
+    expect((await world.call('POST', redeemPath, token, wanted)).status).toBe(200);
+  });
+
+  test('example 9: another audience is refused', async () => {
+    const reply = await get(listOf(A), await signed({ aud: 'other' }));
+    expect(reply).toMatchObject(refused);
+    expect(reply.headers['www-authenticate']).toBe('JWT realm="api"');
+  });
+
+  test('example 10: a learner asks only for themselves, staff for anybody of the customer', async () => {
+    const path = `/api/v1/policy-redemption/enterprise-customer/${A}/can-redeem/?content_key=${encodeURIComponent(run)}&lms_user_id=99`;
+    const own = await get(path, await signed({ user_id: 1005, preferred_username: 'own' }));
+    expect(own.body).toMatchObject([{ can_redeem: true }]);
+    const staff = await get(path, await signed({ user_id: 1005, preferred_username: 'staff', administrator: true }));
+    expect(staff.body).toMatchObject([{ can_redeem: false, reasons: [{ reason: 'learner_not_in_enterprise' }] }]);
+  });
+
+  test('RS512 tokens are verified with the key that kid names', async () => {
+    const { privateKey } = await pair;
+    const asymmetric = (kid: string) => new SignJWT(claimsOf({})).setProtectedHeader({ alg: 'RS512', kid }).sign(privateKey);
+    expect((await get(listOf(A), await asymmetric('current'))).status).toBe(200);
+    expect(await get(listOf(A), await asymmetric('old'))).toMatchObject(refused);
+    expect(await get(listOf(A), await asymmetric('unknown'))).toMatchObject(refused);
+  });
+
+  test('a symmetric token signed with the text of the public key is refused', async () => {
+    const pem = await exportSPKI((await pair).publicKey);
+    const jwk = JSON.stringify(createPublicKey(pem).export({ format: 'jwk' }));
+    for (const text of [pem, pem.trim(), jwk]) {
+      const forged = await new SignJWT(claimsOf({})).setProtectedHeader({ alg: 'HS256', kid: 'current' }).sign(new TextEncoder().encode(text));
+      expect(await get(listOf(A), forged)).toMatchObject(refused);
+    }
+  });
+
+  test('a token without a signature is refused', async () => {
+    const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    expect(await get(listOf(A), `${part({ alg: 'none' })}.${part(claimsOf({}))}.`)).toMatchObject(refused);
+  });
+
+  test.each([
+    ['expired', { exp: now() - 60, iat: now() - 120 }],
+    ['of another issuer', { iss: 'https://evil.example' }],
+    ['not valid yet', { nbf: now() + 600 }],
+    ['without an end', { exp: undefined }],
+    ['without a time of issue', { iat: undefined }],
+    ['of a later version', { version: '2.0.0' }],
+    ['of nobody', { preferred_username: undefined }],
+  ] as [string, JWTPayload][])('a token %s is refused, and cookies do not help it', async (_what, change) => {
+    const bad = await signed(change);
+    expect(await get(listOf(A), bad)).toMatchObject(refused);
+    expect(await get(listOf(A), bad, { cookie: `edx-jwt-cookie=${await signed()}` })).toMatchObject(refused);
+    expect(await get(listOf(A), null, { cookie: `edx-jwt-cookie=${bad}` })).toMatchObject({
+      status: 401,
+      body: { detail: 'Authentication credentials were not provided.' },
+    });
+  });
+
+  test('Bearer and JWT are the same, in any case of letters; another scheme is no token', async () => {
+    const token = await signed();
+    for (const scheme of ['Bearer', 'bearer', 'JWT', 'jwt']) {
+      expect((await get(listOf(A), null, { authorization: `${scheme} ${token}` })).status, scheme).toBe(200);
+    }
+    const cookie = `edx-jwt-cookie=${token}`;
+    expect((await get(listOf(A), null, { authorization: `Basic ${token}`, cookie })).status).toBe(401);
+    expect((await get(listOf(A), null, { authorization: 'nonsense', cookie })).status).toBe(200);
+  });
+
+  const store = async (username: string, flags: Record<string, unknown>) => {
+    await world.db('users').insert({ username, created: new Date(), modified: new Date(), ...flags });
+    return Number((await world.db('users').where({ username }).first('id')).id);
+  };
+
+  test('superusers come from the database, never from the token', async () => {
+    await store('root', { is_superuser: true });
+    expect((await get(listOf(B), await signed({ preferred_username: 'root', roles: [] }))).status).toBe(200);
+    expect((await get(listOf(B), await signed({ preferred_username: 'liar', roles: [], superuser: true }))).status).toBe(403);
+  });
+
+  test('whoever is switched off in the database has no rights', async () => {
+    await store('gone', { is_superuser: true, is_active: false });
+    expect((await get(listOf(A), await signed({ preferred_username: 'gone' }))).status).toBe(403);
+  });
+
+  test('stored roles count for their customer, and for all when they name none', async () => {
+    const grant = async (username: string, enterprise_customer_uuid: string | null) => {
+      const user_id = await store(username, {});
+      const feature_role = 'enterprise_access_subsidy_access_policy_operator';
+      await world.db('role_assignments').insert({ user_id, feature_role, enterprise_customer_uuid, created: new Date() });
+      return signed({ preferred_username: username, roles: [] });
+    };
+    const one = await grant('one', A);
+    expect([(await get(listOf(A), one)).status, (await get(listOf(B), one)).status]).toEqual([200, 403]);
+    const all = await grant('all', null);
+    expect([(await get(listOf(A), all)).status, (await get(listOf(B), all)).status]).toEqual([200, 200]);
+  });
+
+  test('tokens of restricted applications are refused with 403, as headers and as cookies', async () => {
+    const token = await signed({ is_restricted: true });
+    const denied = { status: 403, body: { detail: 'You do not have permission to perform this action.' } };
+    expect(await get(listOf(A), token)).toMatchObject(denied);
+    expect(await get(listOf(A), null, { cookie: `edx-jwt-cookie=${token}` })).toMatchObject(denied);
+  });
+});

@@ -1,0 +1,126 @@
+import { camelCase, type Operation, snakeCase } from '@enterprise-access/domain';
+import superjson from 'superjson';
+import { z } from 'zod';
+import { demonstration, run, type startApp } from './harness.ts';
+
+export type World = Awaited<ReturnType<typeof startApp>>;
+export type Input = Record<string, unknown>;
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** Valid values by field name; what has no row here is made from its schema. */
+export const examples: Readonly<Record<string, unknown>> = {
+  policyType: 'PerLearnerSpendCreditAccessPolicy',
+  accessMethod: 'direct',
+  catalogUuid: demonstration.catalog,
+  subsidyUuid: demonstration.subsidy,
+  policyUuid: demonstration.spendPolicy,
+  groupUuid: demonstration.group,
+  enterpriseCustomerUuid: demonstration.customer,
+  enterpriseUuid: demonstration.customer,
+  spendLimit: 1_000,
+  contentKey: run,
+  lmsUserId: 1000,
+  salesContractReferenceId: '00kDEMO0000000009A',
+  quantityCents: 100,
+  contentPriceCents: 14_900,
+  days: 3,
+  traversePagination: true,
+};
+
+type Schema = { type?: string; enum?: unknown[]; minimum?: number; format?: string; items?: Schema; anyOf?: Schema[] };
+
+function fromSchema(schema: Schema): unknown {
+  if (schema.enum) return schema.enum[0];
+  if (schema.anyOf?.[0]) return fromSchema(schema.anyOf[0]);
+  if (schema.type === 'integer' || schema.type === 'number') return Math.max(1, schema.minimum ?? 1);
+  if (schema.type === 'boolean') return false;
+  if (schema.type === 'array') return schema.items ? [fromSchema(schema.items)] : [];
+  if (schema.type === 'object') return {};
+  return schema.format === 'uuid' ? demonstration.group : 'text';
+}
+
+const jsonOf = ({ contract }: Operation) =>
+  z.toJSONSchema(contract.input, { io: 'input', unrepresentable: 'any' }) as {
+    properties?: Record<string, Schema>;
+    required?: string[];
+  };
+
+export const requiredOf = (operation: Operation): string[] => jsonOf(operation).required ?? [];
+
+/** An input that the contract accepts: what is required, and what the examples know besides. */
+export function sampleInput(operation: Operation, change: Input = {}): Input {
+  const { properties = {} } = jsonOf(operation);
+  const required = new Set(requiredOf(operation));
+  const input: Input = {};
+  for (const [name, schema] of Object.entries(properties)) {
+    if (!required.has(name) && name !== 'traversePagination') continue;
+    const value = examples[name] ?? fromSchema(schema);
+    input[name] = schema.type === 'array' && !Array.isArray(value) ? [value] : value;
+  }
+  const { from, field } = operation.contract.context;
+  if (from === 'customer') input[field] = demonstration.customer;
+  if (from === 'policy') input[field] = demonstration.spendPolicy;
+  if (from === 'subsidy') input[field] = demonstration.subsidy;
+  return { ...input, ...change };
+}
+
+const PLACEHOLDER = /\{(\w+)\}/g;
+export const pathNames = (operation: Operation): string[] =>
+  [...operation.contract.rest.path.matchAll(PLACEHOLDER)].map(([, name = '']) => name);
+export const methodsOf = ({ contract: { rest } }: Operation): Method[] => [rest.method, ...(rest.alsoMethods ?? [])];
+
+/** The REST request for an input: path, query or body under the names of the wire. */
+export function restRequest(operation: Operation, input: Input): { url: string; body?: Input } {
+  const { method, path } = operation.contract.rest;
+  const inPath = new Set(pathNames(operation));
+  const url = path.replace(PLACEHOLDER, (_all, name: string) => encodeURIComponent(String(input[name])));
+  const others = Object.entries(input).filter(([name]) => !inPath.has(name));
+  if (method !== 'GET') return { url, body: Object.fromEntries(others.map(([name, value]) => [snakeCase(name), value])) };
+  const query = new URLSearchParams();
+  for (const [name, value] of others) {
+    for (const each of Array.isArray(value) ? value : [value]) query.append(snakeCase(name), String(each));
+  }
+  return { url: query.size > 0 ? `${url}?${query}` : url };
+}
+
+export async function viaRest(world: World, operation: Operation, input: Input, token: string | null, headers = {}) {
+  const { url, body } = restRequest(operation, input);
+  return world.call(operation.contract.rest.method, url, token, body, headers);
+}
+
+/** One call at the tRPC door, without batching. */
+export async function viaTrpc(world: World, operation: Operation, input: Input, token: string | null, headers = {}) {
+  const text = superjson.stringify(input);
+  const isQuery = operation.contract.kind === 'query';
+  const reply = await world.app.inject({
+    method: isQuery ? 'GET' : 'POST',
+    url: `/trpc/${operation.id}${isQuery ? `?input=${encodeURIComponent(text)}` : ''}`,
+    headers: {
+      ...(token === null ? {} : { authorization: `JWT ${token}` }),
+      ...(isQuery ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...(isQuery ? {} : { payload: text }),
+  });
+  const json = reply.json();
+  return {
+    status: reply.statusCode,
+    data: json.result ? superjson.deserialize<unknown>(json.result.data) : undefined,
+    error: json.error ? superjson.deserialize<{ message: string; data: Input }>(json.error) : undefined,
+  };
+}
+
+/** Rows of every table that requests can write to; `users` follows the tokens. */
+export async function rowCounts(world: World): Promise<Record<string, number>> {
+  const tables = [
+    'policies', 'policy_groups', 'policy_deposits', 'policy_learner_budgets', 'assignment_configurations', 'redemptions',
+    'forced_redemptions', 'subsidies', 'ledgers', 'ledger_transactions', 'ledger_reversals', 'ledger_deposits',
+    'idempotency_records', 'outbox',
+  ];
+  const counts = await Promise.all(
+    tables.map(async (name) => [name, Number((await world.db(name).count({ n: '*' }).first())?.n)] as const),
+  );
+  return Object.fromEntries(counts);
+}
+
+export const nameOfWire = camelCase;

@@ -1,0 +1,105 @@
+import { createHmac } from 'node:crypto';
+import { operations } from '@enterprise-access/domain';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Input, sampleInput, viaRest, viaTrpc, type World } from './examples.ts';
+import { demonstration, dialects, learnerToken, operatorToken, run, SECRET, startApp, tokenFor } from './harness.ts';
+import { makeToken } from '@enterprise-access/token';
+
+const everybody = ['enterprise_learner', 'enterprise_admin', 'enterprise_openedx_operator'];
+const administration = ['enterprise_admin', 'enterprise_openedx_operator'];
+const operator = ['enterprise_openedx_operator'];
+
+/** Written by hand from auth.md and the enterprise-subsidy map; the code under test has its own. */
+const allowedRoles: Readonly<Record<string, readonly string[]>> = {
+  'subsidy_access_policy.has_read_access': everybody,
+  'subsidy_access_policy.has_write_access': operator,
+  'subsidy_access_policy.has_redemption_access': everybody,
+  'subsidy_access_policy.has_allocation_access': administration,
+  'subsidy.can_read_metadata': everybody,
+  'subsidy.can_read_transactions': everybody,
+  'subsidy.can_read_subsidies': administration,
+  'subsidy.can_read_all_transactions': administration,
+  'subsidy.can_write_subsidies': operator,
+  'subsidy.can_create_transactions': operator,
+};
+
+const LEARNER = 1000;
+const contexts = ['own customer', 'other customer', '*', 'no colon'] as const;
+
+function tokenOf(role: string, context: (typeof contexts)[number]): string {
+  if (context === 'own customer') return tokenFor(role, demonstration.customer, LEARNER);
+  if (context === 'other customer') return tokenFor(role, demonstration.otherCustomer, LEARNER);
+  if (context === '*') return tokenFor(role, '*', LEARNER);
+  const [head, body = ''] = makeToken({ roles: [role], enterprise: '', userId: LEARNER, secret: SECRET }).split('.');
+  const claims = { ...JSON.parse(Buffer.from(body, 'base64url').toString()), roles: [role] };
+  const unsigned = `${head}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;
+  return `${unsigned}.${createHmac('sha256', SECRET).update(unsigned).digest('base64url')}`;
+}
+
+test('every permission has its row in the table of this test', () => {
+  const missing = operations.map(({ contract }) => contract.permission).filter((permission) => !allowedRoles[permission]);
+  expect(missing).toEqual([]);
+});
+
+describe.each(dialects)('the authorization matrix on %s', (dialect) => {
+  let world: World;
+  let transaction: string;
+  beforeAll(async () => {
+    world = await startApp(dialect);
+    const path = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;
+    const made = await world.call('POST', path, learnerToken(LEARNER), { lms_user_id: LEARNER, content_key: run });
+    expect(made.status).toBe(200);
+    transaction = made.body.uuid;
+  });
+  afterAll(() => world.stop());
+
+  const inputFor = (operation: (typeof operations)[number]): Input => {
+    const { from, field } = operation.contract.context;
+    return sampleInput(operation, from === 'transaction' ? { [field]: transaction } : {});
+  };
+
+  describe.each(operations.map((operation) => [operation.id, operation] as const))('%s', (_id, operation) => {
+    const { permission, denial } = operation.contract;
+
+    test('refuses anonymous callers with 401 at both doors', async () => {
+      const rest = await viaRest(world, operation, inputFor(operation), null);
+      expect(rest).toMatchObject({ status: 401, body: { detail: 'Authentication credentials were not provided.' } });
+      expect(rest.headers['www-authenticate']).toBe('JWT realm="api"');
+      expect(await viaTrpc(world, operation, inputFor(operation), null)).toMatchObject({
+        status: 401,
+        error: { data: { domain: { code: 'not_authenticated' } } },
+      });
+    });
+
+    test.each(everybody.flatMap((role) => contexts.map((context) => ({ role, context }))))(
+      '$role, $context',
+      async ({ role, context }) => {
+        const isAllowed = allowedRoles[permission]?.includes(role) && (context === 'own customer' || context === '*');
+        const token = tokenOf(role, context);
+        const rest = await viaRest(world, operation, inputFor(operation), token);
+        const trpc = await viaTrpc(world, operation, inputFor(operation), token);
+        if (isAllowed) {
+          expect([401, 403], JSON.stringify(rest.body)).not.toContain(rest.status);
+          expect([401, 403]).not.toContain(trpc.status);
+          expect(Math.max(rest.status, trpc.status)).toBeLessThan(500);
+        } else {
+          const message = `${denial ?? 'MISSING'}: ${permission}`;
+          expect({ status: rest.status, body: rest.body }).toEqual({ status: 403, body: { detail: message } });
+          expect(trpc).toMatchObject({
+            status: 403,
+            error: { message, data: { domain: { code: 'permission_denied', details: { permission } } } },
+          });
+        }
+      },
+    );
+  });
+
+  test('what does not exist is refused to those who may not act everywhere', async () => {
+    const unknown = '00000000-0000-4000-8000-000000000000';
+    const operation = operations.find(({ id }) => id === 'policies.get');
+    if (!operation) throw new Error('policies.get is gone');
+    const admin = tokenFor('enterprise_admin', demonstration.customer, LEARNER);
+    expect((await viaRest(world, operation, { uuid: unknown }, admin)).status).toBe(403);
+    expect((await viaRest(world, operation, { uuid: unknown }, operatorToken())).status).toBe(404);
+  });
+});
