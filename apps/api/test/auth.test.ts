@@ -20,7 +20,8 @@ const claimsOf = (change: JWTPayload): JWTPayload => ({
   roles: [`enterprise_learner:${A}`],
   ...change,
 });
-const signed = (change: JWTPayload = {}) => new SignJWT(claimsOf(change)).setProtectedHeader({ alg: 'HS256' }).sign(symmetric);
+const signed = (change: JWTPayload = {}) =>
+  new SignJWT(claimsOf(change)).setProtectedHeader({ alg: 'HS256' }).sign(symmetric);
 const listOf = (customer: string) => `/api/v1/subsidy-access-policies/?enterprise_customer_uuid=${customer}`;
 const policyPath = `/api/v1/subsidy-access-policies/${demonstration.spendPolicy}/`;
 const redeemPath = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;
@@ -54,7 +55,9 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     const token = await signed({ roles: [`enterprise_admin:${A}`] });
     expect((await world.call('PATCH', policyPath, token, { description: 'x' })).status).toBe(403);
     expect((await get(explainOf(A, demonstration.spendPolicy), token)).status).toBe(200);
-    expect((await get('/api/v1/subsidy-access-policies/00000000-0000-4000-8000-000000000000/', token)).status).toBe(403);
+    expect((await get('/api/v1/subsidy-access-policies/00000000-0000-4000-8000-000000000000/', token)).status).toBe(
+      403,
+    );
   });
 
   test('example 3: an operator of all customers may do all of that for any of them', async () => {
@@ -78,8 +81,12 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     expect((await world.call('POST', redeemPath, null, wanted, { cookie: cookies })).status).toBe(401);
     const { csrfToken } = (await get('/csrf/api/v1/token', null)).body;
     const withCsrf = { cookie: `${cookies}; enterprise_access_csrftoken=${csrfToken}`, 'x-csrftoken': csrfToken };
-    expect((await world.call('POST', redeemPath, null, wanted, { ...withCsrf, 'x-csrftoken': 'other' })).status).toBe(401);
-    expect((await world.call('POST', redeemPath, null, wanted, { ...withCsrf, origin: 'https://evil.example' })).status).toBe(401);
+    expect((await world.call('POST', redeemPath, null, wanted, { ...withCsrf, 'x-csrftoken': 'other' })).status).toBe(
+      401,
+    );
+    expect(
+      (await world.call('POST', redeemPath, null, wanted, { ...withCsrf, origin: 'https://evil.example' })).status,
+    ).toBe(401);
     expect((await world.call('POST', redeemPath, null, wanted, withCsrf)).status).toBe(200);
     expect((await world.call('POST', redeemPath, token, wanted)).status).toBe(200);
   });
@@ -100,7 +107,8 @@ describe.each(dialects)('authentication on %s', (dialect) => {
 
   test('RS512 tokens are verified with the key that kid names', async () => {
     const { privateKey } = await pair;
-    const asymmetric = (kid: string) => new SignJWT(claimsOf({})).setProtectedHeader({ alg: 'RS512', kid }).sign(privateKey);
+    const asymmetric = (kid: string) =>
+      new SignJWT(claimsOf({})).setProtectedHeader({ alg: 'RS512', kid }).sign(privateKey);
     expect((await get(listOf(A), await asymmetric('current'))).status).toBe(200);
     expect(await get(listOf(A), await asymmetric('old'))).toMatchObject(refused);
     expect(await get(listOf(A), await asymmetric('unknown'))).toMatchObject(refused);
@@ -110,7 +118,9 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     const pem = await exportSPKI((await pair).publicKey);
     const jwk = JSON.stringify(createPublicKey(pem).export({ format: 'jwk' }));
     for (const text of [pem, pem.trim(), jwk]) {
-      const forged = await new SignJWT(claimsOf({})).setProtectedHeader({ alg: 'HS256', kid: 'current' }).sign(new TextEncoder().encode(text));
+      const forged = await new SignJWT(claimsOf({}))
+        .setProtectedHeader({ alg: 'HS256', kid: 'current' })
+        .sign(new TextEncoder().encode(text));
       expect(await get(listOf(A), forged)).toMatchObject(refused);
     }
   });
@@ -156,7 +166,9 @@ describe.each(dialects)('authentication on %s', (dialect) => {
   test('superusers come from the database, never from the token', async () => {
     await store('root', { is_superuser: true });
     expect((await get(listOf(B), await signed({ preferred_username: 'root', roles: [] }))).status).toBe(200);
-    expect((await get(listOf(B), await signed({ preferred_username: 'liar', roles: [], superuser: true }))).status).toBe(403);
+    expect(
+      (await get(listOf(B), await signed({ preferred_username: 'liar', roles: [], superuser: true }))).status,
+    ).toBe(403);
   });
 
   test('whoever is switched off in the database has no rights', async () => {
@@ -168,7 +180,9 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     const grant = async (username: string, enterprise_customer_uuid: string | null) => {
       const user_id = await store(username, {});
       const feature_role = 'enterprise_access_subsidy_access_policy_operator';
-      await world.db('role_assignments').insert({ user_id, feature_role, enterprise_customer_uuid, created: new Date() });
+      await world
+        .db('role_assignments')
+        .insert({ user_id, feature_role, enterprise_customer_uuid, created: new Date() });
       return signed({ preferred_username: username, roles: [] });
     };
     const one = await grant('one', A);

@@ -12,7 +12,11 @@ const named = (id: string): Operation => {
 const url = new URL('http://access.test/');
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 const identifiersOf = (value: unknown): string[] =>
-  [...new Set(JSON.stringify(value).match(/"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"|\b\d{3,}\b/g))].sort();
+  [
+    ...new Set(
+      JSON.stringify(value).match(/"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"|\b\d{3,}\b/g),
+    ),
+  ].sort();
 
 describe.each(dialects)('both doors give the same information on %s', (dialect) => {
   let world: World;
@@ -20,7 +24,8 @@ describe.each(dialects)('both doors give the same information on %s', (dialect) 
   beforeAll(async () => {
     world = await startApp(dialect);
     const path = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;
-    transaction = (await world.call('POST', path, learnerToken(LEARNER), { lms_user_id: LEARNER, content_key: run })).body.uuid;
+    transaction = (await world.call('POST', path, learnerToken(LEARNER), { lms_user_id: LEARNER, content_key: run }))
+      .body.uuid;
   });
   afterAll(() => world.stop());
 
@@ -45,16 +50,23 @@ describe.each(dialects)('both doors give the same information on %s', (dialect) 
     const encoded = legacy.reply
       ? legacy.reply.encode(trpc.data as never, { url: new URL(contract.rest.path, url), settings })
       : wireCodec(contract.output).encode(trpc.data);
-    const strip = (value: unknown) => JSON.parse(JSON.stringify(value, (key, item) => (key === 'next' || key === 'previous' ? null : item)));
+    const strip = (value: unknown) =>
+      JSON.parse(JSON.stringify(value, (key, item) => (key === 'next' || key === 'previous' ? null : item)));
     expect(strip(rest.body)).toEqual(strip(encoded));
     if (id !== 'policies.create' && id !== 'policies.list') {
-      expect(identifiersOf(rest.body)).toEqual(expect.arrayContaining(identifiersOf(plain(trpc.data)).filter((text) => text.startsWith('"'))));
+      expect(identifiersOf(rest.body)).toEqual(
+        expect.arrayContaining(identifiersOf(plain(trpc.data)).filter((text) => text.startsWith('"'))),
+      );
     }
   });
 
   test('a deposit through tRPC adds as much as one through REST', async () => {
     const operation = named('policies.deposit');
-    const limit = async () => Number((await world.db('policies').where({ uuid: demonstration.spendPolicy }).first('spend_limit_cents')).spend_limit_cents);
+    const limit = async () =>
+      Number(
+        (await world.db('policies').where({ uuid: demonstration.spendPolicy }).first('spend_limit_cents'))
+          .spend_limit_cents,
+      );
     const before = await limit();
     expect((await viaRest(world, operation, sampleInput(operation), operatorToken())).status).toBe(200);
     expect(await limit()).toBe(before + 100);
@@ -73,6 +85,9 @@ describe.each(dialects)('both doors give the same information on %s', (dialect) 
   test('a token that is not valid is an error that tRPC clients can read', async () => {
     const operation = named('policies.get');
     const reply = await viaTrpc(world, operation, sampleInput(operation), 'no.valid.token');
-    expect(reply).toMatchObject({ status: 401, error: { message: 'Invalid token.', data: { domain: { code: 'invalid_token' } } } });
+    expect(reply).toMatchObject({
+      status: 401,
+      error: { message: 'Invalid token.', data: { domain: { code: 'invalid_token' } } },
+    });
   });
 });

@@ -5,7 +5,13 @@ import type { z } from 'zod';
 const OBVIOUS =
   /^(uuid|\w+Uuid|policyType|displayName|description|active|retired|retiredAt|accessMethod|lateRedemptionAllowedUntil|items)$/;
 
-type Def = { type: string; shape?: Record<string, z.ZodType>; innerType?: z.ZodType; in?: z.ZodType; element?: z.ZodType };
+type Def = {
+  type: string;
+  shape?: Record<string, z.ZodType>;
+  innerType?: z.ZodType;
+  in?: z.ZodType;
+  element?: z.ZodType;
+};
 const defOf = (schema: z.ZodType): Def => schema._zod.def as unknown as Def;
 const described = (schema: z.ZodType): boolean => {
   const { innerType, in: from } = defOf(schema);
@@ -28,13 +34,18 @@ describe('the catalogue of operations', () => {
 
   test('no two operations share a REST method and path', () => {
     const routes = operations.flatMap(({ contract: { rest } }) =>
-      [rest.method, ...(rest.alsoMethods ?? [])].map((method) => `${method} ${rest.path.replace(/\{\w+\}/g, '{}').replace(/\/$/, '')}`),
+      [rest.method, ...(rest.alsoMethods ?? [])].map(
+        (method) => `${method} ${rest.path.replace(/\{\w+\}/g, '{}').replace(/\/$/, '')}`,
+      ),
     );
     expect(routes.filter((route, index) => routes.indexOf(route) !== index)).toEqual([]);
   });
 
   test('an error code means one status everywhere', () => {
-    const byCode = Map.groupBy(operations.flatMap(({ contract }) => [...contract.errors]), ({ code }) => code);
+    const byCode = Map.groupBy(
+      operations.flatMap(({ contract }) => [...contract.errors]),
+      ({ code }) => code,
+    );
     for (const [code, specs] of byCode) expect(new Set(specs.map(({ status }) => status)).size, code).toBe(1);
   });
 

@@ -75,7 +75,8 @@ export function restRequest(operation: Operation, input: Input): { url: string; 
   const inPath = new Set(pathNames(operation));
   const url = path.replace(PLACEHOLDER, (_all, name: string) => encodeURIComponent(String(input[name])));
   const others = Object.entries(input).filter(([name]) => !inPath.has(name));
-  if (method !== 'GET') return { url, body: Object.fromEntries(others.map(([name, value]) => [snakeCase(name), value])) };
+  if (method !== 'GET')
+    return { url, body: Object.fromEntries(others.map(([name, value]) => [snakeCase(name), value])) };
   const query = new URLSearchParams();
   for (const [name, value] of others) {
     for (const each of Array.isArray(value) ? value : [value]) query.append(snakeCase(name), String(each));
@@ -113,9 +114,20 @@ export async function viaTrpc(world: World, operation: Operation, input: Input, 
 /** Rows of every table that requests can write to; `users` follows the tokens. */
 export async function rowCounts(world: World): Promise<Record<string, number>> {
   const tables = [
-    'policies', 'policy_groups', 'policy_deposits', 'policy_learner_budgets', 'assignment_configurations', 'redemptions',
-    'forced_redemptions', 'subsidies', 'ledgers', 'ledger_transactions', 'ledger_reversals', 'ledger_deposits',
-    'idempotency_records', 'outbox',
+    'policies',
+    'policy_groups',
+    'policy_deposits',
+    'policy_learner_budgets',
+    'assignment_configurations',
+    'redemptions',
+    'forced_redemptions',
+    'subsidies',
+    'ledgers',
+    'ledger_transactions',
+    'ledger_reversals',
+    'ledger_deposits',
+    'idempotency_records',
+    'outbox',
   ];
   const counts = await Promise.all(
     tables.map(async (name) => [name, Number((await world.db(name).count({ n: '*' }).first())?.n)] as const),

@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto';
 import { operations } from '@enterprise-access/domain';
+import { makeToken } from '@enterprise-access/token';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Input, sampleInput, viaRest, viaTrpc, type World } from './examples.ts';
 import { demonstration, dialects, learnerToken, operatorToken, run, SECRET, startApp, tokenFor } from './harness.ts';
-import { makeToken } from '@enterprise-access/token';
 
 const everybody = ['enterprise_learner', 'enterprise_admin', 'enterprise_openedx_operator'];
 const administration = ['enterprise_admin', 'enterprise_openedx_operator'];
@@ -37,7 +37,9 @@ function tokenOf(role: string, context: (typeof contexts)[number]): string {
 }
 
 test('every permission has its row in the table of this test', () => {
-  const missing = operations.map(({ contract }) => contract.permission).filter((permission) => !allowedRoles[permission]);
+  const missing = operations
+    .map(({ contract }) => contract.permission)
+    .filter((permission) => !allowedRoles[permission]);
   expect(missing).toEqual([]);
 });
 

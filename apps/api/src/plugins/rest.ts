@@ -55,14 +55,12 @@ function inputReader(contract: Contract): (request: FastifyRequest) => Unsafe {
     if (request.body === undefined || request.body === null) return named;
     const decoded = body.decode(request.body);
     if (typeof decoded !== 'object' || decoded === null || Array.isArray(decoded)) {
-      // A body that is no object has no fields; the refusal names no field either.
-      return { ...named, [NOT_AN_OBJECT]: true };
+      // A body that is no object goes on as a list, which no contract accepts: who may not call is told that first.
+      return Object.assign([], named) as unknown as Unsafe;
     }
     return { ...decoded, ...named };
   };
 }
-
-const NOT_AN_OBJECT = '\u0000body';
 
 interface Compiled {
   readonly operation: Operation;
@@ -81,8 +79,7 @@ function compile(operation: Operation, options: RestOptions): Compiled {
     async handler(request, reply) {
       const ctx = await options.contextOf(request);
       const input = read(request);
-      if (NOT_AN_OBJECT in input)
-        throw invalidInput({ fields: { non_field_errors: ['Invalid data. Expected a dictionary.'] } });
+      throw invalidInput({ fields: { non_field_errors: ['Invalid data. Expected a dictionary.'] } });
       const output = await procedure({
         ctx,
         path: id,

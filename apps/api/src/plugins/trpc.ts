@@ -2,11 +2,42 @@ import { appRouter, domainErrorOf, type RpcContext } from '@enterprise-access/do
 import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/adapters/fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
+const CODES: Readonly<Record<number, TRPCError['code']>> = {
+  400: 'BAD_REQUEST',
+  401: 'UNAUTHORIZED',
+  403: 'FORBIDDEN',
+  413: 'PAYLOAD_TOO_LARGE',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+  429: 'TOO_MANY_REQUESTS',
+};
+
 /** The tRPC door. It replaces the JSON parser of its scope, so it is registered in a scope of its own. */
 export async function trpc(
   app: FastifyInstance,
   options: { contextOf: (request: FastifyRequest) => Promise<RpcContext> },
 ): Promise<void> {
+  // What is refused before a procedure is reached, such as a bad token, is still an error that tRPC clients can read.
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    const domain = domainErrorOf(error);
+    const status = domain?.spec.status ?? error.statusCode ?? 500;
+    if (status >= 500 && !domain) request.log.error({ err: error }, 'request failed');
+    const wrapped = new TRPCError({
+      code: CODES[status] ?? 'INTERNAL_SERVER_ERROR',
+      message: error.message,
+      cause: error,
+    });
+    const shape = getTRPCErrorShape({
+      config: appRouter._def._config,
+      error: wrapped,
+      type: 'unknown',
+      path: undefined,
+      input: undefined,
+      ctx: undefined,
+    });
+    const withId = { ...shape, data: { ...shape.data, requestId: request.id } };
+    if (status === 401) reply.header('WWW-Authenticate', 'JWT realm="api"');
+    return reply.code(status).send(transformTRPCResponse(appRouter._def._config, { error: withId }));
+  });
   await app.register(fastifyTRPCPlugin, {
     prefix: '/trpc',
     trpcOptions: {

@@ -14,6 +14,7 @@ import {
 import { fieldErrors } from './field-errors.ts';
 import { once } from './idempotency.ts';
 import type { Runtime } from './runtime.ts';
+import { flawOf } from './storable.ts';
 
 /** What every procedure sees of the request, whichever door it came through. */
 export interface RpcContext {
@@ -108,7 +109,10 @@ export const procedure = <I extends z.ZodObject, O extends z.ZodType, const E ex
     })
     .use(async ({ getRawInput, next }) => {
       // Parsed here only to say what is wrong in the words of the wire; tRPC's own parse then succeeds.
-      const parsed = contract.input.safeParse((await getRawInput()) ?? {}, { reportInput: true });
+      const raw = (await getRawInput()) ?? {};
+      const flaw = flawOf(raw);
+      if (flaw !== null) throw invalidInput({ fields: { non_field_errors: [flaw] } });
+      const parsed = contract.input.safeParse(raw, { reportInput: true });
       if (!parsed.success) throw invalidInput({ fields: fieldErrors(parsed.error) }, { cause: parsed.error });
       return next();
     });
