@@ -1,110 +1,112 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { CsvError, parse } from 'csv-parse/sync';
 import { z } from 'zod';
-import { type Course, course } from './courses.ts';
+import type { CourseSeed } from './content.ts';
 
-/** A catalog file that cannot be used: every reason with its line, in one message. */
-export class CatalogFileError extends Error {
-  override readonly name = 'CatalogFileError';
-}
+const filled = z.string().trim().min(1, 'must not be empty');
 
-const SHOWN_PROBLEMS = 20;
-
-/** Cents by the decimal text, never by a binary fraction. */
+/** Dollars to cents by digits: 19.99 times 100 is 1998.9999… in floats. */
 const dollars = z
   .string()
-  .regex(/^\d{1,7}(\.\d{1,2})?$/, 'is not an amount in dollars')
+  .trim()
+  .regex(/^\d{1,9}(\.\d{1,2})?$/, 'must be a price such as 49 or 49.99')
   .transform((text) => {
     const [whole = '0', fraction = ''] = text.split('.');
     return Number(whole) * 100 + Number(fraction.padEnd(2, '0'));
   });
 
 const row = z.object({
-  course_key: z.string().regex(/^[^\s+]+\+\S+$/, 'is not a course key'),
-  course_run_key: z.string().regex(/^course-v1:\S+$/, 'is not a course run key'),
-  title: z.string().min(1, 'is empty'),
-  institution: z.string(),
-  pacing: z.string(),
-  weeks: z
-    .string()
-    .regex(/^\d{1,3}$/, 'is not a number of weeks')
-    .transform(Number),
+  course_key: filled.regex(/^[^+\s]+\+\S+$/, 'must look like org+course'),
+  course_run_key: filled.regex(/^course-v1:\S+$/, 'must start with course-v1:'),
+  title: filled,
   verified_price_usd: dollars,
+  slug: filled.optional().catch(undefined),
+  institution: filled.optional().catch(undefined),
+  subject: filled.optional().catch(undefined),
+  level: filled.optional().catch(undefined),
+  language: filled.optional().catch(undefined),
+  pacing: filled.optional().catch(undefined),
+  weeks: z.coerce.number().int().positive().optional().catch(undefined),
 });
-const COLUMNS = [...Object.keys(row.shape), 'slug', 'subject', 'level', 'language', 'enrolled_2020'];
 
-/** The courses of a catalog CSV file. */
-export async function readCatalogFile(path: string): Promise<readonly Course[]> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    throw new CatalogFileError('The catalog file cannot be read.', { cause: error });
-  }
-  return parseCatalog(text);
-}
-
-/** The courses of a catalog CSV text. Columns are found by name. */
-export function parseCatalog(text: string): readonly Course[] {
-  const [header, ...lines] = recordsOf(text);
-  const names = header?.record ?? [];
-  const missing = COLUMNS.filter((name) => !names.includes(name));
-  if (missing.length > 0) throw new CatalogFileError(`The catalog file lacks the columns ${missing.join(', ')}.`);
-
-  const courses: Course[] = [];
-  const problems: string[] = [];
-  const lineOfKey = new Map<string, number>();
-  for (const { record, info } of lines) {
-    // A quoted field may span lines; the parser counts to the record's last one.
-    const line = info.lines - record.join('').split('\n').length + 1;
-    const outcome = courseOf(names, record);
-    if (typeof outcome === 'string') {
-      problems.push(`line ${line}: ${outcome}`);
-      continue;
-    }
-    const earlier = lineOfKey.get(outcome.key) ?? lineOfKey.get(outcome.runKey);
-    if (earlier !== undefined) problems.push(`line ${line}: ${outcome.key} is already on line ${earlier}`);
-    lineOfKey.set(outcome.key, line).set(outcome.runKey, line);
-    courses.push(outcome);
-  }
-  if (problems.length > 0) {
-    const more = problems.length > SHOWN_PROBLEMS ? [`and ${problems.length - SHOWN_PROBLEMS} more`] : [];
-    const shown = [...problems.slice(0, SHOWN_PROBLEMS), ...more].join('; ');
-    throw new CatalogFileError(`The catalog file has malformed rows: ${shown}.`);
-  }
-  return courses;
-}
+const REQUIRED = ['course_key', 'course_run_key', 'title', 'verified_price_usd'];
+const MAX_PROBLEMS = 10;
 
 interface Line {
-  readonly record: readonly string[];
-  readonly info: { readonly lines: number };
+  number: number;
+  cells: string[];
 }
 
-function recordsOf(text: string): readonly Line[] {
-  try {
-    const options = { bom: true, info: true, relax_column_count: true, skip_empty_lines: true } as const;
-    // Its types know only the plain shape, without the info that was asked for.
-    return parse(text, { ...options, record_delimiter: ['\r\n', '\n'] }) as unknown as readonly Line[];
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error;
-    throw new CatalogFileError(`The catalog file is not valid CSV: ${error.message}.`, { cause: error });
-  }
+function readLines(text: string): Line[] {
+  const records: unknown = parse(text, { bom: true, info: true, relax_column_count: true, skip_empty_lines: true });
+  const shape = z.array(z.object({ record: z.array(z.string()), info: z.object({ lines: z.int() }) }));
+  // The parser reports the line on which a record ends; a reader looks for the one on which it starts.
+  return shape.parse(records).map(({ record, info }) => ({
+    number: info.lines - record.join('').split('\n').length + 1,
+    cells: record,
+  }));
 }
 
-function courseOf(names: readonly string[], record: readonly string[]): Course | string {
-  if (record.length !== names.length) return `${record.length} fields instead of ${names.length}`;
-  const parsed = row.safeParse(Object.fromEntries(names.map((name, index) => [name, record[index]?.trim()])));
+const optional = <T extends object>(fields: T) =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+
+function readCourse(cells: Record<string, string>): CourseSeed | string {
+  const parsed = row.safeParse(cells);
   if (!parsed.success) {
     return parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join(', ');
   }
-  const { data } = parsed;
-  return course({
-    key: data.course_key,
-    runKey: data.course_run_key,
-    title: data.title,
-    priceCents: data.verified_price_usd,
-    organization: data.institution,
-    weeks: data.weeks,
-    pacing: data.pacing,
-  });
+  const { course_key, course_run_key, title, verified_price_usd, ...details } = parsed.data;
+  return {
+    courseKey: course_key,
+    courseRunKey: course_run_key,
+    title,
+    priceCents: verified_price_usd,
+    ...optional(details),
+  };
 }
+
+/** Reads the courses of a catalog CSV. All that is wrong with it is told in one error, each problem with its line. */
+export function parseCatalog(text: string, name: string): CourseSeed[] {
+  const refuse = (problems: readonly string[]) => {
+    const more = problems.length > MAX_PROBLEMS ? `; and ${problems.length - MAX_PROBLEMS} more` : '';
+    return new Error(`Catalog file ${name}: ${problems.slice(0, MAX_PROBLEMS).join('; ')}${more}`);
+  };
+  let lines: Line[];
+  try {
+    lines = readLines(text);
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    throw refuse([`line ${String(error.lines ?? '?')}: ${error.message}`]);
+  }
+
+  const [header, ...body] = lines;
+  const columns = header?.cells.map((cell) => cell.trim()) ?? [];
+  const absent = REQUIRED.filter((column) => !columns.includes(column));
+  if (absent.length > 0) throw refuse([`line 1: missing column ${absent.join(', ')}`]);
+
+  const courses: CourseSeed[] = [];
+  const problems: string[] = [];
+  const seen = new Map<string, number>();
+  for (const { number, cells } of body) {
+    if (cells.length !== columns.length) {
+      problems.push(`line ${number}: ${cells.length} values where the header has ${columns.length}`);
+      continue;
+    }
+    const course = readCourse(Object.fromEntries(columns.map((column, at) => [column, cells[at] ?? ''])));
+    if (typeof course === 'string') {
+      problems.push(`line ${number}: ${course}`);
+      continue;
+    }
+    const first = seen.get(course.courseRunKey);
+    if (first === undefined) seen.set(course.courseRunKey, number);
+    else problems.push(`line ${number}: course_run_key ${course.courseRunKey} is on line ${first} already`);
+    courses.push(course);
+  }
+  if (problems.length > 0) throw refuse(problems);
+  return courses;
+}
+
+export const readCatalogFile = (path: string): CourseSeed[] => parseCatalog(readFileSync(path, 'utf8'), basename(path));

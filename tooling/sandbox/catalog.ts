@@ -1,77 +1,103 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { CourseEntry } from './courses.ts';
-import { pageOf } from './envelope.ts';
-import { queryOf } from './query.ts';
-import { Refusal } from './refusal.ts';
-import type { Sandbox } from './sandbox.ts';
-import type { SeedCustomer } from './seed.ts';
-import type { World } from './state.ts';
+import type { FastifyInstance } from 'fastify';
+import type { Catalog, Course } from './content.ts';
+import { contentId, findContent, findForCustomer } from './content.ts';
+import { courseRecord, runRecord } from './content-record.ts';
+import { listOf, mapListing, paginate, paginatePlain } from './envelope.ts';
+import type { Query } from './http.ts';
+import { isTrue, notFound, queryOf, Refusal } from './http.ts';
+import type { SandboxState } from './state.ts';
 
-const MAXIMUM_KEYS = 100;
-const JSON_TYPE = 'application/json; charset=utf-8';
+const MAX_KEYS = 100;
+const NO_KEYS = 'You must provide at least one of the following query parameters: course_run_ids, program_uuids.';
 
-interface WithUuid {
-  Params: { uuid: string };
-}
+type ByUuid = { Params: { uuid: string } };
+type ById = { Params: { id: string } };
+type ByCustomer = { Params: { customer: string; id: string } };
 
-/** The enterprise catalog; every catalog holds every course. */
-export async function catalog(app: FastifyInstance, { sandbox }: { sandbox: Sandbox }): Promise<void> {
-  for (const version of ['v1', 'v2']) {
-    app.get<WithUuid>(`/api/${version}/enterprise-catalogs/:uuid/contains_content_items`, async (request) => {
-      catalogOwner(sandbox.world, request.params.uuid);
-      const query = queryOf(request);
-      const keys = query.contentKeys('course_run_ids');
-      if (keys.length === 0 && query.all('program_uuids').length === 0) {
-        throw new Refusal(400, [
-          'You must provide at least one of the following query parameters: course_run_ids, program_uuids.',
-        ]);
-      }
-      return { contains_content_items: keys.some((key) => sandbox.world.courses.find(key) !== undefined) };
-    });
+/** enterprise-catalog: CAT-01 to 04, 08 and 09. */
+export function catalogRoutes(app: FastifyInstance, state: SandboxState): void {
+  const catalogOf = (uuid: string): Catalog => {
+    const catalog = state.content.catalogs.get(uuid);
+    if (!catalog) throw notFound();
+    return catalog;
+  };
 
-    app.get<WithUuid>(`/api/${version}/enterprise-catalogs/:uuid/get_content_metadata`, async (request) =>
-      contentMetadata(sandbox.world, request, catalogOwner(sandbox.world, request.params.uuid)),
-    );
+  function contains(catalog: Catalog, id: string, version: 'v1' | 'v2'): boolean {
+    const found = findContent(state.content, id);
+    if (!found || !catalog.courseKeys.has(found.course.key)) return false;
+    // No sandbox catalog query allows restricted runs, and only v2 knows of them.
+    return version === 'v1' || !found.isRun || found.run.restrictionType === null;
   }
 
-  app.get<{ Params: { id: string } }>('/api/v1/content-metadata/:id', async (request, reply) => {
-    const entry = sandbox.world.courses.find(request.params.id);
-    if (!entry) throw new Refusal(404, { detail: 'No ContentMetadata matches the given query.' });
-    // The flag is any text that is not empty, even "False".
-    const coerce = Boolean(queryOf(request).one('coerce_to_parent_course'));
-    const asRun = !coerce && (request.params.id === entry.course.runKey || request.params.id === entry.runUuid);
-    return reply.type(JSON_TYPE).send(asRun ? entry.runJson : entry.courseJson);
+  function recordOf(id: string, query: Query) {
+    const found = findContent(state.content, id);
+    if (!found) return undefined;
+    // Any text switches this on, even "false": that is what the service does.
+    const coerce = Boolean(query.one('coerce_to_parent_course'));
+    return found.isRun && !coerce ? runRecord(found.course, found.run) : courseRecord(found.course);
+  }
+
+  function coursesIn(catalog: Catalog, keys: readonly string[]): Course[] {
+    const courses = new Set<Course>();
+    for (const key of keys) {
+      const course = findContent(state.content, key)?.course;
+      if (course && catalog.courseKeys.has(course.key)) courses.add(course);
+    }
+    return [...courses];
+  }
+
+  const allCoursesOf = (catalog: Catalog) => ({
+    count: catalog.courseKeys.size,
+    rows: (start: number, size: number) =>
+      [...catalog.courseKeys.values().drop(start).take(size)].flatMap((key) => state.content.courses.get(key) ?? []),
   });
 
-  app.get<{ Params: { customer: string; id: string } }>(
-    '/api/v2/enterprise-customer/:customer/content-metadata/:id',
-    async (request, reply) => {
-      const { customer, id } = request.params;
-      const entry = sandbox.world.customers.has(customer) ? sandbox.world.courses.find(id) : undefined;
-      if (!entry) throw new Refusal(404, { detail: 'No matching content in any catalog for this customer' });
-      return reply.type(JSON_TYPE).send(entry.courseJson);
-    },
-  );
-}
+  for (const version of ['v1', 'v2'] as const) {
+    app.get<ByUuid>(`/api/${version}/enterprise-catalogs/:uuid/contains_content_items/`, (request, reply) => {
+      const query = queryOf(request);
+      const keys = [...query.many('course_run_ids'), ...query.many('program_uuids')];
+      const catalog = catalogOf(request.params.uuid);
+      if (keys.length === 0) throw new Refusal(400, [NO_KEYS]);
+      reply.send({ contains_content_items: keys.some((key) => contains(catalog, key, version)) });
+    });
 
-function catalogOwner(world: World, uuid: string): SeedCustomer {
-  const customer = world.customersByCatalog.get(uuid);
-  if (!customer) throw new Refusal(404, { detail: 'Not found.' });
-  return customer;
-}
+    app.get<ByUuid>(`/api/${version}/enterprise-catalogs/:uuid/get_content_metadata/`, (request, reply) => {
+      const query = queryOf(request);
+      const catalog = catalogOf(request.params.uuid);
+      const keys = query.many('content_keys');
+      if (keys.length > MAX_KEYS) throw new Refusal(400, `At most ${MAX_KEYS} content_keys are allowed per request.`);
+      const owner = { uuid: catalog.uuid, title: catalog.title, enterprise_customer: catalog.customerUuid };
+      const listing = keys.length > 0 ? listOf(coursesIn(catalog, keys)) : allCoursesOf(catalog);
+      const records = mapListing(listing, courseRecord);
+      if (isTrue(query.one('traverse_pagination'))) {
+        const results = records.rows(0, records.count);
+        reply.send({ previous: null, next: null, count: results.length, ...owner, results });
+      } else {
+        reply.send({ ...paginate(request, records), ...owner });
+      }
+    });
+  }
 
-/** The catalog's courses, or those of the keys given: in pages, or in one piece when traversing (CAT-02, CAT-03). */
-function contentMetadata(world: World, request: FastifyRequest, owner: SeedCustomer) {
-  const query = queryOf(request);
-  const keys = query.contentKeys('content_keys');
-  if (keys.length > MAXIMUM_KEYS) throw new Refusal(400, `No more than ${MAXIMUM_KEYS} content_keys may be requested.`);
-  const entries = keys.length > 0 ? distinct(keys, world) : world.courses.list();
-  const page = query.flag('traverse_pagination')
-    ? { previous: null, next: null, count: entries.length, results: entries.map(({ record }) => record) }
-    : pageOf(request, entries, ({ record }) => record);
-  return { ...page, uuid: owner.catalogUuid, title: `${owner.name} Catalog`, enterprise_customer: owner.uuid };
-}
+  app.get('/api/v1/content-metadata/', (request, reply) => {
+    const query = queryOf(request);
+    const ids = query.many('content_identifiers').flatMap((text) => text.split(','));
+    const listing = query.has('content_identifiers')
+      ? listOf([...new Set(ids)].flatMap((id) => recordOf(id, query) ?? []))
+      : mapListing(listOf([...state.content.courses.values()]), courseRecord);
+    reply.send(paginatePlain(request, listing));
+  });
 
-const distinct = (keys: readonly string[], world: World): readonly CourseEntry[] => [
-  ...new Set(keys.flatMap((key) => world.courses.find(key) ?? [])),
-];
+  app.get<ById>('/api/v1/content-metadata/:id', (request, reply) => {
+    const record = recordOf(contentId(request.params.id), queryOf(request));
+    if (!record) throw notFound();
+    reply.send(record);
+  });
+
+  for (const version of ['v1', 'v2']) {
+    app.get<ByCustomer>(`/api/${version}/enterprise-customer/:customer/content-metadata/:id`, (request, reply) => {
+      const found = findForCustomer(state.content, request.params.customer, request.params.id);
+      if (!found) throw notFound('No matching content in any catalog for this customer');
+      reply.send(courseRecord(found.course));
+    });
+  }
+}

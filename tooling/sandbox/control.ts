@@ -1,91 +1,84 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { type Course, course } from './courses.ts';
-import { faultSpec } from './faults.ts';
-import { reverse } from './ledger.ts';
-import { parseBody, Refusal } from './refusal.ts';
-import type { Sandbox } from './sandbox.ts';
-import { putLearner } from './state.ts';
+import { changeCourse, changeGroup, changeLearner, courseBody, groupBody, learnerBody } from './control-changes.ts';
+import { cancelFulfilment } from './enrol.ts';
+import { faultBody, faultFrom } from './faults.ts';
+import { notFound, parseBody, queryOf, Refusal } from './http.ts';
+import { NotReversible, reverse } from './ledger.ts';
+import type { SandboxState } from './state.ts';
+import { resetState } from './state.ts';
 
-const courseBody = z.object({
-  key: z.string().min(1),
-  runKey: z.string().min(1).optional(),
-  title: z.string().optional(),
-  price: z.number().min(0).max(10_000_000).optional(),
-  enrollBy: z
-    .string()
-    .refine((text) => !Number.isNaN(Date.parse(text)), 'is not a time')
-    .nullable()
-    .optional(),
-  removed: z.boolean().optional(),
-});
+/** One item or a list of them; the list form names the item in its errors. */
+const parseAll = <S extends z.ZodType>(schema: S, body: unknown): z.output<S>[] =>
+  Array.isArray(body) ? parseBody(z.array(schema), body) : [parseBody(schema, body)];
 
-const learnerBody = z.object({
-  lmsUserId: z.number().int().min(1),
-  email: z.email().optional(),
-  customerUuid: z.string(),
-  groups: z.array(z.string()).optional(),
-  linked: z.boolean().optional(),
-});
+const reversalBody = z.strictObject({ transactionUuid: z.uuid(), idempotencyKey: z.string().min(1).optional() });
 
-const reversalBody = z.object({ transactionUuid: z.string() });
-
-/** Where tests and demos change the world; needs no token and suffers no faults. */
-export async function control(app: FastifyInstance, { sandbox }: { sandbox: Sandbox }): Promise<void> {
-  app.put('/faults', async (request) => {
-    sandbox.faults.put(parseBody(faultSpec, request.body));
-    return { faults: sandbox.faults.specs() };
+/** The API through which tests arrange the stand-in services and look at what they were asked. */
+export function controlRoutes(app: FastifyInstance, state: SandboxState): void {
+  app.put('/faults', (request, reply) => {
+    state.faults.push(...parseAll(faultBody, request.body).map(faultFrom));
+    reply.send({ faults: state.faults.map(({ spec }) => spec) });
   });
-  app.get('/faults', async () => ({ faults: sandbox.faults.specs() }));
-  app.delete('/faults', async (_request, reply) => {
-    sandbox.faults.clear();
-    return reply.code(204).send();
+  app.get('/faults', (_request, reply) => {
+    reply.send({ faults: state.faults.map(({ spec }) => spec) });
+  });
+  app.delete('/faults', (_request, reply) => {
+    state.faults.length = 0;
+    reply.code(204).send();
   });
 
-  app.get('/requests', async () => Object.fromEntries(sandbox.requests));
-  app.delete('/requests', async (_request, reply) => {
-    sandbox.requests.clear();
-    return reply.code(204).send();
+  app.get('/requests', (request, reply) => {
+    const path = queryOf(request).one('path') ?? '';
+    const chosen = [...state.requests].filter(([key]) => key.slice(key.indexOf(' ') + 1).startsWith(path));
+    const total = chosen.reduce((sum, [, count]) => sum + count, 0);
+    reply.send({ total, counts: Object.fromEntries(chosen) });
+  });
+  app.delete('/requests', (_request, reply) => {
+    state.requests.clear();
+    reply.code(204).send();
   });
 
-  app.post('/reset', async (_request, reply) => {
-    sandbox.reset();
-    return reply.code(204).send();
+  app.get('/mails', (_request, reply) => {
+    reply.send({ mails: state.braze.mails, calls: state.braze.calls });
+  });
+  app.delete('/mails', (_request, reply) => {
+    state.braze.mails.length = 0;
+    state.braze.calls.length = 0;
+    reply.code(204).send();
   });
 
-  app.put('/courses', async (request, reply) => {
-    const { removed, price, ...given } = parseBody(courseBody, request.body);
-    const { courses } = sandbox.world;
-    if (removed) {
-      courses.remove(given.key);
-      return reply.code(204).send();
+  app.post('/reset', (_request, reply) => {
+    resetState(state);
+    reply.code(204).send();
+  });
+
+  app.put('/courses', (request, reply) => {
+    for (const change of parseAll(courseBody, request.body)) changeCourse(state, change);
+    reply.code(204).send();
+  });
+  app.put('/learners', (request, reply) => {
+    for (const change of parseAll(learnerBody, request.body)) changeLearner(state, change);
+    reply.code(204).send();
+  });
+  app.put('/groups', (request, reply) => {
+    reply.send({ uuids: parseAll(groupBody, request.body).map((change) => changeGroup(state, change)) });
+  });
+
+  // The service has no public call for this; support staff reverse in its admin pages.
+  app.post('/reversals', (request, reply) => {
+    const body = parseBody(reversalBody, request.body);
+    const known = state.subsidies.transactions.get(body.transactionUuid);
+    if (!known) throw notFound();
+    const { subsidy, transaction } = known;
+    const key = body.idempotencyKey ?? `admin-invoked-reverse-${transaction.uuid}`;
+    try {
+      reverse(subsidy.ledger, transaction, key, state.now());
+    } catch (error) {
+      if (error instanceof NotReversible) throw new Refusal(409, { detail: error.message });
+      throw error;
     }
-    const known = courses.find(given.key)?.course;
-    const item = { ...(known ?? course({ key: given.key })), ...definedOf(given) };
-    return courses.put(price === undefined ? item : { ...item, priceCents: Math.round(price * 100) }).course;
-  });
-
-  app.put('/learners', async (request) => {
-    const link = putLearner(sandbox.world, parseBody(learnerBody, request.body));
-    if (!link) throw new Refusal(400, { customerUuid: ['There is no such customer.'] });
-    const { user, customer, groups, linked } = link;
-    return { lmsUserId: user.id, email: user.email, customerUuid: customer.uuid, groups: [...groups], linked };
-  });
-
-  app.post('/reversals', async (request) => {
-    const { transactionUuid } = parseBody(reversalBody, request.body);
-    const row = sandbox.world.transactions.get(transactionUuid);
-    const owner = row && sandbox.world.subsidies.values().find((each) => each.byKey.get(row.idempotency_key) === row);
-    if (!row || !owner) throw new Refusal(404, { detail: 'Not found.' });
-    return reverse(owner, row, Date.now());
+    if (transaction.fulfilmentUuid !== null) cancelFulfilment(state.lms, transaction.fulfilmentUuid);
+    reply.send({ reversal: transaction.reversal, balance: subsidy.ledger.balance });
   });
 }
-
-type Given = { readonly [K in 'runKey' | 'title' | 'enrollBy']?: Course[K] | undefined };
-
-/** Only what was given: an absent value must not overwrite a known one. */
-const definedOf = (given: Given): Partial<Course> => ({
-  ...(given.runKey === undefined ? {} : { runKey: given.runKey }),
-  ...(given.title === undefined ? {} : { title: given.title }),
-  ...(given.enrollBy === undefined ? {} : { enrollBy: given.enrollBy }),
-});

@@ -1,85 +1,85 @@
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 
-/** A fault as the control interface takes it. */
-export const faultSpec = z.strictObject({
-  method: z.string().toUpperCase().optional(),
-  path: z.string().refine(isRegExp, 'is not a regular expression'),
-  latencyMs: z.number().int().min(0).max(600_000).optional(),
-  status: z.number().int().min(200).max(599).optional(),
+/** What a test may ask for. `path` is a prefix, or a regular expression; one that starts with `/` is anchored. */
+export const faultBody = z.strictObject({
+  method: z.string().optional(),
+  path: z.string().min(1),
+  latencyMs: z.int().min(0).optional(),
+  status: z.int().min(200).max(599).optional(),
   body: z.unknown().optional(),
   garbage: z.boolean().optional(),
   hang: z.boolean().optional(),
-  times: z.number().int().min(1).optional(),
+  dropConnection: z.boolean().optional(),
+  times: z.int().min(1).optional(),
 });
-export type FaultSpec = z.infer<typeof faultSpec>;
 
-function isRegExp(text: string): boolean {
-  try {
-    new RegExp(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
+export type FaultSpec = z.output<typeof faultBody>;
 
-interface Fault {
-  readonly spec: FaultSpec;
-  readonly pattern: RegExp;
+export interface Fault {
+  spec: FaultSpec;
+  matches(method: string, url: string): boolean;
   left: number;
 }
 
-/** The faults in force. The first that matches a request applies. */
-export class Faults {
-  private list: readonly Fault[] = [];
+const GARBAGE = '<!doctype html><html><body><h1>It works!</h1><!-- not what you asked for';
 
-  /** A fault for the same method and path replaces the earlier one. */
-  put(spec: FaultSpec): void {
-    const others = this.list.filter((fault) => fault.spec.path !== spec.path || fault.spec.method !== spec.method);
-    this.list = [...others, { spec, pattern: new RegExp(spec.path), left: spec.times ?? Number.POSITIVE_INFINITY }];
-  }
-
-  clear(): void {
-    this.list = [];
-  }
-
-  /** The fault for a request, counted as used. */
-  take(method: string, path: string): FaultSpec | undefined {
-    if (this.list.length === 0) return undefined;
-    const found = this.list.find(
-      ({ spec, pattern }) => (spec.method === undefined || spec.method === method) && pattern.test(path),
-    );
-    if (!found) return undefined;
-    found.left -= 1;
-    if (found.left <= 0) this.list = this.list.filter((fault) => fault !== found);
-    return found.spec;
-  }
-
-  specs(): readonly FaultSpec[] {
-    return this.list.map((fault) => fault.spec);
+/** A path that is no valid expression can still be meant as a prefix: content keys are full of `+`. */
+function compile(path: string): RegExp | undefined {
+  try {
+    return new RegExp(path.startsWith('/') ? `^(?:${path})` : path);
+  } catch {
+    return undefined;
   }
 }
 
-/** Waits, then hangs, answers wrongly, or lets the request through. */
-export function suffer(fault: FaultSpec, reply: FastifyReply, proceed: () => void): void {
+export function faultFrom(spec: FaultSpec): Fault {
+  const pattern = compile(spec.path);
+  const method = spec.method?.toUpperCase();
+  return {
+    spec,
+    left: spec.times ?? Number.POSITIVE_INFINITY,
+    matches: (requestMethod, url) => {
+      if (method !== undefined && method !== requestMethod) return false;
+      const [path = url] = url.split('?', 1);
+      return url.startsWith(spec.path) || pattern?.test(path) === true || pattern?.test(url) === true;
+    },
+  };
+}
+
+/** The first fault that fits, used up by one. Older faults go first, so that a test can line up a sequence. */
+export function takeFault(faults: Fault[], method: string, url: string): FaultSpec | undefined {
+  const index = faults.findIndex((fault) => fault.matches(method, url));
+  const fault = faults[index];
+  if (!fault) return undefined;
+  fault.left -= 1;
+  if (fault.left <= 0) faults.splice(index, 1);
+  return fault.spec;
+}
+
+/** Carries a fault out. `proceed` continues with the real answer, which a merely slow service still gives. */
+export function misbehave(spec: FaultSpec, request: FastifyRequest, reply: FastifyReply, proceed: () => void): void {
   const act = () => {
-    if (fault.hang) {
+    if (spec.hang) {
+      // The socket stays open until the client gives up or the sandbox closes.
       reply.hijack();
-    } else if (fault.garbage) {
+    } else if (spec.dropConnection) {
+      reply.hijack();
+      request.raw.destroy();
+    } else if (spec.garbage) {
       reply
-        .code(fault.status ?? 200)
-        .type('application/json')
-        .send('{"results": [<html>');
-    } else if (fault.status !== undefined || fault.body !== undefined) {
-      const body = fault.body === undefined ? { detail: 'Injected fault.' } : fault.body;
-      reply
-        .code(fault.status ?? 200)
-        .type('application/json')
-        .send(JSON.stringify(body));
+        .code(spec.status ?? 200)
+        .type('text/html')
+        .send(GARBAGE);
+    } else if (spec.status !== undefined || spec.body !== undefined) {
+      const body = spec.body === undefined ? { detail: 'Injected fault.' } : spec.body;
+      const isText = typeof body === 'string';
+      reply.code(spec.status ?? 200).type(isText ? 'text/plain' : 'application/json');
+      reply.send(isText ? body : JSON.stringify(body));
     } else {
       proceed();
     }
   };
-  if (fault.latencyMs) setTimeout(act, fault.latencyMs).unref();
+  if (spec.latencyMs) setTimeout(act, spec.latencyMs);
   else act();
 }

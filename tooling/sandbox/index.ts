@@ -1,25 +1,52 @@
+import type { FastifyInstance } from 'fastify';
 import { readCatalogFile } from './catalog-file.ts';
-import { createServer } from './server.ts';
+import { DEVELOPMENT_SECRET } from './oauth.ts';
+import { buildServer } from './server.ts';
+import type { SandboxState } from './state.ts';
+import { createState } from './state.ts';
 
-export { CatalogFileError } from './catalog-file.ts';
+export type { SandboxState } from './state.ts';
 
 export interface SandboxOptions {
-  /** 0, the default, takes a free one. */
-  readonly port?: number;
-  readonly host?: string;
-  /** CSV file of courses that both catalogs hold besides the demonstration ones. */
-  readonly catalogFile?: string;
+  /** 0, the default, takes a free port. */
+  port?: number;
+  /** Loopback unless told otherwise. */
+  host?: string;
+  /** CSV whose courses join both catalogs. */
+  catalogFile?: string;
+  /** Signs the service tokens (HS256). */
+  tokenSecret?: string;
+  now?: () => Date;
+  /** Request logging; off, as it costs more than the answers do. */
+  logger?: boolean;
 }
 
-export interface RunningSandbox {
-  readonly url: string;
+export interface Sandbox {
+  url: string;
+  port: number;
+  state: SandboxState;
   close(): Promise<void>;
 }
 
-/** Starts stand-ins for the upstream services, each below its prefix: `/lms`, `/catalog`, `/subsidy`, `/control`. */
-export async function startSandbox(options: SandboxOptions = {}): Promise<RunningSandbox> {
-  const courses = options.catalogFile === undefined ? [] : await readCatalogFile(options.catalogFile);
-  const app = createServer(courses);
-  const url = await app.listen({ port: options.port ?? 0, host: options.host ?? '127.0.0.1' });
-  return { url, close: () => app.close() };
+function build(options: SandboxOptions): { app: FastifyInstance; state: SandboxState } {
+  const courses = options.catalogFile === undefined ? [] : readCatalogFile(options.catalogFile);
+  const state = createState(options.now ?? (() => new Date()), courses);
+  const tokenSecret = options.tokenSecret ?? DEVELOPMENT_SECRET;
+  return { app: buildServer(state, { tokenSecret, logger: options.logger ?? false }), state };
+}
+
+/** The stand-in services as a Fastify instance, for tests that `inject`. */
+export const buildSandbox = (options: SandboxOptions = {}): FastifyInstance => build(options).app;
+
+/** Starts the stand-in services and tells where they are. */
+export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const { app, state } = build(options);
+  const host = options.host ?? '127.0.0.1';
+  await app.listen({ port: options.port ?? 0, host });
+  const address = app.server.address();
+  if (address === null || typeof address === 'string') throw new Error('The sandbox listens on no port.');
+  // "Every address" is nowhere a client could connect to.
+  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  const name = reachable.includes(':') ? `[${reachable}]` : reachable;
+  return { url: `http://${name}:${address.port}`, port: address.port, state, close: () => app.close() };
 }

@@ -1,340 +1,209 @@
-import { createHash, randomUUID } from 'node:crypto';
-import type { CourseEntry } from './courses.ts';
-import { enrol } from './enrolment.ts';
-import { Refusal } from './refusal.ts';
-import { ACTIVE_FROM, ACTIVE_UNTIL, SEED_TIME, type SeedCustomer, STARTING_BALANCE_CENTS } from './seed.ts';
-import type { User, World } from './state.ts';
+import { randomUUID } from 'node:crypto';
 
 export type TransactionState = 'created' | 'pending' | 'committed' | 'failed';
 
 export interface Reversal {
-  readonly uuid: string;
-  readonly state: 'committed';
-  readonly idempotency_key: string;
-  readonly quantity: number;
-  readonly metadata: unknown;
-  readonly created: string;
-  readonly modified: string;
+  uuid: string;
+  idempotencyKey: string;
+  quantity: number;
+  created: Date;
 }
 
 export interface Transaction {
   readonly uuid: string;
-  state: TransactionState;
-  readonly idempotency_key: string;
-  readonly lms_user_id: number | null;
-  readonly lms_user_email: string | null;
-  readonly content_key: string | null;
-  readonly parent_content_key: string | null;
-  readonly content_title: string | null;
-  readonly course_run_start_date: string | null;
-  readonly quantity: number;
-  readonly unit: 'usd_cents';
-  fulfillment_identifier: string | null;
-  readonly subsidy_access_policy_uuid: string | null;
-  readonly metadata: unknown;
-  readonly created: string;
-  modified: string;
-  reversal: Reversal | null;
-  external_reference: readonly string[];
-}
-
-export interface Deposit {
-  readonly uuid: string;
-  readonly ledger: string;
-  readonly desired_deposit_quantity: number;
-  readonly transaction: string;
-  readonly sales_contract_reference_id: string;
-  readonly sales_contract_reference_provider: string;
-}
-
-/** A subsidy with its ledger. The sums are kept along, because load tests ask for them on every call. */
-export interface Subsidy {
-  readonly uuid: string;
   readonly ledgerUuid: string;
-  readonly customer: SeedCustomer;
-  readonly activeFrom: number;
-  readonly activeUntil: number;
-  balanceCents: number;
-  depositedCents: number;
+  readonly idempotencyKey: string;
+  /** Cents; spend is negative, a deposit positive. */
+  readonly quantity: number;
+  readonly kind: 'spend' | 'deposit';
+  readonly lmsUserId: number | null;
+  readonly lmsUserEmail: string | null;
+  readonly contentKey: string | null;
+  /** The run that the content key stood for, so that a course key and its run are one redemption. */
+  readonly runKey: string | null;
+  readonly parentContentKey: string | null;
+  readonly contentTitle: string | null;
+  readonly courseRunStartDate: string | null;
+  readonly policyUuid: string | null;
+  /** Only ever stored: nothing in here can reach the fields above. */
+  readonly metadata: unknown;
+  readonly created: Date;
+  state: TransactionState;
+  fulfilmentUuid: string | null;
+  externalReferences: string[];
+  reversal: Reversal | null;
+  modified: Date;
+}
+
+type Optional =
+  | 'lmsUserId'
+  | 'lmsUserEmail'
+  | 'contentKey'
+  | 'runKey'
+  | 'parentContentKey'
+  | 'contentTitle'
+  | 'courseRunStartDate'
+  | 'policyUuid';
+export type NewTransaction = Pick<Transaction, 'idempotencyKey' | 'quantity' | 'kind' | 'metadata'> &
+  Partial<Pick<Transaction, Optional>>;
+
+export interface Totals {
+  count: number;
+  quantity: number;
+}
+
+/** One subsidy's books. The sums run along with each change: no reader ever adds up the transactions. */
+export interface Ledger {
+  readonly uuid: string;
+  readonly key: string;
+  balance: number;
+  totalDeposits: number;
   readonly transactions: Transaction[];
   readonly byKey: Map<string, Transaction>;
   readonly byLearner: Map<number, Transaction[]>;
   readonly byPolicy: Map<string, Transaction[]>;
-  readonly byLearnerContent: Map<string, Transaction[]>;
-  /** The committed, unreversed redemption of a learner and content: at most one. */
-  readonly standing: Map<string, Transaction>;
-  readonly depositsByKey: Map<string, Deposit>;
+  readonly byRedemption: Map<string, Transaction[]>;
+  /** By policy (`''` for all) and state. */
+  readonly totals: Map<string, Totals>;
+  /** By policy (`''` for all): committed, unreversed transactions per learner. */
+  readonly learnerCounts: Map<string, Map<number, number>>;
 }
 
-export interface RedeemOrder {
-  readonly lms_user_id: number;
-  readonly content_key: string;
-  readonly subsidy_access_policy_uuid: string;
-  readonly metadata?: Readonly<Record<string, unknown>> | null | undefined;
-  readonly idempotency_key?: string | null | undefined;
-  readonly requested_price_cents?: number | null | undefined;
-}
-
-export interface DepositOrder {
-  readonly desired_deposit_quantity: number;
-  readonly sales_contract_reference_id: string;
-  readonly sales_contract_reference_provider: string;
-  readonly metadata?: unknown;
-  readonly idempotency_key?: string | null | undefined;
-}
-
-const refuse = (code: string, detail: string) => new Refusal(422, { detail, code });
-export const learnerContent = (lmsUserId: number, contentKey: string) => `${lmsUserId} ${contentKey}`;
-const ledgerKey = (subsidy: Subsidy) => `ledger-for-subsidy-${subsidy.uuid}`;
-
-/** A customer's subsidy with its initial deposit. */
-export function createSubsidy(customer: SeedCustomer): Subsidy {
-  const subsidy: Subsidy = {
-    uuid: customer.subsidyUuid,
-    ledgerUuid: randomUUID(),
-    customer,
-    activeFrom: Date.parse(ACTIVE_FROM),
-    activeUntil: Date.parse(ACTIVE_UNTIL),
-    balanceCents: 0,
-    depositedCents: 0,
-    transactions: [],
-    byKey: new Map(),
-    byLearner: new Map(),
-    byPolicy: new Map(),
-    byLearnerContent: new Map(),
-    standing: new Map(),
-    depositsByKey: new Map(),
-  };
-  const key = `${ledgerKey(subsidy)}-${STARTING_BALANCE_CENTS}-initial-deposit`;
-  credit(subsidy, STARTING_BALANCE_CENTS, key, {}, SEED_TIME);
-  return subsidy;
-}
-
-export const isActive = (subsidy: Subsidy, now: number) => subsidy.activeFrom <= now && now <= subsidy.activeUntil;
-
-const blank = (quantity: number, key: string, metadata: unknown, now: string): Transaction => ({
+export const openLedger = (key: string): Ledger => ({
   uuid: randomUUID(),
-  state: 'committed',
-  idempotency_key: key,
-  lms_user_id: null,
-  lms_user_email: null,
-  content_key: null,
-  parent_content_key: null,
-  content_title: null,
-  course_run_start_date: null,
-  quantity,
-  unit: 'usd_cents',
-  fulfillment_identifier: null,
-  subsidy_access_policy_uuid: null,
-  metadata,
-  created: now,
-  modified: now,
-  reversal: null,
-  external_reference: [],
+  key,
+  balance: 0,
+  totalDeposits: 0,
+  transactions: [],
+  byKey: new Map(),
+  byLearner: new Map(),
+  byPolicy: new Map(),
+  byRedemption: new Map(),
+  totals: new Map(),
+  learnerCounts: new Map(),
 });
 
-function append<K>(index: Map<K, Transaction[]>, key: K, transaction: Transaction): void {
-  const list = index.get(key);
-  if (list) list.push(transaction);
+/** The ledger would go below zero; nothing was inserted. */
+export class BalanceExceeded extends Error {
+  override readonly name = 'BalanceExceeded';
+}
+
+/** The reversal asked for is not possible in the transaction's present state. */
+export class NotReversible extends Error {
+  override readonly name = 'NotReversible';
+}
+
+const bucket = (policy: string, state: TransactionState) => `${policy}:${state}`;
+const redemption = (lmsUserId: number, runKey: string) => `${lmsUserId} ${runKey}`;
+
+/** What the transaction is worth now: a reversal counts whatever its transaction's state (R-LED-01). */
+export const netQuantity = (transaction: Transaction) => transaction.quantity + (transaction.reversal?.quantity ?? 0);
+
+export const isActiveRedemption = (transaction: Transaction) =>
+  transaction.state === 'committed' && transaction.reversal === null;
+
+/** Adds the transaction to the sums, or with `-1` takes it out: the only place that knows what counts where. */
+function tally(ledger: Ledger, transaction: Transaction, sign: 1 | -1): void {
+  const net = sign * netQuantity(transaction);
+  if (transaction.state !== 'failed') ledger.balance += net;
+  if (transaction.kind === 'deposit' && transaction.state === 'committed') ledger.totalDeposits += net;
+
+  for (const policy of transaction.policyUuid === null ? [''] : ['', transaction.policyUuid]) {
+    const key = bucket(policy, transaction.state);
+    const totals = ledger.totals.get(key) ?? { count: 0, quantity: 0 };
+    ledger.totals.set(key, { count: totals.count + sign, quantity: totals.quantity + net });
+    if (transaction.lmsUserId === null || !isActiveRedemption(transaction)) continue;
+    const counts = ledger.learnerCounts.get(policy) ?? new Map<number, number>();
+    ledger.learnerCounts.set(policy, counts);
+    counts.set(transaction.lmsUserId, (counts.get(transaction.lmsUserId) ?? 0) + sign);
+  }
+}
+
+/** Changes a transaction with the sums following. */
+function amend(ledger: Ledger, transaction: Transaction, at: Date, change: (row: Transaction) => void): Transaction {
+  tally(ledger, transaction, -1);
+  change(transaction);
+  transaction.modified = at;
+  tally(ledger, transaction, 1);
+  return transaction;
+}
+
+function append<K>(index: Map<K, Transaction[]>, key: K | null, transaction: Transaction): void {
+  if (key === null) return;
+  const rows = index.get(key);
+  if (rows) rows.push(transaction);
   else index.set(key, [transaction]);
 }
 
-/** Inserts a row; its quantity counts at once, also while it is pending (R-LED-01). */
-function insert(subsidy: Subsidy, row: Transaction): void {
-  subsidy.transactions.push(row);
-  subsidy.byKey.set(row.idempotency_key, row);
-  subsidy.balanceCents += row.quantity;
-  if (row.lms_user_id !== null) append(subsidy.byLearner, row.lms_user_id, row);
-  if (row.subsidy_access_policy_uuid !== null) append(subsidy.byPolicy, row.subsidy_access_policy_uuid, row);
-  if (row.lms_user_id !== null && row.content_key !== null) {
-    append(subsidy.byLearnerContent, learnerContent(row.lms_user_id, row.content_key), row);
-  }
-}
-
-function credit(subsidy: Subsidy, quantity: number, key: string, metadata: unknown, now: string): Transaction {
-  const row = blank(quantity, key, metadata, now);
-  insert(subsidy, row);
-  subsidy.depositedCents += quantity;
-  return row;
-}
-
-export interface Redemption {
-  readonly transaction: Transaction;
-  readonly created: boolean;
-}
-
-/** Redeems (R-LED-14). Nothing here waits, so no two redemptions interleave. */
-export function redeem(world: World, subsidy: Subsidy, order: RedeemOrder, now: number): Redemption {
-  const replayed = order.idempotency_key ? subsidy.byKey.get(order.idempotency_key) : undefined;
-  if (replayed) {
-    if (!isReplay(replayed, order)) {
-      throw refuse('transaction_creation_error', 'The idempotency_key belongs to another transaction.');
-    }
-    return { transaction: replayed, created: false };
-  }
-  if (!isActive(subsidy, now)) {
-    throw refuse('inactive_subsidy_creation_error', 'Cannot create a transaction in an inactive subsidy');
-  }
-  const standing = subsidy.standing.get(learnerContent(order.lms_user_id, order.content_key));
-  if (standing) return { transaction: standing, created: false };
-  const content = world.courses.find(order.content_key);
-  if (!content) throw refuse('content_not_found', 'The given content_key is not in any catalog for this customer.');
-  const priceCents = priceOf(order, content.course.priceCents);
-  if (subsidy.balanceCents < priceCents) {
-    throw refuse('transaction_creation_error', 'Transaction was None after attempting to redeem');
-  }
-  const user = world.users.get(order.lms_user_id);
-  const row: Transaction = {
-    ...blank(
-      priceCents === 0 ? 0 : -priceCents,
-      keyOf(subsidy, order),
-      order.metadata ?? {},
-      new Date(now).toISOString(),
-    ),
-    state: 'pending',
-    lms_user_id: order.lms_user_id,
-    lms_user_email: user?.email ?? null,
-    content_key: order.content_key,
-    parent_content_key: content.course.key,
-    content_title: content.course.title,
-    course_run_start_date: content.course.start,
-    subsidy_access_policy_uuid: order.subsidy_access_policy_uuid,
-  };
-  insert(subsidy, row);
-  world.transactions.set(row.uuid, row);
-  fulfil(world, subsidy, row, { order, content, user, now });
-  return { transaction: row, created: true };
-}
-
-const isReplay = (row: Transaction, order: RedeemOrder) =>
-  row.lms_user_id === order.lms_user_id &&
-  row.content_key === order.content_key &&
-  row.subsidy_access_policy_uuid === order.subsidy_access_policy_uuid;
-
-/** A requested price of 0 means the canonical one; any other must lie within a fifth of it. */
-function priceOf(order: RedeemOrder, canonicalCents: number): number {
-  const requested = order.requested_price_cents;
-  if (!requested) return canonicalCents;
-  if (requested * 5 < canonicalCents * 4 || requested * 5 > canonicalCents * 6) {
-    const sentence = `Requested price ${requested} outside of acceptable interval on canonical course price of ${canonicalCents}.`;
-    throw refuse('invalid_requested_price', `['${sentence}']`);
-  }
-  return requested;
-}
-
-/** The caller's key, or one that changes after a failure or reversal (R-LED-09), so that a retry is a new attempt. */
-function keyOf(subsidy: Subsidy, order: RedeemOrder): string {
-  if (order.idempotency_key) return order.idempotency_key;
-  const { lms_user_id, content_key, subsidy_access_policy_uuid } = order;
-  const earlier = subsidy.byLearnerContent.get(learnerContent(lms_user_id, content_key)) ?? [];
-  const text = JSON.stringify([lms_user_id, content_key, subsidy_access_policy_uuid, earlier.map((row) => row.uuid)]);
-  return `${ledgerKey(subsidy)}-${createHash('md5').update(text).digest('hex')}`;
-}
-
-const LATE_FLAG = 'allow_late_enrollment';
-
-const ALLOCATION_FIELDS = [
-  'geag_first_name',
-  'geag_last_name',
-  'geag_email',
-  'geag_date_of_birth',
-  'geag_terms_accepted_at',
-  'geag_data_share_consent',
-] as const;
-
-interface FulfilmentFacts {
-  readonly order: RedeemOrder;
-  readonly content: CourseEntry;
-  readonly user: User | undefined;
-  readonly now: number;
-}
-
-/** Commits the row once the learner is enrolled, or fails it and gives the value back. */
-function fulfil(
-  world: World,
-  subsidy: Subsidy,
-  row: Transaction,
-  { order, content, user, now }: FulfilmentFacts,
-): void {
-  const fail = (code: string, detail: string): Refusal => {
-    row.state = 'failed';
-    subsidy.balanceCents -= row.quantity;
-    return refuse(code, detail);
-  };
-  if (content.course.source === '2u') {
-    const missing = ALLOCATION_FIELDS.filter((name) => !order.metadata?.[name]);
-    if (missing.length > 0)
-      throw fail('fulfillment_error', `Missing external fulfillment fields: ${missing.join(', ')}`);
-    row.external_reference = [randomUUID()];
-  }
-  const outcome = user
-    ? enrol(
-        world,
-        {
-          user,
-          runKey: content.course.runKey,
-          payment: row.uuid,
-          force: order.metadata?.[LATE_FLAG] === true,
-        },
-        now,
-      )
-    : { ok: false as const };
-  if (!outcome.ok) throw fail('enrollment_error', '409 Client Error: Conflict for url: enroll_learners_in_courses/');
-  row.fulfillment_identifier = outcome.fulfilmentUuid;
-  row.state = 'committed';
-  subsidy.standing.set(learnerContent(order.lms_user_id, order.content_key), row);
-}
-
-export interface DepositOutcome {
-  readonly deposit: Deposit;
-  readonly created: boolean;
-}
-
-/** Tops up. The same explicit key is the same deposit; without a key, a second deposit for a contract is refused. */
-export function makeDeposit(world: World, subsidy: Subsidy, order: DepositOrder, now: number): DepositOutcome {
-  const quantity = order.desired_deposit_quantity;
-  const reference = order.sales_contract_reference_id;
-  const key = order.idempotency_key || `${subsidy.ledgerUuid}-deposit-${quantity}-sales-contract-${reference}`;
-  const known = subsidy.depositsByKey.get(key);
-  const same = known?.desired_deposit_quantity === quantity && known.sales_contract_reference_id === reference;
-  if (known && same && order.idempotency_key) return { deposit: known, created: false };
-  if (subsidy.byKey.has(key)) {
-    throw refuse('deposit_creation_error', 'A transaction with this idempotency key already exists.');
-  }
-  if (now > subsidy.activeUntil) {
-    throw refuse('deposit_on_expired_subsidy', 'Cannot create a deposit in an expired subsidy');
-  }
-  const row = credit(subsidy, quantity, key, order.metadata ?? {}, new Date(now).toISOString());
-  world.transactions.set(row.uuid, row);
-  const deposit: Deposit = {
+/** Inserts a row in state `created`. The key is looked up first, so that a replay never fails on balance. */
+export function createTransaction(ledger: Ledger, row: NewTransaction, at: Date): Transaction {
+  const known = ledger.byKey.get(row.idempotencyKey);
+  if (known) return known;
+  if (row.quantity < 0 && ledger.balance + row.quantity < 0) throw new BalanceExceeded();
+  const transaction: Transaction = {
+    lmsUserId: null,
+    lmsUserEmail: null,
+    contentKey: null,
+    runKey: null,
+    parentContentKey: null,
+    contentTitle: null,
+    courseRunStartDate: null,
+    policyUuid: null,
+    ...row,
     uuid: randomUUID(),
-    ledger: subsidy.ledgerUuid,
-    desired_deposit_quantity: quantity,
-    transaction: row.uuid,
-    sales_contract_reference_id: reference,
-    sales_contract_reference_provider: order.sales_contract_reference_provider,
-  };
-  subsidy.depositsByKey.set(key, deposit);
-  return { deposit, created: true };
-}
-
-/** Gives a committed redemption back in full; a repeat changes nothing (R-LED-07). */
-export function reverse(subsidy: Subsidy, row: Transaction, now: number): Reversal {
-  if (row.reversal) return row.reversal;
-  if (row.state !== 'committed' || row.lms_user_id === null || row.content_key === null) {
-    throw refuse('reversal_error', 'Only a committed redemption can be reversed.');
-  }
-  const at = new Date(now).toISOString();
-  row.reversal = {
-    uuid: randomUUID(),
-    state: 'committed',
-    idempotency_key: `admin-invoked-reverse-${row.uuid}`,
-    quantity: row.quantity === 0 ? 0 : -row.quantity,
-    metadata: {},
+    ledgerUuid: ledger.uuid,
     created: at,
     modified: at,
+    state: 'created',
+    fulfilmentUuid: null,
+    externalReferences: [],
+    reversal: null,
   };
-  subsidy.balanceCents -= row.quantity;
-  subsidy.standing.delete(learnerContent(row.lms_user_id, row.content_key));
-  return row.reversal;
+  ledger.transactions.push(transaction);
+  ledger.byKey.set(transaction.idempotencyKey, transaction);
+  append(ledger.byLearner, transaction.lmsUserId, transaction);
+  append(ledger.byPolicy, transaction.policyUuid, transaction);
+  if (transaction.lmsUserId !== null && transaction.runKey !== null) {
+    append(ledger.byRedemption, redemption(transaction.lmsUserId, transaction.runKey), transaction);
+  }
+  tally(ledger, transaction, 1);
+  return transaction;
+}
+
+export function commit(ledger: Ledger, transaction: Transaction, at: Date, fulfilment: string | null): Transaction {
+  return amend(ledger, transaction, at, (row) => {
+    row.state = 'committed';
+    row.fulfilmentUuid = fulfilment;
+  });
+}
+
+export function fail(ledger: Ledger, transaction: Transaction, at: Date): Transaction {
+  return amend(ledger, transaction, at, (row) => {
+    row.state = 'failed';
+  });
+}
+
+/** Gives the whole value back. The same key again changes nothing; another key, or an uncommitted row, is refused. */
+export function reverse(ledger: Ledger, transaction: Transaction, idempotencyKey: string, at: Date): Transaction {
+  if (transaction.reversal?.idempotencyKey === idempotencyKey) return transaction;
+  if (transaction.reversal) throw new NotReversible('The transaction is reversed already.');
+  if (transaction.state !== 'committed') throw new NotReversible('Only a committed transaction can be reversed.');
+  return amend(ledger, transaction, at, (row) => {
+    row.reversal = { uuid: randomUUID(), idempotencyKey, quantity: 0 - row.quantity, created: at };
+  });
+}
+
+/** Every transaction of that learner for that run, whatever its state and policy. */
+export const redemptionsOf = (ledger: Ledger, lmsUserId: number, runKey: string): readonly Transaction[] =>
+  ledger.byRedemption.get(redemption(lmsUserId, runKey)) ?? [];
+
+/** Count and sum of a policy's transactions (or of all, for null) in the given states. */
+export function totalsOf(ledger: Ledger, policyUuid: string | null, states: Iterable<TransactionState>): Totals {
+  const sum = { count: 0, quantity: 0 };
+  for (const state of states) {
+    const totals = ledger.totals.get(bucket(policyUuid ?? '', state));
+    sum.count += totals?.count ?? 0;
+    sum.quantity += totals?.quantity ?? 0;
+  }
+  return sum;
 }

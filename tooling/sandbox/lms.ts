@@ -1,177 +1,181 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { customerRecord, ENTERPRISE_FEATURES } from './customers.ts';
-import { pageOf } from './envelope.ts';
-import { bulkEnrol } from './lms-enrolment.ts';
-import { groupMembers, memberRecord } from './lms-groups.ts';
-import { queryOf } from './query.ts';
-import { Refusal } from './refusal.ts';
-import type { Sandbox } from './sandbox.ts';
-import { SEED_TIME, type SeedCustomer } from './seed.ts';
-import type { Link, User, World } from './state.ts';
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { bulkEnrolmentBody, enrolInBulk } from './bulk-enrolment.ts';
+import { cancelFulfilment } from './enrol.ts';
+import type { Listing } from './envelope.ts';
+import { listOf, mapListing, paginate } from './envelope.ts';
+import { selectMembers } from './group-members.ts';
+import type { Query } from './http.ts';
+import { notFound, parseBody, queryOf, Refusal } from './http.ts';
+import type { CustomerRecord } from './lms-records.ts';
+import { accountRecord, customerRecord, enterpriseFeatures, learnerRecord, memberRecord } from './lms-records.ts';
+import type { Account, Customer, Group, Link, Member } from './lms-store.ts';
+import { folded } from './lms-store.ts';
+import type { SandboxState } from './state.ts';
 
 const API = '/enterprise/api/v1';
-const notFound = (): Refusal => new Refusal(404, { detail: 'Not found.' });
+type ByUuid = { Params: { uuid: string } };
 
-interface WithUuid {
-  Params: { uuid: string };
-}
+const memberErrorBody = z.object({
+  learner: z.string(),
+  status: z.literal('email_error'),
+  errored_at: z.string().refine((text) => !Number.isNaN(Date.parse(text)), 'Datetime has wrong format.'),
+});
+const pendingLearners = z.array(z.object({ enterprise_customer: z.uuid(), user_email: z.string().min(3) }));
 
-/** The LMS and its edx-enterprise API. */
-export async function lms(app: FastifyInstance, { sandbox }: { sandbox: Sandbox }): Promise<void> {
-  app.get<WithUuid>(`${API}/enterprise-customer/:uuid`, async (request) => {
-    const customer = sandbox.world.customers.get(request.params.uuid);
+const listed = (text: string | undefined) => (text ?? '').split(',').filter((part) => part !== '');
+
+/** The LMS: customers, learners, groups, enrolment and accounts. */
+export function lmsRoutes(app: FastifyInstance, state: SandboxState): void {
+  const customerOf = (uuid: string): Customer => {
+    const customer = state.lms.customers.get(uuid);
     if (!customer) throw notFound();
-    return customerRecord(customer);
-  });
-
-  app.get(`${API}/enterprise-customer`, async (request) => ({
-    ...pageOf(request, customersOf(sandbox.world, request), customerRecord),
-    enterprise_features: ENTERPRISE_FEATURES,
-  }));
-
-  app.get(`${API}/enterprise-learner`, async (request) => ({
-    ...(queryOf(request).one('role') === undefined
-      ? pageOf(request, linksOf(sandbox.world, request), learnerRecord)
-      : pageOf(request, adminsOf(sandbox.world, request), adminRecord)),
-    enterprise_features: ENTERPRISE_FEATURES,
-  }));
-
-  app.get<WithUuid>(`${API}/enterprise-group/:uuid/learners`, async (request) => {
-    const group = sandbox.world.groups.get(request.params.uuid);
+    return customer;
+  };
+  const groupOf = (uuid: string): Group => {
+    const group = state.lms.groups.get(uuid);
     if (!group) throw notFound();
-    const members = groupMembers(group, queryOf(request));
-    return pageOf(request, members, (member) => memberRecord(sandbox.world, group, member));
+    return group;
+  };
+
+  // LMS-01
+  app.get<ByUuid>(`${API}/enterprise-customer/:uuid/`, (request, reply) => {
+    reply.send(customerRecord(customerOf(request.params.uuid)));
   });
 
-  app.post<WithUuid>(`${API}/enterprise-customer/:uuid/enroll_learners_in_courses`, async (request, reply) => {
-    if (!sandbox.world.customers.has(request.params.uuid)) throw notFound();
-    const { status, body } = bulkEnrol(sandbox.world, request.body, Date.now());
-    return reply.code(status).send(body);
-  });
-
-  app.post<WithUuid>(`${API}/enterprise-subsidy-fulfillment/:uuid/cancel-fulfillment`, async (request, reply) => {
-    const fulfilment = sandbox.world.fulfilments.get(request.params.uuid);
-    if (!fulfilment) throw notFound();
-    if (fulfilment.cancelled) return reply.code(200).send({ detail: 'The enrollment is already cancelled.' });
-    fulfilment.cancelled = true;
-    return reply.code(204).send();
-  });
-
-  app.get('/api/user/v1/accounts', async (request, reply) => {
+  // LMS-02
+  app.get(`${API}/enterprise-customer/`, (request, reply) => {
     const query = queryOf(request);
+    const slug = query.one('slug');
+    const { customers, customersBySlug } = state.lms;
+    const pool =
+      slug === undefined ? [...customers.values()] : [customersBySlug.get(slug)].filter((c) => c !== undefined);
+    const chosen = pool.filter(
+      (customer) =>
+        [undefined, customer.uuid].includes(query.one('uuid')) &&
+        [undefined, customer.name].includes(query.one('name')),
+    );
+    const page = paginate(request, mapListing(listOf(chosen), customerRecord));
+    reply.send({ ...page, enterprise_features: enterpriseFeatures });
+  });
+
+  /** The accounts that a filter names, or undefined when it names none and the whole customer is meant. */
+  function namedAccounts(query: Query): Account[] | undefined {
+    const { accounts, accountsByEmail, accountsByUsername } = state.lms;
+    const ids = query.many('user_ids').flatMap(listed);
+    const email = query.one('email');
+    const username = query.one('username');
+    if (ids.length > 0) return ids.flatMap((id) => accounts.get(Number(id)) ?? []);
+    if (email !== undefined) return [accountsByEmail.get(folded(email))].filter((found) => found !== undefined);
+    if (username === undefined) return undefined;
+    return [accountsByUsername.get(folded(username))].filter((found) => found !== undefined);
+  }
+
+  function selectLinks(query: Query): Listing<Link> {
+    const customerUuid = query.one('enterprise_customer_uuid');
+    const role = query.one('role');
+    if (role !== undefined && customerUuid === undefined) {
+      throw new Refusal(400, { detail: 'The enterprise_customer_uuid parameter is required to filter by role.' });
+    }
+    const customer = customerUuid === undefined ? undefined : state.lms.customers.get(customerUuid);
+    if (customerUuid !== undefined && !customer) return listOf([]);
+
+    const named = namedAccounts(query);
+    if (named) {
+      const links = named.flatMap(({ lmsUserId }) => [...(state.lms.linksByAccount.get(lmsUserId)?.values() ?? [])]);
+      const [email, username] = [query.one('email'), query.one('username')];
+      return listOf(
+        links.filter(
+          (link) =>
+            (customer === undefined || link.customerUuid === customer.uuid) &&
+            (role === undefined || link.role === role) &&
+            (email === undefined || folded(link.account.email) === folded(email)) &&
+            (username === undefined || folded(link.account.username) === folded(username)),
+        ),
+      );
+    }
+    if (!customer) return listOf([...state.lms.customers.values()].flatMap(({ links }) => [...links.values()]));
+    if (role === 'enterprise_learner') return listOf([...customer.links.values()].filter((link) => link.role === role));
+    const links = role === undefined ? customer.links : customer.admins;
+    if (role !== undefined && role !== 'enterprise_admin') return listOf([]);
+    return { count: links.size, rows: (start, size) => [...links.values().drop(start).take(size)] };
+  }
+
+  // LMS-04, 05, 06
+  app.get(`${API}/enterprise-learner/`, (request, reply) => {
+    const customers = new Map<string, CustomerRecord>();
+    const recordOf = (link: Link) => {
+      const customer = customers.get(link.customerUuid) ?? customerRecord(customerOf(link.customerUuid));
+      customers.set(link.customerUuid, customer);
+      return learnerRecord(link, customer);
+    };
+    const page = paginate(request, mapListing(selectLinks(queryOf(request)), recordOf));
+    reply.send({ ...page, enterprise_features: enterpriseFeatures });
+  });
+
+  // LMS-13
+  app.get<ByUuid>(`${API}/enterprise-group/:uuid/learners/`, (request, reply) => {
+    const group = groupOf(request.params.uuid);
+    const recordOf = (member: Member) => memberRecord(state.lms, group, member);
+    reply.send(paginate(request, mapListing(selectMembers(group, queryOf(request)), recordOf)));
+  });
+
+  // LMS-14
+  app.patch<ByUuid>(`${API}/enterprise-group/:uuid/learners/`, (request, reply) => {
+    const group = groupOf(request.params.uuid);
+    const body = parseBody(memberErrorBody, request.body);
+    const member = group.members.get(folded(body.learner));
+    if (!member) throw notFound();
+    member.status = body.status;
+    member.changed = new Date(body.errored_at);
+    const message = `Successfully updated learner record for learner ${body.learner}`;
+    reply.code(201).type('application/json').send(JSON.stringify(message));
+  });
+
+  // LMS-17
+  app.post<ByUuid>(`${API}/enterprise-customer/:uuid/enroll_learners_in_courses/`, (request, reply) => {
+    customerOf(request.params.uuid);
+    const { status, body } = enrolInBulk(state.lms, parseBody(bulkEnrolmentBody, request.body));
+    reply.code(status).send(body);
+  });
+
+  // LMS-18
+  app.post(`${API}/pending-enterprise-learner/`, (request, reply) => {
+    const items = parseBody(pendingLearners, request.body);
+    let created = false;
+    for (const item of items) {
+      const customer = state.lms.customers.get(item.enterprise_customer);
+      if (!customer) throw new Refusal(400, [{ enterprise_customer: ['Invalid pk: object does not exist.'] }]);
+      created ||= !customer.pending.has(folded(item.user_email));
+      customer.pending.add(folded(item.user_email));
+    }
+    if (created) reply.code(201).send(items);
+    else reply.code(204).send();
+  });
+
+  // LMS-23
+  app.post<ByUuid>(`${API}/enterprise-subsidy-fulfillment/:uuid/cancel-fulfillment`, (request, reply) => {
+    const cancelled = cancelFulfilment(state.lms, request.params.uuid);
+    if (cancelled === undefined) throw notFound();
+    reply.code(cancelled ? 204 : 200).send();
+  });
+
+  function findAccounts(query: Query): Account[] {
+    const { accounts, accountsByEmail, accountsByUsername } = state.lms;
     const id = query.one('lms_user_id');
-    if (id !== undefined && !/^\d+$/.test(id)) return reply.code(400).send();
-    const found = accountsOf(sandbox.world, { id, email: query.one('email'), usernames: query.one('username') });
-    return found.length === 0 ? reply.code(404).send() : found.map(accountRecord);
+    if (id !== undefined && !/^\d+$/.test(id)) throw new Refusal(400, undefined);
+    const found =
+      id === undefined
+        ? query.has('email')
+          ? [accountsByEmail.get(folded(query.one('email') ?? ''))]
+          : listed(query.one('username')).map((name) => accountsByUsername.get(folded(name)))
+        : [accounts.get(Number(id))];
+    return found.filter((account) => account !== undefined);
+  }
+
+  app.get('/api/user/v1/accounts', (request, reply) => {
+    const found = findAccounts(queryOf(request));
+    if (found.length === 0) throw new Refusal(404, undefined);
+    reply.send(found.map(accountRecord));
   });
 }
-
-function customersOf(world: World, request: FastifyRequest): readonly SeedCustomer[] {
-  const query = queryOf(request);
-  return [...world.customers.values()].filter((customer) =>
-    (['uuid', 'slug', 'name'] as const).every((name) => (query.one(name) ?? customer[name]) === customer[name]),
-  );
-}
-
-/** Learners linked now, by the most selective filter first: a lookup of one learner walks nothing. */
-function linksOf(world: World, request: FastifyRequest): readonly Link[] {
-  const query = queryOf(request);
-  const customerUuid = query.one('enterprise_customer_uuid');
-  const ids = query.all('user_ids').flatMap((text) => text.split(',').map(Number));
-  const email = query.one('email')?.toLowerCase();
-  const username = query.one('username');
-  return candidates(world, customerUuid, ids, email, username).filter(
-    ({ linked, customer, user }) =>
-      linked &&
-      (customerUuid === undefined || customer.uuid === customerUuid) &&
-      (ids.length === 0 || ids.includes(user.id)) &&
-      (email === undefined || user.email.toLowerCase() === email) &&
-      (username === undefined || user.username === username),
-  );
-}
-
-function candidates(
-  world: World,
-  customerUuid: string | undefined,
-  ids: readonly number[],
-  email: string | undefined,
-  username: string | undefined,
-): readonly Link[] {
-  const ofUser = (user: User | undefined) => [...((user && world.linksByUser.get(user.id)?.values()) ?? [])];
-  if (ids.length > 0) return [...new Set(ids)].flatMap((id) => ofUser(world.users.get(id)));
-  if (email !== undefined) return ofUser(world.usersByEmail.get(email));
-  if (username !== undefined) return ofUser(world.usersByName.get(username));
-  if (customerUuid !== undefined) return [...(world.linksByCustomer.get(customerUuid)?.values() ?? [])];
-  return [...world.linksByCustomer.values()].flatMap((links) => [...links.values()]);
-}
-
-const userRecord = ({ id, username, email }: User) => ({
-  id,
-  username,
-  first_name: 'Learner',
-  last_name: String(id),
-  email,
-  is_staff: false,
-  is_active: true,
-  date_joined: SEED_TIME,
-});
-
-const linkRecord = (id: number, customer: SeedCustomer, user: User, role: string, groups: readonly string[]) => ({
-  id,
-  enterprise_customer: customerRecord(customer),
-  active: true,
-  user_id: user.id,
-  user: userRecord(user),
-  data_sharing_consent_records: [],
-  groups: [],
-  created: SEED_TIME,
-  invite_key: null,
-  role_assignments: [role],
-  enterprise_group: groups,
-});
-
-const learnerRecord = ({ id, customer, user, groups }: Link) =>
-  linkRecord(id, customer, user, 'enterprise_learner', [...groups]);
-
-interface Admin {
-  readonly customer: SeedCustomer;
-  readonly user: User;
-}
-
-/** Administrators are no learners: they show up only when asked for by their role (LMS-04). */
-function adminsOf(world: World, request: FastifyRequest): readonly Admin[] {
-  const query = queryOf(request);
-  const uuid = query.one('enterprise_customer_uuid');
-  if (uuid === undefined) throw new Refusal(400, { detail: 'enterprise_customer_uuid is required with role.' });
-  const customer = world.customers.get(uuid);
-  const user = customer && world.users.get(customer.admin.lms_user_id);
-  return customer && user && query.one('role') === 'enterprise_admin' ? [{ customer, user }] : [];
-}
-
-const adminRecord = ({ customer, user }: Admin) => linkRecord(user.id * 10, customer, user, 'enterprise_admin', []);
-
-interface AccountQuery {
-  readonly id: string | undefined;
-  readonly email: string | undefined;
-  readonly usernames: string | undefined;
-}
-
-function accountsOf(world: World, { id, email, usernames }: AccountQuery): readonly User[] {
-  if (usernames !== undefined) return usernames.split(',').flatMap((name) => world.usersByName.get(name) ?? []);
-  const user = email === undefined ? world.users.get(Number(id)) : world.usersByEmail.get(email.toLowerCase());
-  return user ? [user] : [];
-}
-
-const accountRecord = ({ id, username, email }: User) => ({
-  id,
-  username,
-  email,
-  name: `Learner ${id}`,
-  is_active: true,
-  date_joined: SEED_TIME,
-  last_login: SEED_TIME,
-  country: 'US',
-  bio: null,
-  gender: null,
-  language: '',
-});

@@ -1,46 +1,55 @@
-import { createHmac, randomUUID } from 'node:crypto';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { createHmac } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { Refusal } from './http.ts';
 
-const LIFETIME_S = 3600;
-// Nobody verifies the signature here; a key of each process keeps the token out of everything else.
-const KEY = randomUUID();
+/** Signs the sandbox's tokens unless told otherwise. Public on purpose: production refuses to start with it. */
+export const DEVELOPMENT_SECRET = 'sandbox-development-secret';
 
-/** Forms parse to text fields only. */
-interface TokenForm {
-  readonly grant_type?: string;
-  readonly client_id?: string;
-  readonly client_secret?: string;
+const LIFETIME_SECONDS = 3600;
+const SCOPES = ['read', 'write', 'profile', 'email'];
+
+const form = z.object({ grant_type: z.string(), client_id: z.string().min(1), client_secret: z.string().min(1) });
+
+const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
+
+function signed(claims: object, secret: string): string {
+  const content = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
+  return `${content}.${createHmac('sha256', secret).update(content).digest('base64url')}`;
 }
 
-const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-
-function token(clientId: string): string {
-  const now = Math.floor(Date.now() / 1000);
-  const content = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode({
-    iss: 'sandbox',
-    iat: now,
-    exp: now + LIFETIME_S,
-    preferred_username: clientId,
+/** The claims that make the caller the platform's service account. */
+function serviceClaims(clientId: string, now: Date) {
+  const issuedAt = Math.floor(now.getTime() / 1000);
+  return {
+    iss: 'http://localhost:18000/oauth2',
+    aud: 'lms-key',
+    iat: issuedAt,
+    exp: issuedAt + LIFETIME_SECONDS,
+    grant_type: 'client-credentials',
+    preferred_username: `${clientId}-service`,
+    scopes: SCOPES,
+    version: '1.2.0',
+    filters: [],
+    is_restricted: false,
+    email: `${clientId}-service@sandbox.example`,
     administrator: true,
-    roles: ['enterprise_openedx_operator:*', 'enterprise_provisioning_admin:*'],
-    scopes: ['read', 'write', 'profile', 'email'],
-  })}`;
-  return `${content}.${createHmac('sha256', KEY).update(content).digest('base64url')}`;
+    superuser: false,
+    roles: ['enterprise_openedx_operator:*'],
+  };
 }
 
-/** Client credentials for a JWT (R-UP-02); at the root and, since the LMS is the issuer, below it. */
-export function oauth(app: FastifyInstance): void {
-  const issue = async (request: FastifyRequest, reply: FastifyReply) => {
-    const { grant_type: grant, client_id: clientId, client_secret: secret } = (request.body ?? {}) as TokenForm;
-    if (grant !== 'client_credentials') return reply.code(400).send({ error: 'unsupported_grant_type' });
-    if (!clientId || !secret) return reply.code(401).send({ error: 'invalid_client' });
-    return {
-      access_token: token(clientId),
-      expires_in: LIFETIME_S,
+/** `POST /oauth2/access_token`: client credentials for anybody who brings some (R-UP-02). */
+export function oauthRoutes(app: FastifyInstance, options: { secret: string; now: () => Date }): void {
+  app.post('/access_token', (request, reply) => {
+    const parsed = form.safeParse(request.body);
+    if (!parsed.success) throw new Refusal(401, { error: 'invalid_client' });
+    if (parsed.data.grant_type !== 'client_credentials') throw new Refusal(400, { error: 'unsupported_grant_type' });
+    reply.send({
+      access_token: signed(serviceClaims(parsed.data.client_id, options.now()), options.secret),
+      expires_in: LIFETIME_SECONDS,
       token_type: 'JWT',
-      scope: 'read write profile email',
-    };
-  };
-  app.post('/oauth2/access_token', issue);
-  app.post('/lms/oauth2/access_token', issue);
+      scope: SCOPES.join(' '),
+    });
+  });
 }

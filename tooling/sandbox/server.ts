@@ -1,104 +1,115 @@
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { catalog } from './catalog.ts';
-import { control } from './control.ts';
-import type { Course } from './courses.ts';
-import { suffer } from './faults.ts';
-import { lms } from './lms.ts';
-import { oauth } from './oauth.ts';
-import { Refusal } from './refusal.ts';
-import { Sandbox } from './sandbox.ts';
-import { subsidy } from './subsidy.ts';
+import type { FastifyInstance } from 'fastify';
+import fastify from 'fastify';
+import { brazeRoutes } from './braze.ts';
+import { catalogRoutes } from './catalog.ts';
+import { controlRoutes } from './control.ts';
+import { misbehave, takeFault } from './faults.ts';
+import { Refusal } from './http.ts';
+import { lmsRoutes } from './lms.ts';
+import { oauthRoutes } from './oauth.ts';
+import type { SandboxState } from './state.ts';
+import { subsidyRoutes } from './subsidy.ts';
 
-/** All stand-in services in one server that is not listening yet. */
-export function createServer(fileCourses: readonly Course[] = []): FastifyInstance {
-  const sandbox = new Sandbox(fileCourses);
-  const app = Fastify({
-    logger: false,
-    exposeHeadRoutes: false,
-    // A hung fault must not keep the process from stopping.
-    forceCloseConnections: true,
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 500 },
-  });
-  parseBodies(app);
-  observe(app, sandbox);
-  app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ detail: 'Not found.' }));
-  app.setErrorHandler((error: unknown, _request, reply) => answerError(error, reply));
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+/** Content keys travel in paths, percent-encoded; the router's default of 100 would cut long ones off. */
+const MAX_PARAM_LENGTH = 1000;
 
-  oauth(app);
-  app.register(control, { prefix: '/control', sandbox });
-  for (const [prefix, service] of [
-    ['/lms', lms],
-    ['/catalog', catalog],
-    ['/subsidy', subsidy],
-  ] as const) {
-    app.register(
-      async (scope) => {
-        scope.addHook('onRequest', requireToken);
-        await scope.register(service, { sandbox });
-      },
-      { prefix },
-    );
-  }
-  return app;
-}
+const isControl = (url: string) => url.startsWith('/control/');
 
-/** Lenient about empty bodies, as Django is; forms are what token clients send. */
+/** Bodies as Django takes them: forms, and JSON that may be absent. */
 function parseBodies(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
     try {
-      done(null, body === '' ? undefined : JSON.parse(String(body)));
-    } catch {
-      done(new Refusal(400, { detail: 'JSON parse error' }), undefined);
+      done(null, text === '' ? undefined : JSON.parse(String(text)));
+    } catch (error) {
+      done(new Refusal(400, { detail: `JSON parse error - ${error instanceof Error ? error.message : 'invalid'}` }));
     }
   });
-  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => {
-    done(null, Object.fromEntries(new URLSearchParams(String(body))));
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, text, done) => {
+    done(null, Object.fromEntries(new URLSearchParams(String(text))));
   });
 }
 
-/** Counts every request to a service on arrival, and lets the faults act on it once its body is here. */
-function observe(app: FastifyInstance, sandbox: Sandbox): void {
+/** Request id, request counter and faults: the same for every service, and before its own checks. */
+function observe(app: FastifyInstance, state: SandboxState): void {
   app.addHook('onRequest', (request, reply, done) => {
-    const id = request.headers['x-request-id'];
-    if (id !== undefined) reply.header('x-request-id', id);
-    const path = pathOf(request.url);
-    if (!isControl(path)) sandbox.count(request.method, path);
-    done();
-  });
-  // Not earlier: a caller that gives up during a delay has still asked, and the service does what it was asked.
-  app.addHook('preHandler', (request, reply, done) => {
-    const path = pathOf(request.url);
-    const fault = isControl(path) ? undefined : sandbox.faults.take(request.method, path);
-    if (fault) suffer(fault, reply, done);
+    const requestId = request.headers['x-request-id'];
+    if (requestId !== undefined) reply.header('x-request-id', requestId);
+    const { url, method } = request;
+    if (isControl(url)) {
+      done();
+      return;
+    }
+    const end = url.indexOf('?');
+    const key = `${method} ${end < 0 ? url : url.slice(0, end)}`;
+    state.requests.set(key, (state.requests.get(key) ?? 0) + 1);
+    const fault = state.faults.length === 0 ? undefined : takeFault(state.faults, method, url);
+    if (fault) misbehave(fault, request, reply, done);
     else done();
   });
 }
 
-const isControl = (path: string): boolean => path.startsWith('/control/');
-
-/** The decoded path, so that content keys read as people write them. */
-function pathOf(url: string): string {
-  const end = url.indexOf('?');
-  const path = end < 0 ? url : url.slice(0, end);
-  if (!path.includes('%')) return path;
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
+function answerErrors(app: FastifyInstance): void {
+  app.setNotFoundHandler((_request, reply) => {
+    reply.code(404).send({ detail: 'Not found.' });
+  });
+  app.setErrorHandler((error, _request, reply) => {
+    if (error instanceof Refusal) {
+      reply.code(error.status);
+      if (error.body === undefined) reply.send();
+      // Fastify would send a bare string as text; these services send it as JSON.
+      else reply.type('application/json').send(JSON.stringify(error.body));
+      return;
+    }
+    const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
+    // Not a secret: whoever runs the sandbox is the one to mend it.
+    reply.code(status).send({ detail: error instanceof Error ? error.message : 'Internal error' });
+  });
 }
 
-function requireToken(request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
-  const authorized = /^JWT \S/.test(request.headers.authorization ?? '');
-  done(authorized ? undefined : new Refusal(401, { detail: 'Authentication credentials were not provided.' }));
+/** A service under its prefix, for callers whose Authorization header has one of the schemes. */
+function mount(
+  app: FastifyInstance,
+  prefix: string,
+  schemes: RegExp,
+  routes: (service: FastifyInstance) => void,
+): void {
+  const guarded = async (service: FastifyInstance) => {
+    service.addHook('onRequest', (request, reply, done) => {
+      if (schemes.test(request.headers.authorization ?? '')) {
+        done();
+        return;
+      }
+      reply.header('www-authenticate', 'JWT realm="api"');
+      done(new Refusal(401, { detail: 'Authentication credentials were not provided.' }));
+    });
+    routes(service);
+  };
+  app.register(guarded, { prefix });
 }
 
-/** Bodies are rendered here because some services answer a bare JSON string. */
-function answerError(error: unknown, reply: FastifyReply): FastifyReply {
-  const known = error instanceof Refusal ? error : undefined;
-  const thrown = error as { readonly statusCode?: number; readonly message?: string };
-  const status = known?.status ?? thrown.statusCode ?? 500;
-  const body = known ? known.body : { detail: thrown.message ?? 'Server error.' };
-  return reply.code(status).type('application/json; charset=utf-8').send(JSON.stringify(body));
+const JWT = /^JWT \S+$/i;
+/** Braze takes its API key as a bearer token. */
+const JWT_OR_BEARER = /^(JWT|Bearer) \S+$/i;
+
+/** All stand-in services in one server, not yet listening. */
+export function buildServer(state: SandboxState, options: { tokenSecret: string; logger: boolean }): FastifyInstance {
+  const app = fastify({
+    logger: options.logger,
+    bodyLimit: MAX_BODY_BYTES,
+    // A request that hangs on purpose must not keep the process from stopping.
+    forceCloseConnections: true,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },
+  });
+  parseBodies(app);
+  observe(app, state);
+  answerErrors(app);
+  const oauth = { secret: options.tokenSecret, now: state.now };
+  app.register(async (service) => oauthRoutes(service, oauth), { prefix: '/oauth2' });
+  app.register(async (service) => controlRoutes(service, state), { prefix: '/control' });
+  mount(app, '/lms', JWT, (service) => lmsRoutes(service, state));
+  mount(app, '/catalog', JWT, (service) => catalogRoutes(service, state));
+  mount(app, '/subsidy', JWT, (service) => subsidyRoutes(service, state, '/subsidy'));
+  mount(app, '/braze', JWT_OR_BEARER, (service) => brazeRoutes(service, state));
+  return app;
 }

@@ -1,171 +1,121 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { type CourseEntry, EXECUTIVE_MODE } from './courses.ts';
-import { pageOf } from './envelope.ts';
-import { isActive, learnerContent, makeDeposit, redeem, type Subsidy, type Transaction } from './ledger.ts';
-import { queryOf } from './query.ts';
-import { parseBody, Refusal } from './refusal.ts';
-import type { Sandbox } from './sandbox.ts';
-import { ACTIVE_FROM, ACTIVE_UNTIL, SEED_TIME, STARTING_BALANCE_CENTS } from './seed.ts';
-import { totalQuantity, transactionsOf } from './subsidy-list.ts';
+import { contentId, findForCustomer } from './content.ts';
+import { courseRecord } from './content-record.ts';
+import { deposit } from './deposit.ts';
+import { listOf, mapListing, paginate } from './envelope.ts';
+import { isTrue, notFound, parseBody, queryOf, queryText, Refusal } from './http.ts';
+import type { Transaction } from './ledger.ts';
+import { redeem } from './redeem.ts';
+import type { SandboxState } from './state.ts';
+import type { Subsidy } from './subsidies.ts';
+import { transactionRecord } from './subsidies.ts';
+import { depositBody, redemptionBody } from './subsidy-bodies.ts';
+import { subsidyOf, subsidyViews } from './subsidy-views.ts';
+import { selectTransactions } from './transaction-list.ts';
 
-interface WithUuid {
-  Params: { uuid: string };
+type ByUuid = { Params: { uuid: string } };
+type ById = { Params: { id: string } };
+
+/** The learner in the caller's token. The sandbox reads it and leaves the signature to the real service. */
+function callerId(authorization: string | undefined): number | undefined {
+  const payload = authorization?.split(' ')[1]?.split('.')[1];
+  if (payload === undefined) return undefined;
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
+    return z.object({ user_id: z.int() }).safeParse(claims).data?.user_id;
+  } catch {
+    return undefined;
+  }
 }
 
-const PROVIDERS = ['salesforce_opportunity_line_item', 'salesforce'] as const;
+/** enterprise-subsidy: SUB-01 to 11 and the detail of SUB-12. `prefix` is where it is mounted. */
+export function subsidyRoutes(app: FastifyInstance, state: SandboxState, prefix: string): void {
+  // In a context of their own, as these views have an error shape of their own.
+  app.register(async (views) => subsidyViews(views, state, prefix));
 
-const redeemBody = z.object({
-  lms_user_id: z.number().int(),
-  content_key: z.string().min(1).max(255),
-  subsidy_access_policy_uuid: z.uuid(),
-  metadata: z.record(z.string(), z.unknown()).nullish(),
-  idempotency_key: z.string().max(255).nullish(),
-  requested_price_cents: z.number().int().min(0).nullish(),
-});
+  const show = (request: FastifyRequest, subsidy: Subsidy) => (transaction: Transaction) =>
+    transactionRecord(transaction, subsidy.unit, `${request.protocol}://${request.host}${prefix}`);
 
-const depositBody = z.object({
-  desired_deposit_quantity: z.number().int().min(1),
-  sales_contract_reference_id: z.string().min(1).max(255),
-  sales_contract_reference_provider: z.enum(PROVIDERS),
-  metadata: z.record(z.string(), z.unknown()).nullish(),
-  idempotency_key: z.string().max(255).nullish(),
-});
-
-const PHRASES: Readonly<Record<number, string>> = { 400: 'Bad Request', 403: 'Forbidden', 404: 'Not Found' };
-
-/** Version 1 spells every failure three times. */
-const v1Refusal = (status: number, message: string): Refusal =>
-  new Refusal(status, {
-    error_code: PHRASES[status] ?? 'Internal Server Error',
-    developer_message: message,
-    user_message: message,
+  // SUB-05
+  app.get<ById>('/api/v1/content-metadata/:id/', (request, reply) => {
+    const customerUuid = queryText(queryOf(request), 'enterprise_customer_uuid');
+    if (customerUuid === undefined) throw new Refusal(400, 'enterprise_customer_uuid is required');
+    const found = findForCustomer(state.content, customerUuid, request.params.id);
+    if (!found) throw new Refusal(404, 'Content not found');
+    const { course, run } = found;
+    const record = courseRecord(course);
+    reply.send({
+      content_title: course.title,
+      content_uuid: course.uuid,
+      content_key: course.key,
+      course_run_uuid: run.uuid,
+      course_run_key: run.key,
+      course_run_start_date: run.startDate,
+      source: course.productSource,
+      mode: course.productSource === '2u' ? 'paid-executive-education' : 'verified',
+      content_price: run.priceCents,
+      enroll_by_date: record.normalized_metadata_by_run[run.key]?.enroll_by_date ?? null,
+      geag_variant_id: record.course_runs.find(({ key }) => key === run.key)?.variant_id ?? null,
+    });
   });
 
-/** The enterprise-subsidy service, in memory. */
-export async function subsidy(app: FastifyInstance, { sandbox }: { sandbox: Sandbox }): Promise<void> {
-  const ofV1 = (uuid: string): Subsidy => {
-    const found = sandbox.world.subsidies.get(uuid);
-    if (!found) throw v1Refusal(403, 'MISSING: subsidy.can_read_subsidies');
-    return found;
-  };
-  // An unknown subsidy is one that the caller has no rights in.
-  const ofV2 = (uuid: string, permission: string): Subsidy => {
-    const found = sandbox.world.subsidies.get(uuid);
-    if (!found) throw new Refusal(403, { detail: `Missing: subsidy.${permission}` });
-    return found;
-  };
-
-  app.get<WithUuid>('/api/v1/subsidies/:uuid', async (request) => subsidyRecord(ofV1(request.params.uuid), Date.now()));
-
-  app.get<WithUuid>('/api/v1/subsidies/:uuid/can_redeem', async (request) => {
-    const found = ofV1(request.params.uuid);
+  // SUB-08
+  app.get<ByUuid>('/api/v2/subsidies/:uuid/admin/transactions/', (request, reply) => {
+    const subsidy = subsidyOf(state, request.params.uuid, 'Missing: subsidy.can_read_all_transactions');
     const query = queryOf(request);
-    const lmsUserId = Number(query.one('lms_user_id') || Number.NaN);
-    const [contentKey] = query.contentKeys('content_key');
-    if (!contentKey || !Number.isInteger(lmsUserId)) throw v1Refusal(400, 'A lms_user_id and content_key are required');
-    const content = sandbox.world.courses.find(contentKey);
-    if (!content) throw v1Refusal(500, 'The content is in no catalog of the customer.');
-    const { priceCents } = content.course;
-    const key = learnerContent(lmsUserId, contentKey);
-    return {
-      can_redeem: !found.standing.has(key) && found.balanceCents >= priceCents,
-      content_price: priceCents,
-      unit: 'usd_cents',
-      all_transactions: (found.byLearnerContent.get(key) ?? []).map(render(request)),
-      active: isActive(found, Date.now()),
-    };
-  });
-
-  app.get<WithUuid>('/api/v1/subsidies/:uuid/aggregates-by-learner', async (request) => {
-    const policy = queryOf(request).one('subsidy_access_policy_uuid');
-    const totals = new Map<number, number>();
-    for (const row of ofV1(request.params.uuid).standing.values()) {
-      if (row.lms_user_id === null || (policy !== undefined && row.subsidy_access_policy_uuid !== policy)) continue;
-      totals.set(row.lms_user_id, (totals.get(row.lms_user_id) ?? 0) + 1);
-    }
-    return [...totals].map(([lms_user_id, total]) => ({ lms_user_id, total }));
-  });
-
-  app.get<{ Params: { id: string } }>('/api/v1/content-metadata/:id', async (request) => {
-    const customer = queryOf(request).one('enterprise_customer_uuid');
-    if (!customer) throw v1Refusal(400, 'An enterprise_customer_uuid is required');
-    const entry = sandbox.world.customers.has(customer) ? sandbox.world.courses.find(request.params.id) : undefined;
-    if (!entry) throw v1Refusal(404, 'Content not found');
-    return contentSummary(entry);
-  });
-
-  app.get<WithUuid>('/api/v1/transactions/:uuid', async (request) => {
-    const row = sandbox.world.transactions.get(request.params.uuid);
-    if (!row) throw new Refusal(404, { detail: 'Not found.' });
-    return render(request)(row);
-  });
-
-  app.get<WithUuid>('/api/v2/subsidies/:uuid/admin/transactions', async (request) => {
-    const found = ofV2(request.params.uuid, 'can_read_all_transactions');
-    const query = queryOf(request);
-    const rows = transactionsOf(found, query);
-    const page = pageOf(request, rows, render(request));
-    if (!query.flag('include_aggregates')) return page;
+    const selection = selectTransactions(subsidy.ledger, query);
+    const page = paginate(request, mapListing(selection, show(request, subsidy)));
     const aggregates = {
-      unit: 'usd_cents',
-      remaining_subsidy_balance: found.balanceCents,
-      total_quantity: totalQuantity(rows),
+      unit: subsidy.unit,
+      remaining_subsidy_balance: subsidy.ledger.balance,
+      total_quantity: selection.totalQuantity,
     };
-    return { ...page, aggregates };
+    reply.send(isTrue(query.one('include_aggregates')) ? { ...page, aggregates } : page);
   });
 
-  app.post<WithUuid>('/api/v2/subsidies/:uuid/admin/transactions', async (request, reply) => {
-    const found = ofV2(request.params.uuid, 'can_create_transactions');
-    const { transaction, created } = redeem(sandbox.world, found, parseBody(redeemBody, request.body), Date.now());
-    return reply.code(created ? 201 : 200).send(render(request)(transaction));
+  // SUB-09
+  app.post<ByUuid>('/api/v2/subsidies/:uuid/admin/transactions/', (request, reply) => {
+    const subsidy = subsidyOf(state, request.params.uuid, 'Missing: subsidy.can_create_transactions');
+    const body = parseBody(redemptionBody, request.body);
+    const { transaction, created } = redeem(state, subsidy, {
+      lmsUserId: body.lms_user_id,
+      contentKey: contentId(body.content_key),
+      policyUuid: body.subsidy_access_policy_uuid,
+      metadata: body.metadata ?? null,
+      idempotencyKey: body.idempotency_key ?? undefined,
+      requestedPriceCents: body.requested_price_cents ?? undefined,
+    });
+    reply.code(created ? 201 : 200).send(show(request, subsidy)(transaction));
   });
 
-  app.post<WithUuid>('/api/v2/subsidies/:uuid/admin/deposits', async (request, reply) => {
-    const found = ofV2(request.params.uuid, 'can_create_deposits');
-    const { deposit, created } = makeDeposit(sandbox.world, found, parseBody(depositBody, request.body), Date.now());
-    return reply.code(created ? 201 : 200).send(deposit);
+  // SUB-10
+  app.post<ByUuid>('/api/v2/subsidies/:uuid/admin/deposits/', (request, reply) => {
+    const subsidy = subsidyOf(state, request.params.uuid, 'Missing: subsidy.can_create_deposits');
+    const body = parseBody(depositBody, request.body);
+    const { deposit: made, created } = deposit(state, subsidy, {
+      quantity: body.desired_deposit_quantity,
+      referenceId: body.sales_contract_reference_id,
+      provider: body.sales_contract_reference_provider,
+      metadata: body.metadata ?? null,
+      idempotencyKey: body.idempotency_key ?? undefined,
+    });
+    reply.code(created ? 201 : 200).send(made);
   });
-}
 
-const subsidyRecord = (found: Subsidy, now: number) => ({
-  uuid: found.uuid,
-  title: `${found.customer.name} Learner Credit`,
-  enterprise_customer_uuid: found.customer.uuid,
-  active_datetime: ACTIVE_FROM,
-  expiration_datetime: ACTIVE_UNTIL,
-  unit: 'usd_cents',
-  reference_id: null,
-  reference_type: 'salesforce_opportunity_line_item',
-  current_balance: found.balanceCents,
-  starting_balance: STARTING_BALANCE_CENTS,
-  internal_only: false,
-  revenue_category: 'bulk-enrollment-prepay',
-  is_active: isActive(found, now),
-  total_deposits: found.depositedCents,
-  created: SEED_TIME,
-  modified: SEED_TIME,
-});
+  // SUB-11
+  app.get<ByUuid>('/api/v2/subsidies/:uuid/transactions/', (request, reply) => {
+    const subsidy = subsidyOf(state, request.params.uuid, 'Missing: subsidy.can_read_own_transactions');
+    const lmsUserId = callerId(request.headers.authorization);
+    if (lmsUserId === undefined) throw notFound('Could not determine lms_user_id in this request.');
+    const rows = subsidy.ledger.byLearner.get(lmsUserId) ?? [];
+    reply.send(paginate(request, mapListing(listOf(rows.toReversed()), show(request, subsidy))));
+  });
 
-/** Links are absolute and lead back here. */
-const render = (request: { readonly protocol: string; readonly host: string }) => (row: Transaction) => ({
-  ...row,
-  transaction_status_api_url: `${request.protocol}://${request.host}/subsidy/api/v1/transactions/${row.uuid}/`,
-  courseware_url: row.content_key && `https://learning.example.com/course/${row.content_key}/home`,
-});
-
-function contentSummary({ course, courseUuid, runUuid, record }: CourseEntry) {
-  return {
-    content_title: course.title,
-    content_uuid: courseUuid,
-    content_key: course.key,
-    course_run_uuid: runUuid,
-    course_run_key: course.runKey,
-    course_run_start_date: course.start,
-    source: course.source,
-    mode: course.source === '2u' ? EXECUTIVE_MODE : 'verified',
-    content_price: course.priceCents,
-    enroll_by_date: course.enrollBy,
-    geag_variant_id: record.course_runs[0]?.variant_id ?? null,
-  };
+  // SUB-12
+  app.get<ByUuid>('/api/v1/transactions/:uuid/', (request, reply) => {
+    const known = state.subsidies.transactions.get(request.params.uuid);
+    if (!known) throw notFound();
+    reply.send(show(request, known.subsidy)(known.transaction));
+  });
 }

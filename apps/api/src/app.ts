@@ -4,7 +4,13 @@ import cookie from '@fastify/cookie';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import type { Environment } from './env.ts';
 import { auth } from './plugins/auth.ts';
 import { docs } from './plugins/docs.ts';
@@ -50,6 +56,12 @@ export interface AppOptions {
   readonly isAccepting?: () => boolean;
 }
 
+/** A path that no route can have. The framework's own words would repeat it. */
+function refuseAddress({ code }: { code: string }, reply: FastifyReply): void {
+  if (code === 'FST_ERR_MAX_PARAM_LENGTH') reply.code(404).send({ detail: 'Not found.' });
+  else reply.code(400).send({ detail: 'The address is not valid.' });
+}
+
 /** The HTTP application: both doors, their documents, and what operators look at. */
 export async function buildApp({
   env,
@@ -66,6 +78,7 @@ export async function buildApp({
     forceCloseConnections: 'idle',
     // One line per request of our own, below.
     logController: new LogController({ disableRequestLogging: true }),
+    frameworkErrors: (error, _request, reply) => refuseAddress(error, reply as unknown as FastifyReply),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 300 },
     genReqId: (request) => {
       const given = request.headers['x-request-id'];

@@ -142,7 +142,7 @@ describe.each(dialects)('bad input on %s', (dialect) => {
 
   test('refuses bad addresses', async () => {
     expect((await send(world, 'GET', '/api/v1/subsidy-access-policies/%zz/')).status).toBe(400);
-    expect((await send(world, 'GET', `/api/v1/subsidy-access-policies/${'a'.repeat(400)}/`)).status).toBeLessThan(500);
+    expect((await send(world, 'GET', `/api/v1/subsidy-access-policies/${'a'.repeat(400)}/`)).status).toBe(404);
   });
 
   test('the tRPC door answers nonsense with 4xx', async () => {
@@ -214,6 +214,7 @@ const strange: fc.Arbitrary<unknown> = fc.oneof(
 );
 
 function valid(schema: Schema, name: string): fc.Arbitrary<unknown> {
+  // Larger deposits meet the known failure that the last test of this file keeps.
   const example = examples[nameOfWire(name)];
   if (schema.enum) return fc.constantFrom(...schema.enum);
   if (schema.anyOf) return fc.oneof(...schema.anyOf.map((each) => valid(each, name)));
@@ -335,6 +336,23 @@ test('whatever is sent, the status is below 500 and one that the document lists'
       learnerToken(1001),
     );
     expect(again.status).toBe(200);
+  } finally {
+    await world.stop();
+  }
+});
+
+test('a deposit may raise the spend limit beyond 32 bits: ledger and limit move together', async () => {
+  const world = await startApp('postgres');
+  try {
+    const limit = async () =>
+      (await world.db('policies').where({ uuid: demonstration.spendPolicy }).first()).spend_limit_cents;
+    const before = await limit();
+    const body = { quantity_cents: 2_147_483_647, sales_contract_reference_id: '00kDEMO0000000009A' };
+    const path = `/api/v1/subsidy-access-policies/${demonstration.spendPolicy}/deposit/`;
+    const reply = await world.call('POST', path, operatorToken(), body);
+    expect(reply.status).toBe(200);
+    expect(await limit()).toBe(before + 2_147_483_647);
+    expect(await auditBooks(world.db)).toEqual([]);
   } finally {
     await world.stop();
   }

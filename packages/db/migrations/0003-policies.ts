@@ -26,9 +26,10 @@ export const policies: Migration = {
       column.uuid('catalog_uuid').notNullable();
       column.uuid('subsidy_uuid').notNullable();
       column.code('access_method').notNullable();
-      table.integer('spend_limit_cents').nullable();
+      // Deposits raise it, so it may outgrow the 32 bits that callers can set.
+      column.cents('spend_limit_cents').nullable();
       table.integer('per_learner_enrollment_limit').nullable();
-      table.integer('per_learner_spend_limit_cents').nullable();
+      column.cents('per_learner_spend_limit_cents').nullable();
       column.instant('late_redemption_allowed_until').nullable();
       column
         .uuid('assignment_configuration_uuid')

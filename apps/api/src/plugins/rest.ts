@@ -79,7 +79,6 @@ function compile(operation: Operation, options: RestOptions): Compiled {
     async handler(request, reply) {
       const ctx = await options.contextOf(request);
       const input = read(request);
-      throw invalidInput({ fields: { non_field_errors: ['Invalid data. Expected a dictionary.'] } });
       const output = await procedure({
         ctx,
         path: id,

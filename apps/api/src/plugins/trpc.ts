@@ -1,4 +1,5 @@
 import { appRouter, domainErrorOf, type RpcContext } from '@enterprise-access/domain';
+import { getTRPCErrorShape, TRPCError, transformTRPCResponse } from '@trpc/server';
 import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/adapters/fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 

@@ -15,6 +15,9 @@ const NAMES_OF_TYPES: Readonly<Record<string, string>> = {
   date: 'Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z].',
 };
 
+/** Never asks the value itself how it reads: a caller's object can bring a `toString` that is no function. */
+const textOf = (value: unknown): string => (typeof value === 'object' ? (JSON.stringify(value) ?? '') : String(value));
+
 /** The sentence that the old services' callers know for what zod found. */
 function sentence(issue: Issue): string {
   switch (issue.code) {
@@ -25,7 +28,7 @@ function sentence(issue: Issue): string {
     case 'invalid_value':
       if (issue.input === undefined) return 'This field is required.';
       if (issue.input === null) return 'This field may not be null.';
-      return `"${String(issue.input)}" is not a valid choice.`;
+      return `"${textOf(issue.input)}" is not a valid choice.`;
     case 'invalid_format':
       if (issue.format === 'guid' || issue.format === 'uuid') return 'Must be a valid UUID.';
       if (issue.format === 'email') return 'Enter a valid email address.';
