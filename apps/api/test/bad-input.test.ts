@@ -1,4 +1,4 @@
-import { type Operation, operations, snakeCase } from '@enterprise-access/domain';
+import { auditBooks, type Operation, operations, snakeCase } from '@enterprise-access/domain';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openApiDocument } from '../src/openapi.ts';
