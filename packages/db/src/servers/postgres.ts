@@ -98,6 +98,8 @@ function unprivilegedAccount(): Account | null {
       `--reuid=${uid}`,
       `--regid=${gid}`,
       '--clear-groups',
+      // Without it the kernel drops the capabilities whenever a program asks whether it may access a file.
+      '--securebits=+no_setuid_fixup',
       `--inh-caps=${capabilities}`,
       `--ambient-caps=${capabilities}`,
     ],
