@@ -1,0 +1,27 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { configurationPage } from './configuration.ts';
+import { fileOf, outputs } from './outputs.ts';
+
+describe.for(outputs)('$path', (output) => {
+  test('is what `npm run generate` writes', async () => {
+    const committed = await readFile(fileOf(output), 'utf8');
+    expect(committed === output.text(), `${output.path} is not current; run \`npm run generate\``).toBe(true);
+  });
+});
+
+test('a variable without a description stops the generator', () => {
+  expect(() => configurationPage(z.object({ NAMELESS: z.string() }))).toThrow();
+});
+
+test('a variable is shown with its default, its bounds and its meaning', () => {
+  const page = configurationPage(
+    z.object({
+      SIZE: z.coerce.number().int().min(1).max(9).default(3).describe('How many | how large.'),
+      NAME: z.string().describe('Who.'),
+    }),
+  );
+  expect(page).toContain('| `SIZE` | `3` | 1 to 9 | How many \\| how large. |');
+  expect(page).toContain('| `NAME` | **required** | text | Who. |');
+});
