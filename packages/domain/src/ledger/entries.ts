@@ -113,3 +113,32 @@ export async function insertReversal(trx: Transaction, request: ReversalRequest)
     await appendToOutbox(trx, at, [transactionChanged('reversed', after, request.ledgerUuid)]);
   return true;
 }
+
+export interface DepositEntry {
+  readonly uuid: string;
+  readonly ledgerUuid: string;
+  readonly transaction: LedgerTransaction;
+  readonly salesContractReferenceId: string | null;
+  readonly providerSlug: string | null;
+}
+
+/** Adds value to a ledger, with the transaction and the deposit that account for it. */
+export async function insertDeposit(trx: Transaction, entry: DepositEntry): Promise<void> {
+  const { ledgerUuid, transaction } = entry;
+  await trx('ledgers')
+    .where({ uuid: ledgerUuid })
+    .update({
+      balance_cents: trx.raw('balance_cents + ?', [transaction.quantityCents]),
+      deposits_cents: trx.raw('deposits_cents + ?', [transaction.quantityCents]),
+    });
+  await insertTransaction(trx, ledgerUuid, transaction);
+  await trx('ledger_deposits').insert({
+    uuid: entry.uuid,
+    ledger_uuid: ledgerUuid,
+    transaction_uuid: transaction.uuid,
+    desired_deposit_quantity_cents: transaction.quantityCents,
+    sales_contract_reference_id: entry.salesContractReferenceId,
+    provider_slug: entry.providerSlug,
+    created: transaction.created,
+  });
+}

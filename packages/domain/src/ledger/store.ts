@@ -1,5 +1,7 @@
 import type { Connection } from '@enterprise-access/db';
+import type { Knex } from 'knex';
 import type { LedgerTransaction, Reversal, Subsidy, TransactionState } from '../upstreams/ledger.ts';
+import { containing, orderOf } from './rules.ts';
 
 type Json = Readonly<Record<string, unknown>> | string | null;
 
@@ -169,3 +171,87 @@ export async function enrollmentCounts(
     .count({ total: '*' });
   return new Map(rows.map((row) => [row.lms_user_id, Number(row.total)]));
 }
+
+/** The ledger of a transaction, also when its subsidy is hidden by now. */
+export async function ledgerOfTransaction(db: Connection, uuid: string): Promise<string | null> {
+  const row: { ledger_uuid: string } | undefined = await db('ledger_transactions').where({ uuid }).first('ledger_uuid');
+  return row?.ledger_uuid ?? null;
+}
+
+/** What was made under a key in the ledger of a subsidy. */
+export async function findByKey(
+  db: Connection,
+  subsidyUuid: string,
+  idempotencyKey: string,
+): Promise<LedgerTransaction | null> {
+  const [found] = await readTransactions(
+    selectTransactions(db).where({ 's.uuid': subsidyUuid, 't.idempotency_key': idempotencyKey }),
+  );
+  return found ?? null;
+}
+
+export interface TransactionFilter {
+  readonly subsidyUuid: string;
+  readonly lmsUserId?: number | undefined;
+  readonly contentKey?: string | undefined;
+  readonly subsidyAccessPolicyUuid?: string | undefined;
+  readonly state?: readonly TransactionState[] | undefined;
+  readonly search?: string | undefined;
+  readonly ordering: string;
+}
+
+const narrow = (filter: TransactionFilter) => (query: Knex.QueryBuilder) => {
+  query.where('s.uuid', filter.subsidyUuid);
+  if (filter.lmsUserId !== undefined) query.where('t.lms_user_id', filter.lmsUserId);
+  if (filter.contentKey !== undefined) query.where('t.content_key', filter.contentKey);
+  if (filter.subsidyAccessPolicyUuid !== undefined)
+    query.where('t.subsidy_access_policy_uuid', filter.subsidyAccessPolicyUuid);
+  if (filter.state !== undefined && filter.state.length > 0) query.whereIn('t.state', filter.state);
+  if (filter.search) {
+    const pattern = containing(filter.search);
+    query.whereRaw("(lower(t.lms_user_email) like ? escape '!' or lower(t.content_title) like ? escape '!')", [
+      pattern,
+      pattern,
+    ]);
+  }
+};
+
+/** One page, the number of all, and what they sum up to: a reversed transaction counts as nothing. */
+export async function pageOfTransactions(
+  db: Connection,
+  filter: TransactionFilter,
+  slice: { offset: number; limit: number },
+) {
+  const { field, direction } = orderOf(filter.ordering);
+  const [totals, items] = await Promise.all([
+    db('ledger_transactions as t')
+      .join('subsidies as s', 's.ledger_uuid', 't.ledger_uuid')
+      .modify(narrow(filter))
+      .count({ count: '*' })
+      .select({ quantity: db.raw('sum(case when t.is_reversed then 0 else t.quantity_cents end)') })
+      .first(),
+    readTransactions(
+      selectTransactions(db)
+        .modify(narrow(filter))
+        .orderBy([
+          { column: field === 'quantity' ? 't.quantity_cents' : 't.created', order: direction },
+          { column: 't.uuid', order: direction },
+        ])
+        .offset(slice.offset)
+        .limit(slice.limit),
+    ),
+  ]);
+  return { items, count: Number(totals?.count ?? 0), quantityCents: Number(totals?.quantity ?? 0) };
+}
+
+/** Spends outside of any policy of ours that a crash or a silent LMS left open before the given time, oldest first. */
+export const unfinishedBefore = (db: Connection, before: Date, limit: number): Promise<LedgerTransaction[]> =>
+  readTransactions(
+    selectTransactions(db)
+      .whereIn('t.state', ['created', 'pending'])
+      .where('t.modified', '<', before)
+      .whereNotNull('t.lms_user_id')
+      .whereNotExists(db('redemptions').select(db.raw('1')).whereRaw('redemptions.uuid = t.uuid'))
+      .orderBy('t.modified')
+      .limit(limit),
+  );

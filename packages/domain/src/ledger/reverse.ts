@@ -1,0 +1,65 @@
+import { appendToOutbox, type Transaction, transaction } from '@enterprise-access/db';
+import { notFound } from '../kernel/errors.ts';
+import type { Runtime } from '../kernel/runtime.ts';
+import { giveBack } from '../policies/index.ts';
+import { redemptionReversed } from '../redemptions/events.ts';
+import { find as findRedemption } from '../redemptions/store.ts';
+import type { LedgerTransaction } from '../upstreams/ledger.ts';
+import { insertReversal } from './entries.ts';
+import { notReversible } from './errors.ts';
+import { findTransaction, ledgerOfTransaction } from './store.ts';
+
+type Deps = Pick<Runtime, 'db' | 'clock'>;
+
+/** Rolls back what was given back already: somebody else was first. */
+class AlreadyReversed extends Error {}
+
+export interface ReverseRequest {
+  readonly transactionUuid: string;
+  readonly idempotencyKey: string;
+  readonly metadata: Readonly<Record<string, unknown>> | null;
+}
+
+/**
+ * Gives the value of a committed redemption back to the ledger, the policy and the learner's share, all or nothing and
+ * only once, whatever the key. Repeating it answers with the transaction as the first call left it.
+ */
+export async function reverseTransaction(deps: Deps, request: ReverseRequest): Promise<LedgerTransaction> {
+  const uuid = request.transactionUuid;
+  const [found, ledgerUuid] = await Promise.all([findTransaction(deps.db, uuid), ledgerOfTransaction(deps.db, uuid)]);
+  if (!found || ledgerUuid === null) throw notFound({});
+  if (found.reversal) return found;
+  const { lmsUserId } = found;
+  if (lmsUserId === null || found.state !== 'committed') throw notReversible({ state: found.state });
+  const at = deps.clock();
+  try {
+    await transaction(deps.db, async (trx) => {
+      // The order of every spend: policy, learner's share, ledger, entries.
+      if (found.subsidyAccessPolicyUuid !== null) {
+        const policyUuid = found.subsidyAccessPolicyUuid;
+        await giveBack(trx, { policyUuid, lmsUserId, priceCents: -found.quantityCents });
+      }
+      await trx('ledgers').where({ uuid: ledgerUuid }).forUpdate().first('uuid');
+      const { idempotencyKey, metadata } = request;
+      if (!(await insertReversal(trx, { transaction: found, ledgerUuid, idempotencyKey, metadata, at })))
+        throw new AlreadyReversed();
+      await markRedemption(trx, uuid, at);
+    });
+  } catch (error) {
+    if (!(error instanceof AlreadyReversed)) throw error;
+  }
+  const after = await findTransaction(deps.db, uuid);
+  if (!after?.reversal) throw notReversible({ state: after?.state ?? found.state });
+  return after;
+}
+
+/** The redemption that the transaction paid for, if it was made through a policy of ours. */
+async function markRedemption(trx: Transaction, transactionUuid: string, at: Date): Promise<void> {
+  const row: { uuid: string } | undefined = await trx('redemptions')
+    .where({ transaction_uuid: transactionUuid, state: 'committed' })
+    .first('uuid');
+  if (!row) return;
+  await trx('redemptions').where({ uuid: row.uuid }).update({ state: 'reversed', modified: at });
+  const redemption = await findRedemption(trx, row.uuid);
+  if (redemption) await appendToOutbox(trx, at, [redemptionReversed(redemption.spend)]);
+}

@@ -1,0 +1,72 @@
+import { parseArgs } from 'node:util';
+import { startTestServers, type TestServers } from '@enterprise-access/db/testing';
+import { growth } from './growth.ts';
+import { type Row, type Settings, table } from './measure.ts';
+import { queries } from './queries.ts';
+import { redeem } from './redeem.ts';
+import { rest } from './rest.ts';
+
+const USAGE = `Measures us against the least that the same work could cost, both sides in turn in one run.
+
+  npm run bench [-- NAME…] [-- --seconds 5 --rounds 3 --rows 1000000]
+
+  rest     the REST door against a plain Fastify route with the same body
+  redeem   redemptions at one hot policy against their writes through the bare driver
+  growth   latency with very many ledger transactions against few
+  queries  statements per request, many policies and keys against one
+`;
+
+const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Settings) => Promise<Row[]>>> = {
+  queries,
+  rest,
+  redeem,
+  growth,
+};
+
+async function run(names: readonly string[], settings: Settings): Promise<Row[]> {
+  const rows: Row[] = [];
+  const { servers, stop } = await startTestServers();
+  try {
+    for (const dialect of ['postgres', 'mysql'] as const) {
+      const server = servers[dialect];
+      if ('skipped' in server) process.stderr.write(`${dialect} is left out: ${server.skipped}.\n`);
+    }
+    for (const name of names) {
+      process.stderr.write(`${name} …\n`);
+      rows.push(...((await benchmarks[name]?.(servers, settings)) ?? []));
+    }
+  } finally {
+    await stop();
+  }
+  return rows;
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      seconds: { type: 'string', default: '5' },
+      rounds: { type: 'string', default: '3' },
+      rows: { type: 'string', default: '1000000' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const settings = { seconds: Number(values.seconds), rounds: Number(values.rounds), rows: Number(values.rows) };
+  const isBounded =
+    settings.seconds > 0 &&
+    settings.seconds <= 60 &&
+    settings.rounds >= 1 &&
+    settings.rounds <= 20 &&
+    settings.rows >= 1_000 &&
+    settings.rows <= 10_000_000;
+  const names = positionals.length > 0 ? positionals : Object.keys(benchmarks);
+  if (values.help || !isBounded || names.some((name) => !benchmarks[name])) {
+    process.stderr.write(USAGE);
+    process.exitCode = values.help ? 0 : 2;
+    return;
+  }
+  const rows = await run(names, settings);
+  process.stdout.write(`\n${table(rows)}\n`);
+}
+
+await main();
