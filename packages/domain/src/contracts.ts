@@ -2,6 +2,8 @@ import * as groups from './groups/contract.ts';
 import { legacy as groupsLegacy } from './groups/legacy.ts';
 import type { Contract } from './kernel/contract.ts';
 import type { LegacyForm } from './kernel/legacy.ts';
+import * as ledger from './ledger/contract.ts';
+import { legacy as ledgerLegacy } from './ledger/legacy.ts';
 import * as policies from './policies/contract.ts';
 import { legacy as policiesLegacy } from './policies/legacy.ts';
 import * as redemptions from './redemptions/contract.ts';
@@ -18,6 +20,7 @@ export interface Operation {
 
 const slices = {
   groups: { exports: groups, legacy: groupsLegacy },
+  ledger: { exports: ledger, legacy: ledgerLegacy },
   policies: { exports: policies, legacy: policiesLegacy },
   redemptions: { exports: redemptions, legacy: redemptionsLegacy },
 };
