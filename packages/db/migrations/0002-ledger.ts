@@ -43,7 +43,8 @@ export const ledger: Migration = {
     await createHistoryTable(db, 'subsidies');
     await createTable(db, 'ledger_transactions', (table, column) => {
       column.uuid('uuid').primary();
-      column.uuid('ledger_uuid').notNullable().references('uuid').inTable('ledgers');
+      // No foreign key: an insert would hold the ledger's row shared, and two spends that then change it would deadlock.
+      column.uuid('ledger_uuid').notNullable();
       column.text('idempotency_key', 255).notNullable();
       column.cents('quantity_cents').notNullable();
       column.code('state').notNullable();

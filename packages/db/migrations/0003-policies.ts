@@ -48,7 +48,8 @@ export const policies: Migration = {
     });
     await createHistoryTable(db, 'policies');
     await createTable(db, 'policy_learner_budgets', (table, column) => {
-      column.uuid('policy_uuid').notNullable().references('uuid').inTable('policies');
+      // No foreign key, here and at redemptions, as at ledger transactions: policies are never deleted.
+      column.uuid('policy_uuid').notNullable();
       table.integer('lms_user_id').notNullable();
       column.cents('spent_cents').notNullable().defaultTo(0);
       table.integer('redemption_count').notNullable().defaultTo(0);
@@ -82,7 +83,7 @@ export const policies: Migration = {
     await createTable(db, 'redemptions', (table, column) => {
       // Also the uuid of the ledger transaction when the ledger is ours.
       column.uuid('uuid').primary();
-      column.uuid('policy_uuid').notNullable().references('uuid').inTable('policies');
+      column.uuid('policy_uuid').notNullable();
       column.uuid('subsidy_uuid').notNullable();
       column.uuid('enterprise_customer_uuid').notNullable();
       table.integer('lms_user_id').notNullable();

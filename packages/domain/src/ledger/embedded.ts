@@ -15,7 +15,7 @@ import { enrollmentCounts, findSubsidies, ledgerOf, readTransactions, selectTran
 type Deps = Pick<Runtime, 'db' | 'clock' | 'lms'>;
 
 /** The spend as a transaction in flight: value is taken, the learner is not enrolled yet. */
-const inFlight = (spend: Spend, now: Date): LedgerTransaction => ({
+const inFlight = (spend: Spend): LedgerTransaction => ({
   uuid: spend.uuid,
   state: 'pending',
   idempotencyKey: spend.idempotencyKey,
@@ -30,8 +30,8 @@ const inFlight = (spend: Spend, now: Date): LedgerTransaction => ({
   fulfillmentIdentifier: null,
   subsidyAccessPolicyUuid: spend.policyUuid,
   metadata: spend.metadata,
-  created: now,
-  modified: now,
+  created: spend.created,
+  modified: spend.created,
   reversal: null,
 });
 
@@ -63,11 +63,10 @@ export function embeddedLedger(deps: Deps): Ledger {
           .orderBy(['t.created', 't.uuid']),
       ),
 
-    async hold(trx, spend, now) {
+    async hold(trx, spend) {
       const ledgerUuid = await ledgerUuidOf(trx, spend.subsidyUuid);
-      if (!(await takeBalance(trx, ledgerUuid, spend.priceCents))) return 'insufficient';
-      await insertTransaction(trx, ledgerUuid, inFlight(spend, now));
-      return null;
+      await insertTransaction(trx, ledgerUuid, inFlight(spend));
+      return (await takeBalance(trx, ledgerUuid, spend.priceCents)) ? null : 'insufficient';
     },
 
     async settle(spend): Promise<Settlement> {
@@ -93,11 +92,8 @@ export function embeddedLedger(deps: Deps): Ledger {
     async record(trx, spend, settlement, now) {
       const fulfillmentIdentifier = settlement.outcome === 'committed' ? settlement.fulfillmentIdentifier : null;
       const state = settlement.outcome === 'committed' ? 'committed' : 'failed';
-      await endTransaction(trx, await ledgerUuidOf(trx, spend.subsidyUuid), spend.uuid, {
-        state,
-        fulfillmentIdentifier,
-        at: now,
-      });
+      const end = { state, fulfillmentIdentifier, at: now } as const;
+      return endTransaction(trx, await ledgerUuidOf(trx, spend.subsidyUuid), inFlight(spend), end);
     },
 
     async deposit(request) {

@@ -1,6 +1,6 @@
 import { appendHistory, appendToOutbox, type Transaction } from '@enterprise-access/db';
 import { newUuid } from '../kernel/ids.ts';
-import type { LedgerTransaction } from '../upstreams/ledger.ts';
+import type { LedgerTransaction, Recorded } from '../upstreams/ledger.ts';
 import { transactionChanged } from './events.ts';
 import { findTransaction } from './store.ts';
 
@@ -47,29 +47,28 @@ export async function insertTransaction(trx: Transaction, ledgerUuid: string, en
     await appendToOutbox(trx, entry.created, [transactionChanged('created', entry, ledgerUuid)]);
 }
 
-/** Ends a transaction that is in flight; null when somebody else ended it before. */
+/** Ends a transaction that is in flight. When somebody else ended it before, there is nothing to tell. */
 export async function endTransaction(
   trx: Transaction,
   ledgerUuid: string,
-  uuid: string,
+  before: LedgerTransaction,
   end: { state: 'committed' | 'failed'; fulfillmentIdentifier: string | null; at: Date },
-): Promise<LedgerTransaction | null> {
+): Promise<Recorded> {
   const ended = await trx('ledger_transactions')
-    .where({ uuid })
+    .where({ uuid: before.uuid })
     .whereIn('state', ['created', 'pending'])
     .update({ state: end.state, fulfillment_identifier: end.fulfillmentIdentifier, modified: end.at });
-  if (ended === 0) return null;
-  const after = await findTransaction(trx, uuid);
-  if (!after) return null;
-  if (end.state === 'failed') await addBalance(trx, ledgerUuid, -after.quantityCents);
+  if (ended === 0) return { transaction: null, events: [] };
+  const { state, fulfillmentIdentifier, at: modified } = end;
+  const after = { ...before, state, fulfillmentIdentifier, modified };
   await appendHistory(trx, 'ledger_transactions', withoutEmail(after), {
     type: '~',
     actorUserId: null,
     reason: null,
     at: end.at,
   });
-  await appendToOutbox(trx, end.at, [transactionChanged(end.state, after, ledgerUuid)]);
-  return after;
+  if (state === 'failed') await addBalance(trx, ledgerUuid, -after.quantityCents);
+  return { transaction: after, events: [transactionChanged(state, after, ledgerUuid)] };
 }
 
 /** The address is in the row itself, where retirement finds it; history keeps no second copy. */
@@ -90,7 +89,6 @@ export async function insertReversal(trx: Transaction, request: ReversalRequest)
     .where({ uuid: transaction.uuid, state: 'committed', is_reversed: false })
     .update({ is_reversed: true, modified: at });
   if (marked === 0) return false;
-  await addBalance(trx, request.ledgerUuid, -transaction.quantityCents);
   await trx('ledger_reversals').insert({
     uuid: newUuid(),
     transaction_uuid: transaction.uuid,
@@ -111,6 +109,7 @@ export async function insertReversal(trx: Transaction, request: ReversalRequest)
   });
   if (after.lmsUserId !== null)
     await appendToOutbox(trx, at, [transactionChanged('reversed', after, request.ledgerUuid)]);
+  await addBalance(trx, request.ledgerUuid, -transaction.quantityCents);
   return true;
 }
 

@@ -1,7 +1,7 @@
 import { appendToOutbox, type Transaction, transaction } from '@enterprise-access/db';
 import { notFound } from '../kernel/errors.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { giveBack } from '../policies/index.ts';
+import { giveBackBudget, giveBackShare } from '../policies/index.ts';
 import { redemptionReversed } from '../redemptions/events.ts';
 import { find as findRedemption } from '../redemptions/store.ts';
 import type { LedgerTransaction } from '../upstreams/ledger.ts';
@@ -34,16 +34,14 @@ export async function reverseTransaction(deps: Deps, request: ReverseRequest): P
   const at = deps.clock();
   try {
     await transaction(deps.db, async (trx) => {
-      // The order of every spend: policy, learner's share, ledger, entries.
-      if (found.subsidyAccessPolicyUuid !== null) {
-        const policyUuid = found.subsidyAccessPolicyUuid;
-        await giveBack(trx, { policyUuid, lmsUserId, priceCents: -found.quantityCents });
-      }
-      await trx('ledgers').where({ uuid: ledgerUuid }).forUpdate().first('uuid');
+      const policyUuid = found.subsidyAccessPolicyUuid;
+      const charge = policyUuid === null ? null : { policyUuid, lmsUserId, priceCents: -found.quantityCents };
+      if (charge) await giveBackShare(trx, charge);
+      await markRedemption(trx, uuid, at);
       const { idempotencyKey, metadata } = request;
       if (!(await insertReversal(trx, { transaction: found, ledgerUuid, idempotencyKey, metadata, at })))
         throw new AlreadyReversed();
-      await markRedemption(trx, uuid, at);
+      if (charge) await giveBackBudget(trx, charge);
     });
   } catch (error) {
     if (!(error instanceof AlreadyReversed)) throw error;

@@ -1,4 +1,4 @@
-import { isUniqueViolation, transaction } from '@enterprise-access/db';
+import { appendToOutbox, isUniqueViolation, transaction } from '@enterprise-access/db';
 import type { Input, Output } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
@@ -143,6 +143,7 @@ async function intentOf(
       title: content.title,
       courseRunStartDate: content.courseRunStartDate?.toISOString() ?? null,
     },
+    created: deps.clock(),
   };
 }
 
@@ -156,13 +157,18 @@ async function emailOf(deps: Pick<Deps, 'lms'>, customerUuid: string, lmsUserId:
   }
 }
 
+/** Rolls the entry back. */
+class NotEnoughValue extends Error {}
+
 /** The first half of a spend through a policy that is not ours: the ledger alone decides. */
 async function hold(deps: Deps, spend: Spend): Promise<Reservation> {
-  const now = deps.clock();
   try {
-    const obstacle = await transaction(deps.db, (trx) => deps.ledger.hold(trx, spend, now));
-    return obstacle ? { reserved: false, reason: 'not_enough_value_in_subsidy' } : { reserved: true };
+    await transaction(deps.db, async (trx) => {
+      if (await deps.ledger.hold(trx, spend)) throw new NotEnoughValue();
+    });
+    return { reserved: true };
   } catch (error) {
+    if (error instanceof NotEnoughValue) return { reserved: false, reason: 'not_enough_value_in_subsidy' };
     if (isUniqueViolation(error)) return { reserved: false, reason: 'already_redeemed' };
     throw error;
   }
@@ -171,7 +177,11 @@ async function hold(deps: Deps, spend: Spend): Promise<Reservation> {
 /** The second half: enrols outside of any transaction, then stores how it ended. Safe to repeat and to run twice. */
 async function settle(deps: Pick<Deps, 'db' | 'clock' | 'ledger'>, spend: Spend): Promise<void> {
   const settlement = await deps.ledger.settle(spend);
-  await transaction(deps.db, (trx) => deps.ledger.record(trx, spend, settlement, deps.clock()));
+  await transaction(deps.db, async (trx) => {
+    const now = deps.clock();
+    const { events } = await deps.ledger.record(trx, spend, settlement, now);
+    await appendToOutbox(trx, now, events);
+  });
 }
 
 async function orPending(transactionUuid: string, work: Promise<unknown>): Promise<void> {
@@ -201,6 +211,7 @@ const spendOf = (made: LedgerTransaction, subsidy: SubsidyRecord): Spend => ({
     title: made.contentTitle,
     courseRunStartDate: made.courseRunStartDate?.toISOString() ?? null,
   },
+  created: made.created,
 });
 
 /**

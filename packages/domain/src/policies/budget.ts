@@ -13,33 +13,32 @@ export type BudgetRefusal =
   | 'learner_max_enrollments_reached'
   | 'learner_max_spend_reached';
 
-/**
- * Takes the price from the policy and from the learner's share of it, or says which limit is in the way. Both are
- * conditional updates: however many callers come at once, the database lets pass only what fits. The caller's
- * transaction must be rolled back after a refusal.
- */
-export async function take(trx: Transaction, charge: Charge): Promise<BudgetRefusal | null> {
+// A policy's total and a learner's share of it are conditional updates: however many callers come at once, the database
+// lets pass only what fits. After a refusal the caller's transaction must be rolled back.
+//
+// Every caller takes or gives back in one order: learner's share, ledger, policy. The rows that most callers want come
+// last and are held shortest; and callers that take them in the same order queue instead of deadlocking.
+
+/** Takes the price from the policy, or says what is in the way. */
+export async function takeBudget(trx: Transaction, charge: Charge): Promise<BudgetRefusal | null> {
   const taken = await trx('policies')
     .where({ uuid: charge.policyUuid, active: true, retired: false })
     .where((limit) =>
       limit.whereNull('spend_limit_cents').orWhereRaw('spent_cents + ? <= spend_limit_cents', [charge.priceCents]),
     )
     .update({ spent_cents: trx.raw('spent_cents + ?', [charge.priceCents]) });
-  if (taken === 0) return (await isOpen(trx, charge.policyUuid)) ? 'policy_spend_limit_reached' : 'policy_expired';
-  if ((await takeShare(trx, charge)) === 1) return null;
+  if (taken === 1) return null;
+  return (await isOpen(trx, charge.policyUuid)) ? 'policy_spend_limit_reached' : 'policy_expired';
+}
+
+/** Takes the price from what the learner may still take of the policy, or says which limit is in the way. */
+export async function takeShare(trx: Transaction, charge: Charge): Promise<BudgetRefusal | null> {
   // The learner's row comes with the first redemption.
   await insertIfAbsent(trx, 'policy_learner_budgets', {
     policy_uuid: charge.policyUuid,
     lms_user_id: charge.lmsUserId,
   });
-  if ((await takeShare(trx, charge)) === 1) return null;
-  return (await enrollmentLimit(trx, charge.policyUuid)) === null
-    ? 'learner_max_spend_reached'
-    : 'learner_max_enrollments_reached';
-}
-
-const takeShare = (trx: Transaction, charge: Charge): Promise<number> =>
-  trx('policy_learner_budgets')
+  const taken = await trx('policy_learner_budgets')
     .where({ policy_uuid: charge.policyUuid, lms_user_id: charge.lmsUserId })
     .whereRaw(
       `exists (select 1 from policies p where p.uuid = policy_learner_budgets.policy_uuid
@@ -52,19 +51,26 @@ const takeShare = (trx: Transaction, charge: Charge): Promise<number> =>
       spent_cents: trx.raw('spent_cents + ?', [charge.priceCents]),
       redemption_count: trx.raw('redemption_count + 1'),
     });
+  if (taken === 1) return null;
+  return (await enrollmentLimit(trx, charge.policyUuid)) === null
+    ? 'learner_max_spend_reached'
+    : 'learner_max_enrollments_reached';
+}
 
-/** Gives back what a failed or reversed redemption had taken. */
-export async function giveBack(trx: Transaction, charge: Charge): Promise<void> {
-  await trx('policies')
+/** Gives back what a failed or reversed redemption had taken from the policy. */
+export const giveBackBudget = (trx: Transaction, charge: Charge): Promise<number> =>
+  trx('policies')
     .where({ uuid: charge.policyUuid })
     .update({ spent_cents: trx.raw('spent_cents - ?', [charge.priceCents]) });
-  await trx('policy_learner_budgets')
+
+/** Gives back what a failed or reversed redemption had taken from the learner's share. */
+export const giveBackShare = (trx: Transaction, charge: Charge): Promise<number> =>
+  trx('policy_learner_budgets')
     .where({ policy_uuid: charge.policyUuid, lms_user_id: charge.lmsUserId })
     .update({
       spent_cents: trx.raw('spent_cents - ?', [charge.priceCents]),
       redemption_count: trx.raw('redemption_count - 1'),
     });
-}
 
 async function isOpen(trx: Transaction, policyUuid: string): Promise<boolean> {
   const row = await trx('policies').where({ uuid: policyUuid, active: true, retired: false }).first('uuid');

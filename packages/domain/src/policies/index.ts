@@ -1,4 +1,13 @@
-export { type BudgetRefusal, type Charge, giveBack, type LearnerShare, sharesOf, take } from './budget.ts';
+export {
+  type BudgetRefusal,
+  type Charge,
+  giveBackBudget,
+  giveBackShare,
+  type LearnerShare,
+  sharesOf,
+  takeBudget,
+  takeShare,
+} from './budget.ts';
 export * as contract from './contract.ts';
 export { legacy } from './legacy.ts';
 export { policies } from './router.ts';

@@ -1,5 +1,6 @@
 import type { Connection } from '@enterprise-access/db';
 import type { Runtime } from '../kernel/runtime.ts';
+import { orUnavailable } from '../upstreams/http.ts';
 import { isActive, type Subsidy } from '../upstreams/ledger.ts';
 import type { Policy } from './contract.ts';
 import { isLateRedemptionAllowed, spendAvailable } from './rules.ts';
@@ -18,7 +19,7 @@ export async function viewsOf(deps: Deps, rows: readonly PolicyRow[], db: Connec
       rows.map((row) => row.uuid),
     ),
     limitsBySubsidy(db, first.enterpriseCustomerUuid, subsidyUuids),
-    deps.ledger.subsidies(subsidyUuids),
+    orUnavailable(deps.ledger.subsidies(subsidyUuids)),
   ]);
   const now = deps.clock();
   return rows.map((row) =>

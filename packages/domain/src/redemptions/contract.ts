@@ -232,7 +232,7 @@ export const force = defineContract({
   errors: [notRedeemable, spendRefused, redemptionPending, priceUnknown],
 });
 
-const verdicts = ['passed', 'failed'] as const;
+const verdicts = ['passed', 'failed', 'unknown'] as const;
 
 export const explain = defineContract({
   summary: 'Every check of a redemption with its inputs and verdict, for people who must explain it.',
@@ -254,7 +254,9 @@ export const explain = defineContract({
       .array(
         z.object({
           reason: z.string().describe('Reason that a failure of this check gives.'),
-          verdict: z.enum(verdicts).describe('How the check ended.'),
+          verdict: z
+            .enum(verdicts)
+            .describe('How the check ended; unknown when it needs a price and the content has none.'),
           inputs: z.record(z.string(), z.unknown()).describe('What it looked at.'),
         }),
       )

@@ -23,6 +23,7 @@ const sentences: Readonly<Record<string, Sentences>> = {
   },
   learner_max_spend_reached: { withContacts: limits },
   learner_max_enrollments_reached: { withContacts: limits },
+  access_by_request_only: { withContacts: limits },
   content_not_in_catalog: {
     withContacts:
       "You can't enroll right now because this course is no longer available in your organization's catalog.",

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Content } from '../upstreams/catalog.ts';
 import type { Subsidy } from '../upstreams/ledger.ts';
-import { checks, type Facts, lacksPrice, type Reason, refusal } from './rules.ts';
+import { checks, type Facts, PRICE_UNKNOWN, type Reason, refusal, verdicts } from './rules.ts';
 
 const now = new Date('2026-06-01T00:00:00Z');
 const past = new Date('2001-01-01T00:00:00Z');
@@ -17,6 +17,8 @@ const policy: Facts['policy'] = {
   spentCents: 0,
   perLearnerEnrollmentLimit: null,
   perLearnerSpendLimitCents: null,
+  accessMethod: 'direct',
+  learnerCreditRequestConfigUuid: null,
 };
 const content: Content = {
   contentKey: 'edX+DemoX',
@@ -89,6 +91,16 @@ test.each<[Reason, string, Partly]>([
     'an assigned policy',
     { policy: { policyType: 'AssignedLearnerCreditAccessPolicy' } },
   ],
+  [
+    'reason_learner_not_assigned_content',
+    'Browse & Request, whose approvals are assignments (R-POL-19)',
+    { policy: { learnerCreditRequestConfigUuid: 'b', perLearnerSpendLimitCents: 0 } },
+  ],
+  [
+    'access_by_request_only',
+    'a policy that nobody may redeem from (R-RED-21)',
+    { policy: { accessMethod: 'request' } },
+  ],
 ])('%s: %s', (reason, _what, changes) => {
   expect(refusal(factsOf(changes))).toBe(reason);
 });
@@ -121,6 +133,7 @@ test('the first reason in the documented order decides', () => {
     ['learner_max_enrollments_reached', { policy: { perLearnerEnrollmentLimit: 0 } }],
     ['learner_max_spend_reached', { policy: { perLearnerSpendLimitCents: 0 } }],
     ['reason_learner_not_assigned_content', { policy: { policyType: 'AssignedLearnerCreditAccessPolicy' } }],
+    ['access_by_request_only', { policy: { accessMethod: 'request' } }],
   ];
   expect(checks.map(({ reason }) => reason)).toEqual(breakers.map(([reason]) => reason));
   let broken = good;
@@ -180,12 +193,26 @@ describe('worked examples', () => {
   });
 });
 
-test.each([
-  ['a price of null', priced(null), true],
-  ['a price of zero', priced(0), false],
-  ['no content, which is another refusal', null, false],
-])('content without a price cannot be judged: %s', (_what, found, expected) => {
-  expect(lacksPrice({ ...good, content: found })).toBe(expected);
+test.each<[string, Partly, Reason | typeof PRICE_UNKNOWN | null]>([
+  ['no price', { content: priced(null) }, PRICE_UNKNOWN],
+  ['a price of zero', { content: priced(0) }, null],
+  ['no content', { content: null }, 'content_not_in_catalog'],
+  [
+    'no price, and a refusal that needs none comes first',
+    { content: priced(null), policy: { active: false } },
+    'policy_expired',
+  ],
+])('content without a price cannot be judged once the price matters: %s (R-RED-03)', (_what, changes, expected) => {
+  expect(refusal(factsOf(changes))).toBe(expected);
+});
+
+test('a check that needs the price is neither passed nor failed without one', () => {
+  const unknown = verdicts(factsOf({ content: priced(null) })).filter(({ verdict }) => verdict === 'unknown');
+  expect(unknown.map(({ reason }) => reason)).toEqual([
+    'not_enough_value_in_subsidy',
+    'policy_spend_limit_reached',
+    'learner_max_spend_reached',
+  ]);
 });
 
 test('every check says what it looked at', () => {

@@ -15,6 +15,9 @@ export interface Facts {
     readonly spentCents: number;
     readonly perLearnerEnrollmentLimit: number | null;
     readonly perLearnerSpendLimitCents: number | null;
+    readonly accessMethod: string;
+    /** Browse & Request is on when there is one. */
+    readonly learnerCreditRequestConfigUuid: string | null;
   };
   /** Groups that the policy is limited to; empty is everybody. */
   readonly policyGroups: readonly (string | null)[];
@@ -31,6 +34,8 @@ export interface Facts {
 
 export interface Check {
   readonly reason: string;
+  /** Cannot be judged without one. */
+  readonly needsPrice?: true;
   readonly fails: (facts: Facts) => boolean;
   /** What the check looked at, for the people who must explain its verdict. */
   readonly inputs: (facts: Facts) => Readonly<Record<string, unknown>>;
@@ -85,6 +90,7 @@ export const checks = [
   },
   {
     reason: 'not_enough_value_in_subsidy',
+    needsPrice: true,
     fails: (facts) => (facts.subsidy?.balanceCents ?? 0) < priceOf(facts),
     inputs: (facts) => ({
       balanceCents: facts.subsidy?.balanceCents ?? null,
@@ -93,6 +99,7 @@ export const checks = [
   },
   {
     reason: 'policy_spend_limit_reached',
+    needsPrice: true,
     fails: (facts) => exceeds(facts.policy.spendLimitCents, facts.policy.spentCents, priceOf(facts)),
     inputs: (facts) => ({
       spendLimitCents: facts.policy.spendLimitCents,
@@ -111,8 +118,13 @@ export const checks = [
   },
   {
     reason: 'learner_max_spend_reached',
-    fails: (facts) => exceeds(facts.policy.perLearnerSpendLimitCents, facts.learnerSpentCents, priceOf(facts)),
+    needsPrice: true,
+    // With Browse & Request the approved request is the limit (R-POL-19).
+    fails: (facts) =>
+      facts.policy.learnerCreditRequestConfigUuid === null &&
+      exceeds(facts.policy.perLearnerSpendLimitCents, facts.learnerSpentCents, priceOf(facts)),
     inputs: (facts) => ({
+      browseAndRequest: facts.policy.learnerCreditRequestConfigUuid !== null,
       limitCents: facts.policy.perLearnerSpendLimitCents,
       spentCents: facts.learnerSpentCents,
       priceCents: facts.content?.priceCents ?? null,
@@ -120,16 +132,51 @@ export const checks = [
   },
   {
     reason: 'reason_learner_not_assigned_content',
-    fails: ({ policy }) => policy.policyType === 'AssignedLearnerCreditAccessPolicy',
-    inputs: ({ policy }) => ({ policyType: policy.policyType, assignment: null }),
+    fails: ({ policy }) => needsAssignment(policy),
+    inputs: ({ policy }) => ({
+      policyType: policy.policyType,
+      browseAndRequest: policy.learnerCreditRequestConfigUuid !== null,
+      assignment: null,
+    }),
+  },
+  {
+    // Ours: such a policy was redeemable until somebody redeemed (R-RED-21).
+    reason: 'access_by_request_only',
+    fails: ({ policy }) => policy.accessMethod === 'request',
+    inputs: ({ policy }) => ({ accessMethod: policy.accessMethod }),
   },
 ] as const satisfies readonly Check[];
 
+function needsAssignment({ policyType, learnerCreditRequestConfigUuid }: Facts['policy']): boolean {
+  if (policyType === 'AssignedLearnerCreditAccessPolicy') return true;
+  return policyType === 'PerLearnerSpendCreditAccessPolicy' && learnerCreditRequestConfigUuid !== null;
+}
+
 export type Reason = (typeof checks)[number]['reason'];
 
-/** The first check that fails decides; null means redeemable. */
-export const refusal = (facts: Facts): Reason | null => checks.find((check) => check.fails(facts))?.reason ?? null;
+/** No reason for the learner, but an answer: what comes before the price has passed, and there is no price. */
+export const PRICE_UNKNOWN = 'price_unknown';
 
-/** A price is needed once everything cheaper has passed; content without one cannot be judged. */
-export const lacksPrice = (facts: Facts): boolean =>
-  facts.inCatalog && facts.content !== null && facts.content.priceCents === null;
+type Verdict = 'passed' | 'failed' | 'unknown';
+
+const verdictOf = (check: Check, facts: Facts): Verdict => {
+  if (check.needsPrice && (facts.content?.priceCents ?? null) === null) return 'unknown';
+  return check.fails(facts) ? 'failed' : 'passed';
+};
+
+/** The first check that fails, or cannot be judged, decides; null means redeemable. */
+export function refusal(facts: Facts): Reason | typeof PRICE_UNKNOWN | null {
+  for (const check of checks) {
+    const verdict = verdictOf(check, facts);
+    if (verdict !== 'passed') return verdict === 'failed' ? check.reason : PRICE_UNKNOWN;
+  }
+  return null;
+}
+
+/** Every check with what it looked at, for the people who must explain an answer. */
+export const verdicts = (facts: Facts) =>
+  checks.map((check) => ({
+    reason: check.reason,
+    verdict: verdictOf(check, facts),
+    inputs: check.inputs(facts),
+  }));

@@ -20,8 +20,8 @@ import * as contract from './contract.ts';
 import { factsFor, type LearnerFacts, learnerFacts } from './facts.ts';
 import { endedAttempts, redemptionKey } from './idempotency.ts';
 import { contactsOf, reasonObject } from './reasons.ts';
-import { checks, type Facts, lacksPrice, type Reason, refusal } from './rules.ts';
-import { awaitEnd, finish, reserve } from './spend.ts';
+import { type Facts, PRICE_UNKNOWN, type Reason, refusal, verdicts } from './rules.ts';
+import { awaitEnd, type Finished, finish, reserve } from './spend.ts';
 import * as store from './store.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
@@ -51,25 +51,33 @@ export async function spendThrough(
   request: SpendRequest,
 ): Promise<TransactionView> {
   const { lmsUserId, contentKey } = request;
-  const known = await learnerFacts(deps, policy.enterpriseCustomerUuid, lmsUserId, [policy], [contentKey]);
+  const key = { subsidyUuid: policy.subsidyUuid, lmsUserId, contentKey };
+  const [known, inFlight] = await Promise.all([
+    learnerFacts(deps, policy.enterpriseCustomerUuid, lmsUserId, [policy], [contentKey]),
+    store.findStanding(deps.db, key),
+  ]);
   const standing = known.transactions.find(isStanding);
   if (standing) return viewOfTransaction(standing, deps.settings);
-  const key = { subsidyUuid: policy.subsidyUuid, lmsUserId, contentKey };
-  const inFlight = await store.findStanding(deps.db, key);
   if (inFlight) return resultOf(deps, inFlight.spend.uuid);
 
-  const facts = await factsFor(deps, policy, contentKey, known, { skipsDeadline: request.skipsDeadline ?? false });
+  const options = { skipsDeadline: request.skipsDeadline ?? false };
+  const facts = await factsFor(deps, policy, contentKey, known, options);
   const reason = refusal(facts);
-  if (reason) throw await refused(deps, actor, policy, reason);
-  if (lacksPrice(facts)) throw priceUnknown(contentKey);
+  if (reason) throw await refused(deps, actor, policy, reason, contentKey);
 
   const spend = intentOf(policy, request, facts, known);
   const reservation = await reserve(deps, spend);
   if (reservation.reserved) {
-    await orPending(spend.uuid, finish(deps, spend));
-    return resultOf(deps, spend.uuid);
+    const end = await orPending(spend.uuid, finish(deps, spend));
+    return end ? replyTo(deps, end) : resultOf(deps, spend.uuid);
   }
-  if (reservation.reason !== 'already_redeemed') throw await refused(deps, actor, policy, reservation.reason);
+  if (reservation.reason !== 'already_redeemed') {
+    // Others were faster, and the reservation stopped at the first limit; fresh numbers say what the learner is told.
+    const reread = await findPolicy(deps.db, policy.uuid);
+    const fresh = await learnerFacts(deps, policy.enterpriseCustomerUuid, lmsUserId, [policy], [contentKey]);
+    const now = refusal(await factsFor(deps, reread ?? policy, contentKey, fresh, options));
+    throw await refused(deps, actor, policy, now ?? reservation.reason, contentKey);
+  }
   const other = await store.findStanding(deps.db, key);
   // The other request ended in a refusal in the meantime: this one may try on its own.
   return other ? resultOf(deps, other.spend.uuid) : spendThrough(deps, actor, policy, request);
@@ -108,10 +116,12 @@ function intentOf(policy: PolicyRow, request: SpendRequest, facts: Facts, known:
       title: facts.content?.title ?? null,
       courseRunStartDate: facts.content?.courseRunStartDate?.toISOString() ?? null,
     },
+    created: facts.now,
   };
 }
 
-async function refused(deps: Deps, actor: Actor, policy: PolicyRow, reason: string) {
+async function refused(deps: Deps, actor: Actor, policy: PolicyRow, reason: string, contentKey: string) {
+  if (reason === PRICE_UNKNOWN) return priceUnknown(contentKey);
   const contacts = await contactsOf(deps, actor, policy.enterpriseCustomerUuid);
   return contract.notRedeemable({ reasons: [reasonObject(reason, [policy.uuid], contacts)] });
 }
@@ -143,12 +153,21 @@ async function resultOf(deps: Deps, redemptionUuid: string): Promise<Transaction
   );
   const made = transactions.find(({ uuid }) => uuid === redemption.transactionUuid);
   if (made) return viewOfTransaction(made, deps.settings);
-  throw contract.spendRefused({
-    reason: redemption.errorCode ?? 'transaction_creation_error',
+  throw spendRefused(redemption.errorCode);
+}
+
+/** The end that this request brought about itself. */
+function replyTo(deps: Deps, { settlement, transaction }: Finished): TransactionView {
+  if (transaction?.state === 'committed') return viewOfTransaction(transaction, deps.settings);
+  throw spendRefused(settlement.outcome === 'refused' ? settlement.code : null);
+}
+
+const spendRefused = (code: string | null) =>
+  contract.spendRefused({
+    reason: code ?? 'transaction_creation_error',
     detail: 'Subsidy Transaction API error: The learner could not be enrolled.',
     subsidyStatusCode: '422',
   });
-}
 
 /** The caller, or for staff the learner that they ask about. */
 function learnerOf(actor: Actor, asked: number | undefined): number {
@@ -242,8 +261,8 @@ async function resolve(deps: Deps, { policies, contentKey, known }: Question) {
     policies.map(async (policy) => ({ policy, facts: await factsFor(deps, policy, contentKey, known) })),
   );
   for (const { policy, facts } of all) {
-    if (lacksPrice(facts)) throw priceUnknown(contentKey);
     const reason = refusal(facts);
+    if (reason === PRICE_UNKNOWN) throw priceUnknown(contentKey);
     if (reason === null) return { policy, refusals: new Map<Reason, string[]>() };
     const others = refusals.get(reason);
     if (others) others.push(policy.uuid);
@@ -350,7 +369,8 @@ function hasCredit(policy: PolicyRow, known: LearnerFacts): boolean {
   if (policy.spendLimitCents !== null && policy.spentCents >= policy.spendLimitCents) return false;
   if (policy.policyType === 'AssignedLearnerCreditAccessPolicy') return false;
   const remaining = remainingPerUser(policy, known);
-  return remaining === null || remaining > 0;
+  // What is used up can still be asked for.
+  return remaining === null || remaining > 0 || (policy.learnerCreditRequestConfigUuid !== null && remaining === 0);
 }
 
 /** R-RED-42: redemptions for enrollment limits, cents for spend limits, null without a limit. */
@@ -375,10 +395,6 @@ export async function explain(
     redeemable: reason === null,
     alreadyRedeemed: known.transactions.some(isStanding),
     reason,
-    checks: checks.map((check) => ({
-      reason: check.reason,
-      verdict: check.fails(facts) ? ('failed' as const) : ('passed' as const),
-      inputs: check.inputs(facts),
-    })),
+    checks: verdicts(facts),
   };
 }

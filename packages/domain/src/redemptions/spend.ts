@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { appendToOutbox, isUniqueViolation, transaction } from '@enterprise-access/db';
 import type { Runtime } from '../kernel/runtime.ts';
-import { type BudgetRefusal, giveBack, take } from '../policies/index.ts';
+import { type BudgetRefusal, giveBackBudget, giveBackShare, takeBudget, takeShare } from '../policies/index.ts';
 import { UpstreamFailure } from '../upstreams/http.ts';
-import type { Spend } from '../upstreams/ledger.ts';
+import type { LedgerTransaction, Settlement, Spend } from '../upstreams/ledger.ts';
 import { subsidyRedeemed } from './events.ts';
 import * as store from './store.ts';
 
@@ -22,18 +22,16 @@ export type Reservation =
   | { readonly reserved: true }
   | { readonly reserved: false; readonly reason: ReservationRefused['reason'] | 'already_redeemed' };
 
-/**
- * Step 1: takes the price from the policy, the learner's share and the ledger, and stores the intent, all or nothing.
- * Every caller takes the rows in this order, so that they queue instead of deadlocking.
- */
+/** Step 1: stores the intent and takes its price from the learner's share, the ledger and the policy, all or nothing. */
 export async function reserve(deps: Deps, spend: Spend): Promise<Reservation> {
-  const now = deps.clock();
   try {
     await transaction(deps.db, async (trx) => {
-      const overLimit = await take(trx, spend);
-      if (overLimit) throw new ReservationRefused(overLimit);
-      if (await deps.ledger.hold(trx, spend, now)) throw new ReservationRefused('not_enough_value_in_subsidy');
-      await store.insert(trx, spend, now);
+      await store.insert(trx, spend);
+      const overShare = await takeShare(trx, spend);
+      if (overShare) throw new ReservationRefused(overShare);
+      if (await deps.ledger.hold(trx, spend)) throw new ReservationRefused('not_enough_value_in_subsidy');
+      const overBudget = await takeBudget(trx, spend);
+      if (overBudget) throw new ReservationRefused(overBudget);
     });
     return { reserved: true };
   } catch (error) {
@@ -44,14 +42,20 @@ export async function reserve(deps: Deps, spend: Spend): Promise<Reservation> {
   }
 }
 
+/** How a redemption ended, as this process recorded it. */
+export interface Finished {
+  readonly settlement: Settlement;
+  readonly transaction: LedgerTransaction | null;
+}
+
 /**
  * Steps 2 and 3: asks for fulfilment, outside of any transaction, and records how it ended. Safe to repeat and to run
- * from several places at once: the ledger acts once per key, and one of them records. An unanswered call leaves the
- * redemption pending for the next one who finishes it.
+ * from several places at once: the ledger acts once per key, and one of them records; the others get null. An unanswered
+ * call leaves the redemption pending for the next one who finishes it.
  */
-export async function finish(deps: Deps, spend: Spend): Promise<void> {
+export async function finish(deps: Deps, spend: Spend): Promise<Finished | null> {
   const settlement = await deps.ledger.settle(spend);
-  await transaction(deps.db, async (trx) => {
+  return transaction(deps.db, async (trx) => {
     const now = deps.clock();
     const isCommitted = settlement.outcome === 'committed';
     const first = await store.end(trx, spend.uuid, {
@@ -60,10 +64,12 @@ export async function finish(deps: Deps, spend: Spend): Promise<void> {
       errorCode: isCommitted ? null : settlement.code,
       at: now,
     });
-    if (!first) return;
-    if (!isCommitted) await giveBack(trx, spend);
-    await deps.ledger.record(trx, spend, settlement, now);
-    if (isCommitted) await appendToOutbox(trx, now, [subsidyRedeemed(spend)]);
+    if (!first) return null;
+    if (!isCommitted) await giveBackShare(trx, spend);
+    const { transaction: made, events } = await deps.ledger.record(trx, spend, settlement, now);
+    await appendToOutbox(trx, now, isCommitted ? [...events, subsidyRedeemed(spend)] : events);
+    if (!isCommitted) await giveBackBudget(trx, spend);
+    return { settlement, transaction: made };
   });
 }
 

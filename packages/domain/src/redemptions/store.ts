@@ -27,6 +27,7 @@ interface Row {
   content: SpendContent | string;
   transaction_uuid: string | null;
   error_code: string | null;
+  created: Date;
   modified: Date;
 }
 
@@ -44,6 +45,7 @@ const redemptionOf = (row: Row): Redemption => ({
     // MariaDB keeps JSON as text.
     metadata: typeof row.metadata === 'string' ? JSON.parse(row.metadata) : row.metadata,
     content: typeof row.content === 'string' ? JSON.parse(row.content) : row.content,
+    created: row.created,
   },
   state: row.state,
   transactionUuid: row.transaction_uuid,
@@ -51,7 +53,7 @@ const redemptionOf = (row: Row): Redemption => ({
   modified: row.modified,
 });
 
-export async function insert(trx: Transaction, spend: Spend, now: Date): Promise<void> {
+export async function insert(trx: Transaction, spend: Spend): Promise<void> {
   await trx('redemptions').insert({
     uuid: spend.uuid,
     policy_uuid: spend.policyUuid,
@@ -65,8 +67,8 @@ export async function insert(trx: Transaction, spend: Spend, now: Date): Promise
     state: 'pending',
     metadata: spend.metadata && JSON.stringify(spend.metadata),
     content: JSON.stringify(spend.content),
-    created: now,
-    modified: now,
+    created: spend.created,
+    modified: spend.created,
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Transaction as DatabaseTransaction } from '@enterprise-access/db';
+import type { Transaction as DatabaseTransaction, OutboxMessage } from '@enterprise-access/db';
 
 /** The store of value that policies draw on, ours or the enterprise-subsidy service. */
 export interface Subsidy {
@@ -58,6 +58,8 @@ export interface Spend {
   readonly requestedPriceCents: number | null;
   readonly metadata: Readonly<Record<string, unknown>> | null;
   readonly content: SpendContent;
+  /** When the intent was stored. */
+  readonly created: Date;
 }
 
 /** Snapshot of the learner and the course at the time of the spend (R-LED-15). */
@@ -79,6 +81,14 @@ export type Settlement =
     }
   | { readonly outcome: 'refused'; readonly code: string; readonly detail: string; readonly status: number };
 
+/** The end of a spend as the ledger stored it. */
+export interface Recorded {
+  /** Null when the ledger keeps none for a spend that it refused. */
+  readonly transaction: LedgerTransaction | null;
+  /** To be told to others, with what the caller has to tell. */
+  readonly events: readonly OutboxMessage[];
+}
+
 export interface DepositRequest {
   readonly subsidyUuid: string;
   readonly quantityCents: number;
@@ -99,11 +109,11 @@ export interface Ledger {
     readonly contentKeys: readonly string[];
   }): Promise<LedgerTransaction[]>;
   /** Takes the price; null is success, otherwise what stands against it. */
-  hold(trx: DatabaseTransaction, spend: Spend, now: Date): Promise<'insufficient' | 'already_redeemed' | null>;
+  hold(trx: DatabaseTransaction, spend: Spend): Promise<'insufficient' | null>;
   /** Safe to repeat under the spend's key. */
   settle(spend: Spend): Promise<Settlement>;
-  /** Stores the end of the spend; false when somebody else already did. */
-  record(trx: DatabaseTransaction, spend: Spend, settlement: Settlement, now: Date): Promise<void>;
+  /** Stores the end of the spend. */
+  record(trx: DatabaseTransaction, spend: Spend, settlement: Settlement, now: Date): Promise<Recorded>;
   /** Adds value once per key. A refusal is a `LedgerRefusal`. */
   deposit(request: DepositRequest): Promise<void>;
   /** Standing enrolments per learner paid through a policy. */
