@@ -14,7 +14,7 @@ type ByUuid = { Params: { uuid: string } };
 type ById = { Params: { id: string } };
 type ByCustomer = { Params: { customer: string; id: string } };
 
-/** enterprise-catalog: CAT-01 to 04, 08 and 09. */
+/** enterprise-catalog: CAT-01 to 04 and 07 to 09. */
 export function catalogRoutes(app: FastifyInstance, state: SandboxState): void {
   const catalogOf = (uuid: string): Catalog => {
     const catalog = state.content.catalogs.get(uuid);
@@ -77,6 +77,11 @@ export function catalogRoutes(app: FastifyInstance, state: SandboxState): void {
       }
     });
   }
+
+  app.get<ByUuid>('/api/v1/enterprise-catalogs/:uuid', (request, reply) => {
+    const { uuid, title, customerUuid } = catalogOf(request.params.uuid);
+    reply.send({ uuid, title, enterprise_customer: customerUuid });
+  });
 
   app.get('/api/v1/content-metadata/', (request, reply) => {
     const query = queryOf(request);

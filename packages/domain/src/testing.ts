@@ -14,6 +14,8 @@ export interface World {
   readonly learners: Map<string, Learner>;
   /** By content key. */
   readonly contents: Map<string, Content>;
+  /** Customer by catalog. */
+  readonly catalogs: Map<string, string>;
   readonly enrollments: Map<string, string>;
   now: Date;
   /** Stands in the way of enrolments, to try what happens when the LMS does not play along. */
@@ -39,6 +41,7 @@ export const emptyWorld = (): World => ({
   customers: new Map(),
   learners: new Map(),
   contents: new Map(),
+  catalogs: new Map(),
   enrollments: new Map(),
   now: new Date('2026-06-01T12:00:00.000Z'),
   enrollmentFault: null,
@@ -62,6 +65,7 @@ const lmsOf = (world: World): Lms => ({
 const catalogOf = (world: World): Catalog => ({
   contains: async (_catalog, contentKey) => world.contents.has(contentKey),
   content: async (_customer, contentKey) => world.contents.get(contentKey) ?? null,
+  customerOf: async (catalog) => world.catalogs.get(catalog) ?? null,
   async listPrice(contentKey) {
     const cents = world.contents.get(contentKey)?.priceCents;
     return cents === undefined ? null : { price: cents === null ? null : { usd: cents / 100, usdCents: cents } };

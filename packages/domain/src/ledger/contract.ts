@@ -232,6 +232,43 @@ export const listTransactions = defineContract({
   errors: [],
 });
 
+export const listTransactionsV1 = defineContract({
+  summary: 'Transactions of a subsidy, newest first; the first version of `ledger.listTransactions`.',
+  kind: 'query',
+  permission: 'subsidy.can_read_all_transactions',
+  context: { from: 'subsidy', field: 'subsidyUuid' },
+  rest: { method: 'GET', path: '/api/v1/transactions/' },
+  input: z.object({
+    subsidyUuid: subsidyUuid(),
+    lmsUserId: lmsUserId().optional().describe('Only this learner.'),
+    ...filters,
+    ...pages,
+  }),
+  output: pageOutput(transactionView),
+  errors: [],
+});
+
+const purchase = {
+  lmsUserId: lmsUserId().describe('Learner who will be enrolled.'),
+  contentKey: courseRunKey().describe('Course run.'),
+  subsidyAccessPolicyUuid: uuid().describe('Policy whose budget the price counts in.'),
+  metadata: metadata().default(null).describe('Kept with the transaction.'),
+  idempotencyKey: idempotencyKey().default(null).describe('A second spend under this key is the first one.'),
+};
+const purchased = z.object({
+  transaction: transactionView,
+  created: z.boolean().describe('False when the redemption was there already.'),
+});
+const purchaseErrors = [
+  errors.inactiveSubsidy,
+  errors.enrollmentRefused,
+  errors.contentNotFound,
+  errors.invalidRequestedPrice,
+  errors.transactionNotCreated,
+  errors.policyLimitReached,
+  errors.transactionPending,
+] as const;
+
 export const createTransaction = defineContract({
   summary: 'Spend from a subsidy on one course run for one learner, or find the redemption that stands already.',
   kind: 'mutation',
@@ -241,11 +278,7 @@ export const createTransaction = defineContract({
   rest: { method: 'POST', path: '/api/v2/subsidies/{uuid}/admin/transactions/', status: 201 },
   input: z.object({
     uuid: subsidyUuid(),
-    lmsUserId: lmsUserId().describe('Learner who will be enrolled.'),
-    contentKey: courseRunKey().describe('Course run.'),
-    subsidyAccessPolicyUuid: uuid().describe('Policy whose budget the price counts in.'),
-    metadata: metadata().default(null).describe('Kept with the transaction.'),
-    idempotencyKey: idempotencyKey().default(null).describe('A second spend under this key is the first one.'),
+    ...purchase,
     requestedPriceCents: z
       .int()
       .min(0)
@@ -254,19 +287,19 @@ export const createTransaction = defineContract({
       .default(null)
       .describe('US cents, near the canonical price; null and 0 are the canonical price.'),
   }),
-  output: z.object({
-    transaction: transactionView,
-    created: z.boolean().describe('False when the redemption was there already.'),
-  }),
-  errors: [
-    errors.inactiveSubsidy,
-    errors.enrollmentRefused,
-    errors.contentNotFound,
-    errors.invalidRequestedPrice,
-    errors.transactionNotCreated,
-    errors.policyLimitReached,
-    errors.transactionPending,
-  ],
+  output: purchased,
+  errors: purchaseErrors,
+});
+
+export const createTransactionV1 = defineContract({
+  summary: 'Spend from a subsidy; the first version of `ledger.createTransaction`, always at the canonical price.',
+  kind: 'mutation',
+  permission: 'subsidy.can_create_transactions',
+  context: { from: 'subsidy', field: 'subsidyUuid' },
+  rest: { method: 'POST', path: '/api/v1/transactions/', status: 201 },
+  input: z.object({ subsidyUuid: subsidyUuid(), ...purchase }),
+  output: purchased,
+  errors: purchaseErrors,
 });
 
 export const createDeposit = defineContract({

@@ -47,6 +47,15 @@ const coded = (of: Contract): Record<string, LegacyError> =>
     ]),
   );
 
+/** The first version of spending says what went wrong under one capital name. */
+const sentences = (of: Contract): Record<string, LegacyError> =>
+  Object.fromEntries(
+    of.errors.map(({ code }) => [
+      code,
+      { body: z.object({ Error: z.string() }), encode: (_details: never, message: string) => ({ Error: message }) },
+    ]),
+  );
+
 const phrases = { not_authenticated: 'Unauthorized', permission_denied: 'Forbidden', not_found: 'Not Found' };
 
 /** The first version of the subsidy routes says everything twice. */
@@ -104,6 +113,20 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
         return { ...envelope, aggregates };
       },
     }),
+  },
+  listTransactionsV1: {
+    reply: legacyReply(contract.listTransactionsV1, {
+      body: pageEnvelope(transactionBody),
+      encode: (page, request) => encodePage(page, request, encodeTransaction),
+    }),
+  },
+  createTransactionV1: {
+    reply: legacyReply(contract.createTransactionV1, {
+      body: transactionBody,
+      encode: (output) => encodeTransaction(output.transaction),
+      ...createdOrFound,
+    }),
+    errors: sentences(contract.createTransactionV1),
   },
   createTransaction: {
     reply: legacyReply(contract.createTransaction, {

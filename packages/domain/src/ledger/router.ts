@@ -35,6 +35,14 @@ export const ledger = router({
   listTransactions: procedure(contract.listTransactions).query(({ ctx, input }) =>
     service.listTransactions(ctx.runtime, input),
   ),
+  /** Transactions of a subsidy, first version. */
+  listTransactionsV1: procedure(contract.listTransactionsV1).query(({ ctx, input: { subsidyUuid, ...input } }) =>
+    service.listTransactions(ctx.runtime, { ...input, uuid: subsidyUuid, includeAggregates: false }),
+  ),
+  /** Spend from a subsidy, first version. */
+  createTransactionV1: procedure(contract.createTransactionV1).mutation(({ ctx, input: { subsidyUuid, ...input } }) =>
+    createTransaction(ctx.runtime, { ...input, uuid: subsidyUuid, requestedPriceCents: null }),
+  ),
   /** Spend from a subsidy on one course run for one learner. */
   createTransaction: procedure(contract.createTransaction).mutation(({ ctx, input }) =>
     createTransaction(ctx.runtime, input),

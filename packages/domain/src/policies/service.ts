@@ -13,7 +13,7 @@ import { brokenConstraints, ceilingApplies, ceilingMessage, endOfDayIn, retiredA
 import * as store from './store.ts';
 import { viewsOf } from './view.ts';
 
-type Deps = Pick<Runtime, 'db' | 'clock' | 'ledger' | 'settings'>;
+type Deps = Pick<Runtime, 'db' | 'clock' | 'ledger' | 'catalog' | 'settings'>;
 type PolicyRow = store.PolicyRow;
 
 const NO_POLICY = 'No SubsidyAccessPolicy matches the given query.';
@@ -67,7 +67,8 @@ export async function create(deps: Deps, actor: Actor, input: Input<typeof contr
     modified: now,
   } as PolicyRow;
   assertTypeConstraints(row);
-  const depositsCents = await depositsOf(deps, row.subsidyUuid);
+  const depositsCents = await depositsOf(deps, row);
+  await assertCatalog(deps, row);
   const result = await transaction(deps.db, async (trx) => {
     await store.holdCeiling(trx, row.subsidyUuid);
     const existing = await store.PolicyRow.query(trx)
@@ -133,8 +134,10 @@ async function change(
   const known = await store.find(deps.db, uuid);
   if (!known) throw policyNotFound();
   const now = deps.clock();
-  const subsidyUuid = changesOf(known)?.subsidyUuid ?? known.subsidyUuid;
-  const depositsCents = await depositsOf(deps, subsidyUuid);
+  const asked = { ...known, ...changesOf(known) } as PolicyRow;
+  const { subsidyUuid } = asked;
+  const depositsCents = await depositsOf(deps, asked);
+  if (asked.catalogUuid !== known.catalogUuid) await assertCatalog(deps, asked);
   const row = await transaction(deps.db, async (trx) => {
     await store.holdCeiling(trx, subsidyUuid);
     const before = await store.findForUpdate(trx, uuid);
@@ -203,9 +206,21 @@ async function assertCeiling(
   });
 }
 
-async function depositsOf(deps: Pick<Runtime, 'ledger'>, subsidyUuid: string): Promise<number> {
-  const subsidies = await orUnavailable(deps.ledger.subsidies([subsidyUuid]));
-  return subsidies.get(subsidyUuid)?.depositsCents ?? 0;
+/** What was ever deposited in the policy's subsidy, which must not be another customer's. */
+async function depositsOf(deps: Pick<Runtime, 'ledger'>, row: PolicyRow): Promise<number> {
+  const subsidy = (await orUnavailable(deps.ledger.subsidies([row.subsidyUuid]))).get(row.subsidyUuid);
+  assertOwn('subsidy_uuid', row, subsidy?.enterpriseCustomerUuid ?? null);
+  return subsidy?.depositsCents ?? 0;
+}
+
+async function assertCatalog(deps: Pick<Runtime, 'catalog'>, row: PolicyRow): Promise<void> {
+  assertOwn('catalog_uuid', row, await orUnavailable(deps.catalog.customerOf(row.catalogUuid)));
+}
+
+/** What its service does not know yet may come; until then nothing can be redeemed through the policy. */
+function assertOwn(field: string, row: PolicyRow, customerUuid: string | null): void {
+  if (customerUuid === null || customerUuid === row.enterpriseCustomerUuid) return;
+  throw invalidInput({ fields: { [field]: ['This belongs to another enterprise customer.'] } });
 }
 
 /**

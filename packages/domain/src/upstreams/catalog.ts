@@ -30,6 +30,8 @@ export interface Catalog {
   contains(catalogUuid: string, contentKey: string): Promise<boolean>;
   /** The content as this customer sees it, or null when none of its catalogs has it. */
   content(customerUuid: string, contentKey: string): Promise<Content | null>;
+  /** Customer that a catalog belongs to; null when the service does not know the catalog. */
+  customerOf(catalogUuid: string): Promise<string | null>;
   /** Price whatever the catalog: null content when nobody knows the key, null price when it has none. */
   listPrice(contentKey: string): Promise<{ readonly price: ListPrice | null } | null>;
 }
@@ -153,6 +155,17 @@ export function httpCatalog(call: Upstream, cache: Cache): Catalog {
             }),
           );
           return found && contentOf(found, contentKey);
+        },
+      ),
+
+    customerOf: (catalogUuid) =>
+      cache.wrap(
+        `catalog:customer:1:${catalogUuid}`,
+        (found) => (found ? HIT_MS : MISS_MS),
+        async () => {
+          const path = `/api/v1/enterprise-catalogs/${catalogUuid}`;
+          const found = await orNull(call({ path, reply: z.object({ enterprise_customer: z.string() }) }));
+          return found?.enterprise_customer.toLowerCase() ?? null;
         },
       ),
 
