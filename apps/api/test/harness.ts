@@ -56,6 +56,8 @@ export async function startApp(dialect: Dialect, options: { poolSize?: number; e
     admins: [{ email: 'admin@demo.example', lmsUserId: 900 }],
   });
   world.contents.set(run, contentWith({}));
+  world.catalogs.set(demonstration.catalog, demonstration.customer);
+  world.catalogs.set(demonstration.otherCatalog, demonstration.otherCustomer);
   const runtime = testRuntime(db, world);
   const app = await buildApp({ env: testEnvironment(options.env), runtime });
   const call = async (
