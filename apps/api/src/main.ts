@@ -1,15 +1,15 @@
 import { migrate } from '@enterprise-access/db';
+import { buildRuntime, EnvironmentError, loggerOptions } from '@enterprise-access/platform';
 import { pino } from 'pino';
-import { buildApp, loggerOptions } from './app.ts';
-import { EnvironmentError, readEnvironment } from './env.ts';
-import { buildRuntime } from './runtime.ts';
+import { buildApp } from './app.ts';
+import { readEnvironment } from './env.ts';
 
 const DRAIN_MS = 30_000;
 
 async function main(): Promise<void> {
   const env = readEnvironment(process.env);
   const logger = pino(loggerOptions(env.LOG_LEVEL));
-  const runtime = buildRuntime(env, logger);
+  const runtime = buildRuntime(env, logger, `http://${env.HOST}:${env.PORT}`);
   let isAccepting = true;
   // Several processes may start at once: the migrations wait for each other.
   if (env.NODE_ENV !== 'production') await migrate(runtime.db);

@@ -45,27 +45,6 @@ describe.each(dialects)('bad input on %s', (dialect) => {
     const [method = 'GET'] = methodsOf(operation);
     const unwritten = async () => expect(await rowCounts(world)).toEqual(before);
 
-    test.runIf(method !== 'GET')('refuses bodies that are not JSON objects', async () => {
-      const { url } = sample();
-      for (const body of EVIL_BODIES) expect((await send(world, method, url, body)).status, body).toBe(400);
-      for (const body of ['[]', '[{}]', '"text"', '12', 'true']) {
-        expect(await send(world, method, url, body), body).toMatchObject({
-          status: 400,
-          body: JSON.stringify({ non_field_errors: ['Invalid data. Expected a dictionary.'] }),
-        });
-      }
-      await unwritten();
-    });
-
-    test.runIf(method !== 'GET')('refuses bodies of another type or beyond the limit', async () => {
-      const { url } = sample();
-      for (const type of ['text/plain', 'application/xml', 'application/x-www-form-urlencoded']) {
-        expect((await send(world, method, url, 'a=1', type)).status, type).toBe(415);
-      }
-      expect((await send(world, method, url, JSON.stringify({ a: 'x'.repeat(1_100_000) }))).status).toBe(413);
-      await unwritten();
-    });
-
     test('answers other methods with 405 and the ones there are', async () => {
       const { url } = sample();
       const same = operations.filter(
@@ -136,6 +115,29 @@ describe.each(dialects)('bad input on %s', (dialect) => {
         expect((await send(world, method, url, nested)).status).toBe(400);
       }
       for (const status of statuses) expect(status).toBeLessThan(500);
+      await unwritten();
+    });
+
+    if (method === 'GET') return;
+
+    test('refuses bodies that are not JSON objects', async () => {
+      const { url } = sample();
+      for (const body of EVIL_BODIES) expect((await send(world, method, url, body)).status, body).toBe(400);
+      for (const body of ['[]', '[{}]', '"text"', '12', 'true']) {
+        expect(await send(world, method, url, body), body).toMatchObject({
+          status: 400,
+          body: JSON.stringify({ non_field_errors: ['Invalid data. Expected a dictionary.'] }),
+        });
+      }
+      await unwritten();
+    });
+
+    test('refuses bodies of another type or beyond the limit', async () => {
+      const { url } = sample();
+      for (const type of ['text/plain', 'application/xml', 'application/x-www-form-urlencoded']) {
+        expect((await send(world, method, url, 'a=1', type)).status, type).toBe(415);
+      }
+      expect((await send(world, method, url, JSON.stringify({ a: 'x'.repeat(1_100_000) }))).status).toBe(413);
       await unwritten();
     });
   });

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createTestDatabase } from '@enterprise-access/db/testing';
 import { auditBooks, reconcile } from '@enterprise-access/domain';
+import { buildRuntime } from '@enterprise-access/platform';
 import { startSandbox } from '@enterprise-access/sandbox';
 import { seedDemonstration } from '@enterprise-access/start/demonstration';
 import { describe, expect, inject, test } from 'vitest';
-import { buildRuntime } from '../src/runtime.ts';
 import { demonstration, dialects, learnerToken, run, testEnvironment } from './harness.ts';
 import { redeemAt, startApiProcess } from './processes.ts';
 
@@ -87,7 +87,7 @@ describe.each(dialects)('processes on %s', (dialect) => {
       ENTERPRISE_CATALOG_URL: `${world.sandbox.url}/catalog`,
       OAUTH2_URL: world.sandbox.url,
     });
-    const runtime = buildRuntime(env, silent);
+    const runtime = buildRuntime(env, silent, 'http://access.test');
     const { open } = await reconcile(runtime, { olderThanMs: -60_000 });
     expect(open).toBe(0);
     expect(await auditBooks(world.db)).toEqual([]);

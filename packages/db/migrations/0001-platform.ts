@@ -1,4 +1,5 @@
 import { createTable } from '../src/columns.ts';
+import { OUTBOX_SHARDS } from '../src/outbox.ts';
 import type { Migration } from './migration.ts';
 
 /** Users and stored roles, replies kept for idempotency keys, and the two ends of the message transport. */
@@ -45,17 +46,46 @@ export const platform: Migration = {
       column.code('name', 120).notNullable();
       column.text('message_key', 200).notNullable();
       column.json('payload').notNullable();
+      // W3C trace context of whoever made the change.
+      column.code('trace', 64).nullable();
       column.instant('created').notNullable();
       column.instant('sent').nullable();
-      // The relay reads what is not sent yet, oldest first.
-      table.index(['sent', 'position']);
+      // From the key: messages of one key are in one shard.
+      table.smallint('shard').notNullable();
+      // A relay reads what is not sent yet of a kind and a shard, oldest first.
+      table.index(['kind', 'shard', 'sent', 'position'], 'outbox_unsent');
+      table.index(['sent'], 'outbox_sent');
     });
+    // Whoever holds the row of a lane relays its messages; so one key has one relay at a time.
+    await createTable(db, 'outbox_lanes', (table, column) => {
+      column.code('kind', 8).notNullable();
+      table.smallint('shard').notNullable();
+      table.primary(['kind', 'shard']);
+    });
+    const shards = Array.from({ length: OUTBOX_SHARDS }, (_, shard) => shard);
+    await db('outbox_lanes').insert(['event', 'job'].flatMap((kind) => shards.map((shard) => ({ kind, shard }))));
     await createTable(db, 'inbox', (table, column) => {
       column.code('consumer', 80).notNullable();
       column.text('message_id', 200).notNullable();
       column.instant('received').notNullable();
       table.primary(['consumer', 'message_id']);
       table.index(['received']);
+    });
+    // What long jobs report of themselves, for those who wait for them.
+    await createTable(db, 'job_runs', (table, column) => {
+      column.uuid('uuid').primary();
+      column.code('name', 120).notNullable();
+      column.uuid('enterprise_customer_uuid').nullable();
+      column.code('state').notNullable();
+      table.bigInteger('done').notNullable().defaultTo(0);
+      table.bigInteger('total').nullable();
+      column.json('result').nullable();
+      // A sentence of ours; never what another service said.
+      column.text('error', 500).nullable();
+      column.instant('created').notNullable();
+      column.instant('modified').notNullable();
+      column.instant('finished').nullable();
+      table.index(['finished']);
     });
   },
 };

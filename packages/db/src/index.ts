@@ -10,6 +10,15 @@ export {
   type Transaction,
 } from './knex.ts';
 export { migrate } from './migrate.ts';
-export { appendToOutbox, type OutboxMessage } from './outbox.ts';
+export {
+  appendToOutbox,
+  type Lane,
+  lanesWithMessages,
+  OUTBOX_SHARDS,
+  type OutboxMessage,
+  outboxBacklog,
+  relayLane,
+  type StoredMessage,
+} from './outbox.ts';
 export { isRetryable, isUniqueViolation, transaction } from './transaction.ts';
 export { insertIfAbsent } from './upsert.ts';

@@ -1,27 +1,135 @@
+import { context, propagation } from '@opentelemetry/api';
 import { v7 } from 'uuid';
-import type { Transaction } from './knex.ts';
+import type { Connection, Database, Transaction } from './knex.ts';
 
 /** What must follow a change and may not be lost: an event for other services or a job for the worker. */
 export interface OutboxMessage {
   readonly kind: 'event' | 'job';
   /** Event type or job name. */
   readonly name: string;
-  /** Messages with one key keep their order; an enterprise's messages share one. */
+  /** Messages with one key keep their order. */
   readonly key: string;
   readonly payload: Readonly<Record<string, unknown>>;
+  /** Chosen by callers who tell others about the message; a new one unless given. */
+  readonly uuid?: string;
+}
+
+/** Fixed: a change would move keys between shards while messages are under way. */
+export const OUTBOX_SHARDS = 16;
+
+/** FNV-1a of the key's UTF-16 units; only has to spread well and never change. */
+export function shardOf(key: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < key.length; at += 1) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
+  return (hash >>> 0) % OUTBOX_SHARDS;
+}
+
+/** Trace context of what runs now, so that what follows belongs to the same trace. */
+function currentTrace(): string | null {
+  const carrier: Record<string, string> = {};
+  propagation.inject(context.active(), carrier);
+  return carrier.traceparent ?? null;
 }
 
 /** Stores messages in the transaction of the change that they follow. */
 export async function appendToOutbox(trx: Transaction, now: Date, messages: readonly OutboxMessage[]): Promise<void> {
   if (messages.length === 0) return;
+  const trace = currentTrace();
   await trx('outbox').insert(
     messages.map((message) => ({
-      uuid: v7(),
+      uuid: message.uuid ?? v7(),
       kind: message.kind,
       name: message.name,
       message_key: message.key,
       payload: JSON.stringify(message.payload),
+      trace,
       created: now,
+      shard: shardOf(message.key),
     })),
   );
+}
+
+/** A message as the relay hands it on. */
+export interface StoredMessage {
+  readonly uuid: string;
+  readonly kind: OutboxMessage['kind'];
+  readonly name: string;
+  readonly key: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+  readonly trace: string | null;
+  readonly created: Date;
+}
+
+interface Row {
+  position: number;
+  uuid: string;
+  kind: OutboxMessage['kind'];
+  name: string;
+  message_key: string;
+  payload: Record<string, unknown> | string;
+  trace: string | null;
+  created: Date;
+}
+
+const messageOf = (row: Row): StoredMessage => ({
+  uuid: row.uuid,
+  kind: row.kind,
+  name: row.name,
+  key: row.message_key,
+  // MariaDB keeps JSON as text.
+  payload: typeof row.payload === 'string' ? JSON.parse(row.payload) : row.payload,
+  trace: row.trace,
+  created: row.created,
+});
+
+/** Events and jobs go different ways, and one that is blocked must not hold up the other. */
+export interface Lane {
+  readonly kind: OutboxMessage['kind'];
+  readonly shard: number;
+}
+
+/** Lanes with messages that are not sent yet. */
+export const lanesWithMessages = (db: Connection): Promise<Lane[]> =>
+  db('outbox').whereNull('sent').distinct('kind', 'shard');
+
+/**
+ * Hands the oldest unsent messages of a lane on, in order, and marks them as sent. Nothing is marked when `hand` fails; a
+ * crash between the two repeats messages, which receivers know by their uuid. Returns how many were handed on; zero also
+ * when another relay has the lane.
+ */
+export async function relayLane(
+  db: Database,
+  lane: Lane,
+  limit: number,
+  hand: (messages: readonly StoredMessage[]) => Promise<void>,
+): Promise<number> {
+  return db.transaction(async (trx) => {
+    const held = await trx('outbox_lanes')
+      .where({ ...lane })
+      .forUpdate()
+      .skipLocked()
+      .first('shard');
+    if (!held) return 0;
+    const rows: Row[] = await trx('outbox')
+      .where({ ...lane })
+      .whereNull('sent')
+      .orderBy('position')
+      .limit(limit)
+      .select('position', 'uuid', 'kind', 'name', 'message_key', 'payload', 'trace', 'created');
+    if (rows.length === 0) return 0;
+    await hand(rows.map(messageOf));
+    await trx('outbox')
+      .whereIn(
+        'position',
+        rows.map(({ position }) => position),
+      )
+      .update({ sent: new Date() });
+    return rows.length;
+  });
+}
+
+/** Number of messages that wait, and since when the oldest does. */
+export async function outboxBacklog(db: Connection): Promise<{ waiting: number; oldest: Date | null }> {
+  const [row] = await db('outbox').whereNull('sent').count({ waiting: '*' }).min({ oldest: 'created' });
+  return { waiting: Number(row?.waiting ?? 0), oldest: (row?.oldest as Date | null | undefined) ?? null };
 }

@@ -1,11 +1,14 @@
 export { type AppRouter, appRouter } from './app-router.ts';
 export { type Operation, operations } from './contracts.ts';
+export { jobs } from './job-registry.ts';
 export * from './kernel/actor.ts';
 export { processCache } from './kernel/cache.ts';
 export { type Clock, systemClock } from './kernel/clock.ts';
 export type { Contract } from './kernel/contract.ts';
 export * from './kernel/errors.ts';
 export { newUuid } from './kernel/ids.ts';
+export { defineJob, enqueue, implementJob, type Job, type JobContract, type JobRun } from './kernel/job.ts';
+export { type Attempt, runJob } from './kernel/job-attempt.ts';
 export { grantedTo, type Permission } from './kernel/permissions.ts';
 export { withRequestId } from './kernel/request-scope.ts';
 export { domainErrorOf, INTERNAL_ERROR, type RpcContext } from './kernel/rpc.ts';

@@ -3,3 +3,4 @@ export { legacy } from './legacy.ts';
 export { type ReverseRequest, reverseTransaction } from './reverse.ts';
 export { ledger } from './router.ts';
 export { reconcileTransactions } from './spend.ts';
+export { countUnfinished } from './store.ts';

@@ -244,14 +244,18 @@ export async function pageOfTransactions(
   return { items, count: Number(totals?.count ?? 0), quantityCents: Number(totals?.quantity ?? 0) };
 }
 
+const unfinished = (db: Connection, before: Date) => (query: Knex.QueryBuilder) =>
+  query
+    .whereIn('t.state', ['created', 'pending'])
+    .where('t.modified', '<', before)
+    .whereNotNull('t.lms_user_id')
+    .whereNotExists(db('redemptions').select(db.raw('1')).whereRaw('redemptions.uuid = t.uuid'));
+
 /** Spends outside of any policy of ours that a crash or a silent LMS left open before the given time, oldest first. */
 export const unfinishedBefore = (db: Connection, before: Date, limit: number): Promise<LedgerTransaction[]> =>
-  readTransactions(
-    selectTransactions(db)
-      .whereIn('t.state', ['created', 'pending'])
-      .where('t.modified', '<', before)
-      .whereNotNull('t.lms_user_id')
-      .whereNotExists(db('redemptions').select(db.raw('1')).whereRaw('redemptions.uuid = t.uuid'))
-      .orderBy('t.modified')
-      .limit(limit),
-  );
+  readTransactions(selectTransactions(db).modify(unfinished(db, before)).orderBy('t.modified').limit(limit));
+
+export async function countUnfinished(db: Connection, before: Date): Promise<number> {
+  const row = await db('ledger_transactions as t').modify(unfinished(db, before)).count({ n: '*' }).first();
+  return Number(row?.n ?? 0);
+}

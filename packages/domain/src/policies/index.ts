@@ -9,6 +9,7 @@ export {
   takeShare,
 } from './budget.ts';
 export * as contract from './contract.ts';
+export { countPendingDeposits, resumeDeposits } from './deposits.ts';
 export { legacy } from './legacy.ts';
 export { policies } from './router.ts';
 export { exceeds, isLateRedemptionAllowed, priorityOf } from './rules.ts';

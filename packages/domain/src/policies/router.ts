@@ -1,5 +1,6 @@
 import { procedure, router } from '../kernel/rpc.ts';
 import * as contract from './contract.ts';
+import { deposit } from './deposits.ts';
 import * as service from './service.ts';
 
 export const policies = router({
@@ -17,7 +18,7 @@ export const policies = router({
   ),
   /** Add value to the subsidy of a policy and raise its spend limit. */
   deposit: procedure(contract.deposit).mutation(({ ctx, input }) =>
-    service.deposit(ctx.runtime, ctx.actor, input, ctx.idempotencyKey),
+    deposit(ctx.runtime, ctx.actor, input, ctx.idempotencyKey),
   ),
   /** Let learners redeem after enrollment deadlines for some days. */
   setLateRedemption: procedure(contract.setLateRedemption).mutation(({ ctx, input }) =>

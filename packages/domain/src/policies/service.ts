@@ -6,7 +6,6 @@ import { newUuid } from '../kernel/ids.ts';
 import { type Page, pageNumber, pageOf } from '../kernel/page.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { orUnavailable } from '../upstreams/http.ts';
-import { LedgerRefusal } from '../upstreams/ledger.ts';
 import * as contract from './contract.ts';
 import { policyChanged } from './events.ts';
 import { brokenConstraints, ceilingApplies, ceilingMessage, endOfDayIn, retiredAt } from './rules.ts';
@@ -161,7 +160,7 @@ async function change(
   return view(deps, row);
 }
 
-const remember = (trx: Transaction, row: PolicyRow, record: Change, at: Date) =>
+export const remember = (trx: Transaction, row: PolicyRow, record: Change, at: Date) =>
   appendHistory(trx, 'policies', row, { ...record, at });
 
 const describe = (row: PolicyRow): string => `<${row.policyType} uuid=${row.uuid}>`;
@@ -221,77 +220,4 @@ async function assertCatalog(deps: Pick<Runtime, 'catalog'>, row: PolicyRow): Pr
 function assertOwn(field: string, row: PolicyRow, customerUuid: string | null): void {
   if (customerUuid === null || customerUuid === row.enterpriseCustomerUuid) return;
   throw invalidInput({ fields: { [field]: ['This belongs to another enterprise customer.'] } });
-}
-
-/**
- * Adds value once per key: the intent is stored first, the ledger adds under its key, and then limit and intent are
- * closed together. A repeat after a crash goes on where the first attempt stopped.
- */
-export async function deposit(
-  deps: Deps,
-  actor: Actor,
-  input: Input<typeof contract.deposit>,
-  idempotencyKey: string | null,
-): Promise<contract.Policy> {
-  const row = await store.find(deps.db, input.uuid);
-  if (!row) throw policyNotFound();
-  const key = `policy-deposit-${input.uuid}-${idempotencyKey ?? newUuid()}`;
-  const now = deps.clock();
-  if (key.length > 255)
-    throw invalidInput({ fields: { idempotency_key: ['Ensure this header has no more than 200 characters.'] } });
-  await storeDepositIntent(deps, { key, input, actor, now });
-  try {
-    await orUnavailable(
-      deps.ledger.deposit({
-        subsidyUuid: row.subsidyUuid,
-        quantityCents: input.quantityCents,
-        salesContractReferenceId: input.salesContractReferenceId,
-        idempotencyKey: key,
-      }),
-    );
-  } catch (error) {
-    if (!(error instanceof LedgerRefusal)) throw error;
-    await deps.db('policy_deposits').where({ idempotency_key: key }).update({ state: 'refused', modified: now });
-    throw contract.depositRefused({ reason: error.code }, { cause: error, message: error.message });
-  }
-  await transaction(deps.db, async (trx) => {
-    const closed = await trx('policy_deposits')
-      .where({ idempotency_key: key, state: 'pending' })
-      .update({ state: 'done', modified: now });
-    if (closed === 0) return;
-    const before = await store.findForUpdate(trx, input.uuid);
-    if (!before || before.spendLimitCents === null) return;
-    const after = {
-      ...before,
-      spendLimitCents: before.spendLimitCents + input.quantityCents,
-      modified: now,
-    } as PolicyRow;
-    await store.PolicyRow.query(trx)
-      .findById(input.uuid)
-      .patch({ spendLimitCents: after.spendLimitCents, modified: now });
-    await remember(trx, after, { type: '~', actorUserId: actor.userId, reason: 'Deposit' }, now);
-    await appendToOutbox(trx, now, [policyChanged('updated', after)]);
-  });
-  return get(deps, input.uuid);
-}
-
-async function storeDepositIntent(
-  deps: Deps,
-  intent: { key: string; input: Input<typeof contract.deposit>; actor: Actor; now: Date },
-): Promise<void> {
-  await deps
-    .db('policy_deposits')
-    .insert({
-      uuid: newUuid(),
-      policy_uuid: intent.input.uuid,
-      idempotency_key: intent.key,
-      quantity_cents: intent.input.quantityCents,
-      sales_contract_reference_id: intent.input.salesContractReferenceId,
-      state: 'pending',
-      actor_user_id: intent.actor.userId,
-      created: intent.now,
-      modified: intent.now,
-    })
-    .onConflict()
-    .ignore();
 }

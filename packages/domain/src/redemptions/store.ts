@@ -102,6 +102,15 @@ export const end = async (
     modified: outcome.at,
   })) === 1;
 
+export async function countPendingBefore(db: Connection, before: Date): Promise<number> {
+  const row = await db('redemptions')
+    .where({ state: 'pending' })
+    .where('modified', '<', before)
+    .count({ n: '*' })
+    .first();
+  return Number(row?.n ?? 0);
+}
+
 /** What a crash or a silent service left open before the given time, oldest first. */
 export async function pendingBefore(db: Connection, before: Date, limit: number): Promise<Redemption[]> {
   const rows: Row[] = await db('redemptions')

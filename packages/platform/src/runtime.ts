@@ -12,10 +12,12 @@ import {
   systemClock,
   upstream,
 } from '@enterprise-access/domain';
-import type { Environment } from './env.ts';
+import type { ServiceEnvironment } from './environment.ts';
 
-/** Everything that use cases need, from one environment. */
-export function buildRuntime(env: Environment, log: Log): Runtime & { close(): Promise<void> } {
+export type ServiceRuntime = Runtime & { close(): Promise<void> };
+
+/** Everything that use cases need, from one environment; `localUrl` stands in where no public one is configured. */
+export function buildRuntime(env: ServiceEnvironment, log: Log, localUrl: string): ServiceRuntime {
   const db = connect({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE });
   const cache = processCache();
   const token = serviceToken({
@@ -26,7 +28,7 @@ export function buildRuntime(env: Environment, log: Log): Runtime & { close(): P
   const service = (name: string, baseUrl: string) =>
     upstream({ service: name, baseUrl, token, timeoutMs: env.UPSTREAM_TIMEOUT_MS });
   const lms = httpLms(service('lms', env.LMS_URL), cache);
-  const publicUrl = (env.PUBLIC_URL ?? `http://${env.HOST}:${env.PORT}`).replace(/\/+$/, '');
+  const publicUrl = (env.PUBLIC_URL ?? localUrl).replace(/\/+$/, '');
   return {
     db,
     clock: systemClock,

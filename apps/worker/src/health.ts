@@ -1,0 +1,43 @@
+import type { Database } from '@enterprise-access/db';
+import fastify from 'fastify';
+import type { Registry } from 'prom-client';
+
+export interface HealthOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly db: Database;
+  readonly queuesAnswer: () => Promise<unknown>;
+  readonly registry: Registry;
+  /** False from the moment that the process is asked to stop. */
+  readonly isAccepting: () => boolean;
+}
+
+const CHECK_MS = 2_000;
+
+async function answers(check: () => Promise<unknown>): Promise<boolean> {
+  const timeout = new Promise<boolean>((resolve) => setTimeout(resolve, CHECK_MS, false).unref());
+  const answer = check().then(
+    () => true,
+    () => false,
+  );
+  return Promise.race([answer, timeout]);
+}
+
+/** Liveness, readiness and metrics of the worker. */
+export async function startHealth(options: HealthOptions): Promise<{ url: string; stop(): Promise<void> }> {
+  const app = fastify({ logger: false, forceCloseConnections: true });
+  app.get('/live', async () => ({ status: 'live' }));
+  app.get('/ready', async (_request, reply) => {
+    const [database, queues] = await Promise.all([
+      answers(async () => options.db.raw('select 1')),
+      answers(options.queuesAnswer),
+    ]);
+    const isReady = options.isAccepting() && database && queues;
+    return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not ready', database, queues });
+  });
+  app.get('/metrics', async (_request, reply) =>
+    reply.type(options.registry.contentType).send(await options.registry.metrics()),
+  );
+  const url = await app.listen({ host: options.host, port: options.port });
+  return { url, stop: () => app.close() };
+}

@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Database, type Lane, lanesWithMessages, relayLane, type StoredMessage } from '@enterprise-access/db';
+import type { Log } from '@enterprise-access/domain';
+
+/** Takes messages over, in their order; when it returns they are safe where they belong. Safe to repeat. */
+export type Receiver = (messages: readonly StoredMessage[]) => Promise<void>;
+
+export interface RelayOptions {
+  readonly db: Database;
+  readonly log: Log;
+  readonly receivers: Readonly<Record<Lane['kind'], Receiver>>;
+  /** Pause after a look that found nothing, in milliseconds. */
+  readonly pollMs: number;
+  /** Called with the number of messages and the age of the oldest in milliseconds, after each hand-over. */
+  readonly onRelayed?: (kind: Lane['kind'], count: number, ageMs: number) => void;
+}
+
+const BATCH = 500;
+const LANES_AT_ONCE = 4;
+const LONGEST_PAUSE_MS = 5_000;
+
+/** A lane that failed is left alone for a while, longer each time; the others go on. */
+class Patience {
+  readonly #until = new Map<string, { readonly at: number; readonly pause: number }>();
+
+  isDue(lane: Lane, now: number): boolean {
+    return (this.#until.get(`${lane.kind}:${lane.shard}`)?.at ?? 0) <= now;
+  }
+
+  failed(lane: Lane, now: number): void {
+    const key = `${lane.kind}:${lane.shard}`;
+    const pause = Math.min(LONGEST_PAUSE_MS, (this.#until.get(key)?.pause ?? 50) * 2);
+    this.#until.set(key, { at: now + pause * (0.5 + Math.random() / 2), pause });
+  }
+
+  worked(lane: Lane): void {
+    this.#until.delete(`${lane.kind}:${lane.shard}`);
+  }
+}
+
+/** Moves the outbox on until it is stopped. Any number of relays share the work: a lane has one at a time. */
+export function startRelay(options: RelayOptions): { stop(): Promise<void> } {
+  const { db, log, receivers, pollMs } = options;
+  const stopping = new AbortController();
+  const patience = new Patience();
+
+  async function relay(lane: Lane): Promise<number> {
+    try {
+      const count = await relayLane(db, lane, BATCH, async (messages) => {
+        await receivers[lane.kind](messages);
+        const oldest = messages[0]?.created.getTime() ?? Date.now();
+        options.onRelayed?.(lane.kind, messages.length, Date.now() - oldest);
+      });
+      patience.worked(lane);
+      return count;
+    } catch (error) {
+      patience.failed(lane, Date.now());
+      log.warn({ err: error, lane }, 'messages stay in the outbox for now');
+      return 0;
+    }
+  }
+
+  /** One look at all lanes; the number of messages moved. */
+  async function sweep(): Promise<number> {
+    const now = Date.now();
+    const due = (await lanesWithMessages(db)).filter((lane) => patience.isDue(lane, now));
+    // Relays that look at the same time shall not queue for the same lanes.
+    const lanes = due.sort(() => Math.random() - 0.5);
+    let moved = 0;
+    const loop = async () => {
+      for (let lane = lanes.pop(); lane && !stopping.signal.aborted; lane = lanes.pop()) moved += await relay(lane);
+    };
+    await Promise.all(Array.from({ length: LANES_AT_ONCE }, loop));
+    return moved;
+  }
+
+  async function run(): Promise<void> {
+    for (let pause = pollMs; !stopping.signal.aborted; ) {
+      try {
+        pause = (await sweep()) > 0 ? 0 : pollMs;
+      } catch (error) {
+        pause = Math.min(LONGEST_PAUSE_MS, Math.max(pause, 50) * 2);
+        log.warn({ err: error }, 'the outbox cannot be read');
+      }
+      if (pause > 0) await sleep(pause, undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
+  }
+
+  const running = run();
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import type { Job } from '@enterprise-access/domain';
+import type { PgBoss } from 'pg-boss';
+import type { QueuedJob } from './queues.ts';
+
+export interface Schedule {
+  /** Name of the job. */
+  readonly job: string;
+  /** Minute, hour, day, month, weekday; UTC. */
+  readonly cron: string;
+  readonly payload?: Readonly<Record<string, unknown>>;
+}
+
+/** What happens by itself, and when. Each is also a command: `npm run job -- NAME [--dry-run]`. */
+export const schedules: readonly Schedule[] = [
+  { job: 'redemptions.reconcile', cron: '* * * * *' },
+  { job: 'dead-letters.clear-keys', cron: '* * * * *' },
+  { job: 'books.audit', cron: '17 3 * * *' },
+  { job: 'housekeeping.expire', cron: '41 2 * * *' },
+];
+
+/** Makes the stored schedules those of the table. One job per time, however many workers there are. */
+export async function keepSchedules(boss: PgBoss, jobs: readonly Job[], table = schedules): Promise<void> {
+  const known = new Map(jobs.map((job) => [job.contract.name, job]));
+  for (const { name, key } of await boss.getSchedules()) {
+    if (!table.some(({ job }) => job === name)) await boss.unschedule(name, key);
+  }
+  for (const { job: name, cron, payload = {} } of table) {
+    const job = known.get(name);
+    if (!job) throw new Error(`There is a schedule but no job named ${name}.`);
+    const data: QueuedJob = { payload, trace: null };
+    const key = job.contract.keyOf?.(job.contract.payload.parse(payload));
+    await boss.schedule(name, cron, data, { tz: 'UTC', ...(key === undefined ? {} : { singletonKey: key }) });
+  }
+}

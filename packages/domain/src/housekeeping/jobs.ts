@@ -1,0 +1,73 @@
+import type { Database } from '@enterprise-access/db';
+import { z } from 'zod';
+import { REPLAY_MS } from '../kernel/idempotency.ts';
+import { defineJob, implementJob } from '../kernel/job.ts';
+
+const DAY_MS = 86_400_000;
+const days = (standard: number) => z.int().min(1).max(3_650).default(standard);
+const count = z.int().min(0);
+
+const contract = defineJob({
+  name: 'housekeeping.expire',
+  summary: 'Delete what nobody asks for any more: old replies, sent messages, consumed message ids, reports of jobs.',
+  payload: z.object({
+    outboxDays: days(7).describe('Sent messages are kept for so many days, for those who look into a problem.'),
+    inboxDays: days(30).describe('Longer than any bus keeps messages that it could deliver again.'),
+    jobRunDays: days(30).describe('Reports of finished jobs.'),
+    batch: z.int().min(1).max(100_000).default(5_000).describe('Rows of one statement.'),
+  }),
+  result: z.object({ idempotencyRecords: count, outbox: count, inbox: count, jobRuns: count }),
+  keyOf: () => 'all',
+  retry: { limit: 3, delaySeconds: 60, maximumDelaySeconds: 600 },
+  timeoutSeconds: 3_600,
+});
+
+interface Expiry {
+  readonly table: string;
+  /** The instant that counts; a row without one is not finished and stays. */
+  readonly column: string;
+  readonly before: Date;
+}
+
+const expired = (db: Database, { table, column, before }: Expiry) => db(table).where(column, '<', before);
+
+/** Keys of at most so many rows are read first: deletes with a limit exist on one dialect only. */
+const keyColumns: Readonly<Record<string, readonly string[]>> = {
+  idempotency_records: ['actor', 'operation', 'idempotency_key'],
+  outbox: ['position'],
+  inbox: ['consumer', 'message_id'],
+  job_runs: ['uuid'],
+};
+
+async function expire(db: Database, expiry: Expiry, batch: number, signal: AbortSignal): Promise<number> {
+  const columns = [...(keyColumns[expiry.table] ?? [])];
+  let deleted = 0;
+  for (;;) {
+    signal.throwIfAborted();
+    const keys: Record<string, unknown>[] = await expired(db, expiry).limit(batch).select(columns);
+    if (keys.length === 0) return deleted;
+    deleted += await expired(db, expiry)
+      .whereIn(
+        columns,
+        keys.map((key) => columns.map((column) => key[column]) as never),
+      )
+      .delete();
+  }
+}
+
+export const expireJob = implementJob(contract, async ({ runtime, dryRun, signal }, payload) => {
+  const { db, clock } = runtime;
+  const before = (ms: number) => new Date(clock().getTime() - ms);
+  const expiries = {
+    idempotencyRecords: { table: 'idempotency_records', column: 'created', before: before(REPLAY_MS) },
+    outbox: { table: 'outbox', column: 'sent', before: before(payload.outboxDays * DAY_MS) },
+    inbox: { table: 'inbox', column: 'received', before: before(payload.inboxDays * DAY_MS) },
+    jobRuns: { table: 'job_runs', column: 'finished', before: before(payload.jobRunDays * DAY_MS) },
+  };
+  const done = { idempotencyRecords: 0, outbox: 0, inbox: 0, jobRuns: 0 };
+  for (const [name, expiry] of Object.entries(expiries) as [keyof typeof done, Expiry][]) {
+    if (!dryRun) done[name] = await expire(db, expiry, payload.batch, signal);
+    else done[name] = Number((await expired(db, expiry).count({ n: '*' }).first())?.n ?? 0);
+  }
+  return done;
+});

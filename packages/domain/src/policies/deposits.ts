@@ -1,0 +1,144 @@
+import { appendToOutbox, type Database, transaction } from '@enterprise-access/db';
+import type { Actor } from '../kernel/actor.ts';
+import type { Input } from '../kernel/contract.ts';
+import { invalidInput } from '../kernel/errors.ts';
+import { newUuid } from '../kernel/ids.ts';
+import type { Runtime } from '../kernel/runtime.ts';
+import { orUnavailable, UpstreamFailure } from '../upstreams/http.ts';
+import { LedgerRefusal } from '../upstreams/ledger.ts';
+import * as contract from './contract.ts';
+import { policyChanged } from './events.ts';
+import { get, policyNotFound, remember } from './service.ts';
+import * as store from './store.ts';
+
+type Deps = Pick<Runtime, 'db' | 'clock' | 'ledger' | 'catalog' | 'settings'>;
+
+/** A stored intent to add value. */
+interface Intent {
+  readonly policyUuid: string;
+  readonly key: string;
+  readonly quantityCents: number;
+  readonly salesContractReferenceId: string;
+  readonly actorUserId: number | null;
+}
+
+interface Row {
+  policy_uuid: string;
+  idempotency_key: string;
+  quantity_cents: number;
+  sales_contract_reference_id: string;
+  actor_user_id: number | null;
+}
+
+const LONGEST_KEY = 255;
+
+/**
+ * Adds value once per key: the intent is stored first, the ledger adds under its key, and then limit and intent are
+ * closed together. What a crash leaves open is finished by a repeat under the key, or by `resumeDeposits`.
+ */
+export async function deposit(
+  deps: Deps,
+  actor: Actor,
+  input: Input<typeof contract.deposit>,
+  idempotencyKey: string | null,
+): Promise<contract.Policy> {
+  if (!(await store.find(deps.db, input.uuid))) throw policyNotFound();
+  const key = `policy-deposit-${input.uuid}-${idempotencyKey ?? newUuid()}`;
+  if (key.length > LONGEST_KEY)
+    throw invalidInput({ fields: { idempotency_key: ['Ensure this header has no more than 200 characters.'] } });
+  const { quantityCents, salesContractReferenceId } = input;
+  const intent = { policyUuid: input.uuid, key, quantityCents, salesContractReferenceId, actorUserId: actor.userId };
+  await remembered(deps.db, intent, deps.clock());
+  const refusal = await settle(deps, intent);
+  if (refusal) throw contract.depositRefused({ reason: refusal.code }, { cause: refusal, message: refusal.message });
+  return get(deps, input.uuid);
+}
+
+const remembered = (db: Database, intent: Intent, now: Date) =>
+  db('policy_deposits')
+    .insert({
+      uuid: newUuid(),
+      policy_uuid: intent.policyUuid,
+      idempotency_key: intent.key,
+      quantity_cents: intent.quantityCents,
+      sales_contract_reference_id: intent.salesContractReferenceId,
+      state: 'pending',
+      actor_user_id: intent.actorUserId,
+      created: now,
+      modified: now,
+    })
+    .onConflict()
+    .ignore();
+
+/** Brings an intent to its end, whoever began it; what the ledger refuses is returned. Safe to repeat. */
+async function settle(deps: Deps, intent: Intent): Promise<LedgerRefusal | null> {
+  const row = await store.find(deps.db, intent.policyUuid);
+  if (!row) throw policyNotFound();
+  const { key: idempotencyKey, quantityCents, salesContractReferenceId } = intent;
+  const request = { subsidyUuid: row.subsidyUuid, quantityCents, salesContractReferenceId, idempotencyKey };
+  const now = deps.clock();
+  try {
+    await orUnavailable(deps.ledger.deposit(request));
+  } catch (error) {
+    if (!(error instanceof LedgerRefusal)) throw error;
+    await deps
+      .db('policy_deposits')
+      .where({ idempotency_key: intent.key, state: 'pending' })
+      .update({ state: 'refused', modified: now });
+    return error;
+  }
+  await transaction(deps.db, async (trx) => {
+    const closed = await trx('policy_deposits')
+      .where({ idempotency_key: intent.key, state: 'pending' })
+      .update({ state: 'done', modified: now });
+    if (closed === 0) return;
+    const before = await store.findForUpdate(trx, intent.policyUuid);
+    if (!before || before.spendLimitCents === null) return;
+    const spendLimitCents = before.spendLimitCents + intent.quantityCents;
+    const after = { ...before, spendLimitCents, modified: now } as store.PolicyRow;
+    await store.PolicyRow.query(trx).findById(intent.policyUuid).patch({ spendLimitCents, modified: now });
+    await remember(trx, after, { type: '~', actorUserId: intent.actorUserId, reason: 'Deposit' }, now);
+    await appendToOutbox(trx, now, [policyChanged('updated', after)]);
+  });
+  return null;
+}
+
+/** Finishes deposits that a crash or a silent ledger left open before the given time. */
+export async function resumeDeposits(
+  deps: Deps & Pick<Runtime, 'log'>,
+  options: { before: Date; limit: number },
+): Promise<{ found: number; open: number }> {
+  const rows = await pendingBefore(deps.db, options.before, options.limit);
+  let open = 0;
+  for (const row of rows) {
+    try {
+      await settle(deps, {
+        policyUuid: row.policy_uuid,
+        key: row.idempotency_key,
+        quantityCents: row.quantity_cents,
+        salesContractReferenceId: row.sales_contract_reference_id,
+        actorUserId: row.actor_user_id,
+      });
+    } catch (error) {
+      if (!isSilence(error)) throw error;
+      open += 1;
+      deps.log.warn({ policy: row.policy_uuid, err: error }, 'deposit stays pending');
+    }
+  }
+  return { found: rows.length, open };
+}
+
+const isSilence = (error: unknown): boolean =>
+  error instanceof UpstreamFailure || (error instanceof Error && error.cause instanceof UpstreamFailure);
+
+const pendingBefore = (db: Database, before: Date, limit: number): Promise<Row[]> =>
+  db('policy_deposits').where({ state: 'pending' }).where('modified', '<', before).orderBy('modified').limit(limit);
+
+export const countPendingDeposits = async (db: Database, before: Date): Promise<number> => {
+  const row = await db('policy_deposits')
+    .where({ state: 'pending' })
+    .where('modified', '<', before)
+    .count({ n: '*' })
+    .first();
+  return Number(row?.n ?? 0);
+};

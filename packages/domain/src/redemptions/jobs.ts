@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import { defineJob, implementJob } from '../kernel/job.ts';
+import { countUnfinished, reconcileTransactions } from '../ledger/index.ts';
+import { countPendingDeposits, resumeDeposits } from '../policies/index.ts';
+import { auditBooks } from './audit.ts';
+import { reconcile } from './spend.ts';
+import { countPendingBefore } from './store.ts';
+
+const outcome = z.object({
+  found: z.int().min(0).describe('How many were left pending.'),
+  open: z.int().min(0).describe('How many of them still are, because a service does not answer.'),
+});
+
+const reconcileContract = defineJob({
+  name: 'redemptions.reconcile',
+  summary: 'Finish redemptions, ledger transactions and deposits that a crash or a silent service left pending.',
+  payload: z.object({
+    olderThanSeconds: z.int().min(0).max(86_400).default(60).describe('Younger ones may still be in somebody’s hands.'),
+    limit: z.int().min(1).max(10_000).default(1_000).describe('At most so many of each kind.'),
+  }),
+  result: z.object({ redemptions: outcome, transactions: outcome, deposits: outcome }),
+  keyOf: () => 'all',
+  retry: { limit: 3, delaySeconds: 10, maximumDelaySeconds: 60 },
+  timeoutSeconds: 600,
+});
+
+export const reconcileJob = implementJob(reconcileContract, async ({ runtime, dryRun }, payload) => {
+  const { olderThanSeconds, limit } = payload;
+  const before = new Date(runtime.clock().getTime() - olderThanSeconds * 1_000);
+  if (dryRun) {
+    const counted = async (count: Promise<number>) => {
+      const found = Math.min(limit, await count);
+      return { found, open: found };
+    };
+    return {
+      redemptions: await counted(countPendingBefore(runtime.db, before)),
+      transactions: await counted(countUnfinished(runtime.db, before)),
+      deposits: await counted(countPendingDeposits(runtime.db, before)),
+    };
+  }
+  const options = { olderThanMs: olderThanSeconds * 1_000, limit };
+  return {
+    redemptions: await reconcile(runtime, options),
+    transactions: await reconcileTransactions(runtime, options),
+    deposits: await resumeDeposits(runtime, { before, limit }),
+  };
+});
+
+const auditContract = defineJob({
+  name: 'books.audit',
+  summary: 'Count all budgets, learner shares and ledgers again and report what does not agree. Changes nothing.',
+  payload: z.object({}),
+  result: z.object({ discrepancies: z.int().min(0).describe('Totals that are not what their entries sum up to.') }),
+  keyOf: () => 'all',
+  retry: { limit: 2, delaySeconds: 60, maximumDelaySeconds: 600 },
+  timeoutSeconds: 3_600,
+});
+
+/** Drift is an alarm for people: nobody corrects books on a guess. */
+export const auditJob = implementJob(auditContract, async ({ runtime }) => {
+  const found = await auditBooks(runtime.db);
+  for (const discrepancy of found) runtime.log.error({ discrepancy }, 'the books do not agree');
+  return { discrepancies: found.length };
+});

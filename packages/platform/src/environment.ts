@@ -1,0 +1,69 @@
+import { z } from 'zod';
+
+export const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
+const url = z.url();
+export const integer = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum);
+/** Texts separated by commas. */
+export const list = (standard: string) =>
+  z
+    .string()
+    .default(standard)
+    .transform((text) =>
+      text
+        .split(',')
+        .map((item) => item.trim())
+        .filter(Boolean),
+    );
+
+/** What every process of the service can be told. */
+export const serviceEnvironment = z.object({
+  NODE_ENV: z
+    .enum(['development', 'test', 'production'])
+    .default('development')
+    .describe('Production refuses development secrets and the sandbox.'),
+  HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
+  PUBLIC_URL: url.optional().describe('Address under which callers reach this service; part of links.'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('Least important level that is logged.'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^(postgres(ql)?|mysql|mariadb):\/\//, 'must be a postgres:// or mysql:// URL')
+    .describe('Business database.'),
+  DATABASE_POOL_SIZE: integer(1, 500).default(20).describe('Open connections of this process.'),
+  LMS_URL: url.describe('Root of the LMS.'),
+  ENTERPRISE_CATALOG_URL: url.describe('Root of enterprise-catalog.'),
+  OAUTH2_URL: url.describe('Root of the token endpoint.'),
+  BACKEND_SERVICE_EDX_OAUTH2_KEY: z.string().min(1).describe('Client id of this service.'),
+  BACKEND_SERVICE_EDX_OAUTH2_SECRET: z.string().min(1).describe('Client secret of this service.'),
+  UPSTREAM_TIMEOUT_MS: integer(100, 120_000).default(10_000).describe('Bound on one call to another service.'),
+  ALLOW_BUDGET_DEACTIVATION_WITH_SPEND: flag.default(false).describe('Let policies with spend be deactivated.'),
+  SANDBOX: flag.default(false).describe('Whether other services are stand-ins; never in production.'),
+});
+export type ServiceEnvironment = z.infer<typeof serviceEnvironment>;
+
+/** What is wrong with the environment, one line per problem. */
+export class EnvironmentError extends Error {
+  override readonly name = 'EnvironmentError';
+}
+
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+/** Reads what a process knows of; everything that is wrong is one `EnvironmentError`. */
+export function parseEnvironment<E extends ServiceEnvironment>(schema: z.ZodType<E>, variables: Variables): E {
+  // An empty variable is as good as none.
+  const given = Object.fromEntries(
+    Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) throw new EnvironmentError(parsed.error.issues.map(problem).join('\n'));
+  if (parsed.data.NODE_ENV === 'production' && parsed.data.SANDBOX)
+    throw new EnvironmentError('SANDBOX cannot be on in production.');
+  return parsed.data;
+}
+
+const problem = (issue: z.core.$ZodIssue): string =>
+  issue.code === 'invalid_type' && issue.input === undefined
+    ? `${issue.path.join('.')} is not set.`
+    : `${issue.path.join('.')} is not valid: ${issue.message}.`;
