@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -11,6 +12,7 @@ import { DEVELOPMENT_SECRET } from '@enterprise-access/token';
 import { demonstration, seedDemonstration } from './demonstration.ts';
 
 const API = fileURLToPath(new URL('../../apps/api/src/main.ts', import.meta.url));
+const WORKER = fileURLToPath(new URL('../../apps/worker/src/main.ts', import.meta.url));
 
 interface Part {
   stop(): Promise<void>;
@@ -18,16 +20,29 @@ interface Part {
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
-/** The embedded server unless another one is given; its database is made on the first start. */
-async function startDatabase(dataDir: string, parts: Part[]): Promise<string> {
-  if (process.env.DATABASE_URL) return process.env.DATABASE_URL;
+interface Databases {
+  readonly business: string;
+  readonly jobs: string;
+}
+
+/** The embedded server for what is not given; its databases are made on the first start. */
+async function startDatabases(dataDir: string, parts: Part[]): Promise<Databases> {
+  const { DATABASE_URL: business, JOBS_DATABASE_URL: jobs } = process.env;
+  if (business && jobs) return { business, jobs };
   const server = await startPostgres({ dataDir: resolve(dataDir, 'postgres'), maxConnections: 100 });
   parts.push(server);
   const admin = connect({ url: server.url('postgres'), poolSize: 1 });
-  const { rows } = await admin.raw("select 1 from pg_database where datname = 'enterprise_access'");
-  if (rows.length === 0) await admin.raw('create database enterprise_access');
+  const made = async (name: string): Promise<string> => {
+    const { rows } = await admin.raw('select 1 from pg_database where datname = ?', [name]);
+    if (rows.length === 0) await admin.raw(`create database ${name}`);
+    return server.url(name);
+  };
+  const databases = {
+    business: business ?? (await made('enterprise_access')),
+    jobs: jobs ?? (await made('enterprise_access_jobs')),
+  };
   await admin.destroy();
-  return server.url('enterprise_access');
+  return databases;
 }
 
 async function prepare(databaseUrl: string): Promise<void> {
@@ -40,28 +55,32 @@ async function prepare(databaseUrl: string): Promise<void> {
   }
 }
 
-async function startApi(environment: Record<string, string>, parts: Part[]): Promise<string> {
+/** Starts one of our processes and waits until it is ready; answers with its address. */
+async function startProcess(program: string, env: NodeJS.ProcessEnv, parts: Part[]): Promise<string> {
   // Outside our process group, so that Ctrl-C reaches it through us and in order.
-  const api = fork(API, {
-    env: { ...environment, ...process.env, DATABASE_URL: environment.DATABASE_URL },
-    detached: true,
-  });
-  const exited = once(api, 'exit');
+  const child = fork(program, { env, detached: true });
+  const exited = once(child, 'exit');
   parts.push({
     async stop() {
-      if (api.exitCode !== null || api.signalCode !== null) return;
-      api.kill('SIGTERM');
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill('SIGTERM');
       await exited;
     },
   });
   // It shall not outlive us, however we end.
-  process.once('exit', () => api.kill('SIGKILL'));
-  const [message] = (await Promise.race([once(api, 'message'), exited.then(() => [null])])) as [
+  process.once('exit', () => child.kill('SIGKILL'));
+  const [message] = (await Promise.race([once(child, 'message'), exited.then(() => [null])])) as [
     { ready: string } | null,
   ];
-  if (!message) throw new Error('The API could not start; see its message above.');
+  if (!message) throw new Error('A process could not start; see its message above.');
   void exited.then(() => process.emit('SIGTERM'));
   return message.ready;
+}
+
+/** For the commands of a developer, who need not repeat what we chose. The secrets in it open nothing but the sandbox. */
+async function leaveEnvironment(dataDir: string, environment: Readonly<Record<string, string>>): Promise<void> {
+  await mkdir(dataDir, { recursive: true });
+  await writeFile(resolve(dataDir, 'environment.json'), JSON.stringify(environment, null, 2), { mode: 0o600 });
 }
 
 function welcome(url: string): string {
@@ -103,28 +122,31 @@ async function main(): Promise<void> {
     process.on(signal, () => void stop().then(() => process.exit(0)));
   }
   try {
-    const databaseUrl = await startDatabase(process.env.DATA_DIR ?? '.data', parts);
-    await prepare(databaseUrl);
+    const dataDir = process.env.DATA_DIR ?? '.data';
+    const databases = await startDatabases(dataDir, parts);
+    await prepare(databases.business);
     const sandbox = await startSandbox({ ...(values.catalog === undefined ? {} : { catalogFile: values.catalog }) });
     parts.push({ stop: () => sandbox.close() });
     const host = process.env.HOST ?? '127.0.0.1';
     const port = process.env.PORT ?? '18270';
-    const url = await startApi(
-      {
-        DATABASE_URL: databaseUrl,
-        LMS_URL: `${sandbox.url}/lms`,
-        ENTERPRISE_CATALOG_URL: `${sandbox.url}/catalog`,
-        OAUTH2_URL: sandbox.url,
-        BACKEND_SERVICE_EDX_OAUTH2_KEY: 'enterprise-access',
-        BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'sandbox',
-        JWT_SECRET_KEY: DEVELOPMENT_SECRET,
-        SANDBOX: 'true',
-        HOST: host,
-        PORT: port,
-        LOG_LEVEL: 'warn',
-      },
-      parts,
-    );
+    const environment = {
+      DATABASE_URL: databases.business,
+      JOBS_DATABASE_URL: databases.jobs,
+      LMS_URL: `${sandbox.url}/lms`,
+      ENTERPRISE_CATALOG_URL: `${sandbox.url}/catalog`,
+      OAUTH2_URL: sandbox.url,
+      BACKEND_SERVICE_EDX_OAUTH2_KEY: 'enterprise-access',
+      BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'sandbox',
+      JWT_SECRET_KEY: DEVELOPMENT_SECRET,
+      SANDBOX: 'true',
+      HOST: host,
+      PORT: port,
+      LOG_LEVEL: 'warn',
+    };
+    await leaveEnvironment(dataDir, environment);
+    const env = { ...environment, ...process.env, DATABASE_URL: databases.business };
+    const url = await startProcess(API, env, parts);
+    await startProcess(WORKER, env, parts);
     say(welcome(url));
   } catch (error) {
     await stop();

@@ -14,6 +14,8 @@ export interface ConnectOptions {
   readonly poolSize?: number;
   /** How long a statement waits for a free connection before it fails, in milliseconds. */
   readonly acquireTimeoutMs?: number;
+  /** The database refuses every write: for those who promise to look only. */
+  readonly readOnly?: boolean;
 }
 
 export function dialectOfUrl(url: string): Dialect {
@@ -64,7 +66,11 @@ export function connect(options: ConnectOptions): Database {
     return knexFactory({
       client: 'pg',
       // Node's own pg types do not know the `types` override that the driver documents.
-      connection: { connectionString: options.url, types: postgresTypes } as Knex.PgConnectionConfig,
+      connection: {
+        connectionString: options.url,
+        types: postgresTypes,
+        ...(options.readOnly ? { options: '-c default_transaction_read_only=on' } : {}),
+      } as Knex.PgConnectionConfig,
       pool,
       acquireConnectionTimeout,
     });
@@ -85,7 +91,7 @@ export function connect(options: ConnectOptions): Database {
       flags: ['+FOUND_ROWS'],
       typeCast: mysqlValue,
     } as unknown as Knex.MySql2ConnectionConfig,
-    pool: { ...pool, afterCreate: prepareMysqlSession },
+    pool: { ...pool, afterCreate: options.readOnly ? prepareReadOnlyMysqlSession : prepareMysqlSession },
     acquireConnectionTimeout,
   });
 }
@@ -103,6 +109,16 @@ function prepareMysqlSession(session: MysqlSession, done: (error: Error | null, 
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ANSI_QUOTES', time_zone = '+00:00', tx_isolation = 'READ-COMMITTED'",
     (error) => done(error, session),
   );
+}
+
+function prepareReadOnlyMysqlSession(
+  session: MysqlSession,
+  done: (error: Error | null, session: MysqlSession) => void,
+) {
+  prepareMysqlSession(session, (error) => {
+    if (error) return done(error, session);
+    session.query('SET SESSION TRANSACTION READ ONLY', (refusal) => done(refusal, session));
+  });
 }
 
 export const dialectOf = (db: Connection): Dialect => (db.client.config.client === 'pg' ? 'postgres' : 'mysql');

@@ -1,5 +1,6 @@
 import * as groups from './groups/contract.ts';
 import { legacy as groupsLegacy } from './groups/legacy.ts';
+import * as jobs from './jobs/contract.ts';
 import type { Contract } from './kernel/contract.ts';
 import type { LegacyForm } from './kernel/legacy.ts';
 import * as ledger from './ledger/contract.ts';
@@ -20,6 +21,7 @@ export interface Operation {
 
 const slices = {
   groups: { exports: groups, legacy: groupsLegacy },
+  jobs: { exports: jobs, legacy: {} },
   ledger: { exports: ledger, legacy: ledgerLegacy },
   policies: { exports: policies, legacy: policiesLegacy },
   redemptions: { exports: redemptions, legacy: redemptionsLegacy },

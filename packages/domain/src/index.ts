@@ -1,6 +1,7 @@
 export { type AppRouter, appRouter } from './app-router.ts';
 export { type Operation, operations } from './contracts.ts';
 export { jobs } from './job-registry.ts';
+export { ownerOf as ownerOfJob } from './jobs/index.ts';
 export * from './kernel/actor.ts';
 export { processCache } from './kernel/cache.ts';
 export { type Clock, systemClock } from './kernel/clock.ts';

@@ -1,4 +1,5 @@
 import type { Database } from '@enterprise-access/db';
+import { ownerOf as ownerOfJob } from './jobs/index.ts';
 import type { Runtime } from './kernel/runtime.ts';
 import { embeddedLedger } from './ledger/embedded.ts';
 import * as ledgerStore from './ledger/store.ts';
@@ -96,6 +97,7 @@ export function testRuntime(db: Database, world: World, change: Partial<Runtime>
     ownerOf: {
       policy: (uuid) => ownerOf(db, uuid),
       subsidy: (uuid) => ledgerStore.ownerOf(db, uuid),
+      job: (uuid) => ownerOfJob(db, uuid),
       transaction: (uuid) => ledgerStore.ownerOfTransaction(db, uuid),
     },
     ...change,

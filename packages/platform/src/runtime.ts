@@ -5,6 +5,7 @@ import {
   httpLms,
   type Log,
   ledgerStore,
+  ownerOfJob,
   ownerOfPolicy,
   processCache,
   type Runtime,
@@ -16,9 +17,17 @@ import type { ServiceEnvironment } from './environment.ts';
 
 export type ServiceRuntime = Runtime & { close(): Promise<void> };
 
-/** Everything that use cases need, from one environment; `localUrl` stands in where no public one is configured. */
-export function buildRuntime(env: ServiceEnvironment, log: Log, localUrl: string): ServiceRuntime {
-  const db = connect({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE });
+/**
+ * Everything that use cases need, from one environment; `localUrl` stands in where no public one is configured. With
+ * `readOnly` the database refuses to be written to.
+ */
+export function buildRuntime(
+  env: ServiceEnvironment,
+  log: Log,
+  localUrl: string,
+  { readOnly = false } = {},
+): ServiceRuntime {
+  const db = connect({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, readOnly });
   const cache = processCache();
   const token = serviceToken({
     root: env.OAUTH2_URL,
@@ -47,6 +56,7 @@ export function buildRuntime(env: ServiceEnvironment, log: Log, localUrl: string
     ownerOf: {
       policy: (uuid) => ownerOfPolicy(db, uuid),
       subsidy: (uuid) => ledgerStore.ownerOf(db, uuid),
+      job: (uuid) => ownerOfJob(db, uuid),
       transaction: (uuid) => ledgerStore.ownerOfTransaction(db, uuid),
     },
     close: () => db.destroy(),

@@ -1,0 +1,8 @@
+import { procedure, router } from '../kernel/rpc.ts';
+import * as contract from './contract.ts';
+import * as service from './service.ts';
+
+export const jobs = router({
+  /** How far a long job is, and what it reports. */
+  get: procedure(contract.get).query(({ ctx, input }) => service.get(ctx.runtime, input.uuid)),
+});
