@@ -39,6 +39,9 @@ export const serviceEnvironment = z.object({
   BACKEND_SERVICE_EDX_OAUTH2_SECRET: z.string().min(1).describe('Client secret of this service.'),
   UPSTREAM_TIMEOUT_MS: integer(100, 120_000).default(10_000).describe('Bound on one call to another service.'),
   ALLOW_BUDGET_DEACTIVATION_WITH_SPEND: flag.default(false).describe('Let policies with spend be deactivated.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url
+    .optional()
+    .describe('OpenTelemetry collector that takes traces over HTTP; without it nothing is traced.'),
   SANDBOX: flag.default(false).describe('Whether other services are stand-ins; never in production.'),
 });
 export type ServiceEnvironment = z.infer<typeof serviceEnvironment>;
