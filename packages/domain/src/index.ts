@@ -23,4 +23,5 @@ export { auditBooks, type Discrepancy, reconcile } from './redemptions/index.ts'
 export { type Catalog, type Content, httpCatalog } from './upstreams/catalog.ts';
 export { UpstreamFailure, UpstreamRefusal, upstream } from './upstreams/http.ts';
 export { type Customer, httpLms, type Learner, type Lms } from './upstreams/lms.ts';
+export { httpLedger } from './upstreams/subsidy.ts';
 export { serviceToken } from './upstreams/token.ts';

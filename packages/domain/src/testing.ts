@@ -21,6 +21,10 @@ export interface World {
   now: Date;
   /** Stands in the way of enrolments, to try what happens when the LMS does not play along. */
   enrollmentFault: (() => Promise<void>) | null;
+  /** Fulfilments that were cancelled. */
+  readonly cancelled: Set<string>;
+  /** Stands in the way of cancellations. */
+  cancellationFault: (() => Promise<void>) | null;
 }
 
 export const contentWith = (change: Partial<Content>): Content => ({
@@ -46,6 +50,8 @@ export const emptyWorld = (): World => ({
   enrollments: new Map(),
   now: new Date('2026-06-01T12:00:00.000Z'),
   enrollmentFault: null,
+  cancelled: new Set(),
+  cancellationFault: null,
 });
 
 const lmsOf = (world: World): Lms => ({
@@ -60,6 +66,11 @@ const lmsOf = (world: World): Lms => ({
     const fulfillment = before ?? `fulfillment-${enrollment.transactionUuid}`;
     world.enrollments.set(enrollment.transactionUuid, fulfillment);
     return fulfillment;
+  },
+  async cancelFulfillment(fulfillment) {
+    if (world.cancellationFault) await world.cancellationFault();
+    world.cancelled.add(fulfillment);
+    return [...world.enrollments.values()].includes(fulfillment);
   },
 });
 

@@ -34,10 +34,15 @@ export const serviceEnvironment = z.object({
   DATABASE_POOL_SIZE: integer(1, 500).default(20).describe('Open connections of this process.'),
   LMS_URL: url.describe('Root of the LMS.'),
   ENTERPRISE_CATALOG_URL: url.describe('Root of enterprise-catalog.'),
+  ENTERPRISE_SUBSIDY_URL: url
+    .optional()
+    .describe('Root of an enterprise-subsidy service that keeps the ledger; without it the ledger is our own.'),
   OAUTH2_URL: url.describe('Root of the token endpoint.'),
   BACKEND_SERVICE_EDX_OAUTH2_KEY: z.string().min(1).describe('Client id of this service.'),
   BACKEND_SERVICE_EDX_OAUTH2_SECRET: z.string().min(1).describe('Client secret of this service.'),
-  UPSTREAM_TIMEOUT_MS: integer(100, 120_000).default(10_000).describe('Bound on one call to another service.'),
+  UPSTREAM_TIMEOUT_MS: integer(100, 120_000)
+    .default(10_000)
+    .describe('Bound on one call to another service, with all its attempts; enrolling and spending have longer ones.'),
   ALLOW_BUDGET_DEACTIVATION_WITH_SPEND: flag.default(false).describe('Let policies with spend be deactivated.'),
   OTEL_EXPORTER_OTLP_ENDPOINT: url
     .optional()

@@ -2,6 +2,7 @@ import { connect } from '@enterprise-access/db';
 import {
   embeddedLedger,
   httpCatalog,
+  httpLedger,
   httpLms,
   type Log,
   ledgerStore,
@@ -38,17 +39,21 @@ export function buildRuntime(
     upstream({ service: name, baseUrl, token, timeoutMs: env.UPSTREAM_TIMEOUT_MS });
   const lms = httpLms(service('lms', env.LMS_URL), cache);
   const publicUrl = (env.PUBLIC_URL ?? localUrl).replace(/\/+$/, '');
+  const subsidyUrl = env.ENTERPRISE_SUBSIDY_URL?.replace(/\/+$/, '');
   return {
     db,
     clock: systemClock,
     log,
     lms,
     catalog: httpCatalog(service('catalog', env.ENTERPRISE_CATALOG_URL), cache),
-    ledger: embeddedLedger({ db, clock: systemClock, lms }),
+    ledger:
+      subsidyUrl === undefined
+        ? embeddedLedger({ db, clock: systemClock, lms })
+        : httpLedger(service('subsidy', subsidyUrl), cache),
     settings: {
       publicUrl,
       lmsUrl: env.LMS_URL.replace(/\/+$/, ''),
-      subsidyUrl: publicUrl,
+      subsidyUrl: subsidyUrl ?? publicUrl,
       allowDeactivationWithSpend: env.ALLOW_BUDGET_DEACTIVATION_WITH_SPEND,
       allocationPriceLowerRatio: 0.95,
       allocationPriceUpperRatio: 1.05,

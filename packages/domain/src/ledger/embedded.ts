@@ -1,7 +1,7 @@
 import { type Connection, transaction } from '@enterprise-access/db';
 import { newUuid } from '../kernel/ids.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { UpstreamRefusal } from '../upstreams/http.ts';
+import { UpstreamFailure, UpstreamRefusal } from '../upstreams/http.ts';
 import {
   type Ledger,
   LedgerRefusal,
@@ -80,6 +80,8 @@ export function embeddedLedger(deps: Deps): Ledger {
         return { outcome: 'committed', transactionUuid: spend.uuid, fulfillmentIdentifier };
       } catch (error) {
         if (!(error instanceof UpstreamRefusal)) throw error;
+        // That we may not ask says nothing about an enrolment that an earlier attempt may have made.
+        if (error.status === 403) throw new UpstreamFailure('lms', 'does not let us enrol', { cause: error });
         return {
           outcome: 'refused',
           code: 'enrollment_error',

@@ -5,7 +5,7 @@ import type { TransactionView } from './transaction.ts';
 type Urls = Pick<Settings, 'subsidyUrl' | 'lmsUrl'>;
 
 export function viewOfTransaction(transaction: LedgerTransaction, urls: Urls): TransactionView {
-  const { subsidyUuid: _subsidy, quantityCents, reversal, ...same } = transaction;
+  const { subsidyUuid: _subsidy, quantityCents, reversal, externalReferences, ...same } = transaction;
   return {
     ...same,
     metadata: transaction.metadata && { ...transaction.metadata },
@@ -20,7 +20,7 @@ export function viewOfTransaction(transaction: LedgerTransaction, urls: Urls): T
       created: reversal.created,
       modified: reversal.modified,
     },
-    externalReference: [],
+    externalReference: [...(externalReferences ?? [])],
     transactionStatusApiUrl: `${urls.subsidyUrl}/api/v1/transactions/${transaction.uuid}/`,
     coursewareUrl: transaction.contentKey && `${urls.lmsUrl}/courses/${transaction.contentKey}/courseware/`,
   };

@@ -72,6 +72,18 @@ export const giveBackShare = (trx: Transaction, charge: Charge): Promise<number>
       redemption_count: trx.raw('redemption_count - 1'),
     });
 
+/** Makes the price that was taken what a ledger of somebody else has charged. Limits do not count: that value is gone. */
+export async function adjust(trx: Transaction, charge: Charge, chargedCents: number): Promise<void> {
+  const cents = chargedCents - charge.priceCents;
+  if (cents === 0) return;
+  await trx('policy_learner_budgets')
+    .where({ policy_uuid: charge.policyUuid, lms_user_id: charge.lmsUserId })
+    .update({ spent_cents: trx.raw('spent_cents + ?', [cents]) });
+  await trx('policies')
+    .where({ uuid: charge.policyUuid })
+    .update({ spent_cents: trx.raw('spent_cents + ?', [cents]) });
+}
+
 async function isOpen(trx: Transaction, policyUuid: string): Promise<boolean> {
   const row = await trx('policies').where({ uuid: policyUuid, active: true, retired: false }).first('uuid');
   return row !== undefined;

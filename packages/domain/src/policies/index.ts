@@ -1,4 +1,5 @@
 export {
+  adjust,
   type BudgetRefusal,
   type Charge,
   giveBackBudget,

@@ -14,12 +14,14 @@ import {
   priorityOf,
   redeemable,
 } from '../policies/index.ts';
-import { orUnavailable, UpstreamFailure, UpstreamRefusal } from '../upstreams/http.ts';
+import { UpstreamFailure, UpstreamRefusal } from '../upstreams/http.ts';
 import { isActive, isStanding, type LedgerTransaction, type Spend } from '../upstreams/ledger.ts';
+import { sentenceOf } from '../upstreams/subsidy-refusals.ts';
 import * as contract from './contract.ts';
 import { factsFor, type LearnerFacts, learnerFacts } from './facts.ts';
 import { endedAttempts, redemptionKey } from './idempotency.ts';
 import { contactsOf, reasonObject } from './reasons.ts';
+import { noteReversal } from './reversal.ts';
 import { type Facts, PRICE_UNKNOWN, type Reason, refusal, verdicts } from './rules.ts';
 import { awaitEnd, type Finished, finish, reserve } from './spend.ts';
 import * as store from './store.ts';
@@ -42,6 +44,8 @@ export interface SpendRequest {
   readonly contentKey: string;
   readonly metadata?: Readonly<Record<string, unknown>> | null | undefined;
   readonly skipsDeadline?: boolean;
+  /** Attempts whose keys are used up, besides those that the ledger shows. */
+  readonly refusedAttempts?: readonly string[];
 }
 
 export async function spendThrough(
@@ -58,7 +62,13 @@ export async function spendThrough(
   ]);
   const standing = known.transactions.find(isStanding);
   if (standing) return viewOfTransaction(standing, deps.settings);
-  if (inFlight) return resultOf(deps, inFlight.spend.uuid);
+  if (inFlight) {
+    const made = known.transactions.find(({ uuid }) => uuid === inFlight.transactionUuid);
+    if (made?.reversal?.state !== 'committed') return resultOf(deps, inFlight.spend.uuid);
+    // The value went back in a ledger of somebody else, and has not come back here yet.
+    await noteReversal(deps, inFlight, made);
+    return redeemAgain(deps, actor, policy, request);
+  }
 
   const options = { skipsDeadline: request.skipsDeadline ?? false };
   const facts = await factsFor(deps, policy, contentKey, known, options);
@@ -79,8 +89,18 @@ export async function spendThrough(
     throw await refused(deps, actor, policy, now ?? reservation.reason, contentKey);
   }
   const other = await store.findStanding(deps.db, key);
-  // The other request ended in a refusal in the meantime: this one may try on its own.
-  return other ? resultOf(deps, other.spend.uuid) : spendThrough(deps, actor, policy, request);
+  if (other) return resultOf(deps, other.spend.uuid);
+  // Another request ended in a refusal in the meantime, or an earlier one did and left no trace in the ledger. This one
+  // may try on its own, under a key of its own.
+  const refusedAttempts = await store.refusedAttempts(deps.db, key);
+  return redeemAgain(deps, actor, policy, { ...request, refusedAttempts });
+}
+
+/** With the policy as it is now: what happened meanwhile has changed its budget. */
+async function redeemAgain(deps: Deps, actor: Actor, { uuid }: PolicyRow, request: SpendRequest) {
+  const policy = await findPolicy(deps.db, uuid);
+  if (!policy) throw policyNotFound();
+  return spendThrough(deps, actor, policy, request);
 }
 
 /** Learners spend for themselves; operators may do it for anybody of the customer. */
@@ -100,7 +120,9 @@ function intentOf(policy: PolicyRow, request: SpendRequest, facts: Facts, known:
       lmsUserId,
       contentKey,
       policyUuid: policy.uuid,
-      endedAttempts: endedAttempts(known.transactions, policy.uuid),
+      endedAttempts: [
+        ...new Set([...endedAttempts(known.transactions, policy.uuid), ...(request.refusedAttempts ?? [])]),
+      ],
     }),
     subsidyUuid: policy.subsidyUuid,
     policyUuid: policy.uuid,
@@ -134,7 +156,9 @@ async function orPending<T>(redemptionUuid: string, work: Promise<T>): Promise<T
   try {
     return await work;
   } catch (error) {
-    if (error instanceof UpstreamFailure) throw contract.redemptionPending({ redemptionUuid }, { cause: error });
+    if (error instanceof UpstreamFailure || error instanceof UpstreamRefusal) {
+      throw contract.redemptionPending({ redemptionUuid }, { cause: error });
+    }
     throw error;
   }
 }
@@ -144,7 +168,9 @@ async function resultOf(deps: Deps, redemptionUuid: string): Promise<Transaction
   const redemption = await orPending(redemptionUuid, awaitEnd(deps, redemptionUuid));
   if (!redemption || redemption.state === 'pending') throw contract.redemptionPending({ redemptionUuid });
   const { spend } = redemption;
-  const transactions = await orUnavailable(
+  // It may have been spent: a ledger that does not answer now is no reason to say that nothing happened.
+  const transactions = await orPending(
+    redemptionUuid,
     deps.ledger.transactions({
       subsidyUuids: [spend.subsidyUuid],
       lmsUserId: spend.lmsUserId,
@@ -165,7 +191,7 @@ function replyTo(deps: Deps, { settlement, transaction }: Finished): Transaction
 const spendRefused = (code: string | null) =>
   contract.spendRefused({
     reason: code ?? 'transaction_creation_error',
-    detail: 'Subsidy Transaction API error: The learner could not be enrolled.',
+    detail: `Subsidy Transaction API error: ${sentenceOf(code ?? 'transaction_creation_error')}`,
     subsidyStatusCode: '422',
   });
 

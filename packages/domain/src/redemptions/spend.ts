@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { appendToOutbox, isUniqueViolation, transaction } from '@enterprise-access/db';
 import type { Runtime } from '../kernel/runtime.ts';
-import { type BudgetRefusal, giveBackBudget, giveBackShare, takeBudget, takeShare } from '../policies/index.ts';
+import { adjust, type BudgetRefusal, giveBackBudget, giveBackShare, takeBudget, takeShare } from '../policies/index.ts';
 import { UpstreamFailure } from '../upstreams/http.ts';
 import type { LedgerTransaction, Settlement, Spend } from '../upstreams/ledger.ts';
 import { subsidyRedeemed } from './events.ts';
@@ -58,19 +58,27 @@ export async function finish(deps: Deps, spend: Spend): Promise<Finished | null>
   return transaction(deps.db, async (trx) => {
     const now = deps.clock();
     const isCommitted = settlement.outcome === 'committed';
-    const first = await store.end(trx, spend.uuid, {
-      state: isCommitted ? 'committed' : 'failed',
-      transactionUuid: isCommitted ? settlement.transactionUuid : null,
-      errorCode: isCommitted ? null : settlement.code,
-      at: now,
-    });
+    const first = await store.end(trx, spend.uuid, { ...endOf(settlement), at: now });
     if (!first) return null;
     if (!isCommitted) await giveBackShare(trx, spend);
     const { transaction: made, events } = await deps.ledger.record(trx, spend, settlement, now);
     await appendToOutbox(trx, now, isCommitted ? [...events, subsidyRedeemed(spend)] : events);
     if (!isCommitted) await giveBackBudget(trx, spend);
+    else if (settlement.remote) await adjust(trx, spend, -settlement.remote.quantityCents);
     return { settlement, transaction: made };
   });
+}
+
+/** What the row keeps. A transaction that stood before answers the learner, but this redemption took nothing. */
+function endOf(settlement: Settlement): Omit<Parameters<typeof store.end>[2], 'at'> {
+  switch (settlement.outcome) {
+    case 'committed':
+      return { state: 'committed', transactionUuid: settlement.transactionUuid, errorCode: null };
+    case 'standing':
+      return { state: 'failed', transactionUuid: settlement.transaction.uuid, errorCode: 'already_redeemed' };
+    case 'refused':
+      return { state: 'failed', transactionUuid: null, errorCode: settlement.code };
+  }
 }
 
 const WAIT_MS = 10_000;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Cache } from '../kernel/cache.ts';
 import { centsOfDollars } from '../kernel/money.ts';
-import { type Upstream, UpstreamRefusal } from './http.ts';
+import { orNull, type Upstream } from './http.ts';
 
 /** What spending needs to know of a course or run: the enterprise-subsidy service's content summary. */
 export interface Content {
@@ -114,16 +114,6 @@ export function contentOf(found: CatalogRecord, identifier: string): Content {
 
 const HIT_MS = 1_800_000;
 const MISS_MS = 15_000;
-
-/** The call's result, or null when the service says that there is no such thing. */
-async function orNull<T>(work: Promise<T>): Promise<T | null> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof UpstreamRefusal && error.status === 404) return null;
-    throw error;
-  }
-}
 
 export function httpCatalog(call: Upstream, cache: Cache): Catalog {
   return {

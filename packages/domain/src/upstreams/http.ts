@@ -1,8 +1,18 @@
-import { ConsecutiveBreaker, circuitBreaker, ExponentialBackoff, handleWhen, retry, wrap } from 'cockatiel';
+import {
+  ConsecutiveBreaker,
+  circuitBreaker,
+  DelegateBackoff,
+  handleWhen,
+  type IRetryBackoffContext,
+  retry,
+  wrap,
+} from 'cockatiel';
 import { Agent, request } from 'undici';
 import type { z } from 'zod';
 import { upstreamUnavailable } from '../kernel/errors.ts';
 import { currentRequestId } from '../kernel/request-scope.ts';
+import { waitOf } from './retry-after.ts';
+import type { TokenSource } from './token.ts';
 
 /** A reply that says no: the service worked and refused. Carries what it said, for those who must pass it on. */
 export class UpstreamRefusal extends Error {
@@ -22,17 +32,23 @@ export class UpstreamRefusal extends Error {
 export class UpstreamFailure extends Error {
   override readonly name = 'UpstreamFailure';
   readonly service: string;
-  constructor(service: string, message: string, options?: ErrorOptions) {
+  /** It is there and asks for patience, so it is no reason to cut it off. */
+  readonly isBusy: boolean;
+  /** How long it asks us to wait, in milliseconds. */
+  readonly retryAfterMs: number;
+  constructor(service: string, message: string, options?: ErrorOptions & { isBusy?: boolean; retryAfterMs?: number }) {
     super(`${service}: ${message}`, options);
     this.service = service;
+    this.isBusy = options?.isBusy ?? false;
+    this.retryAfterMs = options?.retryAfterMs ?? 0;
   }
 }
 
 export interface UpstreamOptions {
   readonly service: string;
   readonly baseUrl: string;
-  readonly token: () => Promise<string>;
-  /** Bound on one attempt, in milliseconds. */
+  readonly token: TokenSource;
+  /** Bound on one call with all its attempts, in milliseconds. */
   readonly timeoutMs?: number;
 }
 
@@ -49,23 +65,55 @@ export interface Call<T extends z.ZodType> {
 
 export type Upstream = <T extends z.ZodType>(call: Call<T>) => Promise<z.infer<T>>;
 
-const agent = new Agent({ connections: 64, pipelining: 1, keepAliveTimeout: 30_000 });
-const MAXIMUM_BODY_BYTES = 10_000_000;
+const agent = new Agent({
+  connections: 64,
+  pipelining: 1,
+  keepAliveTimeout: 30_000,
+  // An address where nobody listens shall not use up the time of the whole call.
+  connect: { timeout: 3_000 },
+  maxResponseSize: 10_000_000,
+});
 
-const isFailure = (error: unknown): boolean => error instanceof UpstreamFailure;
+/** A caller waits for us: what asks for more than this, in milliseconds, is not waited for. */
+const LONGEST_WAIT_MS = 2_000;
+const CUT_OFF_AFTER = 10;
+export const CUT_OFF_MS = 5_000;
+
+const isSilent = (error: unknown): boolean => error instanceof UpstreamFailure && !error.isBusy;
+const isWorthWaiting = (error: unknown): boolean =>
+  error instanceof UpstreamFailure && error.retryAfterMs <= LONGEST_WAIT_MS;
+
+/** As long as the service asks for, and at least a doubling and jittered pause. */
+function pause({ attempt, result }: IRetryBackoffContext<unknown>): number {
+  const asked = 'error' in result && result.error instanceof UpstreamFailure ? result.error.retryAfterMs : 0;
+  const doubled = Math.min(50 * 2 ** (attempt - 1), LONGEST_WAIT_MS);
+  return Math.max(asked, doubled * (0.5 + Math.random() / 2));
+}
 
 /** One typed client per service: bounded in time, retried where that is safe, and cut off while the service is down. */
 export function upstream(options: UpstreamOptions): Upstream {
-  const breaker = circuitBreaker(handleWhen(isFailure), { halfOpenAfter: 5_000, breaker: new ConsecutiveBreaker(10) });
-  const again = retry(handleWhen(isFailure), {
-    maxAttempts: 2,
-    backoff: new ExponentialBackoff({ initialDelay: 50, maxDelay: 500 }),
+  const backoff = new DelegateBackoff(pause);
+  const breaker = circuitBreaker(handleWhen(isSilent), {
+    halfOpenAfter: CUT_OFF_MS,
+    breaker: new ConsecutiveBreaker(CUT_OFF_AFTER),
   });
-  const safely = wrap(again, breaker);
+  const safely = wrap(
+    // Who is busy will be there soon; who is silent gets fewer chances.
+    retry(
+      handleWhen((error) => isWorthWaiting(error) && !isSilent(error)),
+      { maxAttempts: 6, backoff },
+    ),
+    retry(
+      handleWhen((error) => isWorthWaiting(error) && isSilent(error)),
+      { maxAttempts: 2, backoff },
+    ),
+    breaker,
+  );
   return async (call) => {
     const repeatable = call.repeatable ?? (call.method ?? 'GET') === 'GET';
+    const signal = AbortSignal.timeout(call.timeoutMs ?? options.timeoutMs ?? 10_000);
     try {
-      return await (repeatable ? safely : breaker).execute(() => attempt(options, call));
+      return await (repeatable ? safely : breaker).execute(() => attempt(options, call, signal), signal);
     } catch (error) {
       if (error instanceof UpstreamRefusal || error instanceof UpstreamFailure) throw error;
       throw new UpstreamFailure(options.service, 'is cut off after repeated failures', { cause: error });
@@ -83,32 +131,66 @@ function urlOf(baseUrl: string, call: Pick<Call<z.ZodType>, 'path' | 'query'>): 
   return url;
 }
 
-async function attempt<T extends z.ZodType>(options: UpstreamOptions, call: Call<T>): Promise<z.infer<T>> {
-  const { service } = options;
+interface Reply {
+  readonly status: number;
+  readonly text: string;
+  readonly retryAfter: string | string[] | undefined;
+}
+
+async function send(
+  options: UpstreamOptions,
+  call: Call<z.ZodType>,
+  token: string,
+  signal: AbortSignal,
+): Promise<Reply> {
   const requestId = currentRequestId();
-  let status: number;
-  let text: string;
+  const reply = await request(urlOf(options.baseUrl, call), {
+    method: call.method ?? 'GET',
+    dispatcher: agent,
+    signal,
+    headers: {
+      authorization: `JWT ${token}`,
+      accept: 'application/json',
+      ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
+    },
+    ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+  });
+  return { status: reply.statusCode, text: await reply.body.text(), retryAfter: reply.headers['retry-after'] };
+}
+
+/**
+ * Keys rotate: a token that is refused before its time is replaced once. Nothing was done in its name, so calls that
+ * must not be repeated are, too.
+ */
+async function sendWithToken(options: UpstreamOptions, call: Call<z.ZodType>, signal: AbortSignal): Promise<Reply> {
+  const token = await options.token.get();
+  const reply = await send(options, call, token, signal);
+  if (reply.status !== 401) return reply;
+  options.token.discard(token);
+  const fresh = await options.token.get();
+  return fresh === token ? reply : send(options, call, fresh, signal);
+}
+
+async function attempt<T extends z.ZodType>(
+  options: UpstreamOptions,
+  call: Call<T>,
+  signal: AbortSignal,
+): Promise<z.infer<T>> {
+  const { service } = options;
+  let reply: Reply;
   try {
-    const reply = await request(urlOf(options.baseUrl, call), {
-      method: call.method ?? 'GET',
-      dispatcher: agent,
-      signal: AbortSignal.timeout(call.timeoutMs ?? options.timeoutMs ?? 10_000),
-      headers: {
-        authorization: `JWT ${await options.token()}`,
-        accept: 'application/json',
-        ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
-      },
-      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
-    });
-    status = reply.statusCode;
-    text = await reply.body.text();
+    reply = await sendWithToken(options, call, signal);
   } catch (error) {
     throw new UpstreamFailure(service, 'did not answer', { cause: error });
   }
-  if (text.length > MAXIMUM_BODY_BYTES) throw new UpstreamFailure(service, 'answered more than can be read');
-  const body = parseJson(text);
-  if (status >= 500 || status === 429 || status === 408) throw new UpstreamFailure(service, `answered ${status}`);
+  const { status } = reply;
+  // Whoever does not know us has not judged the request.
+  if (status === 401 || status === 408 || status === 429 || status >= 500) {
+    const retryAfterMs = waitOf(reply.retryAfter, Date.now());
+    throw new UpstreamFailure(service, `answered ${status}`, { isBusy: status === 429, retryAfterMs });
+  }
+  const body = parseJson(reply.text);
   if (status >= 400) throw new UpstreamRefusal(service, status, body);
   const parsed = call.reply.safeParse(body);
   if (!parsed.success)
@@ -121,6 +203,16 @@ function parseJson(text: string): unknown {
     return text === '' ? null : JSON.parse(text);
   } catch {
     return undefined;
+  }
+}
+
+/** The call's result, or null when the service says that there is no such thing. */
+export async function orNull<T>(work: Promise<T>): Promise<T | null> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof UpstreamRefusal && error.status === 404) return null;
+    throw error;
   }
 }
 

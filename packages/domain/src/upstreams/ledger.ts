@@ -42,6 +42,8 @@ export interface LedgerTransaction {
   readonly created: Date;
   readonly modified: Date;
   readonly reversal: Reversal | null;
+  /** Orders at external providers of the course. */
+  readonly externalReferences?: readonly string[];
 }
 
 /** The stored intent to spend: everything that repeating the spend after a crash needs. */
@@ -77,9 +79,12 @@ export type Settlement =
       readonly outcome: 'committed';
       readonly transactionUuid: string;
       readonly fulfillmentIdentifier: string | null;
+      /** The row of a ledger that is not ours: it may have charged another price than ours. */
       readonly remote?: LedgerTransaction;
     }
-  | { readonly outcome: 'refused'; readonly code: string; readonly detail: string; readonly status: number };
+  | { readonly outcome: 'refused'; readonly code: string; readonly detail: string; readonly status: number }
+  /** Nothing was taken: another transaction pays for this learner and content already. */
+  | { readonly outcome: 'standing'; readonly transaction: LedgerTransaction };
 
 /** The end of a spend as the ledger stored it. */
 export interface Recorded {
@@ -108,11 +113,11 @@ export interface Ledger {
     readonly lmsUserId: number;
     readonly contentKeys: readonly string[];
   }): Promise<LedgerTransaction[]>;
-  /** Takes the price; null is success, otherwise what stands against it. */
+  /** Takes the price; null is success, otherwise what stands against it, and the transaction must be rolled back. */
   hold(trx: DatabaseTransaction, spend: Spend): Promise<'insufficient' | null>;
   /** Safe to repeat under the spend's key. */
   settle(spend: Spend): Promise<Settlement>;
-  /** Stores the end of the spend. */
+  /** Stores the end of the spend where the ledger keeps it in our database, and tells it. */
   record(trx: DatabaseTransaction, spend: Spend, settlement: Settlement, now: Date): Promise<Recorded>;
   /** Adds value once per key. A refusal is a `LedgerRefusal`. */
   deposit(request: DepositRequest): Promise<void>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Cache } from '../kernel/cache.ts';
-import { type Upstream, UpstreamRefusal } from './http.ts';
+import { orNull, type Upstream, UpstreamRefusal } from './http.ts';
 
 export interface Learner {
   readonly lmsUserId: number;
@@ -66,6 +66,8 @@ export interface Lms {
   allGroupMembers(query: GroupMembersQuery): Promise<readonly GroupMember[]>;
   /** Enrols and returns the fulfilment's id. A refusal is an `UpstreamRefusal`. Safe to repeat. */
   enroll(customerUuid: string, enrollment: Enrollment): Promise<string>;
+  /** Ends the enrolment behind a fulfilment; false when the LMS knows none. Safe to repeat. */
+  cancelFulfillment(fulfillmentIdentifier: string): Promise<boolean>;
 }
 
 const learnersReply = z.object({
@@ -125,19 +127,17 @@ export function httpLms(call: Upstream, cache: Cache): Lms {
         `lms:customer:1:${uuid}`,
         (found) => (found ? CUSTOMER_MS : MISS_MS),
         async () => {
-          try {
-            const found = await call({ path: `/enterprise/api/v1/enterprise-customer/${uuid}/`, reply: customerReply });
-            return {
+          const path = `/enterprise/api/v1/enterprise-customer/${uuid}/`;
+          const found = await orNull(call({ path, reply: customerReply }));
+          return (
+            found && {
               uuid: found.uuid,
               name: found.name,
               slug: found.slug,
               contactEmail: found.contact_email || null,
               admins: (found.admin_users ?? []).map((admin) => ({ email: admin.email, lmsUserId: admin.lms_user_id })),
-            };
-          } catch (error) {
-            if (error instanceof UpstreamRefusal && error.status === 404) return null;
-            throw error;
-          }
+            }
+          );
         },
       ),
 
@@ -197,6 +197,21 @@ export function httpLms(call: Upstream, cache: Cache): Lms {
         throw new UpstreamRefusal('lms', 409, { detail: 'The learner was not enrolled.' });
       }
       return success.enterprise_fulfillment_source_uuid;
+    },
+
+    async cancelFulfillment(fulfillmentIdentifier) {
+      const id = encodeURIComponent(fulfillmentIdentifier);
+      const cancelled = await orNull(
+        call({
+          method: 'POST',
+          path: `/enterprise/api/v1/enterprise-subsidy-fulfillment/${id}/cancel-fulfillment`,
+          // What is cancelled stays cancelled: the LMS answers 200 instead of 204.
+          repeatable: true,
+          timeoutMs: 20_000,
+          reply: z.unknown().transform(() => true),
+        }),
+      );
+      return cancelled ?? false;
     },
   };
 }

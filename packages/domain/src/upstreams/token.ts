@@ -1,8 +1,15 @@
 import { request } from 'undici';
 import { z } from 'zod';
-import { UpstreamFailure } from './http.ts';
+import { type Clock, systemClock } from '../kernel/clock.ts';
 
 const reply = z.object({ access_token: z.string(), expires_in: z.number() });
+
+/** Where calls to other services get their token from. */
+export interface TokenSource {
+  get(): Promise<string>;
+  /** A service did not accept this token: the next `get` fetches another one. */
+  discard(token: string): void;
+}
 
 /** The token endpoint of a configured root (R-UP-01). */
 export function tokenUrl(root: string): string {
@@ -11,9 +18,19 @@ export function tokenUrl(root: string): string {
   return url.endsWith('/oauth2') ? `${url}/access_token` : `${url}/oauth2/access_token`;
 }
 
+const EARLY_MS = 5_000;
+/** A token as new as this, in milliseconds, is not refused for its age: another one would fare no better. */
+export const FRESH_MS = 10_000;
+
 /** The service's own token by client credentials, renewed five seconds before it ends; one request at a time. */
-export function serviceToken(options: { root: string; clientId: string; clientSecret: string }): () => Promise<string> {
-  let current: { readonly token: string; readonly until: number } | undefined;
+export function serviceToken(options: {
+  readonly root: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly clock?: Clock;
+}): TokenSource {
+  const now = (): number => (options.clock ?? systemClock)().getTime();
+  let current: { readonly token: string; readonly from: number; readonly until: number } | undefined;
   let renewal: Promise<string> | undefined;
   const renew = async (): Promise<string> => {
     try {
@@ -29,17 +46,23 @@ export function serviceToken(options: { root: string; clientId: string; clientSe
         }).toString(),
       });
       const { access_token, expires_in } = reply.parse(await response.body.json());
-      current = { token: access_token, until: Date.now() + (expires_in - 5) * 1000 };
+      const from = now();
+      current = { token: access_token, from, until: from + expires_in * 1000 - EARLY_MS };
       return access_token;
     } catch (error) {
-      throw new UpstreamFailure('oauth2', 'gave no token', { cause: error });
+      throw new Error('The token endpoint gave no token.', { cause: error });
     } finally {
       renewal = undefined;
     }
   };
-  return async () => {
-    if (current && Date.now() < current.until) return current.token;
-    renewal ??= renew();
-    return renewal;
+  return {
+    async get() {
+      if (current && now() < current.until) return current.token;
+      renewal ??= renew();
+      return renewal;
+    },
+    discard(token) {
+      if (current?.token === token && now() - current.from >= FRESH_MS) current = undefined;
+    },
   };
 }

@@ -1,0 +1,26 @@
+import { appendToOutbox, transaction } from '@enterprise-access/db';
+import type { Runtime } from '../kernel/runtime.ts';
+import { giveBackBudget, giveBackShare } from '../policies/index.ts';
+import type { LedgerTransaction } from '../upstreams/ledger.ts';
+import { redemptionReversed } from './events.ts';
+import * as store from './store.ts';
+
+/**
+ * Takes note of a reversal that was made in a ledger of somebody else: policy and learner's share get back what the
+ * transaction had taken. Safe to repeat; only the first call changes anything. A reversal in our own ledger does the
+ * same in its own transaction.
+ */
+export async function noteReversal(
+  deps: Pick<Runtime, 'db' | 'clock'>,
+  { spend }: store.Redemption,
+  reversed: LedgerTransaction,
+): Promise<void> {
+  const at = deps.clock();
+  await transaction(deps.db, async (trx) => {
+    if (!(await store.reverse(trx, spend.uuid, at))) return;
+    const charge = { ...spend, priceCents: -reversed.quantityCents };
+    await giveBackShare(trx, charge);
+    await appendToOutbox(trx, at, [redemptionReversed(spend)]);
+    await giveBackBudget(trx, charge);
+  });
+}

@@ -1,0 +1,7 @@
+/** The wait that a `Retry-After` header asks for, in milliseconds: seconds or a date; 0 when there is none. */
+export function waitOf(header: string | readonly string[] | undefined, nowMs: number): number {
+  const text = (typeof header === 'string' ? header : header?.[0])?.trim() ?? '';
+  if (text === '') return 0;
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
+  return Number.isFinite(ms) ? Math.max(0, ms) : 0;
+}

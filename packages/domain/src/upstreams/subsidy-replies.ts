@@ -1,0 +1,110 @@
+import { z } from 'zod';
+import type { LedgerTransaction, Subsidy } from './ledger.ts';
+
+const instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
+// A snapshot that cannot be read must not hide the transaction that it belongs to.
+const snapshot = instant.nullish().catch(null);
+/** Old rows hold any JSON. */
+const metadata = z.record(z.string(), z.unknown()).nullish().catch(null);
+const state = z.enum(['created', 'pending', 'committed', 'failed']);
+
+const subsidy = z.object({
+  uuid: z.string(),
+  enterprise_customer_uuid: z.string(),
+  active_datetime: instant.nullish(),
+  expiration_datetime: instant.nullish(),
+  current_balance: z.int(),
+  total_deposits: z.int(),
+});
+
+/** SUB-02. */
+export const subsidyReply = subsidy.transform(
+  (row): Subsidy => ({
+    uuid: row.uuid,
+    enterpriseCustomerUuid: row.enterprise_customer_uuid,
+    activeDatetime: row.active_datetime ?? null,
+    expirationDatetime: row.expiration_datetime ?? null,
+    balanceCents: row.current_balance,
+    depositsCents: row.total_deposits,
+  }),
+);
+
+/** SUB-01, of which only the number of rows is asked. */
+export const subsidyListReply = z.object({ count: z.int() });
+
+const reversal = z.object({
+  uuid: z.string(),
+  state,
+  idempotency_key: z.string(),
+  quantity: z.int(),
+  metadata,
+  created: instant,
+  modified: instant,
+});
+
+const transaction = z.object({
+  uuid: z.string(),
+  state,
+  idempotency_key: z.string(),
+  lms_user_id: z.int().nullish(),
+  lms_user_email: z.string().nullish(),
+  content_key: z.string().nullish(),
+  parent_content_key: z.string().nullish(),
+  content_title: z.string().nullish(),
+  course_run_start_date: snapshot,
+  quantity: z.int(),
+  fulfillment_identifier: z.string().nullish(),
+  subsidy_access_policy_uuid: z.string().nullish(),
+  metadata,
+  created: instant,
+  modified: instant,
+  reversal: reversal.nullish(),
+  external_reference: z.array(z.string()).nullish(),
+});
+
+/** A row of SUB-08 or the reply of SUB-09; the subsidy is the one in the path. */
+export const transactionReply = (subsidyUuid: string) =>
+  transaction.transform(
+    (row): LedgerTransaction => ({
+      uuid: row.uuid,
+      state: row.state,
+      idempotencyKey: row.idempotency_key,
+      subsidyUuid,
+      lmsUserId: row.lms_user_id ?? null,
+      lmsUserEmail: row.lms_user_email ?? null,
+      contentKey: row.content_key ?? null,
+      parentContentKey: row.parent_content_key ?? null,
+      contentTitle: row.content_title ?? null,
+      courseRunStartDate: row.course_run_start_date ?? null,
+      quantityCents: row.quantity,
+      fulfillmentIdentifier: row.fulfillment_identifier ?? null,
+      subsidyAccessPolicyUuid: row.subsidy_access_policy_uuid ?? null,
+      metadata: row.metadata ?? null,
+      created: row.created,
+      modified: row.modified,
+      reversal: row.reversal
+        ? {
+            uuid: row.reversal.uuid,
+            state: row.reversal.state,
+            idempotencyKey: row.reversal.idempotency_key,
+            quantityCents: row.reversal.quantity,
+            metadata: row.reversal.metadata ?? null,
+            created: row.reversal.created,
+            modified: row.reversal.modified,
+          }
+        : null,
+      externalReferences: row.external_reference ?? [],
+    }),
+  );
+
+/** A page of SUB-08. */
+export const transactionPage = (subsidyUuid: string) =>
+  z.object({ next: z.string().nullable(), results: z.array(transactionReply(subsidyUuid)) });
+
+/** SUB-04. */
+export const countsReply = z.array(z.object({ lms_user_id: z.int(), total: z.int() }));
+
+const errorBody = z.object({ code: z.string() });
+
+/** The machine name in a refusal (section 6 of SUB-09 and SUB-10), if it has one. */
+export const codeOf = (body: unknown): string | null => errorBody.safeParse(body).data?.code ?? null;

@@ -1,0 +1,261 @@
+import { z } from 'zod';
+import type { Cache } from '../kernel/cache.ts';
+import { type Upstream, UpstreamFailure, UpstreamRefusal } from './http.ts';
+import {
+  type DepositRequest,
+  type Ledger,
+  LedgerRefusal,
+  type LedgerTransaction,
+  type Settlement,
+  type Spend,
+  type Subsidy,
+} from './ledger.ts';
+import { refusalOf } from './subsidy-refusals.ts';
+import {
+  codeOf,
+  countsReply,
+  subsidyListReply,
+  subsidyReply,
+  transactionPage,
+  transactionReply,
+} from './subsidy-replies.ts';
+
+const SERVICE = 'subsidy';
+/** Balances change with every spend; this only keeps a crowd of askers down to one call. */
+const SUBSIDY_MS = 1_000;
+const COUNTS_MS = 600_000;
+const PAGE_SIZE = 100;
+const MAXIMUM_PAGES = 100;
+const STATES = ['created', 'pending', 'committed', 'failed'];
+/** The service gives the LMS 20 seconds to enrol, and external providers a moment before that. */
+const SPEND_MS = 30_000;
+const PROVIDER = 'salesforce_opportunity_line_item';
+
+/** The service refuses what it does not know as it refuses what we may not see. */
+const mayBeUnknown = (error: unknown): error is UpstreamRefusal =>
+  error instanceof UpstreamRefusal && (error.status === 403 || error.status === 404);
+
+/**
+ * The ledger of an enterprise-subsidy service. It judges, charges and enrols in one call; what we keep of a spend is the
+ * stored intent with its key. So there is nothing to hold before and nothing to record after that call.
+ */
+export function httpLedger(call: Upstream, cache: Cache): Ledger {
+  const subsidyKey = (uuid: string) => `subsidy:record:1:${uuid}`;
+  const countsKey = (uuid: string, policyUuid: string) => `subsidy:counts:1:${uuid}:${policyUuid}`;
+  const transactionsPath = (uuid: string) => `/api/v2/subsidies/${uuid}/admin/transactions/`;
+
+  const find = (uuid: string): Promise<Subsidy | null> =>
+    cache.wrap(
+      subsidyKey(uuid),
+      () => SUBSIDY_MS,
+      async () => {
+        try {
+          return await call({ path: `/api/v1/subsidies/${uuid}/`, reply: subsidyReply });
+        } catch (error) {
+          if (!mayBeUnknown(error)) throw error;
+          // The list has no row for it, or refuses us as well: then it is we who may not look.
+          const { count } = await call({ path: '/api/v1/subsidies/', query: { uuid }, reply: subsidyListReply });
+          if (count === 0) return null;
+          throw error;
+        }
+      },
+    );
+
+  /** Of a subsidy that does not exist there is nothing. */
+  async function orNone<T>(subsidyUuid: string, none: T, work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (mayBeUnknown(error) && (await find(subsidyUuid)) === null) return none;
+      throw error;
+    }
+  }
+
+  async function* pages(subsidyUuid: string, query: Record<string, string | number | readonly string[] | undefined>) {
+    const reply = transactionPage(subsidyUuid);
+    for (let page = 1; page <= MAXIMUM_PAGES; page += 1) {
+      const found = await call({
+        path: transactionsPath(subsidyUuid),
+        query: { ...query, page, page_size: PAGE_SIZE },
+        reply,
+      });
+      yield found.results;
+      if (found.next === null) return;
+    }
+    throw new UpstreamFailure(SERVICE, 'has more transactions than can be read');
+  }
+
+  async function ofLearner(subsidyUuid: string, lmsUserId: number, contentKeys: readonly string[]) {
+    const [only, ...others] = contentKeys;
+    const found: LedgerTransaction[] = [];
+    const query = {
+      lms_user_id: lmsUserId,
+      content_key: others.length === 0 ? only : undefined,
+      state: STATES,
+      // Rows that come in meanwhile are put behind the pages that are read already.
+      ordering: 'created',
+    };
+    for await (const rows of pages(subsidyUuid, query)) {
+      found.push(...rows.filter(({ contentKey }) => contentKey !== null && contentKeys.includes(contentKey)));
+    }
+    return found;
+  }
+
+  const create = (spend: Spend): Promise<LedgerTransaction> =>
+    call({
+      method: 'POST',
+      path: transactionsPath(spend.subsidyUuid),
+      repeatable: true,
+      timeoutMs: SPEND_MS,
+      body: {
+        subsidy_uuid: spend.subsidyUuid,
+        lms_user_id: spend.lmsUserId,
+        content_key: spend.contentKey,
+        subsidy_access_policy_uuid: spend.policyUuid,
+        metadata: spend.metadata,
+        idempotency_key: spend.idempotencyKey,
+        // Both sides look the price up for themselves; named, it is what our budget has taken (R-LED-14).
+        requested_price_cents: spend.priceCents,
+      },
+      reply: transactionReply(spend.subsidyUuid),
+    });
+
+  /**
+   * A refusal is about this request, not about the key: an earlier attempt whose answer was lost may have spent, and the
+   * service checks window, balance and permission before it looks at keys. So the books decide.
+   */
+  async function madeBefore(spend: Spend): Promise<LedgerTransaction | undefined> {
+    try {
+      const made = await ofLearner(spend.subsidyUuid, spend.lmsUserId, [spend.contentKey]);
+      return made.find(({ idempotencyKey }) => idempotencyKey === spend.idempotencyKey);
+    } catch (error) {
+      if (!(error instanceof UpstreamRefusal)) throw error;
+      throw new UpstreamFailure(SERVICE, 'refused, and does not let us see its books', { cause: error });
+    }
+  }
+
+  async function settle(spend: Spend): Promise<Settlement> {
+    try {
+      return settlementOf(spend, await create(spend));
+    } catch (error) {
+      if (!(error instanceof UpstreamRefusal)) throw error;
+      const made = await madeBefore(spend);
+      return made && made.state !== 'failed' ? settlementOf(spend, made) : refusalOf(error.status, codeOf(error.body));
+    }
+  }
+
+  /** Deposits are the only positive quantities. */
+  async function hasDeposit({ subsidyUuid, idempotencyKey }: DepositRequest): Promise<boolean> {
+    for await (const rows of pages(subsidyUuid, { ordering: '-quantity' })) {
+      const deposits = rows.filter(({ quantityCents }) => quantityCents > 0);
+      if (deposits.some((row) => row.idempotencyKey === idempotencyKey)) return true;
+      if (deposits.length < rows.length) return false;
+    }
+    return false;
+  }
+
+  async function deposit(request: DepositRequest): Promise<void> {
+    const { subsidyUuid } = request;
+    try {
+      await call({
+        method: 'POST',
+        path: `/api/v2/subsidies/${subsidyUuid}/admin/deposits/`,
+        repeatable: true,
+        body: {
+          desired_deposit_quantity: request.quantityCents,
+          sales_contract_reference_id: request.salesContractReferenceId,
+          sales_contract_reference_provider: PROVIDER,
+          idempotency_key: request.idempotencyKey,
+        },
+        reply: z.unknown(),
+      });
+    } catch (error) {
+      if (!(error instanceof UpstreamRefusal)) throw error;
+      if (mayBeUnknown(error) && (await find(subsidyUuid)) === null) {
+        throw new LedgerRefusal('subsidy_not_found', 'The subsidy does not exist.');
+      }
+      // Some versions of the service refuse a key that they have seen.
+      if (await hasDeposit(request)) return;
+      const code = codeOf(error.body) ?? 'deposit_creation_error';
+      // That is also what it says when its ledger is busy.
+      if (code === 'deposit_creation_error' && error.status === 422) {
+        throw new UpstreamFailure(SERVICE, 'did not make the deposit', { cause: error });
+      }
+      throw new LedgerRefusal(code, refusalOf(error.status, code).detail, error.status);
+    }
+  }
+
+  return {
+    async subsidies(uuids) {
+      const found = await Promise.all([...new Set(uuids)].map(find));
+      return new Map(found.flatMap((each) => (each ? [[each.uuid, each] as const] : [])));
+    },
+
+    async transactions({ subsidyUuids, lmsUserId, contentKeys }) {
+      if (contentKeys.length === 0) return [];
+      const found = await Promise.all(
+        subsidyUuids.map((uuid) => orNone(uuid, [], ofLearner(uuid, lmsUserId, contentKeys))),
+      );
+      return found
+        .flat()
+        .sort((a, b) => a.created.getTime() - b.created.getTime() || (a.uuid < b.uuid ? -1 : Number(a.uuid > b.uuid)));
+    },
+
+    hold: async () => null,
+
+    async settle(spend) {
+      try {
+        return await settle(spend);
+      } finally {
+        cache.forget(subsidyKey(spend.subsidyUuid));
+        cache.forget(countsKey(spend.subsidyUuid, spend.policyUuid));
+      }
+    },
+
+    record: async (_trx, _spend, settlement) => ({ transaction: rowOf(settlement), events: [] }),
+
+    async deposit(request) {
+      try {
+        await deposit(request);
+      } finally {
+        cache.forget(subsidyKey(request.subsidyUuid));
+      }
+    },
+
+    enrollmentCounts: (subsidyUuid, policyUuid) =>
+      cache.wrap(
+        countsKey(subsidyUuid, policyUuid),
+        (counts) => (counts.size === 0 ? SUBSIDY_MS : COUNTS_MS),
+        async () => {
+          const path = `/api/v1/subsidies/${subsidyUuid}/aggregates-by-learner`;
+          const query = { subsidy_access_policy_uuid: policyUuid };
+          const counts = await orNone(subsidyUuid, [], call({ path, query, reply: countsReply }));
+          return new Map(counts.map(({ lms_user_id, total }) => [lms_user_id, total]));
+        },
+      ),
+  };
+}
+
+/** The service tells its own events; what is left for us is the row that answers the learner. */
+function rowOf(settlement: Settlement): LedgerTransaction | null {
+  if (settlement.outcome === 'standing') return settlement.transaction;
+  return settlement.outcome === 'committed' ? (settlement.remote ?? null) : null;
+}
+
+/** What the row under discussion says of the spend. */
+function settlementOf(spend: Spend, made: LedgerTransaction): Settlement {
+  if (made.state === 'created' || made.state === 'pending') {
+    // The value is taken and the learner perhaps enrolled: only the service can say how it ends.
+    throw new UpstreamFailure(SERVICE, 'has not finished the transaction yet');
+  }
+  if (made.state === 'failed') return refusalOf(422, null);
+  // Somebody gave the value back before we heard that it was spent.
+  if (made.reversal?.state === 'committed') return refusalOf(422, 'transaction_reversed');
+  if (made.idempotencyKey !== spend.idempotencyKey) return { outcome: 'standing', transaction: made };
+  return {
+    outcome: 'committed',
+    transactionUuid: made.uuid,
+    fulfillmentIdentifier: made.fulfillmentIdentifier,
+    remote: made,
+  };
+}
