@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Sandbox } from './index.ts';
 import { startSandbox } from './index.ts';
+import { demo } from './seed.ts';
 import { sandboxClient } from './testing.ts';
 
 const ACCOUNTS = '/lms/api/user/v1/accounts';
@@ -74,6 +75,15 @@ test('a slow service still gives its real answer', async () => {
 test('a dropped connection is an error of the connection', async () => {
   await send('PUT', '/control/faults', { path: ACCOUNTS, dropConnection: true, times: 1 });
   await expect(ask()).rejects.toThrow('fetch failed');
+});
+
+test('a lost reply is of a request that was carried out', async () => {
+  const email = 'new@demo.example';
+  const invite = { enterprise_customer: demo.customerUuid, user_email: email };
+  const path = '/lms/enterprise/api/v1/pending-enterprise-learner/';
+  await send('PUT', '/control/faults', { path, loseReply: true, times: 1 });
+  await expect(send('POST', path, [invite])).rejects.toThrow('fetch failed');
+  expect(sandbox.state.lms.customers.get(demo.customerUuid)?.pending.has(email)).toBe(true);
 });
 
 test('a hanging request neither answers nor keeps the sandbox from closing', async () => {

@@ -11,6 +11,8 @@ export const faultBody = z.strictObject({
   garbage: z.boolean().optional(),
   hang: z.boolean().optional(),
   dropConnection: z.boolean().optional(),
+  /** Does what was asked and drops the connection instead of saying so. */
+  loseReply: z.boolean().optional(),
   times: z.int().min(1).optional(),
 });
 
@@ -57,6 +59,15 @@ export function takeFault(faults: Fault[], method: string, url: string): FaultSp
   return fault.spec;
 }
 
+/** Requests that are carried out and get no reply. */
+const unanswered = new WeakSet<FastifyRequest>();
+
+/** Just before a reply is sent: the last moment to lose it. */
+export function loseReply(request: FastifyRequest): void {
+  // The request has been read to its end, so that ending it would leave the connection open.
+  if (unanswered.has(request)) request.raw.socket.destroy();
+}
+
 /** Carries a fault out. `proceed` continues with the real answer, which a merely slow service still gives. */
 export function misbehave(spec: FaultSpec, request: FastifyRequest, reply: FastifyReply, proceed: () => void): void {
   const act = () => {
@@ -77,6 +88,7 @@ export function misbehave(spec: FaultSpec, request: FastifyRequest, reply: Fasti
       reply.code(spec.status ?? 200).type(isText ? 'text/plain' : 'application/json');
       reply.send(isText ? body : JSON.stringify(body));
     } else {
+      if (spec.loseReply) unanswered.add(request);
       proceed();
     }
   };

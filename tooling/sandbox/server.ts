@@ -3,7 +3,7 @@ import fastify from 'fastify';
 import { brazeRoutes } from './braze.ts';
 import { catalogRoutes } from './catalog.ts';
 import { controlRoutes } from './control.ts';
-import { misbehave, takeFault } from './faults.ts';
+import { loseReply, misbehave, takeFault } from './faults.ts';
 import { Refusal } from './http.ts';
 import { lmsRoutes } from './lms.ts';
 import { oauthRoutes } from './oauth.ts';
@@ -46,6 +46,10 @@ function observe(app: FastifyInstance, state: SandboxState): void {
     const fault = state.faults.length === 0 ? undefined : takeFault(state.faults, method, url);
     if (fault) misbehave(fault, request, reply, done);
     else done();
+  });
+  app.addHook('onSend', (request, _reply, _payload, done) => {
+    loseReply(request);
+    done();
   });
 }
 

@@ -8,8 +8,9 @@ import type { LedgerTransaction } from '../upstreams/ledger.ts';
 import { insertReversal } from './entries.ts';
 import { notReversible } from './errors.ts';
 import { findTransaction, ledgerOfTransaction } from './store.ts';
+import { tryToUnenrol } from './unenrol.ts';
 
-type Deps = Pick<Runtime, 'db' | 'clock'>;
+type Deps = Pick<Runtime, 'db' | 'clock' | 'lms' | 'log'>;
 
 /** Rolls back what was given back already: somebody else was first. */
 class AlreadyReversed extends Error {}
@@ -22,13 +23,17 @@ export interface ReverseRequest {
 
 /**
  * Gives the value of a committed redemption back to the ledger, the policy and the learner's share, all or nothing and
- * only once, whatever the key. Repeating it answers with the transaction as the first call left it.
+ * only once, whatever the key, and then ends the enrolment. Repeating it answers with the transaction as the first call
+ * left it. The reversal stands whether or not the LMS answers: `reconcileUnenrolments` asks it again.
  */
 export async function reverseTransaction(deps: Deps, request: ReverseRequest): Promise<LedgerTransaction> {
   const uuid = request.transactionUuid;
   const [found, ledgerUuid] = await Promise.all([findTransaction(deps.db, uuid), ledgerOfTransaction(deps.db, uuid)]);
   if (!found || ledgerUuid === null) throw notFound({});
-  if (found.reversal) return found;
+  if (found.reversal) {
+    await tryToUnenrol(deps, found);
+    return found;
+  }
   const { lmsUserId } = found;
   if (lmsUserId === null || found.state !== 'committed') throw notReversible({ state: found.state });
   const at = deps.clock();
@@ -48,6 +53,7 @@ export async function reverseTransaction(deps: Deps, request: ReverseRequest): P
   }
   const after = await findTransaction(deps.db, uuid);
   if (!after?.reversal) throw notReversible({ state: after?.state ?? found.state });
+  await tryToUnenrol(deps, after);
   return after;
 }
 

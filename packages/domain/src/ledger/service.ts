@@ -314,7 +314,10 @@ export async function getTransaction(
   return viewOfTransaction(made, deps.settings);
 }
 
-export async function reverse(deps: Reads, input: Input<typeof contract.reverse>): Promise<TransactionView> {
+export async function reverse(
+  deps: Reads & Pick<Runtime, 'lms' | 'log'>,
+  input: Input<typeof contract.reverse>,
+): Promise<TransactionView> {
   const made = await store.findTransaction(deps.db, input.transactionUuid);
   if (!made || made.subsidyUuid !== input.uuid) throw notFound({});
   const reversed = await reverseTransaction(deps, {
