@@ -1,24 +1,26 @@
 import type { Settlement } from './ledger.ts';
 
 /** What the machine names of the subsidy service mean, in our words: its own text can hold personal data. */
-const sentences: Readonly<Record<string, string>> = {
-  inactive_subsidy_creation_error: 'Cannot create a transaction in an inactive subsidy',
-  enrollment_error: 'The learner could not be enrolled.',
-  content_not_found: 'The given content_key is not in any catalog for this customer.',
-  invalid_requested_price: 'The price is outside of the acceptable interval on the canonical price of the course.',
-  fulfillment_error: 'The provider of the course did not accept the learner.',
-  transaction_creation_error: 'The transaction could not be made; the balance may be too small.',
-  transaction_reversed: 'The transaction was made and reversed again.',
-  deposit_on_expired_subsidy: 'Cannot create a deposit in an expired subsidy',
-  deposit_creation_error: 'The deposit was refused.',
-};
+const sentences: ReadonlyMap<string, string> = new Map([
+  ['inactive_subsidy_creation_error', 'Cannot create a transaction in an inactive subsidy'],
+  ['enrollment_error', 'The learner could not be enrolled.'],
+  ['content_not_found', 'The given content_key is not in any catalog for this customer.'],
+  ['invalid_requested_price', 'The price is outside of the acceptable interval on the canonical price of the course.'],
+  ['fulfillment_error', 'The provider of the course did not accept the learner.'],
+  ['transaction_creation_error', 'The transaction could not be made; the balance may be too small.'],
+  ['transaction_reversed', 'The transaction was made and reversed again.'],
+  ['deposit_on_expired_subsidy', 'Cannot create a deposit in an expired subsidy'],
+  ['deposit_creation_error', 'The deposit was refused.'],
+]);
 
-const OTHER = 'transaction_creation_error';
+export const sentenceOf = (code: string): string => sentences.get(code) ?? 'The ledger refused.';
 
-export const sentenceOf = (code: string): string => sentences[code] ?? 'The ledger refused.';
+/** Names that nobody declared are not passed on. */
+export const knownCode = (code: string | null, otherwise: string): string =>
+  code !== null && sentences.has(code) ? code : otherwise;
 
-/** A definite no. Codes that nobody declared are not passed on. */
+/** A definite no to a spend. */
 export function refusalOf(status: number, code: string | null): Extract<Settlement, { outcome: 'refused' }> {
-  const known = code !== null && code in sentences ? code : OTHER;
+  const known = knownCode(code, 'transaction_creation_error');
   return { outcome: 'refused', code: known, detail: sentenceOf(known), status };
 }

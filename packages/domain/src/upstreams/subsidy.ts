@@ -10,7 +10,7 @@ import {
   type Spend,
   type Subsidy,
 } from './ledger.ts';
-import { refusalOf } from './subsidy-refusals.ts';
+import { knownCode, refusalOf, sentenceOf } from './subsidy-refusals.ts';
 import {
   codeOf,
   countsReply,
@@ -176,12 +176,12 @@ export function httpLedger(call: Upstream, cache: Cache): Ledger {
       }
       // Some versions of the service refuse a key that they have seen.
       if (await hasDeposit(request)) return;
-      const code = codeOf(error.body) ?? 'deposit_creation_error';
+      const code = knownCode(codeOf(error.body), 'deposit_creation_error');
       // That is also what it says when its ledger is busy.
       if (code === 'deposit_creation_error' && error.status === 422) {
         throw new UpstreamFailure(SERVICE, 'did not make the deposit', { cause: error });
       }
-      throw new LedgerRefusal(code, refusalOf(error.status, code).detail, error.status);
+      throw new LedgerRefusal(code, sentenceOf(code), error.status);
     }
   }
 

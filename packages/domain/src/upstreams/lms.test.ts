@@ -1,0 +1,169 @@
+import { type Sandbox, startSandbox } from '@enterprise-access/sandbox';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { processCache } from '../kernel/cache.ts';
+import { newUuid } from '../kernel/ids.ts';
+import { UpstreamFailure, UpstreamRefusal } from './http.ts';
+import { httpLms, type Lms } from './lms.ts';
+import { clientOf, control, requestsTo } from './testing.ts';
+
+const CUSTOMER = '11111111-1111-4111-8111-111111111111';
+const OTHER_CUSTOMER = '44444444-4444-4444-8444-444444444444';
+const GROUP = '77777777-7777-4777-8777-777777777777';
+const UNKNOWN = '99999999-9999-4999-8999-999999999999';
+const RUN = 'course-v1:edX+DemoX+2T2026';
+const API = '/lms/enterprise/api/v1';
+
+let sandbox: Sandbox;
+let lms: Lms;
+beforeAll(async () => {
+  sandbox = await startSandbox();
+});
+afterAll(() => sandbox.close());
+beforeEach(async () => {
+  await control(sandbox, 'POST', '/control/reset');
+  lms = httpLms(clientOf(sandbox, 'lms'), processCache());
+});
+
+const fault = (path: string, what: object) => control(sandbox, 'PUT', '/control/faults', { path: API + path, ...what });
+
+describe('customers and learners', () => {
+  test('a customer has a name and people to ask', async () => {
+    expect(await lms.customer(CUSTOMER)).toEqual({
+      uuid: CUSTOMER,
+      name: 'Demo Company',
+      slug: 'demo-company',
+      contactEmail: 'learning@demo.example',
+      admins: [{ email: 'admin@demo.example', lmsUserId: 900 }],
+    });
+    expect(await lms.customer(OTHER_CUSTOMER)).toMatchObject({ contactEmail: null });
+    expect(await lms.customer(UNKNOWN)).toBeNull();
+  });
+
+  test('a learner belongs to the customer that he is linked to, with his groups', async () => {
+    expect(await lms.learner(CUSTOMER, 1000)).toEqual({
+      lmsUserId: 1000,
+      email: 'learner-1000@demo.example',
+      groupUuids: [GROUP],
+    });
+    expect(await lms.learner(CUSTOMER, 2000)).toBeNull();
+    expect(await lms.learner(OTHER_CUSTOMER, 1000)).toBeNull();
+    expect(await lms.learner(UNKNOWN, 1000)).toBeNull();
+  });
+
+  test('what was found is kept; a crowd asks once', async () => {
+    await Promise.all(Array.from({ length: 10 }, () => lms.learner(CUSTOMER, 1000)));
+    await lms.learner(CUSTOMER, 1000);
+    await lms.customer(CUSTOMER);
+    await lms.customer(CUSTOMER);
+    expect(await requestsTo(sandbox, `${API}/enterprise-learner/`)).toBe(1);
+    expect(await requestsTo(sandbox, `${API}/enterprise-customer/`)).toBe(1);
+  });
+
+  test.each([
+    ['an error', { status: 500 }],
+    ['a page', { garbage: true }],
+    ['a dropped connection', { dropConnection: true }],
+    ['a learner without an id', { status: 200, body: { results: [{ enterprise_customer: { uuid: CUSTOMER } }] } }],
+  ])('%s is not "not linked", and is not kept', async (_what, spec) => {
+    await fault('/enterprise-learner/', spec);
+    await expect(lms.learner(CUSTOMER, 1000)).rejects.toThrow(UpstreamFailure);
+    await control(sandbox, 'DELETE', '/control/faults');
+    expect(await lms.learner(CUSTOMER, 1000)).toMatchObject({ lmsUserId: 1000 });
+  });
+});
+
+describe('members of a group', () => {
+  test('one page as asked', async () => {
+    const query = { groupUuid: GROUP, userQuery: 'pending-', sortBy: 'member_details', isReversed: true };
+    const { members, count, pages } = await lms.groupMembers(query, 1);
+    expect([count, pages]).toEqual([3, 1]);
+    expect(members.map(({ member_details }) => member_details.user_email)).toEqual([
+      'pending-3@demo.example',
+      'pending-2@demo.example',
+      'pending-1@demo.example',
+    ]);
+  });
+
+  test('all of them, over as many pages as it takes', async () => {
+    const members = Array.from({ length: 230 }, (_, index) => ({ lmsUserId: 1_000 + index }));
+    await control(sandbox, 'PUT', '/control/groups', { uuid: GROUP, members });
+    const all = await lms.allGroupMembers({ groupUuid: GROUP });
+    expect(new Set(all.map(({ lms_user_id }) => lms_user_id)).size).toBe(230);
+    expect(await requestsTo(sandbox, `${API}/enterprise-group/`)).toBe(3);
+  });
+
+  test('a page that is missing is no end', async () => {
+    const members = Array.from({ length: 230 }, (_, index) => ({ lmsUserId: 1_000 + index }));
+    await control(sandbox, 'PUT', '/control/groups', { uuid: GROUP, members });
+    await fault('/enterprise-group/.*page=2', { status: 502 });
+    await expect(lms.allGroupMembers({ groupUuid: GROUP })).rejects.toThrow(UpstreamFailure);
+  });
+
+  test('an unknown group is a refusal', async () => {
+    await expect(lms.groupMembers({ groupUuid: UNKNOWN }, 1)).rejects.toMatchObject({ status: 404 });
+  });
+});
+
+describe('enrolling', () => {
+  const enrollment = (lmsUserId = 1000, transactionUuid = newUuid()) => ({
+    lmsUserId,
+    courseRunKey: RUN,
+    transactionUuid,
+    force: false,
+  });
+  const enrollments = () => [...sandbox.state.lms.enrolmentsByFulfilment.values()];
+
+  test('happens once per transaction, whatever gets lost', async () => {
+    const wanted = enrollment();
+    await fault(`/enterprise-customer/${CUSTOMER}/enroll`, { loseReply: true, times: 2 });
+    const first = await lms.enroll(CUSTOMER, wanted);
+    expect(await lms.enroll(CUSTOMER, wanted)).toBe(first);
+    expect(enrollments()).toEqual([{ fulfilmentUuid: first, lmsUserId: 1000, runKey: RUN, cancelled: false }]);
+  });
+
+  test.each([
+    ['whom nobody knows', 5, null],
+    ['who is refused', 98, 'fail@demo.example'],
+    ['who must wait for an account', 97, 'pending@demo.example'],
+  ])('a learner %s is a refusal, and none that is repeated', async (_who, lmsUserId, email) => {
+    if (email) await control(sandbox, 'PUT', '/control/learners', { lmsUserId, email, customerUuid: CUSTOMER });
+    await expect(lms.enroll(CUSTOMER, enrollment(lmsUserId))).rejects.toThrow(UpstreamRefusal);
+    expect(await requestsTo(sandbox, `${API}/enterprise-customer/`)).toBe(1);
+    expect(enrollments()).toEqual([]);
+  });
+
+  test('is unknown when the LMS stays silent', async () => {
+    await fault('/enterprise-customer/.*/enroll', { status: 504 });
+    await expect(lms.enroll(CUSTOMER, enrollment())).rejects.toThrow(UpstreamFailure);
+  });
+
+  test('after the deadline says so', async () => {
+    const bodies: unknown[] = [];
+    const recording = httpLms(async (call) => {
+      bodies.push(call.body);
+      return { successes: [{ enterprise_fulfillment_source_uuid: 'f' }] } as never;
+    }, processCache());
+    await recording.enroll(CUSTOMER, { ...enrollment(), force: true });
+    await recording.enroll(CUSTOMER, enrollment());
+    expect(bodies).toMatchObject([
+      { enrollments_info: [{ force_enrollment: true }] },
+      { enrollments_info: [expect.not.objectContaining({ force_enrollment: expect.anything() })] },
+    ]);
+  });
+
+  test('can be taken back, as often as one likes', async () => {
+    const fulfillment = await lms.enroll(CUSTOMER, enrollment());
+    expect(await lms.cancelFulfillment(fulfillment)).toBe(true);
+    expect(await lms.cancelFulfillment(fulfillment)).toBe(true);
+    expect(enrollments()).toMatchObject([{ cancelled: true }]);
+    expect(await lms.cancelFulfillment(UNKNOWN)).toBe(false);
+  });
+
+  test('is taken back although the answer gets lost; silence is unknown', async () => {
+    const fulfillment = await lms.enroll(CUSTOMER, enrollment());
+    await fault('/enterprise-subsidy-fulfillment/', { loseReply: true, times: 1 });
+    expect(await lms.cancelFulfillment(fulfillment)).toBe(true);
+    await fault('/enterprise-subsidy-fulfillment/', { status: 500 });
+    await expect(lms.cancelFulfillment(fulfillment)).rejects.toThrow(UpstreamFailure);
+  });
+});
