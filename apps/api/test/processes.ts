@@ -15,7 +15,11 @@ export interface ApiProcess {
 }
 
 /** The API as a process of its own, as in production but for the stand-in services. */
-export async function startApiProcess(databaseUrl: string, sandboxUrl: string): Promise<ApiProcess> {
+export async function startApiProcess(
+  databaseUrl: string,
+  sandboxUrl: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<ApiProcess> {
   const child = fork(MAIN, {
     env: {
       PATH: process.env.PATH,
@@ -30,6 +34,7 @@ export async function startApiProcess(databaseUrl: string, sandboxUrl: string): 
       BACKEND_SERVICE_EDX_OAUTH2_KEY: 'key',
       BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'secret',
       SANDBOX: 'true',
+      ...more,
     },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });

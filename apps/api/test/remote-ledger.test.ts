@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createTestDatabase } from '@enterprise-access/db/testing';
 import { reconcile } from '@enterprise-access/domain';
 import { startSandbox } from '@enterprise-access/sandbox';
@@ -6,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from '
 import { buildApp } from '../src/app.ts';
 import { buildRuntime } from '../src/runtime.ts';
 import { demonstration, dialects, learnerToken, operatorToken, run, testEnvironment } from './harness.ts';
+import { redeemAt, startApiProcess } from './processes.ts';
 
 const PRICE = 14_900;
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -331,6 +333,19 @@ describe.each(dialects)('with the ledger of a subsidy service, on %s', (dialect)
     expect((await redeem(made.policy, 1025)).status).toBe(200);
   });
 
+  test('a transaction that cannot be shown yet is not said to be none', async () => {
+    const made = await newPolicy(100_000);
+    const reading = { method: 'GET', path: TRANSACTIONS };
+    // The first look, before the spend, is undisturbed.
+    await world.control('PUT', '/control/faults', { ...reading, times: 1 });
+    await world.control('PUT', '/control/faults', { ...reading, status: 500 });
+    const reply = await redeem(made.policy, 1026);
+    expect(reply).toMatchObject({ status: 503, body: { detail: expect.stringContaining('is being completed') } });
+    await world.control('DELETE', '/control/faults');
+    expect((await redeem(made.policy, 1026)).status).toBe(200);
+    await expectBooks(made, PRICE);
+  });
+
   test.each([
     ['the subsidy has', {}, ['transaction_creation_error', 'not_enough_value_in_subsidy']],
     ['the policy has', { spend_limit: 40 * PRICE }, ['policy_spend_limit_reached']],
@@ -346,5 +361,40 @@ describe.each(dialects)('with the ledger of a subsidy service, on %s', (dialect)
     expect(reasons).toEqual(expect.arrayContaining([...new Set(refused)]));
     await expectBooks(made, 40 * PRICE);
     expect(await finishPending()).toEqual({ found: 0, open: 0 });
+  });
+
+  test('killed four times in a storm of redeems: service and policy agree to the cent', {
+    timeout: 120_000,
+  }, async () => {
+    const limitCents = 80 * PRICE;
+    const made = await newPolicy(1_000 * PRICE, { spend_limit: limitCents });
+    const spends = `POST /subsidy/api/v2/subsidies/${made.subsidy}/admin/transactions/`;
+    const asked = () => world.sandbox.state.requests.get(spends) ?? 0;
+    for (let round = 0; round < 4; round += 1) {
+      const api = await startApiProcess(world.url, world.sandbox.url, {
+        ENTERPRISE_SUBSIDY_URL: `${world.sandbox.url}/subsidy`,
+      });
+      const before = asked();
+      const storm = Array.from({ length: 30 }, (_, index) => {
+        // Some learners of the round before repeat what may have been cut off.
+        const learner = 1_500 + round * 20 + index;
+        return redeemAt(api.url, made.policy, learnerToken(learner), { lms_user_id: learner, content_key: run });
+      });
+      const over = Promise.all(storm).then(() => true);
+      // In the middle: some spends have reached the service, each round another number.
+      const enough = before + 1 + round * 4;
+      while (asked() < enough && !(await Promise.race([over, sleep(1, false)])));
+      await api.kill();
+      await over;
+    }
+    expect(await finishPending()).toMatchObject({ open: 0 });
+    const { balance, totalDeposits } = ledgerOf(made.subsidy);
+    const spentCents = totalDeposits - balance;
+    expect(spentCents).toBeGreaterThan(0);
+    expect(spentCents).toBeLessThanOrEqual(limitCents);
+    await expectBooks(made, spentCents);
+    const rows = await world.db('redemptions').where({ policy_uuid: made.policy });
+    expect(rows.filter(({ state }) => state === 'committed')).toHaveLength(spentCents / PRICE);
+    expect(rows.filter(({ state }) => state === 'pending')).toEqual([]);
   });
 });
