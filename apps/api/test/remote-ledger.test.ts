@@ -325,9 +325,19 @@ describe.each(dialects)('with the ledger of a subsidy service, on %s', (dialect)
 
   test('a silent service is named to callers, and changes nothing', async () => {
     const made = await newPolicy(100_000);
-    await world.control('PUT', '/control/faults', { path: '/subsidy/', status: 500, times: 6 });
-    const reply = await redeem(made.policy, 1025);
-    expect(reply).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
+    await world.control('PUT', '/control/faults', { path: '/subsidy/', status: 503 });
+    const unavailable = {
+      status: 503,
+      headers: { 'retry-after': '1' },
+      body: { detail: expect.stringContaining('did not') },
+    };
+    expect(await redeem(made.policy, 1025)).toMatchObject(unavailable);
+    const shownNow = await world.call(
+      'GET',
+      `/api/v1/subsidy-access-policies/${demonstration.otherPolicy}/`,
+      operatorToken(),
+    );
+    expect(shownNow).toMatchObject(unavailable);
     expect(await world.db('redemptions').where({ lms_user_id: 1025 })).toEqual([]);
     await world.control('DELETE', '/control/faults');
     expect((await redeem(made.policy, 1025)).status).toBe(200);

@@ -167,18 +167,20 @@ async function orPending<T>(redemptionUuid: string, work: Promise<T>): Promise<T
 async function resultOf(deps: Deps, redemptionUuid: string): Promise<TransactionView> {
   const redemption = await orPending(redemptionUuid, awaitEnd(deps, redemptionUuid));
   if (!redemption || redemption.state === 'pending') throw contract.redemptionPending({ redemptionUuid });
-  const { spend } = redemption;
-  // It may have been spent: a ledger that does not answer now is no reason to say that nothing happened.
-  const transactions = await orPending(
-    redemptionUuid,
-    deps.ledger.transactions({
-      subsidyUuids: [spend.subsidyUuid],
-      lmsUserId: spend.lmsUserId,
-      contentKeys: [spend.contentKey],
-    }),
-  );
-  const made = transactions.find(({ uuid }) => uuid === redemption.transactionUuid);
-  if (made) return viewOfTransaction(made, deps.settings);
+  const { spend, transactionUuid } = redemption;
+  if (transactionUuid !== null) {
+    // It may have been spent: a ledger that does not answer now is no reason to say that nothing happened.
+    const transactions = await orPending(
+      redemptionUuid,
+      deps.ledger.transactions({
+        subsidyUuids: [spend.subsidyUuid],
+        lmsUserId: spend.lmsUserId,
+        contentKeys: [spend.contentKey],
+      }),
+    );
+    const made = transactions.find(({ uuid }) => uuid === transactionUuid);
+    if (made) return viewOfTransaction(made, deps.settings);
+  }
   throw spendRefused(redemption.errorCode);
 }
 

@@ -265,6 +265,7 @@ describe.each(implementations)('%s', (_name, start) => {
     ['before anything was done', 1005, { status: 500 }],
     ['after everything was done', 1006, { loseReply: true }],
     ['with a page instead of a reply', 1007, { garbage: true }],
+    ['because we are not let in', 1014, { status: 403 }],
   ])('silence %s is unknown, and a repeat finishes once', async (_case, learner, fault) => {
     const uuid = await world.newSubsidy(50_000);
     const spend = intent(uuid, learner);

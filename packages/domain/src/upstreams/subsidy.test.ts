@@ -138,7 +138,6 @@ describe('a refusal', () => {
   test.each([
     ['of a name that nobody declared', 422, { code: 'constructor', detail: 'x' }],
     ['of fields', 400, { lms_user_id: ['A valid integer is required.'] }],
-    ['of our role', 403, { detail: 'Missing: subsidy.can_create_transactions' }],
     ['without words', 409, undefined],
   ])('%s is a refusal all the same', async (_what, status, body) => {
     await fault('POST', TRANSACTIONS, { status, ...(body && { body }) });

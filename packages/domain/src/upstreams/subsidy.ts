@@ -140,7 +140,10 @@ export function httpLedger(call: Upstream, cache: Cache): Ledger {
     } catch (error) {
       if (!(error instanceof UpstreamRefusal)) throw error;
       const made = await madeBefore(spend);
-      return made && made.state !== 'failed' ? settlementOf(spend, made) : refusalOf(error.status, codeOf(error.body));
+      if (made && made.state !== 'failed') return settlementOf(spend, made);
+      // That we may not ask says nothing about the spend.
+      if (error.status === 403) throw new UpstreamFailure(SERVICE, 'does not let us spend', { cause: error });
+      return refusalOf(error.status, codeOf(error.body));
     }
   }
 
