@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createTestDatabase } from '@enterprise-access/db/testing';
-import { reconcile } from '@enterprise-access/domain';
+import { auditDrift, reconcile } from '@enterprise-access/domain';
+import { buildRuntime } from '@enterprise-access/platform';
 import { startSandbox } from '@enterprise-access/sandbox';
 import { seedDemonstration } from '@enterprise-access/start/demonstration';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 import { buildApp } from '../src/app.ts';
-import { buildRuntime } from '../src/runtime.ts';
 import { demonstration, dialects, learnerToken, operatorToken, run, testEnvironment } from './harness.ts';
 import { redeemAt, startApiProcess } from './processes.ts';
 
@@ -26,7 +26,7 @@ async function startWorld(dialect: (typeof dialects)[number]) {
     ENTERPRISE_SUBSIDY_URL: `${sandbox.url}/subsidy/`,
     OAUTH2_URL: sandbox.url,
   });
-  const runtime = buildRuntime(env, silent);
+  const runtime = buildRuntime(env, silent, 'http://access.test');
   const app = await buildApp({ env, runtime });
   const call = async (
     method: 'GET' | 'POST',
@@ -113,6 +113,7 @@ describe.each(dialects)('with the ledger of a subsidy service, on %s', (dialect)
     });
   /** Everything that is pending, however new. */
   const finishPending = () => reconcile(world.runtime, { olderThanMs: -60_000 });
+  const drift = async (policy: string) => (await auditDrift(world.runtime)).filter(({ id }) => id === policy);
   const ledgerOf = (subsidy: string) => {
     const found = world.sandbox.state.subsidies.subsidies.get(subsidy);
     if (!found) throw new Error('There is no such subsidy.');
@@ -289,10 +290,21 @@ describe.each(dialects)('with the ledger of a subsidy service, on %s', (dialect)
     expect(await shareOf(made.policy, 1023)).toBe(14_000);
   });
 
+  test('a policy on which something is going on is no drift', async () => {
+    const made = await newPolicy(100_000);
+    await world.control('PUT', '/control/faults', { method: 'POST', path: TRANSACTIONS, status: 500 });
+    expect((await redeem(made.policy, 1027)).status).toBe(503);
+    expect(await drift(made.policy)).toEqual([]);
+    await world.control('DELETE', '/control/faults');
+    await finishPending();
+    expect(await drift(made.policy)).toEqual([]);
+  });
+
   test('after a reversal at the service the learner redeems again, and the policy has its value back', async () => {
     const made = await newPolicy(100_000, { spend_limit: PRICE });
     const first = await redeem(made.policy, 1024);
     await world.control('POST', '/control/reversals', { transactionUuid: first.body.uuid });
+    expect(await drift(made.policy)).toEqual([{ what: 'policy', id: made.policy, stored: PRICE, counted: 0 }]);
     const again = await redeem(made.policy, 1024);
     expect(again).toMatchObject({ status: 200, body: { state: 'committed', reversal: null } });
     expect(again.body.uuid).not.toBe(first.body.uuid);
@@ -300,6 +312,7 @@ describe.each(dialects)('with the ledger of a subsidy service, on %s', (dialect)
     expect(await shareOf(made.policy, 1024)).toBe(PRICE);
     const states = await world.db('redemptions').where({ policy_uuid: made.policy }).orderBy('created').select('state');
     expect(states.map(({ state }) => state)).toEqual(['reversed', 'committed']);
+    expect(await drift(made.policy)).toEqual([]);
   });
 
   test('a deposit whose reply is lost is made once, and raises the limit with it', async () => {
@@ -343,16 +356,19 @@ describe.each(dialects)('with the ledger of a subsidy service, on %s', (dialect)
     expect((await redeem(made.policy, 1025)).status).toBe(200);
   });
 
-  test('a transaction that cannot be shown yet is not said to be none', async () => {
+  test('whoever spends knows the transaction; whoever waited and cannot see it is not told that there is none', async () => {
     const made = await newPolicy(100_000);
     const reading = { method: 'GET', path: TRANSACTIONS };
-    // The first look, before the spend, is undisturbed.
-    await world.control('PUT', '/control/faults', { ...reading, times: 1 });
+    await world.control('PUT', '/control/faults', { method: 'POST', path: TRANSACTIONS, latencyMs: 200 });
+    // The looks before the spend are undisturbed.
+    await world.control('PUT', '/control/faults', { ...reading, times: 2 });
     await world.control('PUT', '/control/faults', { ...reading, status: 500 });
-    const reply = await redeem(made.policy, 1026);
-    expect(reply).toMatchObject({ status: 503, body: { detail: expect.stringContaining('is being completed') } });
+    const replies = await Promise.all([redeem(made.policy, 1026), redeem(made.policy, 1026)]);
+    const [first, second] = replies.toSorted((a, b) => a.status - b.status);
+    expect(first).toMatchObject({ status: 200, body: { state: 'committed' } });
+    expect(second).toMatchObject({ status: 503, body: { detail: expect.stringContaining('is being completed') } });
     await world.control('DELETE', '/control/faults');
-    expect((await redeem(made.policy, 1026)).status).toBe(200);
+    expect((await redeem(made.policy, 1026)).body).toEqual(first?.body);
     await expectBooks(made, PRICE);
   });
 

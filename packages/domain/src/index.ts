@@ -19,7 +19,7 @@ export { depositEntry, embeddedLedger } from './ledger/embedded.ts';
 export { insertTransaction } from './ledger/entries.ts';
 export * as ledgerStore from './ledger/store.ts';
 export { ownerOf as ownerOfPolicy } from './policies/index.ts';
-export { auditBooks, type Discrepancy, reconcile } from './redemptions/index.ts';
+export { auditBooks, auditDrift, type Discrepancy, reconcile } from './redemptions/index.ts';
 export { type Catalog, type Content, httpCatalog } from './upstreams/catalog.ts';
 export { UpstreamFailure, UpstreamRefusal, upstream } from './upstreams/http.ts';
 export { type Customer, httpLms, type Learner, type Lms } from './upstreams/lms.ts';

@@ -10,7 +10,14 @@ import {
   type Spend,
 } from '../upstreams/ledger.ts';
 import { addBalance, endTransaction, insertTransaction, takeBalance } from './entries.ts';
-import { enrollmentCounts, findSubsidies, ledgerOf, readTransactions, selectTransactions } from './store.ts';
+import {
+  enrollmentCounts,
+  findSubsidies,
+  ledgerOf,
+  readTransactions,
+  selectTransactions,
+  spentThrough,
+} from './store.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'lms'>;
 
@@ -52,6 +59,8 @@ export function embeddedLedger(deps: Deps): Ledger {
   };
 
   return {
+    isOurs: true,
+
     subsidies: (uuids) => findSubsidies(db, uuids),
 
     transactions: ({ subsidyUuids, lmsUserId, contentKeys }) =>
@@ -131,6 +140,8 @@ export function embeddedLedger(deps: Deps): Ledger {
     },
 
     enrollmentCounts: (subsidyUuid, policyUuid) => enrollmentCounts(db, subsidyUuid, policyUuid),
+
+    spentCents: (subsidyUuid, policyUuid) => spentThrough(db, subsidyUuid, policyUuid),
   };
 }
 

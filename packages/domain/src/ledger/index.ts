@@ -4,4 +4,4 @@ export { type ReverseRequest, reverseTransaction } from './reverse.ts';
 export { ledger } from './router.ts';
 export { reconcileTransactions } from './spend.ts';
 export { countUnfinished } from './store.ts';
-export { reconcileUnenrolments } from './unenrol.ts';
+export { countUnenrolments, reconcileUnenrolments } from './unenrol.ts';

@@ -172,6 +172,18 @@ export async function enrollmentCounts(
   return new Map(rows.map((row) => [row.lms_user_id, Number(row.total)]));
 }
 
+/** US cents that standing transactions through a policy have taken, in flight or done. */
+export async function spentThrough(db: Connection, subsidyUuid: string, policyUuid: string): Promise<number> {
+  const ledgerUuid = await ledgerOf(db, subsidyUuid);
+  const row = await db('ledger_transactions')
+    .where({ ledger_uuid: ledgerUuid, subsidy_access_policy_uuid: policyUuid, is_reversed: false })
+    .whereIn('state', ['created', 'pending', 'committed'])
+    .sum({ total: 'quantity_cents' })
+    .first();
+  // Zero, not minus zero.
+  return 0 - Number(row?.total ?? 0);
+}
+
 /** The ledger of a transaction, also when its subsidy is hidden by now. */
 export async function ledgerOfTransaction(db: Connection, uuid: string): Promise<string | null> {
   const row: { ledger_uuid: string } | undefined = await db('ledger_transactions').where({ uuid }).first('ledger_uuid');

@@ -58,19 +58,24 @@ export async function tryToUnenrol(deps: Deps, reversed: LedgerTransaction): Pro
   }
 }
 
+const openBefore = (db: Connection, before: Date) =>
+  db('ledger_reversals').whereNull('unenrolled').where('created', '<', before);
+
+export async function countUnenrolments(db: Connection, before: Date): Promise<number> {
+  const row = await openBefore(db, before).count({ n: '*' }).first();
+  return Number(row?.n ?? 0);
+}
+
 /**
- * Ends the enrolments that a crash or a silent LMS left after a reversal, oldest reversal first. Belongs on the schedule
- * that also runs the redemptions' `reconcile`. Returns how many it looked at and how many are still open.
+ * Ends the enrolments that a crash or a silent LMS left after a reversal, oldest reversal first; part of the job
+ * `redemptions.reconcile`. Returns how many it looked at and how many are still open.
  */
 export async function reconcileUnenrolments(
   deps: Deps,
   options: { olderThanMs?: number; limit?: number } = {},
 ): Promise<{ found: number; open: number }> {
   const before = new Date(deps.clock().getTime() - (options.olderThanMs ?? ABANDONED_MS));
-  const left: { transaction_uuid: string }[] = await deps
-    .db('ledger_reversals')
-    .whereNull('unenrolled')
-    .where('created', '<', before)
+  const left: { transaction_uuid: string }[] = await openBefore(deps.db, before)
     .orderBy('created')
     .limit(options.limit ?? 1_000)
     .select('transaction_uuid');

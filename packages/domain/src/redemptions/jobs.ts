@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineJob, implementJob } from '../kernel/job.ts';
-import { countUnfinished, reconcileTransactions } from '../ledger/index.ts';
+import { countUnenrolments, countUnfinished, reconcileTransactions, reconcileUnenrolments } from '../ledger/index.ts';
 import { countPendingDeposits, resumeDeposits } from '../policies/index.ts';
 import { auditBooks } from './audit.ts';
+import { auditDrift } from './drift.ts';
 import { reconcile } from './spend.ts';
 import { countPendingBefore } from './store.ts';
 
@@ -13,12 +14,13 @@ const outcome = z.object({
 
 const reconcileContract = defineJob({
   name: 'redemptions.reconcile',
-  summary: 'Finish redemptions, ledger transactions and deposits that a crash or a silent service left pending.',
+  summary:
+    'Finish redemptions, ledger transactions, deposits and enrolments of reversed transactions that a crash or a silent service left open.',
   payload: z.object({
     olderThanSeconds: z.int().min(0).max(86_400).default(60).describe('Younger ones may still be in somebody’s hands.'),
     limit: z.int().min(1).max(10_000).default(1_000).describe('At most so many of each kind.'),
   }),
-  result: z.object({ redemptions: outcome, transactions: outcome, deposits: outcome }),
+  result: z.object({ redemptions: outcome, transactions: outcome, deposits: outcome, unenrolments: outcome }),
   keyOf: () => 'all',
   retry: { limit: 3, delaySeconds: 10, maximumDelaySeconds: 60 },
   timeoutSeconds: 600,
@@ -36,6 +38,7 @@ export const reconcileJob = implementJob(reconcileContract, async ({ runtime, dr
       redemptions: await counted(countPendingBefore(runtime.db, before)),
       transactions: await counted(countUnfinished(runtime.db, before)),
       deposits: await counted(countPendingDeposits(runtime.db, before)),
+      unenrolments: await counted(countUnenrolments(runtime.db, before)),
     };
   }
   const options = { olderThanMs: olderThanSeconds * 1_000, limit };
@@ -43,12 +46,14 @@ export const reconcileJob = implementJob(reconcileContract, async ({ runtime, dr
     redemptions: await reconcile(runtime, options),
     transactions: await reconcileTransactions(runtime, options),
     deposits: await resumeDeposits(runtime, { before, limit }),
+    unenrolments: await reconcileUnenrolments(runtime, options),
   };
 });
 
 const auditContract = defineJob({
   name: 'books.audit',
-  summary: 'Count all budgets, learner shares and ledgers again and report what does not agree. Changes nothing.',
+  summary:
+    'Count all budgets, learner shares and ledgers again, or compare budgets with a remote ledger, and report what does not agree. Changes nothing.',
   payload: z.object({}),
   result: z.object({ discrepancies: z.int().min(0).describe('Totals that are not what their entries sum up to.') }),
   keyOf: () => 'all',
@@ -58,7 +63,7 @@ const auditContract = defineJob({
 
 /** Drift is an alarm for people: nobody corrects books on a guess. */
 export const auditJob = implementJob(auditContract, async ({ runtime }) => {
-  const found = await auditBooks(runtime.db);
+  const found = runtime.ledger.isOurs ? await auditBooks(runtime.db) : await auditDrift(runtime);
   for (const discrepancy of found) runtime.log.error({ discrepancy }, 'the books do not agree');
   return { discrepancies: found.length };
 });

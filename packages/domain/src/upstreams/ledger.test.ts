@@ -25,6 +25,9 @@ const REFUSED_LEARNER = 99;
 const FROM = new Date('2020-01-01T00:00:00Z');
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
+/** Rolls back what was held. */
+class Insufficient extends Error {}
+
 interface World {
   readonly ledger: Ledger;
   readonly sandbox: Sandbox;
@@ -159,6 +162,7 @@ describe.each(implementations)('%s', (_name, start) => {
         title: 'Demonstration Course',
         courseRunStartDate: null,
       },
+      created: world.clock(),
       ...change,
     };
   };
@@ -170,10 +174,17 @@ describe.each(implementations)('%s', (_name, start) => {
     return settlement;
   }
 
-  /** All of it; value that cannot be held is as much a refusal as any other. */
-  async function spendOnce(spend: Spend): Promise<Settlement['outcome'] | 'insufficient' | 'already_redeemed'> {
-    const obstacle = await transaction(world.database.db, (trx) => world.ledger.hold(trx, spend, world.clock()));
-    return obstacle ? 'refused' : (await finish(spend)).outcome;
+  /** All of it; value that cannot be held is as much a refusal as any other, and leaves nothing behind. */
+  async function spendOnce(spend: Spend): Promise<Settlement['outcome']> {
+    try {
+      await transaction(world.database.db, async (trx) => {
+        if (await world.ledger.hold(trx, spend)) throw new Insufficient();
+      });
+    } catch (error) {
+      if (error instanceof Insufficient) return 'refused';
+      throw error;
+    }
+    return (await finish(spend)).outcome;
   }
 
   const balanceOf = async (uuid: string) => (await world.ledger.subsidies([uuid])).get(uuid)?.balanceCents;
@@ -338,6 +349,21 @@ describe.each(implementations)('%s', (_name, start) => {
     await world.reverse(made?.uuid ?? '');
     expect((await world.ledger.enrollmentCounts(uuid, POLICY)).get(1008)).toBe(1);
     expect(await world.ledger.enrollmentCounts(uuid, OTHER_POLICY)).toEqual(new Map([[1010, 1]]));
+  });
+
+  test('what a policy has taken is what stands, in flight or done', async () => {
+    const uuid = await world.newSubsidy(200_000);
+    const spent = () => world.ledger.spentCents(uuid, POLICY);
+    expect(await spent()).toBe(0);
+    await spendOnce(intent(uuid, 1015));
+    await spendOnce(intent(uuid, 1016, { contentKey: DATA, priceCents: 9_900 }));
+    await spendOnce(intent(uuid, 1017, { policyUuid: OTHER_POLICY }));
+    await spendOnce(intent(uuid, REFUSED_LEARNER));
+    expect(await spent()).toBe(PRICE + 9_900);
+    const [made] = await historyOf(uuid, 1015);
+    await world.reverse(made?.uuid ?? '');
+    expect(await spent()).toBe(9_900);
+    expect(await world.ledger.spentCents(UNKNOWN, POLICY)).toBe(0);
   });
 
   test('transactions come oldest first, of the content asked for, from all subsidies asked for', async () => {

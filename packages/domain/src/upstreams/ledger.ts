@@ -106,6 +106,8 @@ export interface DepositRequest {
  * transactions, `settle` between them and outside of both, because it may take the network.
  */
 export interface Ledger {
+  /** Whether its books are in our database, where they can be counted. */
+  readonly isOurs: boolean;
   subsidies(uuids: readonly string[]): Promise<ReadonlyMap<string, Subsidy>>;
   /** All transactions of a learner for the given content, in any state, oldest first. */
   transactions(query: {
@@ -123,6 +125,8 @@ export interface Ledger {
   deposit(request: DepositRequest): Promise<void>;
   /** Standing enrolments per learner paid through a policy. */
   enrollmentCounts(subsidyUuid: string, policyUuid: string): Promise<ReadonlyMap<number, number>>;
+  /** US cents that transactions through a policy have taken, in flight or done, without what went back. */
+  spentCents(subsidyUuid: string, policyUuid: string): Promise<number>;
 }
 
 /** The ledger understood and said no. */

@@ -101,6 +101,9 @@ export const transactionReply = (subsidyUuid: string) =>
 export const transactionPage = (subsidyUuid: string) =>
   z.object({ next: z.string().nullable(), results: z.array(transactionReply(subsidyUuid)) });
 
+/** The sums of SUB-08; null stands for no transaction. */
+export const totalReply = z.object({ aggregates: z.object({ total_quantity: z.int().nullable() }) });
+
 /** SUB-04. */
 export const countsReply = z.array(z.object({ lms_user_id: z.int(), total: z.int() }));
 

@@ -49,6 +49,7 @@ const intent = (change: Partial<Spend> = {}): Spend => {
     requestedPriceCents: null,
     metadata: null,
     content: { lmsUserEmail: null, parentContentKey: null, title: null, courseRunStartDate: null },
+    created: new Date('2026-06-01T12:00:00Z'),
     ...change,
   };
 };
@@ -76,19 +77,19 @@ describe('a spend', () => {
   });
 
   test('tells what was charged', async () => {
-    expect(await ledger.settle(intent())).toMatchObject({ outcome: 'committed', chargedCents: PRICE });
+    expect(await ledger.settle(intent())).toMatchObject({ outcome: 'committed', remote: { quantityCents: -PRICE } });
     const made = await history();
     await fault('POST', TRANSACTIONS, { status: 201, body: { ...onTheWire(made[0]), quantity: -14_000 } });
     expect(await ledger.settle(intent({ idempotencyKey: made[0]?.idempotencyKey ?? '' }))).toMatchObject({
       outcome: 'committed',
-      chargedCents: 14_000,
+      remote: { quantityCents: -14_000 },
     });
   });
 
   test('of what another policy paid for already takes nothing', async () => {
     await ledger.settle(intent({ policyUuid: OTHER_POLICY }));
     const [made] = await history();
-    expect(await ledger.settle(intent())).toEqual({ outcome: 'standing', transactionUuid: made?.uuid });
+    expect(await ledger.settle(intent())).toEqual({ outcome: 'standing', transaction: made });
     expect(await balance()).toBe(START - PRICE);
   });
 
@@ -291,6 +292,14 @@ describe('a deposit', () => {
 
   test('that was not made because the ledger was busy is unknown', async () => {
     await fault('POST', DEPOSITS, { status: 422, body: { code: 'deposit_creation_error', detail: 'Locked.' } });
+    await expect(ledger.deposit(order('d1'))).rejects.toThrow(UpstreamFailure);
+  });
+
+  test.each([
+    ['by a service that does not let us in', { method: 'POST' }],
+    ['by a service whose books are closed', {}],
+  ])('refused %s is unknown', async (_what, where) => {
+    await control(sandbox, 'PUT', '/control/faults', { ...where, path: '/subsidy/', status: 403 });
     await expect(ledger.deposit(order('d1'))).rejects.toThrow(UpstreamFailure);
   });
 

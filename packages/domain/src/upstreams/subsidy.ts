@@ -16,6 +16,7 @@ import {
   countsReply,
   subsidyListReply,
   subsidyReply,
+  totalReply,
   transactionPage,
   transactionReply,
 } from './subsidy-replies.ts';
@@ -120,26 +121,31 @@ export function httpLedger(call: Upstream, cache: Cache): Ledger {
       reply: transactionReply(spend.subsidyUuid),
     });
 
-  /**
-   * A refusal is about this request, not about the key: an earlier attempt whose answer was lost may have spent, and the
-   * service checks window, balance and permission before it looks at keys. So the books decide.
-   */
-  async function madeBefore(spend: Spend): Promise<LedgerTransaction | undefined> {
+  /** What the books say after a refusal. Books that are closed to us say nothing. */
+  async function fromBooks<T>(work: Promise<T>): Promise<T> {
     try {
-      const made = await ofLearner(spend.subsidyUuid, spend.lmsUserId, [spend.contentKey]);
-      return made.find(({ idempotencyKey }) => idempotencyKey === spend.idempotencyKey);
+      return await work;
     } catch (error) {
       if (!(error instanceof UpstreamRefusal)) throw error;
       throw new UpstreamFailure(SERVICE, 'refused, and does not let us see its books', { cause: error });
     }
   }
 
+  async function madeUnder({ subsidyUuid, lmsUserId, contentKey, idempotencyKey }: Spend) {
+    const made = await fromBooks(ofLearner(subsidyUuid, lmsUserId, [contentKey]));
+    return made.find((row) => row.idempotencyKey === idempotencyKey);
+  }
+
+  /**
+   * A refusal is about this request, not about the key: an earlier attempt whose answer was lost may have spent, and the
+   * service checks window, balance and permission before it looks at keys. So the books decide.
+   */
   async function settle(spend: Spend): Promise<Settlement> {
     try {
       return settlementOf(spend, await create(spend));
     } catch (error) {
       if (!(error instanceof UpstreamRefusal)) throw error;
-      const made = await madeBefore(spend);
+      const made = await madeUnder(spend);
       if (made && made.state !== 'failed') return settlementOf(spend, made);
       // That we may not ask says nothing about the spend.
       if (error.status === 403) throw new UpstreamFailure(SERVICE, 'does not let us spend', { cause: error });
@@ -174,14 +180,15 @@ export function httpLedger(call: Upstream, cache: Cache): Ledger {
       });
     } catch (error) {
       if (!(error instanceof UpstreamRefusal)) throw error;
-      if (mayBeUnknown(error) && (await find(subsidyUuid)) === null) {
+      if (mayBeUnknown(error) && (await fromBooks(find(subsidyUuid))) === null) {
         throw new LedgerRefusal('subsidy_not_found', 'The subsidy does not exist.');
       }
       // Some versions of the service refuse a key that they have seen.
-      if (await hasDeposit(request)) return;
+      if (await fromBooks(hasDeposit(request))) return;
       const code = knownCode(codeOf(error.body), 'deposit_creation_error');
-      // That is also what it says when its ledger is busy.
-      if (code === 'deposit_creation_error' && error.status === 422) {
+      // That we may not ask says nothing about the deposit; and "not made" is also what a busy ledger answers.
+      const isBusy = error.status === 422 && code === 'deposit_creation_error';
+      if (error.status === 403 || isBusy) {
         throw new UpstreamFailure(SERVICE, 'did not make the deposit', { cause: error });
       }
       throw new LedgerRefusal(code, sentenceOf(code), error.status);
@@ -189,6 +196,8 @@ export function httpLedger(call: Upstream, cache: Cache): Ledger {
   }
 
   return {
+    isOurs: false,
+
     async subsidies(uuids) {
       const found = await Promise.all([...new Set(uuids)].map(find));
       return new Map(found.flatMap((each) => (each ? [[each.uuid, each] as const] : [])));
@@ -236,6 +245,20 @@ export function httpLedger(call: Upstream, cache: Cache): Ledger {
           return new Map(counts.map(({ lms_user_id, total }) => [lms_user_id, total]));
         },
       ),
+
+    async spentCents(subsidyUuid, policyUuid) {
+      const query = {
+        subsidy_access_policy_uuid: policyUuid,
+        state: STATES.filter((state) => state !== 'failed'),
+        include_aggregates: 'True',
+        page_size: 1,
+      };
+      const none = { aggregates: { total_quantity: 0 } };
+      const work = call({ path: transactionsPath(subsidyUuid), query, reply: totalReply });
+      const { aggregates } = await orNone(subsidyUuid, none, work);
+      // Zero, not minus zero.
+      return 0 - (aggregates.total_quantity ?? 0);
+    },
   };
 }
 
