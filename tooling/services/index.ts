@@ -1,0 +1,4 @@
+export { isListening, kafkaMissing, type RunningKafka, startKafka } from './kafka.ts';
+export { memcachedMissing, type RunningMemcached, startMemcached } from './memcached.ts';
+export { type PlatformCommand, platformMissing, runPlatform } from './platform.ts';
+export { type RunningRegistry, registryMissing, startRegistry } from './registry.ts';
