@@ -47,7 +47,17 @@ export async function startKafka(options: KafkaOptions): Promise<RunningKafka> {
     const clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'A');
     await run({
       program: java.program,
-      args: [...JVM, ...LOGGING, ...java.classPath, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', settings],
+      args: [
+        ...JVM,
+        ...LOGGING,
+        ...java.classPath,
+        'kafka.tools.StorageTool',
+        'format',
+        '-t',
+        clusterId,
+        '-c',
+        settings,
+      ],
     });
   }
   const server = supervised(

@@ -117,15 +117,13 @@ async function main(): Promise<void> {
   if (unknown !== undefined) throw new Error(`There is no service ${unknown}.\n\n${USAGE}`);
 
   const running: Promise<Running>[] = [];
-  const stop = async () => {
-    const started = await Promise.allSettled(running);
-    await Promise.all(started.map((result) => (result.status === 'fulfilled' ? result.value.stop() : undefined)));
+  let stopping: Promise<unknown> | undefined;
+  const stop = () => {
+    stopping ??= Promise.allSettled(running.map(async (service) => (await service).stop()));
+    return stopping;
   };
-  let stopping: Promise<void> | undefined;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      stopping ??= stop().then(() => process.exit(0));
-    });
+    process.on(signal, () => void stop().then(() => process.exit(0)));
   }
   try {
     for (const name of wanted) {

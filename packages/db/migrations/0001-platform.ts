@@ -1,7 +1,7 @@
 import { createTable } from '../src/columns.ts';
 import type { Migration } from './migration.ts';
 
-/** Users and stored roles, replies kept for idempotency keys, and the two ends of the message transport. */
+/** Users and stored roles, replies kept for idempotency keys, and the message transport: its two ends and a bus. */
 export const platform: Migration = {
   name: '0001-platform',
   async up(db) {
@@ -56,6 +56,30 @@ export const platform: Migration = {
       column.instant('received').notNullable();
       table.primary(['consumer', 'message_id']);
       table.index(['received']);
+    });
+    // The bus of installations without Kafka: a log per topic, and how far each group has come in it.
+    await createTable(db, 'bus_topics', (table, column) => {
+      column.code('topic', 120).primary();
+      table.bigInteger('last_position').notNullable();
+    });
+    await createTable(db, 'bus_messages', (table, column) => {
+      column.code('topic', 120).notNullable();
+      table.bigInteger('position').notNullable();
+      column.text('message_id', 64).notNullable();
+      column.text('message_key', 200).notNullable();
+      column.json('headers').notNullable();
+      column.json('payload').notNullable();
+      column.instant('published').notNullable();
+      table.primary(['topic', 'position']);
+      table.unique(['topic', 'message_id']);
+      table.index(['topic', 'published']);
+      table.index(['published']);
+    });
+    await createTable(db, 'bus_positions', (table, column) => {
+      column.code('consumer_group', 120).notNullable();
+      column.code('topic', 120).notNullable();
+      table.bigInteger('position').notNullable();
+      table.primary(['consumer_group', 'topic']);
     });
   },
 };
