@@ -71,12 +71,12 @@ def consume(options):
     consumer = KafkaEventConsumer(options["topic"], options["group"])
 
     def receive(signal, metadata, **kwargs):
-        kwargs.pop("from_event_bus", None)
+        data = {name: kwargs[name] for name in signal.init_data}
         received.append({
             "type": signal.event_type,
             "metadata": metadata.to_json_data(),
             # Through objects of the platform's classes and back: shows that every field was understood.
-            "data": AvroSignalSerializer(signal).to_dict(kwargs),
+            "data": AvroSignalSerializer(signal).to_dict(data),
         })
         if len(received) == options["count"]:
             consumer._shut_down()  # pylint: disable=protected-access

@@ -7,7 +7,9 @@ import { LIBRARY_RETRY } from './client.ts';
 const RECONNECT = { initialMs: 200, maximumMs: 15_000 };
 /** How often a topic that does not exist yet is looked for. */
 const MISSING_TOPIC_MS = 10_000;
-const HEARTBEAT_MS = 3_000;
+const HEARTBEAT_MS = 2_000;
+/** How long the group waits for a member that says nothing; also for our own former self after an outage. */
+const SESSION_MS = 10_000;
 const COMMIT_MS = 1_000;
 /** Partitions that are worked on at the same time. */
 const CONCURRENCY = 4;
@@ -49,6 +51,7 @@ export function kafkaSubscription(kafka: Kafka, options: KafkaSubscriptionOption
   async function session(): Promise<void> {
     const consumer = kafka.consumer({
       groupId: options.group,
+      sessionTimeout: SESSION_MS,
       heartbeatInterval: HEARTBEAT_MS,
       // Also the longest wait of a stop, and of a partition whose pause is over, while nothing arrives.
       maxWaitTimeInMs: 250,
