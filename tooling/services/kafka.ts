@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { freePort, run, supervised } from '@enterprise-access/db/servers';
 import { findProgram, folders, program } from './paths.ts';
+import { isListening, portFor } from './ports.ts';
 
 export interface KafkaOptions {
   /** Folder of the broker; made when it is not there, kept when we stop. */
@@ -37,7 +37,7 @@ export async function startKafka(options: KafkaOptions): Promise<RunningKafka> {
   const missing = kafkaMissing();
   if (missing !== null) throw new Error(`${missing}.`);
   const dataDir = resolve(options.dataDir);
-  const port = options.port ?? (await freePort());
+  const port = await portFor(options);
   const controllerPort = await freePort();
   const settings = `${dataDir}.properties`;
   const java = { program: program('java'), classPath: ['-cp', join(folders.kafka(), '*')] };
@@ -64,6 +64,7 @@ export async function startKafka(options: KafkaOptions): Promise<RunningKafka> {
     { program: java.program, args: [...JVM, ...LOGGING, ...java.classPath, 'kafka.Kafka', settings] },
     { logFile: `${dataDir}.log`, stopSignal: options.durable === false ? 'SIGKILL' : 'SIGTERM' },
   );
+  // The broker opens its port when it is ready to serve.
   await server.ready(() => isListening(port), 60_000);
   return { port, brokers: `127.0.0.1:${options.advertisedPort ?? port}`, stop: server.stop };
 }
@@ -96,14 +97,3 @@ const properties = (options: {
   })
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
-
-/** The broker opens its port when it is ready to serve. */
-export const isListening = (port: number): Promise<boolean> =>
-  new Promise((answer) => {
-    const socket = connect({ port, host: '127.0.0.1' });
-    socket.once('connect', () => {
-      socket.destroy();
-      answer(true);
-    });
-    socket.once('error', () => answer(false));
-  });

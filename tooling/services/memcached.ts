@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { freePort, supervised } from '@enterprise-access/db/servers';
-import { isListening } from './kafka.ts';
+import { supervised } from '@enterprise-access/db/servers';
 import { findProgram, program } from './paths.ts';
+import { isListening, portFor } from './ports.ts';
 
 export interface RunningMemcached {
   readonly port: number;
@@ -17,7 +17,7 @@ export const memcachedMissing = (): string | null =>
 
 /** Starts the memcached that is installed on this machine, on the loopback interface. */
 export async function startMemcached(options: { logFile: string; port?: number }): Promise<RunningMemcached> {
-  const port = options.port ?? (await freePort());
+  const port = await portFor(options);
   await mkdir(dirname(resolve(options.logFile)), { recursive: true });
   const server = supervised(
     {

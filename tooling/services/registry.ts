@@ -1,8 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { freePort, supervised } from '@enterprise-access/db/servers';
+import { supervised } from '@enterprise-access/db/servers';
 import { findProgram, folders, program } from './paths.ts';
+import { portFor } from './ports.ts';
 
 export interface RegistryOptions {
   /** Where the schemas are kept, a path without extension. In memory when it is left out. */
@@ -31,7 +32,7 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
   const folder = folders.registry();
   const archive = readdirSync(folder).find((name) => name.endsWith('-runner.jar'));
   if (archive === undefined) throw new Error(`There is no runner in ${folder}.`);
-  const port = options.port ?? (await freePort());
+  const port = await portFor(options);
   await mkdir(dirname(resolve(options.logFile)), { recursive: true });
   const server = supervised(
     {
