@@ -2,7 +2,7 @@ import { createTable } from '../src/columns.ts';
 import { OUTBOX_SHARDS } from '../src/outbox.ts';
 import type { Migration } from './migration.ts';
 
-/** Users and stored roles, replies kept for idempotency keys, and the two ends of the message transport. */
+/** Users and stored roles, replies kept for idempotency keys, and the message transport: its two ends and a bus. */
 export const platform: Migration = {
   name: '0001-platform',
   async up(db) {
@@ -86,6 +86,48 @@ export const platform: Migration = {
       column.instant('modified').notNullable();
       column.instant('finished').nullable();
       table.index(['finished']);
+    });
+    // The bus of installations without Kafka: a log per topic, and how far each group has come in it.
+    await createTable(db, 'bus_topics', (table, column) => {
+      column.code('topic', 120).primary();
+      table.bigInteger('last_position').notNullable();
+    });
+    await createTable(db, 'bus_messages', (table, column) => {
+      column.code('topic', 120).notNullable();
+      table.bigInteger('position').notNullable();
+      column.text('message_id', 64).notNullable();
+      column.text('message_key', 200).notNullable();
+      column.json('headers').notNullable();
+      column.json('payload').notNullable();
+      column.instant('published').notNullable();
+      table.primary(['topic', 'position']);
+      table.unique(['topic', 'message_id']);
+      table.index(['topic', 'published']);
+      table.index(['published']);
+    });
+    await createTable(db, 'bus_positions', (table, column) => {
+      column.code('consumer_group', 120).notNullable();
+      column.code('topic', 120).notNullable();
+      table.bigInteger('position').notNullable();
+      table.primary(['consumer_group', 'topic']);
+    });
+    // Events that had no effect, or could not be sent, as they were: to be looked at and tried again.
+    await createTable(db, 'dead_letters', (table, column) => {
+      column.uuid('uuid').primary();
+      column.code('direction', 8).notNullable();
+      // Who should have received it; null on the way out.
+      column.code('consumer_group', 120).nullable();
+      column.code('topic', 120).notNullable();
+      table.integer('partition_number').nullable();
+      column.text('position', 40).nullable();
+      // Key, value and headers as they came, or the event as it should have gone.
+      column.json('message').notNullable();
+      column.code('reason').notNullable();
+      column.text('detail', 1000).notNullable();
+      column.instant('created').notNullable();
+      column.instant('settled').nullable();
+      table.index(['settled', 'created']);
+      table.unique(['consumer_group', 'topic', 'partition_number', 'position'], { indexName: 'dead_letters_message' });
     });
   },
 };

@@ -1,0 +1,62 @@
+import { backoff } from './backoff.ts';
+import type { ConsumeOptions, DeadLetterReason, Log, RawMessage, ReceivedEvent, RetryPolicy } from './bus.ts';
+import { Unreadable } from './unreadable.ts';
+
+export const DEFAULT_RETRY: RetryPolicy = { initialMs: 100, maximumMs: 30_000, attempts: 12 };
+
+/** `null` when the message is dealt with; otherwise how long to wait before it comes again. */
+export type Deliver = (message: RawMessage) => Promise<number | null>;
+
+interface DeliveryOptions extends Pick<ConsumeOptions, 'group' | 'handle' | 'deadLetter' | 'retry'> {
+  readonly read: (message: RawMessage) => Promise<ReceivedEvent>;
+  readonly log: Log;
+}
+
+/**
+ * Takes one message to its end: the handler's effect, or a dead letter. Neither bus decides anything about a message
+ * by itself, so both treat the same message in the same way.
+ */
+export function delivery(options: DeliveryOptions): Deliver {
+  const { group, log } = options;
+  const retry = options.retry ?? DEFAULT_RETRY;
+  /** Failures of the message at the head of each partition; at most one per partition. */
+  const heads = new Map<string, { readonly offset: string; readonly failures: number; readonly handled: number }>();
+
+  return async (message) => {
+    const { topic, partition, offset } = message.position;
+    const head = `${topic} ${partition}`;
+    const known = heads.get(head);
+    const before = known?.offset === offset ? known : { offset, failures: 0, handled: 0 };
+    let handled = before.handled;
+
+    const bury = async (reason: DeadLetterReason, detail: string) => {
+      await options.deadLetter({ group, message, reason, detail });
+      log.error({ group, topic, partition, offset, reason, detail }, 'message put aside');
+    };
+
+    try {
+      try {
+        const event = await options.read(message);
+        handled += 1;
+        await options.handle(event);
+      } catch (error) {
+        if (error instanceof Unreadable) await bury(error.reason, error.message);
+        // The last word is the handler's: after an outage it may work again before the dead letter can be stored.
+        // A message that could not even be read for want of the registry waits however long that takes.
+        else if (handled > before.handled && handled >= retry.attempts) await bury('handler_failed', textOf(error));
+        else throw error;
+      }
+      heads.delete(head);
+      return null;
+    } catch (error) {
+      const failures = before.failures + 1;
+      heads.set(head, { offset, failures, handled });
+      const waitMs = backoff(retry, failures);
+      log.warn({ group, topic, partition, offset, failures, waitMs, error: textOf(error) }, 'message comes again');
+      return waitMs;
+    }
+  };
+}
+
+export const textOf = (error: unknown): string =>
+  error instanceof Error ? `${error.name}: ${error.message}` : String(error);

@@ -1,0 +1,140 @@
+import { type Connection, type Database, insertIfAbsent, transaction } from '@enterprise-access/db';
+import type { RawMessage } from '../bus.ts';
+
+/** A message as a row keeps it. */
+export interface LogEntry {
+  readonly topic: string;
+  readonly id: string;
+  readonly key: string;
+  readonly headers: Readonly<Record<string, readonly string[]>>;
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+interface MessageRow {
+  readonly topic: string;
+  readonly position: number;
+  readonly message_key: string;
+  readonly headers: unknown;
+  readonly payload: unknown;
+}
+
+/**
+ * Appends messages to the logs of their topics, in one transaction; a message whose id is there already is left out.
+ * The topic's row is held until the commit, so positions appear in order and without gaps: a reader that has seen
+ * position 7 will never find a new 6 behind it.
+ */
+export async function appendToLog(db: Database, entries: readonly LogEntry[], published: Date): Promise<void> {
+  const byTopic = Map.groupBy(entries, ({ topic }) => topic);
+  // Before the transaction: on MySQL, an insert that finds the row takes a lock that stands in the way of the next one.
+  for (const topic of byTopic.keys()) {
+    if (!(await db('bus_topics').where({ topic }).first('topic')))
+      await insertIfAbsent(db, 'bus_topics', { topic, last_position: 0 });
+  }
+  await transaction(db, async (trx) => {
+    // In one order everywhere: two writers with the same topics wait for each other, never both.
+    for (const topic of [...byTopic.keys()].sort()) {
+      const { last_position: last } = await trx('bus_topics').where({ topic }).forUpdate().first('last_position');
+      const unique = new Map((byTopic.get(topic) ?? []).map((entry) => [entry.id, entry]));
+      const known = await trx('bus_messages')
+        .where({ topic })
+        .whereIn('message_id', [...unique.keys()])
+        .pluck('message_id');
+      for (const id of known) unique.delete(id);
+      if (unique.size === 0) continue;
+      const rows = [...unique.values()].map((entry, index) => ({
+        topic,
+        position: last + index + 1,
+        message_id: entry.id,
+        message_key: entry.key,
+        headers: JSON.stringify(entry.headers),
+        payload: JSON.stringify(entry.payload),
+        published,
+      }));
+      await trx('bus_messages').insert(rows);
+      await trx('bus_topics')
+        .where({ topic })
+        .update({ last_position: last + rows.length });
+    }
+  });
+}
+
+const lastPosition = async (db: Connection, topic: string): Promise<number> =>
+  (await db('bus_topics').where({ topic }).first('last_position'))?.last_position ?? 0;
+
+/** Puts a new group at the beginning of a topic; one that has a position keeps it. */
+export async function startGroup(db: Database, options: { group: string; topic: string }): Promise<void> {
+  const key = { consumer_group: options.group, topic: options.topic };
+  if (!(await db('bus_positions').where(key).first('position')))
+    await insertIfAbsent(db, 'bus_positions', { ...key, position: 0 });
+}
+
+/** Those of the topics that hold messages which the group has not finished. */
+export const topicsWithWork = (db: Database, group: string, topics: readonly string[]): Promise<string[]> =>
+  db('bus_topics as t')
+    .join('bus_positions as p', (join) => join.on('p.topic', 't.topic').andOnVal('p.consumer_group', group))
+    .whereIn('t.topic', [...topics])
+    .whereRaw('t.last_position > p.position')
+    .pluck('t.topic');
+
+/** Messages that one transaction takes at most; a stop waits for one message, not for all of them. */
+const BATCH = 100;
+
+/**
+ * Hands messages of a topic to `take`, in order, until it says false. No other process of the group takes any in the
+ * meantime. Returns how many messages are left, or null when another process is at it.
+ */
+export const takeFromLog = (
+  db: Database,
+  options: { group: string; topic: string; take: (message: RawMessage) => Promise<boolean> },
+): Promise<number | null> =>
+  db.transaction(async (trx) => {
+    const key = { consumer_group: options.group, topic: options.topic };
+    const found = await trx('bus_positions').where(key).forUpdate().skipLocked().first('position');
+    if (!found) return null;
+    const rows: MessageRow[] = await trx('bus_messages')
+      .where({ topic: options.topic })
+      .where('position', '>', found.position)
+      .orderBy('position')
+      .limit(BATCH);
+    let position: number = found.position;
+    for (const row of rows) {
+      if (!(await options.take(rawMessage(row)))) break;
+      position = row.position;
+    }
+    if (position !== found.position) await trx('bus_positions').where(key).update({ position });
+    return (await lastPosition(trx, options.topic)) - position;
+  });
+
+/** Sets the position of a group before the first message of an instant or later. */
+export async function rewindLog(db: Database, options: { group: string; topic: string; to: Date }): Promise<void> {
+  await startGroup(db, options);
+  await transaction(db, async (trx) => {
+    const key = { consumer_group: options.group, topic: options.topic };
+    const first = await trx('bus_messages')
+      .where({ topic: options.topic })
+      .where('published', '>=', options.to)
+      .min({ position: 'position' })
+      .first();
+    const position = first?.position ? first.position - 1 : await lastPosition(trx, options.topic);
+    await trx('bus_positions').where(key).update({ position });
+  });
+}
+
+/** Removes messages that were published before an instant, read or not; returns how many. */
+export const purgeBus = (db: Database, before: Date): Promise<number> =>
+  db('bus_messages').where('published', '<', before).delete();
+
+/** JSON columns arrive as text or as objects, depending on the dialect. */
+const parsed = (value: unknown): unknown => (typeof value === 'string' ? JSON.parse(value) : value);
+
+function rawMessage(row: MessageRow): RawMessage {
+  const headers = parsed(row.headers) as LogEntry['headers'];
+  return {
+    position: { topic: row.topic, partition: 0, offset: String(row.position) },
+    key: Buffer.from(row.message_key, 'utf8'),
+    value: Buffer.from(JSON.stringify(parsed(row.payload)), 'utf8'),
+    headers: Object.fromEntries(
+      Object.entries(headers).map(([name, values]) => [name, values.map((value) => Buffer.from(value, 'utf8'))]),
+    ),
+  };
+}

@@ -1,0 +1,94 @@
+import type { EventEmitter } from 'node:events';
+import type { Database } from '@enterprise-access/db';
+import { backoff, pause } from '../backoff.ts';
+import type { ConsumeOptions, Log, Subscription } from '../bus.ts';
+import { type Deliver, textOf } from '../delivery.ts';
+import { startGroup, takeFromLog, topicsWithWork } from './log.ts';
+
+const RECONNECT = { initialMs: 200, maximumMs: 15_000 };
+
+export interface EmbeddedSubscriptionOptions extends Pick<ConsumeOptions, 'group' | 'topics' | 'onLag'> {
+  readonly deliver: Deliver;
+  readonly log: Log;
+  /** Emits `published` when this process has published. */
+  readonly arrivals: EventEmitter;
+  /** How often other processes' messages are looked for, in milliseconds. */
+  readonly pollMs: number;
+}
+
+export function embeddedSubscription(db: Database, options: EmbeddedSubscriptionOptions): Subscription {
+  const { group, topics } = options;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  /** Until when the head of a topic waits after a failure, on the clock of `performance.now`. */
+  const waitUntil = new Map<string, number>();
+  let isConnected = false;
+  let failures = 0;
+  let arrived = new AbortController();
+  const onArrival = () => arrived.abort();
+  options.arrivals.on('published', onArrival);
+
+  async function keepConsuming(): Promise<void> {
+    let isKnown = false;
+    while (!signal.aborted) {
+      try {
+        if (!isKnown) for (const topic of topics) await startGroup(db, { group, topic });
+        isKnown = true;
+        // Before looking, so that what is published while we look is looked for again.
+        arrived = new AbortController();
+        const hasProgress = await takeAll(await topicsWithWork(db, group, topics));
+        failures = 0;
+        if (!hasProgress) await pause(nextWait(), AbortSignal.any([signal, arrived.signal]));
+      } catch (error) {
+        isConnected = false;
+        failures += 1;
+        options.log.warn({ group, failures, error: textOf(error) }, 'consumer lost the database');
+        await pause(backoff(RECONNECT, failures), signal);
+      }
+    }
+    isConnected = false;
+    options.arrivals.off('published', onArrival);
+  }
+
+  /** Takes what can be taken of each topic; true when that was something. */
+  async function takeAll(waiting: readonly string[]): Promise<boolean> {
+    isConnected = true;
+    let hasProgress = false;
+    for (const topic of waiting) {
+      if ((waitUntil.get(topic) ?? 0) > performance.now()) continue;
+      const left = await takeFromLog(db, {
+        group,
+        topic,
+        async take(message) {
+          if (signal.aborted) return false;
+          const waitMs = await options.deliver(message);
+          if (waitMs !== null) {
+            waitUntil.set(topic, performance.now() + waitMs);
+            return false;
+          }
+          waitUntil.delete(topic);
+          hasProgress = true;
+          return true;
+        },
+      });
+      if (left !== null) options.onLag?.({ group, topic, partition: 0, messages: left });
+    }
+    return hasProgress;
+  }
+
+  const nextWait = (): number => {
+    const now = performance.now();
+    return Math.max(0, Math.min(options.pollMs, ...[...waitUntil.values()].map((until) => until - now)));
+  };
+
+  const running = keepConsuming();
+  return {
+    get isConnected() {
+      return isConnected;
+    },
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,86 @@
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import type { OutgoingEvent, RawMessage } from './bus.ts';
+import { Unreadable } from './unreadable.ts';
+
+/**
+ * Version of the platform's event library whose definitions our schemas are. Consumers split it at the dots and need
+ * whole numbers (section 2.1).
+ */
+const LIBRARY_VERSION = '10.5.0';
+const SOURCE_HOST = hostname();
+
+export const sourceOf = (service: string): string => `openedx/${service}/web`;
+
+/** ISO 8601 with the offset of UTC; the platform's older consumers do not know the letter Z. */
+const isoTime = (time: Date): string => time.toISOString().replace('Z', '+00:00');
+
+/** The headers of an outgoing event, as CloudEvents names them (section 2.1). */
+export const writeHeaders = (
+  event: OutgoingEvent,
+  options: { source: string; contentType: string },
+): Readonly<Record<string, string>> => ({
+  ce_type: event.type,
+  ce_id: event.id,
+  ce_source: options.source,
+  ce_specversion: '1.0',
+  ce_time: isoTime(event.time),
+  ce_minorversion: '0',
+  ce_datacontenttype: options.contentType,
+  'content-type': options.contentType,
+  sourcehost: SOURCE_HOST,
+  sourcelib: LIBRARY_VERSION,
+});
+
+export interface Metadata {
+  readonly type: string;
+  readonly id: string;
+  readonly source: string;
+  readonly time: Date;
+  readonly minorVersion: number;
+}
+
+// An instant in another zone, or in none, makes a message unusable (worked example 10).
+const UTC = z.iso.datetime({ offset: true }).refine((text) => /(?:Z|[+-]00:00)$/u.test(text));
+const UUID = z.guid().toLowerCase();
+const INTEGER = z.string().regex(/^\d{1,9}$/u);
+const LIBRARY = z.string().regex(/^\d+(?:\.\d+)*$/u);
+
+/**
+ * Reads the metadata of a message (R-EVT-09): type and id exactly once; the others at most once, and what is missing
+ * takes a default.
+ */
+export function readHeaders(
+  headers: RawMessage['headers'],
+  defaults: { readonly now: Date; readonly source: string },
+): Metadata {
+  const one = (name: string): string | undefined => {
+    const values = headers[name] ?? [];
+    if (values.length > 1) throw new Unreadable('bad_header', `${name} is there ${values.length} times.`);
+    return values[0]?.toString('utf8');
+  };
+  const required = (name: string): string => {
+    const value = one(name);
+    if (value === undefined) throw new Unreadable('bad_header', `${name} is missing.`);
+    return value;
+  };
+  const parsed = (name: string, text: string | undefined, form: z.ZodType<string>): string | undefined => {
+    if (text === undefined) return undefined;
+    const result = form.safeParse(text);
+    if (!result.success) throw new Unreadable('bad_header', `${name} is malformed.`);
+    return result.data;
+  };
+  const type = required('ce_type');
+  const id = parsed('ce_id', required('ce_id'), UUID) as string;
+  const time = parsed('ce_time', one('ce_time'), UTC);
+  const minorVersion = parsed('ce_minorversion', one('ce_minorversion'), INTEGER);
+  parsed('sourcelib', one('sourcelib'), LIBRARY);
+  one('sourcehost');
+  return {
+    type,
+    id,
+    source: one('ce_source') ?? defaults.source,
+    time: time === undefined ? defaults.now : new Date(time),
+    minorVersion: Number(minorVersion ?? 0),
+  };
+}

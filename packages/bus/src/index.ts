@@ -1,0 +1,21 @@
+export type {
+  ConsumeOptions,
+  DeadLetter,
+  DeadLetterReason,
+  EventBus,
+  Lag,
+  Log,
+  OutgoingEvent,
+  Position,
+  RawMessage,
+  ReceivedEvent,
+  RefusedEvent,
+  RetryPolicy,
+  Subscription,
+} from './bus.ts';
+export { embeddedBus, purgeBus } from './embedded/index.ts';
+export { eventTypes, topics } from './event-types.ts';
+export { type KafkaBusOptions, kafkaBus } from './kafka/index.ts';
+export { GroupInUse } from './kafka/rewind.ts';
+export { RegistryUnavailable } from './registry.ts';
+export { Unreadable } from './unreadable.ts';

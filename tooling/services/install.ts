@@ -1,0 +1,80 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { run } from '@enterprise-access/db/servers';
+import { folders, KAFKA_POM, PLATFORM_REQUIREMENTS, program, REGISTRY_ARTIFACT } from './paths.ts';
+
+const MAVEN = ['--batch-mode', '--quiet', '-Dstyle.color=never'];
+const plugin = (version: string) => `org.apache.maven.plugins:maven-dependency-plugin:${version}`;
+
+interface Installation {
+  readonly name: string;
+  readonly folder: string;
+  install(into: string): Promise<void>;
+}
+
+const installations: readonly Installation[] = [
+  {
+    name: 'Kafka',
+    folder: folders.kafka(),
+    install: (into) =>
+      run({
+        program: program('mvn'),
+        args: [...MAVEN, '-f', KAFKA_POM, `${plugin('3.8.1')}:copy-dependencies`, `-DoutputDirectory=${into}`],
+      }),
+  },
+  {
+    name: 'Schema registry',
+    folder: folders.registry(),
+    async install(into) {
+      await run({
+        program: program('mvn'),
+        args: [
+          ...MAVEN,
+          // Newer ones want to read the artifact's parent, which is not published; this one takes the archive alone.
+          `${plugin('2.8')}:copy`,
+          `-Dartifact=${REGISTRY_ARTIFACT}`,
+          `-DoutputDirectory=${into}`,
+        ],
+      });
+      const [archive] = (await readdir(into)).map((name) => join(into, name));
+      if (archive === undefined) throw new Error('Maven brought no archive.');
+      await run({ program: program('tar'), args: ['-xzf', archive, '-C', into] });
+      await rm(archive);
+    },
+  },
+  {
+    // A virtual environment knows its own path: it is made where it stays, and its last step is the mark that it is whole.
+    name: "The platform's event bus in Python",
+    folder: join(folders.platform(), 'installed'),
+    async install(into) {
+      const home = folders.platform();
+      await rm(home, { recursive: true, force: true });
+      await run({ program: program('python3'), args: ['-m', 'venv', home] });
+      await run({
+        program: join(home, 'bin', 'pip'),
+        args: ['install', '--quiet', '--disable-pip-version-check', '-r', PLATFORM_REQUIREMENTS],
+      });
+      await mkdir(into, { recursive: true });
+    },
+  },
+];
+
+/** Brings what is not there yet from the Maven and Python registries that this machine is set up for. */
+for (const { name, folder, install } of installations) {
+  if (existsSync(folder)) {
+    process.stdout.write(`${name}: is there\n`);
+    continue;
+  }
+  const started = Date.now();
+  await mkdir(dirname(folder), { recursive: true });
+  const into = await mkdtemp(`${folder}.`);
+  try {
+    await install(into);
+    // One step from nothing to everything: an interrupted run leaves nothing that looks complete.
+    await rename(into, folder);
+  } finally {
+    await rm(into, { recursive: true, force: true });
+  }
+  process.stdout.write(`${name}: installed in ${Math.round((Date.now() - started) / 1000)} s\n`);
+}
