@@ -1,5 +1,5 @@
 import { migrate } from '@enterprise-access/db';
-import { buildRuntime, EnvironmentError, loggerOptions } from '@enterprise-access/platform';
+import { buildRuntime, EnvironmentError, loggerOptions, startTelemetry } from '@enterprise-access/platform';
 import { pino } from 'pino';
 import { buildApp } from './app.ts';
 import { readEnvironment } from './env.ts';
@@ -8,6 +8,7 @@ const DRAIN_MS = 30_000;
 
 async function main(): Promise<void> {
   const env = readEnvironment(process.env);
+  const telemetry = startTelemetry('enterprise-access-api', env.OTEL_EXPORTER_OTLP_ENDPOINT);
   const logger = pino(loggerOptions(env.LOG_LEVEL));
   const runtime = buildRuntime(env, logger, `http://${env.HOST}:${env.PORT}`);
   let isAccepting = true;
@@ -23,6 +24,7 @@ async function main(): Promise<void> {
     setTimeout(() => process.exit(1), DRAIN_MS).unref();
     await app.close();
     await runtime.close();
+    await telemetry.stop();
     logger.info('stopped');
     process.exit(0);
   };

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Job, jobs, newUuid, queryDecoder, runJob, unwrapInput } from '@enterprise-access/domain';
+import { consumers, type Job, jobs, newUuid, queryDecoder, runJob, unwrapInput } from '@enterprise-access/domain';
 import { buildRuntime, EnvironmentError, loggerOptions, type Variables } from '@enterprise-access/platform';
 import { pino } from 'pino';
 import { z } from 'zod';
-import { deadLetterJobs } from './dead-letters.ts';
+import { openBus } from './bus.ts';
+import { deadLetterJobs, type Transport } from './dead-letters.ts';
 import { readWorkerEnvironment } from './env.ts';
 import { openQueues } from './queues.ts';
 
@@ -70,11 +71,15 @@ function parsed(all: readonly Job[], args: readonly string[]) {
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  let opened: Awaited<ReturnType<typeof openQueues>> | undefined;
-  const queueJobs = deadLetterJobs(() => {
-    if (!opened) throw new Error('The queues are not open.');
-    return opened;
-  }, jobs);
+  let opened: Transport | undefined;
+  const queueJobs = deadLetterJobs(
+    () => {
+      if (!opened) throw new Error('The queues are not open.');
+      return opened;
+    },
+    jobs,
+    consumers,
+  );
   const all = [...jobs, ...queueJobs];
   if (args.length === 0 || args.includes('--help')) {
     say(usage(all));
@@ -87,12 +92,14 @@ async function main(args: readonly string[]): Promise<void> {
   const interrupted = new AbortController();
   process.once('SIGINT', () => interrupted.abort());
   try {
-    if (queueJobs.includes(job)) opened = await openQueues(env.JOBS_DATABASE_URL, [], log);
+    if (queueJobs.includes(job))
+      opened = { boss: await openQueues(env.JOBS_DATABASE_URL, [], log), bus: openBus(env, runtime) };
     const attempt = { uuid: newUuid(), payload, signal: interrupted.signal, dryRun, isLast: true };
     const result = await runJob(runtime, job, attempt);
     say(JSON.stringify({ job: job.contract.name, dryRun, ...result }, null, 2));
   } finally {
-    await opened?.stop({ graceful: true, timeout: 5_000 });
+    await opened?.bus.close();
+    await opened?.boss.stop({ graceful: true, timeout: 5_000 });
     await runtime.close();
   }
 }

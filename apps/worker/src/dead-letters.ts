@@ -1,18 +1,24 @@
-import type { Job } from '@enterprise-access/domain';
-import { defineJob, implementJob } from '@enterprise-access/domain';
+import type { EventBus } from '@enterprise-access/bus';
+import { type Consumer, defineJob, implementJob, type Job, type Runtime } from '@enterprise-access/domain';
 import type { PgBoss } from 'pg-boss';
 import { z } from 'zod';
+import { handle } from './events.ts';
+import * as letters from './letters.ts';
 import { DEAD_LETTERS } from './queues.ts';
 import { clearBlockedKeys } from './workers.ts';
 
 const retryContract = defineJob({
   name: 'dead-letters.retry',
-  summary: 'Send jobs that failed for good back to their queues.',
+  summary: 'Send jobs that failed for good back to their queues, and try events again that had no effect.',
   payload: z.object({
-    job: z.string().max(120).optional().describe('Only those of this name.'),
-    limit: z.int().min(1).max(10_000).default(1_000).describe('At most so many.'),
+    job: z.string().max(120).optional().describe('Only jobs of this name, and no events.'),
+    limit: z.int().min(1).max(10_000).default(1_000).describe('At most so many of each.'),
   }),
-  result: z.object({ jobs: z.int().min(0).describe('Jobs sent back, or that would be.') }),
+  result: z.object({
+    jobs: z.int().min(0).describe('Jobs sent back, or that would be.'),
+    events: z.int().min(0).describe('Events that had their effect now, or that would be tried.'),
+    open: z.int().min(0).describe('Events that still have none.'),
+  }),
   keyOf: () => 'all',
   retry: { limit: 1, delaySeconds: 10, maximumDelaySeconds: 10 },
   timeoutSeconds: 600,
@@ -28,17 +34,54 @@ const clearContract = defineJob({
   timeoutSeconds: 60,
 });
 
-/** Jobs about the queues themselves; they need the queues, so they are made with them. */
-export function deadLetterJobs(queues: () => PgBoss, others: readonly Job[]): Job[] {
+/** What these jobs work on; it is opened by whoever runs them. */
+export interface Transport {
+  readonly boss: PgBoss;
+  readonly bus: EventBus;
+}
+
+/** Jobs about the transport itself; they need it, so they are made with it. */
+export function deadLetterJobs(
+  transport: () => Transport,
+  others: readonly Job[],
+  consumers: readonly Consumer[],
+): Job[] {
   return [
-    implementJob(retryContract, async ({ dryRun }, { job, limit }) => {
+    implementJob(retryContract, async ({ runtime, dryRun }, { job, limit }) => {
+      const { boss, bus } = transport();
       const filter = job === undefined ? {} : { sourceName: job };
-      if (!dryRun) return { jobs: await queues().redrive(DEAD_LETTERS, { ...filter, limit }) };
-      const { total } = await queues().previewRedrive(DEAD_LETTERS, filter);
-      return { jobs: Math.min(limit, total) };
+      const isAll = job === undefined;
+      if (dryRun) {
+        const { total } = await boss.previewRedrive(DEAD_LETTERS, filter);
+        const events = isAll ? Math.min(limit, await letters.countOpen(runtime.db)) : 0;
+        return { jobs: Math.min(limit, total), events, open: events };
+      }
+      const jobs = await boss.redrive(DEAD_LETTERS, { ...filter, limit });
+      const events = isAll ? await retryEvents(runtime, bus, consumers, limit) : 0;
+      return { jobs, events, open: isAll ? await letters.countOpen(runtime.db) : 0 };
     }),
     implementJob(clearContract, async ({ dryRun }) => ({
-      cleared: dryRun ? 0 : await clearBlockedKeys(queues(), others),
+      cleared: dryRun ? 0 : await clearBlockedKeys(transport().boss, others),
     })),
   ];
+}
+
+/** Each on its own: one that still fails stays, and the others go on. */
+async function retryEvents(
+  runtime: Runtime,
+  bus: EventBus,
+  consumers: readonly Consumer[],
+  limit: number,
+): Promise<number> {
+  let settled = 0;
+  for (const letter of await letters.open(runtime.db, limit)) {
+    try {
+      if (letter.direction === 'in') await handle(runtime, consumers, await bus.read(letter.message));
+      else if ((await bus.publish([letter.event])).length > 0) continue;
+      settled += await letters.settle(runtime.db, letter.uuid, runtime.clock());
+    } catch (error) {
+      runtime.log.warn({ err: error, deadLetter: letter.uuid }, 'a dead letter stays one');
+    }
+  }
+  return settled;
 }

@@ -1,4 +1,11 @@
-import { integer, parseEnvironment, serviceEnvironment, type Variables } from '@enterprise-access/platform';
+import {
+  EnvironmentError,
+  integer,
+  list,
+  parseEnvironment,
+  serviceEnvironment,
+  type Variables,
+} from '@enterprise-access/platform';
 import { z } from 'zod';
 
 /** Everything the worker can be told. */
@@ -9,10 +16,23 @@ export const workerEnvironment = serviceEnvironment.extend({
     .regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL')
     .describe('PostgreSQL database of the job queues (pg-boss).'),
   JOBS_CONCURRENCY: integer(1, 200).default(10).describe('Jobs of one kind that this process runs at once.'),
+  KAFKA_BROKERS: list('').describe('Kafka brokers, host:port; without them events stay in the business database.'),
+  KAFKA_API_KEY: z.string().optional().describe('With its secret: SASL PLAIN over TLS.'),
+  KAFKA_API_SECRET: z.string().optional().describe('Secret of KAFKA_API_KEY.'),
+  SCHEMA_REGISTRY_URL: z.url().optional().describe('Schema registry; needed with Kafka.'),
+  SCHEMA_REGISTRY_API_KEY: z.string().optional().describe('User of the registry.'),
+  SCHEMA_REGISTRY_API_SECRET: z.string().optional().describe('Its password.'),
+  EVENT_BUS_TOPIC_PREFIX: z.string().optional().describe('Put before topics, with a hyphen.'),
+  EVENT_BUS_CONSUMER_GROUP: z.string().min(1).default('enterprise-access').describe('Consumer group.'),
+  EVENTS_SERVICE_NAME: z.string().min(1).default('enterprise_access').describe('Our name in the source of events.'),
   RELAY_POLL_MS: integer(5, 10_000).default(50).describe('Pause between looks at an empty outbox, in milliseconds.'),
 });
 
 export type WorkerEnvironment = z.infer<typeof workerEnvironment>;
 
-export const readWorkerEnvironment = (variables: Variables): WorkerEnvironment =>
-  parseEnvironment(workerEnvironment, variables);
+export function readWorkerEnvironment(variables: Variables): WorkerEnvironment {
+  const env = parseEnvironment(workerEnvironment, variables);
+  if (env.KAFKA_BROKERS.length > 0 !== (env.SCHEMA_REGISTRY_URL !== undefined))
+    throw new EnvironmentError('KAFKA_BROKERS and SCHEMA_REGISTRY_URL are set together or not at all.');
+  return env;
+}

@@ -1,4 +1,4 @@
-import { buildRuntime, EnvironmentError, loggerOptions } from '@enterprise-access/platform';
+import { buildRuntime, EnvironmentError, loggerOptions, startTelemetry } from '@enterprise-access/platform';
 import { pino } from 'pino';
 import { readWorkerEnvironment } from './env.ts';
 import { startWorker } from './worker.ts';
@@ -7,9 +7,10 @@ const DRAIN_MS = 30_000;
 
 async function main(): Promise<void> {
   const env = readWorkerEnvironment(process.env);
+  const telemetry = startTelemetry('enterprise-access-worker', env.OTEL_EXPORTER_OTLP_ENDPOINT);
   const log = pino(loggerOptions(env.LOG_LEVEL));
   const runtime = buildRuntime(env, log, 'http://127.0.0.1:18270');
-  const worker = await startWorker({ env, runtime, events: async () => undefined });
+  const worker = await startWorker({ env, runtime });
   let isStopping = false;
   const stop = async (signal: string) => {
     if (isStopping) return;
@@ -18,6 +19,7 @@ async function main(): Promise<void> {
     // Whoever hangs is not waited for longer than an orchestrator would.
     setTimeout(() => process.exit(1), DRAIN_MS).unref();
     await worker.stop();
+    await telemetry.stop();
     log.info('stopped');
     process.exit(0);
   };

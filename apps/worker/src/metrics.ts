@@ -1,5 +1,6 @@
 import { type Database, outboxBacklog } from '@enterprise-access/db';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { countOpen } from './letters.ts';
 
 /** What operators watch of a worker. Times in seconds. */
 export function workerMetrics(db: Database) {
@@ -41,5 +42,19 @@ export function workerMetrics(db: Database) {
     buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120, 600],
     registers,
   });
-  return { registry, waiting, relayed, lag, jobs };
+  const consumed = new Gauge({
+    name: 'enterprise_access_consumer_lag',
+    help: 'Messages of a partition that our group has not finished.',
+    labelNames: ['topic', 'partition'],
+    registers,
+  });
+  new Gauge({
+    name: 'enterprise_access_dead_letters',
+    help: 'Events that wait for somebody to look at them.',
+    registers,
+    async collect() {
+      this.set(await countOpen(db));
+    },
+  });
+  return { registry, consumed, waiting, relayed, lag, jobs };
 }

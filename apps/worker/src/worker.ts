@@ -1,14 +1,16 @@
-import type { Job } from '@enterprise-access/domain';
-import { jobs as domainJobs } from '@enterprise-access/domain';
+import type { EventBus } from '@enterprise-access/bus';
+import { type Consumer, consumers as domainConsumers, jobs as domainJobs, type Job } from '@enterprise-access/domain';
 import type { ServiceRuntime } from '@enterprise-access/platform';
 import type { PgBoss } from 'pg-boss';
-import { deadLetterJobs } from './dead-letters.ts';
+import { openBus } from './bus.ts';
+import { deadLetterJobs, type Transport } from './dead-letters.ts';
 import type { WorkerEnvironment } from './env.ts';
+import { eventReceiver, startConsuming } from './events.ts';
 import { startHealth } from './health.ts';
 import { workerMetrics } from './metrics.ts';
 import { openQueues } from './queues.ts';
 import { jobReceiver } from './receivers.ts';
-import { type Receiver, startRelay } from './relay.ts';
+import { startRelay } from './relay.ts';
 import { keepSchedules, type Schedule, schedules } from './schedules.ts';
 import { startWorkers } from './workers.ts';
 
@@ -17,33 +19,36 @@ const DRAIN_MS = 25_000;
 export interface WorkerOptions {
   readonly env: WorkerEnvironment;
   readonly runtime: ServiceRuntime;
-  /** Takes events over. */
-  readonly events: Receiver;
   readonly jobs?: readonly Job[];
   readonly schedules?: readonly Schedule[];
+  readonly consumers?: readonly Consumer[];
 }
 
 export interface Worker {
   /** Address of readiness and metrics. */
   readonly url: string;
   readonly boss: PgBoss;
+  readonly bus: EventBus;
   /** Takes nothing new, lets what is in hand finish or gives it back, and closes. */
   stop(): Promise<void>;
 }
 
-/** The composition root: queues, workers, schedules, relay, health. */
+/** The composition root: queues and their workers, schedules, relay of the outbox, consumers of events, health. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { env, runtime } = options;
   const { db, log } = runtime;
+  const consumers = options.consumers ?? domainConsumers;
   const ordinary = options.jobs ?? domainJobs;
-  let boss: PgBoss | undefined;
-  const queues = (): PgBoss => {
-    if (!boss) throw new Error('The queues are not open yet.');
-    return boss;
+  let opened: Transport | undefined;
+  const transport = (): Transport => {
+    if (!opened) throw new Error('The queues are not open yet.');
+    return opened;
   };
-  const jobs = [...ordinary, ...deadLetterJobs(queues, ordinary)];
+  const jobs = [...ordinary, ...deadLetterJobs(transport, ordinary, consumers)];
   const metrics = workerMetrics(db);
-  boss = await openQueues(env.JOBS_DATABASE_URL, jobs, log);
+  const bus = openBus(env, runtime);
+  const boss = await openQueues(env.JOBS_DATABASE_URL, jobs, log);
+  opened = { boss, bus };
   await startWorkers({
     boss,
     runtime,
@@ -56,28 +61,38 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     db,
     log,
     pollMs: env.RELAY_POLL_MS,
-    receivers: { job: jobReceiver(boss, jobs, log), event: options.events },
+    receivers: { job: jobReceiver(boss, jobs, log), event: eventReceiver(runtime, bus) },
     onRelayed(kind, count, ageMs) {
       metrics.relayed.inc({ kind }, count);
       metrics.lag.observe({ kind }, ageMs / 1_000);
     },
+  });
+  startConsuming({
+    bus,
+    runtime,
+    consumers,
+    group: env.EVENT_BUS_CONSUMER_GROUP,
+    onLag: ({ topic, partition, messages }) => metrics.consumed.set({ topic, partition }, messages),
   });
   let isAccepting = true;
   const health = await startHealth({
     host: env.HOST,
     port: env.WORKER_PORT,
     db,
-    queuesAnswer: () => queues().isInstalled(),
+    queuesAnswer: () => boss.isInstalled(),
     registry: metrics.registry,
     isAccepting: () => isAccepting,
   });
   return {
     url: health.url,
     boss,
+    bus,
     async stop() {
       isAccepting = false;
       await relay.stop();
-      await queues().stop({ graceful: true, timeout: DRAIN_MS });
+      // Stops what consumes, too.
+      await bus.close();
+      await boss.stop({ graceful: true, timeout: DRAIN_MS });
       await health.stop();
       await runtime.close();
     },

@@ -37,7 +37,7 @@ describe.each(dialects)('a worker on %s', (dialect) => {
       BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'secret',
     });
     const runtime = { ...testRuntime(db, emptyWorld(), { clock: () => new Date() }), close: async () => undefined };
-    worker = await startWorker({ env, runtime, events: async () => undefined, jobs: testJobs, schedules: [] });
+    worker = await startWorker({ env, runtime, jobs: testJobs, schedules: [] });
   });
   afterAll(async () => {
     await worker.stop();

@@ -58,5 +58,8 @@ export function delivery(options: DeliveryOptions): Deliver {
   };
 }
 
-export const textOf = (error: unknown): string =>
-  error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+/** Kind and code of an error. Messages of drivers quote values of rows, so they stay out. */
+export function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  return 'code' in error ? `${error.name} ${String(error.code)}` : error.name;
+}

@@ -1,10 +1,12 @@
 export { type AppRouter, appRouter } from './app-router.ts';
+export { consumers } from './consumer-registry.ts';
 export { type Operation, operations } from './contracts.ts';
 export { jobs } from './job-registry.ts';
 export { ownerOf as ownerOfJob } from './jobs/index.ts';
 export * from './kernel/actor.ts';
 export { processCache } from './kernel/cache.ts';
 export { type Clock, systemClock } from './kernel/clock.ts';
+export { type Consumer, UnusableEvent } from './kernel/consumer.ts';
 export type { Contract } from './kernel/contract.ts';
 export * from './kernel/errors.ts';
 export { newUuid } from './kernel/ids.ts';

@@ -102,6 +102,7 @@ export function testRuntime(db: Database, world: World, change: Partial<Runtime>
       lmsUrl: 'http://lms.test',
       subsidyUrl: 'http://access.test',
       allowDeactivationWithSpend: false,
+      refundsUnenrolments: true,
       allocationPriceLowerRatio: 0.95,
       allocationPriceUpperRatio: 1.05,
     },

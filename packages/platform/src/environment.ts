@@ -44,6 +44,9 @@ export const serviceEnvironment = z.object({
     .default(10_000)
     .describe('Bound on one call to another service, with all its attempts; enrolling and spending have longer ones.'),
   ALLOW_BUDGET_DEACTIVATION_WITH_SPEND: flag.default(false).describe('Let policies with spend be deactivated.'),
+  ENABLE_HANDLE_LC_ENROLLMENT_REVOKED: flag
+    .default(true)
+    .describe('Give value back when a learner leaves a course within two weeks; for a ledger of our own.'),
   OTEL_EXPORTER_OTLP_ENDPOINT: url
     .optional()
     .describe('OpenTelemetry collector that takes traces over HTTP; without it nothing is traced.'),

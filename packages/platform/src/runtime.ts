@@ -55,6 +55,7 @@ export function buildRuntime(
       lmsUrl: env.LMS_URL.replace(/\/+$/, ''),
       subsidyUrl: subsidyUrl ?? publicUrl,
       allowDeactivationWithSpend: env.ALLOW_BUDGET_DEACTIVATION_WITH_SPEND,
+      refundsUnenrolments: env.ENABLE_HANDLE_LC_ENROLLMENT_REVOKED,
       allocationPriceLowerRatio: 0.95,
       allocationPriceUpperRatio: 1.05,
     },

@@ -19,6 +19,8 @@ export interface Settings {
   /** Where clients read transactions: ours, or the enterprise-subsidy service. */
   readonly subsidyUrl: string;
   readonly allowDeactivationWithSpend: boolean;
+  /** Whether our ledger gives value back when learners leave courses early. */
+  readonly refundsUnenrolments: boolean;
   readonly allocationPriceLowerRatio: number;
   readonly allocationPriceUpperRatio: number;
 }

@@ -1,3 +1,4 @@
+export { enrollmentRevoked } from './consumers.ts';
 export * as contract from './contract.ts';
 export { legacy } from './legacy.ts';
 export { type ReverseRequest, reverseTransaction } from './reverse.ts';

@@ -19,6 +19,8 @@ export interface ReverseRequest {
   readonly transactionUuid: string;
   readonly idempotencyKey: string;
   readonly metadata: Readonly<Record<string, unknown>> | null;
+  /** Claims what asks for the reversal in its transaction; false when it had its effect already. */
+  readonly claim?: (trx: Transaction) => Promise<boolean>;
 }
 
 /**
@@ -39,6 +41,7 @@ export async function reverseTransaction(deps: Deps, request: ReverseRequest): P
   const at = deps.clock();
   try {
     await transaction(deps.db, async (trx) => {
+      if (request.claim && !(await request.claim(trx))) throw new AlreadyReversed();
       const policyUuid = found.subsidyAccessPolicyUuid;
       const charge = policyUuid === null ? null : { policyUuid, lmsUserId, priceCents: -found.quantityCents };
       if (charge) await giveBackShare(trx, charge);

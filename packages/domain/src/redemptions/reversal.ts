@@ -1,4 +1,4 @@
-import { appendToOutbox, transaction } from '@enterprise-access/db';
+import { appendToOutbox, type Transaction, transaction } from '@enterprise-access/db';
 import type { Runtime } from '../kernel/runtime.ts';
 import { giveBackBudget, giveBackShare } from '../policies/index.ts';
 import type { LedgerTransaction } from '../upstreams/ledger.ts';
@@ -13,10 +13,12 @@ import * as store from './store.ts';
 export async function noteReversal(
   deps: Pick<Runtime, 'db' | 'clock'>,
   { spend }: store.Redemption,
-  reversed: LedgerTransaction,
+  reversed: Pick<LedgerTransaction, 'quantityCents'>,
+  claim?: (trx: Transaction) => Promise<boolean>,
 ): Promise<void> {
   const at = deps.clock();
   await transaction(deps.db, async (trx) => {
+    if (claim && !(await claim(trx))) return;
     if (!(await store.reverse(trx, spend.uuid, at))) return;
     const charge = { ...spend, priceCents: -reversed.quantityCents };
     await giveBackShare(trx, charge);

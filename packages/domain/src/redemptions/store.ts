@@ -77,6 +77,12 @@ export async function find(db: Connection, uuid: string): Promise<Redemption | n
   return row ? redemptionOf(row) : null;
 }
 
+/** The redemption that a ledger transaction was made for. */
+export async function findByTransaction(db: Connection, transactionUuid: string): Promise<Redemption | null> {
+  const row: Row | undefined = await db('redemptions').where({ transaction_uuid: transactionUuid }).first();
+  return row ? redemptionOf(row) : null;
+}
+
 /** The redemption of this content that is in flight or done, if there is one. */
 export async function findStanding(
   db: Connection,

@@ -1,0 +1,62 @@
+import {
+  type DeadLetter,
+  type EventBus,
+  eventTypes,
+  type Lag,
+  type ReceivedEvent,
+  type Subscription,
+  Unreadable,
+} from '@enterprise-access/bus';
+import { type Consumer, type Runtime, UnusableEvent, withRequestId } from '@enterprise-access/domain';
+import * as letters from './letters.ts';
+import type { Receiver } from './relay.ts';
+
+/** Puts events on the bus. What the bus will never take is kept as a dead letter, so that the others go on. */
+export const eventReceiver =
+  ({ db, clock, log }: Pick<Runtime, 'db' | 'clock' | 'log'>, bus: EventBus): Receiver =>
+  async (messages) => {
+    const events = messages.map(({ uuid: id, name: type, key, payload: data, created: time }) => ({
+      id,
+      type,
+      key,
+      data,
+      time,
+    }));
+    for (const { event, reason } of await bus.publish(events)) {
+      log.error({ event: event.id, type: event.type, reason }, 'an event cannot be sent');
+      await letters.keepOutgoing(db, event, reason, clock());
+    }
+  };
+
+/** The effect of one event; those that mean nothing to us have none. */
+export async function handle(runtime: Runtime, consumers: readonly Consumer[], event: ReceivedEvent): Promise<void> {
+  const consumer = consumers.find(({ type }) => type === event.type);
+  if (!consumer) return;
+  try {
+    await withRequestId(event.id, () => consumer.consume(runtime, event));
+  } catch (error) {
+    if (error instanceof UnusableEvent) throw new Unreadable('invalid_data', error.message, { cause: error });
+    throw error;
+  }
+}
+
+export interface ConsumingOptions {
+  readonly bus: EventBus;
+  readonly runtime: Runtime;
+  readonly consumers: readonly Consumer[];
+  readonly group: string;
+  readonly onLag?: (lag: Lag) => void;
+}
+
+/** Listens to the topics of all consumers. */
+export function startConsuming(options: ConsumingOptions): Subscription {
+  const { bus, runtime, consumers, group, onLag } = options;
+  const topics = new Set(consumers.flatMap(({ type }) => eventTypes.get(type)?.topic ?? []));
+  return bus.consume({
+    group,
+    topics: [...topics],
+    handle: (event) => handle(runtime, consumers, event),
+    deadLetter: (letter: DeadLetter) => letters.keepIncoming(runtime.db, letter, runtime.clock()),
+    ...(onLag ? { onLag } : {}),
+  });
+}

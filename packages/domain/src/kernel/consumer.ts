@@ -1,0 +1,47 @@
+import { claimMessage, type Transaction } from '@enterprise-access/db';
+import type { z } from 'zod';
+import type { Runtime } from './runtime.ts';
+
+/** An event as a consumer sees it. */
+export interface EventRun {
+  readonly runtime: Runtime;
+  /** The same for every delivery of one event. */
+  readonly eventId: string;
+  /**
+   * Claims the event in the transaction of its effect; false when the effect is there already, and the transaction has
+   * nothing to do.
+   */
+  claim(trx: Transaction): Promise<boolean>;
+}
+
+/** What one kind of event of another service means for us. */
+export interface Consumer {
+  /** `org.openedx.….v1` */
+  readonly type: string;
+  /** Resolves when the effect is stored. Throws `UnusableEvent` when what the event says can never have one. */
+  readonly consume: (runtime: Runtime, event: { readonly id: string; readonly data: unknown }) => Promise<void>;
+}
+
+/** The event was understood and says something that cannot be. Names fields, never their values. */
+export class UnusableEvent extends Error {
+  override readonly name = 'UnusableEvent';
+}
+
+/** Data that is not what the schema says makes the event unusable. */
+export const consumerOf = <D extends z.ZodType>(
+  type: string,
+  schema: D,
+  handle: (run: EventRun, data: z.infer<D>) => Promise<void>,
+): Consumer => ({
+  type,
+  async consume(runtime, { id, data }) {
+    const parsed = schema.safeParse(data);
+    if (!parsed.success) {
+      const fields = parsed.error.issues.map(({ path }) => path.join('.')).join(', ');
+      throw new UnusableEvent(`not as agreed: ${fields}`);
+    }
+    const claim = (trx: Transaction) =>
+      claimMessage(trx, { consumer: `event:${type}`, messageId: id, received: runtime.clock() });
+    await handle({ runtime, eventId: id, claim }, parsed.data);
+  },
+});

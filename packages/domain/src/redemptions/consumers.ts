@@ -1,0 +1,28 @@
+import { z } from 'zod';
+import { consumerOf } from '../kernel/consumer.ts';
+import { noteReversal } from './reversal.ts';
+import * as store from './store.ts';
+
+const reversed = z.object({
+  ledger_transaction: z.object({
+    uuid: z.string(),
+    quantity: z.int(),
+    reversal: z.object({ state: z.string() }).nullish(),
+  }),
+});
+
+/** The subsidy service reversed a transaction: policy and learner get back what it had taken. */
+export const remoteReversal = consumerOf(
+  'org.openedx.enterprise.subsidy_ledger_transaction.reversed.v1',
+  reversed,
+  async ({ runtime, claim }, { ledger_transaction: made }) => {
+    // Of a ledger of our own these are our own words.
+    if (runtime.ledger.isOurs) return;
+    const redemption = await store.findByTransaction(runtime.db, made.uuid);
+    if (!redemption) {
+      runtime.log.info({ transaction: made.uuid }, 'a transaction was reversed that no policy of ours had made');
+      return;
+    }
+    await noteReversal(runtime, redemption, { quantityCents: made.quantity }, claim);
+  },
+);
