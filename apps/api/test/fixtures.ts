@@ -69,6 +69,7 @@ export async function newSubsidy(world: World, wish: SubsidyWish): Promise<strin
 export interface PolicyWish {
   readonly customer: string;
   readonly subsidy: string;
+  readonly catalog?: string;
   readonly type?: 'PerLearnerEnrollmentCreditAccessPolicy' | 'PerLearnerSpendCreditAccessPolicy';
   readonly spendLimit?: number | null;
   readonly enrollmentLimit?: number | null;
@@ -79,9 +80,9 @@ export interface PolicyWish {
 }
 
 /** An active policy, stored as it is: what creation would check is not what is tested. */
-export async function newPolicy(world: World, wish: PolicyWish): Promise<string> {
+export async function newPolicy(world: Pick<World, 'db'>, wish: PolicyWish): Promise<string> {
   const uuid = randomUUID();
-  const created = wish.created ?? world.world.now;
+  const created = wish.created ?? new Date('2026-06-01T12:00:00.000Z');
   await world.db('policies').insert({
     uuid,
     policy_type: wish.type ?? 'PerLearnerSpendCreditAccessPolicy',
@@ -89,7 +90,7 @@ export async function newPolicy(world: World, wish: PolicyWish): Promise<string>
     description: '',
     active: true,
     retired: false,
-    catalog_uuid: randomUUID(),
+    catalog_uuid: wish.catalog ?? randomUUID(),
     subsidy_uuid: wish.subsidy,
     access_method: 'direct',
     spend_limit_cents: wish.spendLimit ?? null,
