@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
+import { createHmac, randomUUID } from 'node:crypto';
 import { type Operation, operations } from '@enterprise-access/domain';
 import { contentWith } from '@enterprise-access/domain/testing';
 import { expect } from 'vitest';
 import { type Input, viaTrpc, type World } from './examples.ts';
-import { operatorToken, run, tokenFor } from './harness.ts';
+import { operatorToken, run, SECRET, tokenFor } from './harness.ts';
 
 export const SUBSIDIES = '/api/v1/subsidies/';
 export const POLICIES = '/api/v1/subsidy-access-policies/';
@@ -200,3 +200,12 @@ export const eventsOf = async (world: World, key: string): Promise<string[]> =>
 /** The local id of the user that the operator's token stands for. */
 export const operatorUserId = async (world: World): Promise<number> =>
   (await world.db('users').where({ lms_user_id: 7 }).first('id')).id;
+
+/** A learner's token that does not say who the learner is in the LMS. */
+export function tokenWithoutLearner(customer: string): string {
+  const [head, body = ''] = tokenFor('enterprise_learner', customer, 1).split('.');
+  const { user_id: _id, ...claims } = JSON.parse(Buffer.from(body, 'base64url').toString());
+  const nobody = JSON.stringify({ ...claims, preferred_username: 'nobody' });
+  const unsigned = `${head}.${Buffer.from(nobody).toString('base64url')}`;
+  return `${unsigned}.${createHmac('sha256', SECRET).update(unsigned).digest('base64url')}`;
+}

@@ -16,6 +16,7 @@ import {
   reverseIn,
   SUBSIDIES,
   subsidyBody,
+  tokenWithoutLearner,
   trpcData,
   trpcError,
 } from './fixtures.ts';
@@ -554,6 +555,18 @@ describe.each(dialects)('the routes of the subsidy service on %s', (dialect) => 
       expect(await auditBooks(world.db)).toEqual([]);
     });
 
+    test('twenty at once under one key are one; without a key too, and the others are refused', async () => {
+      const { subsidy } = await funded(0);
+      const statuses = async (body: object) =>
+        (await Promise.all(Array.from({ length: 20 }, () => deposit(subsidy, body))))
+          .map(({ status }) => status)
+          .sort();
+      const nineteen = (status: number) => Array.from({ length: 19 }, () => status);
+      expect(await statuses({ idempotency_key: 'x' })).toEqual([...nineteen(200), 201]);
+      expect(await statuses({})).toEqual([201, ...nineteen(422)]);
+      expect(await balanceOf(world, subsidy)).toBe(10_000);
+    });
+
     test('before the start yes, after the end 422; bad input is 400', async () => {
       const customer = newCustomer(world);
       const early = await newSubsidy(world, { customer, active: '2026-12-01T00:00:00Z' });
@@ -709,6 +722,9 @@ describe.each(dialects)('the routes of the subsidy service on %s', (dialect) => 
     expect(await quantities('state=failed&state=committed&lms_user_id=2')).toEqual([-900]);
     expect(await quantities('search=LEARNER-2@')).toEqual([-900]);
     expect(await quantities('search=p_c')).toEqual([-100]);
+    expect(await quantities(`search=${encodeURIComponent('\\%_"')}`)).toEqual([]);
+    expect((await transactionsOf(subsidy, '?state=nonsense')).status).toBe(400);
+    expect((await transactionsOf(subsidy, '?page_size=0')).status).toBe(400);
     const page = await transactionsOf(subsidy, '?page=2&page_size=2&ordering=quantity');
     expect(page.body).toMatchObject({ count: 3, num_pages: 2, current_page: 2, start: 2, next: null });
     expect(page.body).not.toHaveProperty('aggregates');
@@ -721,6 +737,15 @@ describe.each(dialects)('the routes of the subsidy service on %s', (dialect) => 
     expect(own.body).toMatchObject({ count: 1, results: [{ quantity: -900, lms_user_id: 2 }] });
     const uuid = own.body.results[0].uuid;
     expect((await world.call('GET', `/api/v1/transactions/${uuid}/`, learner)).status).toBe(200);
+    const unknown = await world.call(
+      'GET',
+      `/api/v2/subsidies/${subsidy}/transactions/`,
+      tokenWithoutLearner(customer),
+    );
+    expect(unknown).toMatchObject({
+      status: 404,
+      body: { detail: 'Could not determine lms_user_id in this request.' },
+    });
     const stranger = tokenFor('enterprise_learner', customer, 1);
     expect((await world.call('GET', `/api/v1/transactions/${uuid}/`, stranger)).status).toBe(403);
     expect((await world.call('GET', `/api/v2/subsidies/${subsidy}/admin/transactions/`, learner)).body).toEqual({

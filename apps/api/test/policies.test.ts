@@ -576,6 +576,30 @@ describe.each(dialects)('policies on %s', (dialect) => {
       expect(await auditBooks(world.db)).toEqual([]);
     });
 
+    test('W16: cut off after the ledger, a repeat under its key finishes it; many at once add once', async () => {
+      const { subsidy, policy } = await newBudget(world, { balance: 1_000, spendLimit: 500 });
+      const runtime = world.runtime as { ledger: typeof world.runtime.ledger };
+      const real = runtime.ledger;
+      const crash = async (request: Parameters<typeof real.deposit>[0]) => {
+        await real.deposit(request);
+        throw new Error('killed');
+      };
+      runtime.ledger = { ...real, deposit: crash };
+      const cut = await deposit(policy, {}, { 'idempotency-key': 'cut' }).finally(() => {
+        runtime.ledger = real;
+      });
+      expect(cut.status).toBe(500);
+      expect(await balanceOf(world, subsidy)).toBe(11_000);
+      const again = await deposit(policy, {}, { 'idempotency-key': 'cut' });
+      expect(again).toMatchObject({ status: 200, body: { spend_limit: 10_500, total_deposits_for_subsidy: 11_000 } });
+      const replies = await Promise.all(
+        Array.from({ length: 10 }, () => deposit(policy, {}, { 'idempotency-key': 'many' })),
+      );
+      expect(replies.every(({ status }) => status === 200 || status === 409)).toBe(true);
+      expect((await call('GET', at(policy))).body).toMatchObject({ spend_limit: 20_500 });
+      expect(await balanceOf(world, subsidy)).toBe(21_000);
+    });
+
     test('R-POL-30, W16: without a limit there is none afterwards; a refused deposit changes nothing', async () => {
       const open = await newBudget(world, { balance: 1_000 });
       expect((await deposit(open.policy, {})).body).toMatchObject({ spend_limit: null });
