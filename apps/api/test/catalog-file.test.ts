@@ -65,14 +65,11 @@ describe.each(dialects)('a catalog file with odd rows on %s', (dialect) => {
       (await world.call('GET', `${SUBSIDIES}${demonstration.subsidy}/`, operatorToken())).body.current_balance;
     const start = await balance();
 
-    const replies = await Promise.all(
-      rows.map(({ course_run_key }) =>
-        world.call('POST', `/api/v1/policy-redemption/${policy}/redeem/`, token, {
-          lms_user_id: LEARNER,
-          content_key: course_run_key,
-        }),
-      ),
-    );
+    const replies: Awaited<ReturnType<typeof world.call>>[] = [];
+    for (const { course_run_key } of rows) {
+      const body = { lms_user_id: LEARNER, content_key: course_run_key };
+      replies.push(await world.call('POST', `/api/v1/policy-redemption/${policy}/redeem/`, token, body));
+    }
     expect(
       replies.map(({ status, body }) => [
         status,

@@ -1,10 +1,10 @@
 import type { Dialect } from '@enterprise-access/db';
 import { createTestDatabase } from '@enterprise-access/db/testing';
+import { buildRuntime } from '@enterprise-access/platform';
 import { type SandboxOptions, startSandbox } from '@enterprise-access/sandbox';
 import { seedDemonstration } from '@enterprise-access/start/demonstration';
 import { inject } from 'vitest';
 import { buildApp } from '../src/app.ts';
-import { buildRuntime } from '../src/runtime.ts';
 import { testEnvironment } from './harness.ts';
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -19,9 +19,8 @@ export async function startSandboxApp(dialect: Dialect, options: SandboxOptions 
     LMS_URL: `${sandbox.url}/lms`,
     ENTERPRISE_CATALOG_URL: `${sandbox.url}/catalog`,
     OAUTH2_URL: sandbox.url,
-    PUBLIC_URL: 'http://access.test',
   });
-  const runtime = buildRuntime(env, silent);
+  const runtime = buildRuntime(env, silent, 'http://access.test');
   const app = await buildApp({ env, runtime });
   return {
     db,
