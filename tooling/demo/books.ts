@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { answers, type Client, refusalOf } from './client.ts';
-import { FIRST_LEARNER, inParallel } from './drive.ts';
+import { inParallel } from './drive.ts';
 
 const KEYS_PER_QUESTION = 40;
 const MAX_PAGES = 100;
@@ -60,7 +60,7 @@ async function redeemedBy(client: Client, userId: number, keys: readonly string[
 
 async function learnerTotals(client: Client, scope: Scope): Promise<number> {
   let cents = 0;
-  const ids = Array.from({ length: scope.learners }, (_, index) => FIRST_LEARNER + index);
+  const ids = Array.from({ length: scope.learners }, (_, index) => scope.firstLearner + index);
   await inParallel(ids, scope.concurrency, async (userId) => {
     for (let at = 0; at < scope.courses.length; at += KEYS_PER_QUESTION) {
       // Not added in one expression: that would read the sum before waiting.
@@ -83,7 +83,7 @@ async function subsidyBalance(client: Client, uuid: string): Promise<number | nu
 /** Only learners with credit left are told the balance, so several are asked. */
 async function balanceByCredits(client: Client, scope: Scope, uuid: string): Promise<number> {
   for (let index = scope.learners - 1; index >= Math.max(0, scope.learners - LEARNERS_ASKED_FOR_BALANCE); index -= 1) {
-    const userId = FIRST_LEARNER + index;
+    const userId = scope.firstLearner + index;
     const query = `enterprise_customer_uuid=${client.customer}&lms_user_id=${userId}`;
     const path = `/api/v1/policy-redemption/credits_available/?${query}`;
     const listed = credits.safeParse((await client.call('GET', path, client.learner(userId))).body);
@@ -94,6 +94,7 @@ async function balanceByCredits(client: Client, scope: Scope, uuid: string): Pro
 }
 
 export interface Scope {
+  readonly firstLearner: number;
   readonly learners: number;
   readonly courses: readonly string[];
   readonly concurrency: number;

@@ -1,13 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { answers, type Client, type Reply, refusalOf } from './client.ts';
 
-export const FIRST_LEARNER = 1_000;
 const REPEATS = 5;
+/** Refusals that another learner may not meet. */
+const PERSONAL = new Set(['learner_max_spend_reached', 'learner_max_enrollments_reached']);
+
+type Door = Pick<Client, 'canRedeem' | 'redeem'>;
 
 export interface Outcome {
   attempted: number;
   redeemed: number;
   alreadyRedeemed: number;
+  /** Course runs that nobody could redeem, when somebody was to. */
+  readonly uncovered: string[];
   readonly refused: Map<string, number>;
   readonly errors: Map<string, number>;
   readonly canRedeemMs: number[];
@@ -19,6 +24,7 @@ const emptyOutcome = (): Outcome => ({
   attempted: 0,
   redeemed: 0,
   alreadyRedeemed: 0,
+  uncovered: [],
   refused: new Map(),
   errors: new Map(),
   canRedeemMs: [],
@@ -42,7 +48,7 @@ export async function inParallel<T>(
 }
 
 /** A redemption that is being completed asks to be repeated, and never charges twice. */
-async function redeem(client: Client, outcome: Outcome, userId: number, policy: string, key: string): Promise<Reply> {
+async function redeem(client: Door, outcome: Outcome, userId: number, policy: string, key: string): Promise<Reply> {
   for (let attempt = 1; ; attempt += 1) {
     const reply = await client.redeem(userId, policy, key);
     outcome.redeemMs.push(reply.ms);
@@ -57,48 +63,87 @@ function note(outcome: Outcome, reply: Reply, where: string): void {
   else add(outcome.refused, refusal);
 }
 
-async function attempt(client: Client, outcome: Outcome, userId: number, key: string): Promise<void> {
+/** How an attempt ended for the caller's purposes: whether somebody else could still do it. */
+type Ending = 'done' | 'refused' | 'refused to this learner';
+
+async function attempt(client: Door, outcome: Outcome, userId: number, key: string): Promise<Ending> {
   outcome.attempted += 1;
   const asked = await client.canRedeem(userId, [key]);
   outcome.canRedeemMs.push(asked.ms);
-  if (asked.status !== 200) return note(outcome, asked, 'can-redeem');
+  if (asked.status !== 200) {
+    note(outcome, asked, 'can-redeem');
+    return 'refused';
+  }
   const [answer] = answers.parse(asked.body);
   if (answer?.has_successful_redemption) {
     outcome.alreadyRedeemed += 1;
-    return;
+    return 'done';
   }
   const policy = answer?.redeemable_subsidy_access_policy;
   if (!policy) {
-    add(outcome.refused, answer?.reasons[0]?.reason ?? 'no reason given');
-    return;
+    const reasons = answer?.reasons.map(({ reason }) => reason) ?? [];
+    add(outcome.refused, reasons[0] ?? 'no reason given');
+    return reasons.some((reason) => PERSONAL.has(reason)) ? 'refused to this learner' : 'refused';
   }
   const reply = await redeem(client, outcome, userId, policy.uuid, key);
-  if (reply.status === 200) outcome.redeemed += 1;
-  else note(outcome, reply, 'redeem');
+  if (reply.status === 200) {
+    outcome.redeemed += 1;
+    return 'done';
+  }
+  note(outcome, reply, 'redeem');
+  return PERSONAL.has(refusalOf(reply) ?? '') ? 'refused to this learner' : 'refused';
 }
 
 export interface Drive {
+  readonly firstLearner: number;
   readonly learners: number;
   readonly courses: readonly string[];
   readonly concurrency: number;
+  /** Each course run by one learner, the next who may, instead of by all. */
+  readonly cover: boolean;
   readonly onProgress: (outcome: Outcome) => void;
 }
 
-/** Every learner asks for every course run, and redeems what they may. */
-export async function drive(client: Client, { learners, courses, concurrency, onProgress }: Drive): Promise<Outcome> {
+/** Every learner asks for every course run, and redeems what they may; or somebody for each. */
+export async function drive(client: Door, options: Drive): Promise<Outcome> {
   const outcome = emptyOutcome();
-  const pairs = courses.flatMap((key) =>
-    Array.from({ length: learners }, (_, index) => ({ key, userId: FIRST_LEARNER + index })),
-  );
   const start = performance.now();
-  await inParallel(pairs, concurrency, async ({ key, userId }) => {
+  const trying = async (userId: number, key: string): Promise<Ending> => {
     try {
-      await attempt(client, outcome, userId, key);
+      return await attempt(client, outcome, userId, key);
     } catch (error) {
       add(outcome.errors, error instanceof Error ? error.message.slice(0, 80) : String(error));
+      return 'refused';
+    } finally {
+      options.onProgress(outcome);
     }
-    onProgress(outcome);
-  });
+  };
+  if (options.cover) await cover(options, outcome, trying);
+  else await everybody(options, trying);
   outcome.elapsedMs = performance.now() - start;
   return outcome;
+}
+
+type Try = (userId: number, key: string) => Promise<Ending>;
+
+async function everybody({ firstLearner, learners, courses, concurrency }: Drive, trying: Try): Promise<void> {
+  const pairs = courses.flatMap((key) =>
+    Array.from({ length: learners }, (_, index) => ({ key, userId: firstLearner + index })),
+  );
+  await inParallel(pairs, concurrency, async ({ key, userId }) => {
+    await trying(userId, key);
+  });
+}
+
+/** Learners take turns, so that nobody is asked for more than their share before the others are. */
+async function cover(options: Drive, outcome: Outcome, trying: Try): Promise<void> {
+  const { firstLearner, learners, courses, concurrency } = options;
+  await inParallel([...courses.entries()], concurrency, async ([at, key]) => {
+    for (let turn = 0; turn < learners; turn += 1) {
+      const ending = await trying(firstLearner + ((at + turn) % learners), key);
+      if (ending === 'done') return;
+      if (ending === 'refused') break;
+    }
+    outcome.uncovered.push(key);
+  });
 }

@@ -26,15 +26,19 @@ async function run(options: Options): Promise<boolean> {
     await client.assertServer();
     say(`${options.learners} learners, ${options.courses.length} course runs, ${options.concurrency} at a time.`);
     const before = await readBooks(client, options);
-    const bar = progressBar(options.learners * options.courses.length);
+    const bar = progressBar(options.cover ? options.courses.length : options.learners * options.courses.length);
     const outcome = await drive(client, {
       ...options,
-      onProgress: ({ attempted, redeemed, errors }) => bar.update(attempted, { redeemed, errors: total(errors) }),
+      onProgress: ({ attempted, redeemed, alreadyRedeemed, uncovered, errors }) =>
+        bar.update(options.cover ? redeemed + alreadyRedeemed + uncovered.length : attempted, {
+          redeemed,
+          errors: total(errors),
+        }),
     }).finally(() => bar.stop());
     const after = await readBooks(client, options);
     const moved = movement(before, after);
     say(`\n${report(outcome, moved, after)}`);
-    return moved.agree;
+    return moved.agree && outcome.uncovered.length === 0;
   } finally {
     await client.close();
   }

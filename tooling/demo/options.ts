@@ -7,13 +7,15 @@ import { demonstrationCourses } from './courses.ts';
 
 export const USAGE = `Lets many learners ask and redeem at a running server, then checks the books to the cent.
 
-  npm run demo [-- --learners 200 --courses 5 --concurrency 16 --url http://127.0.0.1:18270 --catalog FILE.csv]
+  npm run demo [-- --learners 200 --courses 5 --concurrency 16 --url http://127.0.0.1:18270 --catalog FILE.csv --cover]
 
-  --learners N     learners of Demo Company, from LMS id 1000 on; at most 1000
-  --courses N      course runs that each of them asks for; at most 200
+  --learners N     learners of Demo Company; at most 1000
+  --first ID       LMS id of the first of them, 1000 unless given: others have nothing redeemed yet
+  --courses N      course runs that each of them asks for, 5 unless given; at most 10000
   --concurrency N  learners at a time; at most 256
   --url URL        the server, on this machine
   --catalog FILE   take the course runs from the column course_run_key; start the server with the same file
+  --cover          each course run is redeemed once, by the next learner who may; all course runs unless --courses says less
 `;
 
 /** What the caller got wrong, in a sentence. */
@@ -22,11 +24,16 @@ export class UsageError extends Error {
 }
 
 export interface Options {
+  readonly firstLearner: number;
   readonly learners: number;
   readonly courses: readonly string[];
   readonly concurrency: number;
+  readonly cover: boolean;
   readonly url: string;
 }
+
+const FIRST_LEARNER = 1_000;
+const LAST_LEARNER = 1_999;
 
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
@@ -58,19 +65,28 @@ export function readOptions(args: readonly string[]): Options | null {
     args: [...args],
     options: {
       learners: { type: 'string', default: '200' },
-      courses: { type: 'string', default: '5' },
+      first: { type: 'string', default: '1000' },
+      courses: { type: 'string' },
       concurrency: { type: 'string', default: '16' },
       url: { type: 'string', default: 'http://127.0.0.1:18270' },
       catalog: { type: 'string' },
+      cover: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return null;
   const keys = values.catalog === undefined ? demonstrationCourses : catalogKeys(values.catalog);
   if (keys.length === 0) throw new UsageError('There is no course run to ask for.');
+  const courses = values.courses ?? (values.cover ? String(keys.length) : '5');
+  const learners = count('learners', values.learners, 1_000);
+  const firstLearner = count('first', values.first, LAST_LEARNER);
+  if (firstLearner < FIRST_LEARNER || firstLearner + learners - 1 > LAST_LEARNER)
+    throw new UsageError(`The learners of Demo Company are ${FIRST_LEARNER} to ${LAST_LEARNER}.`);
   return {
-    learners: count('learners', values.learners, 1_000),
-    courses: keys.slice(0, count('courses', values.courses, 200)),
+    firstLearner,
+    learners,
+    cover: values.cover,
+    courses: keys.slice(0, count('courses', courses, 10_000)),
     concurrency: count('concurrency', values.concurrency, 256),
     url: address(values.url),
   };

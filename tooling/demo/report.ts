@@ -1,6 +1,8 @@
 import type { Books, movement } from './books.ts';
 import type { Outcome } from './drive.ts';
 
+const MAX_NAMED = 20;
+
 const percentile = (sorted: readonly number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? 0;
 
@@ -33,6 +35,8 @@ export function report(outcome: Outcome, moved: ReturnType<typeof movement>, aft
     line('already redeemed', outcome.alreadyRedeemed),
     ...byName(outcome.refused, 'refused'),
     line('errors', total(outcome.errors)),
+    ...(outcome.uncovered.length === 0 ? [] : [line('course runs that nobody could redeem', outcome.uncovered.length)]),
+    ...outcome.uncovered.slice(0, MAX_NAMED).map((key) => `    ${key}`),
     ...byName(outcome.errors, 'error'),
     '',
     `Latency       ${'calls'.padStart(7)}${['p50', 'p95', 'p99', 'max'].map((name) => name.padStart(11)).join('')}`,
@@ -51,6 +55,9 @@ export function report(outcome: Outcome, moved: ReturnType<typeof movement>, aft
     moved.agree
       ? '  All three agree to the cent.'
       : '  THEY DO NOT AGREE. Was somebody else redeeming at the same time? Run again on a quiet server.',
+    ...(outcome.redeemed === 0 && outcome.alreadyRedeemed > 0
+      ? ['', 'Everything was redeemed before. Take other learners with --first ID.']
+      : []),
     '',
   ].join('\n');
 }

@@ -28,7 +28,7 @@ const members = wireCodec(z.array(contract.member));
 const association = wireCodec(contract.association);
 
 /** Refusals of these operations are bare JSON texts. */
-const notFound = { body: z.string(), encode: (_details: object, message: string) => JSON.stringify(message) };
+const notFound = { body: z.string(), encode: (_details: object, message: string) => message };
 
 function linkTo(request: RestRequest, page: number): string {
   const url = new URL(request.url);
