@@ -1,5 +1,5 @@
 import { createHmac, randomUUID } from 'node:crypto';
-import { operations } from '@enterprise-access/domain';
+import { newUuid, operations } from '@enterprise-access/domain';
 import { makeToken } from '@enterprise-access/token';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Input, sampleInput, viaRest, viaTrpc, type World } from './examples.ts';
@@ -78,19 +78,30 @@ async function newSubsidy(world: World): Promise<string> {
 describe.each(dialects)('the authorization matrix on %s', (dialect) => {
   let world: World;
   let transaction: string;
+  let job: string;
   beforeAll(async () => {
     world = await startApp(dialect);
     const path = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;
     const made = await world.call('POST', path, learnerToken(LEARNER), { lms_user_id: LEARNER, content_key: run });
     expect(made.status).toBe(200);
     transaction = made.body.uuid;
+    job = newUuid();
+    await world.db('job_runs').insert({
+      uuid: job,
+      name: 'test.long',
+      enterprise_customer_uuid: demonstration.customer,
+      state: 'active',
+      created: new Date(),
+      modified: new Date(),
+    });
   });
   afterAll(() => world.stop());
 
   const inputFor = async (operation: (typeof operations)[number]): Promise<Input> => {
     const { from, field } = operation.contract.context;
     if (operation.id === 'ledger.deleteSubsidy') return { [field]: await newSubsidy(world) };
-    return sampleInput(operation, from === 'transaction' ? { [field]: transaction } : {});
+    if (from === 'transaction') return sampleInput(operation, { [field]: transaction });
+    return sampleInput(operation, from === 'job' ? { [field]: job } : {});
   };
 
   describe.each(operations.map((operation) => [operation.id, operation] as const))('%s', (id, operation) => {

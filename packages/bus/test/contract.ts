@@ -171,7 +171,7 @@ export function promisesOfABus(harness: Harness): void {
     await bus.publish([poison, ping('next')]);
     await received.events.count(1);
     expect(calls).toBe(QUICK.attempts);
-    expect(received.letters.items).toMatchObject([{ group, reason: 'handler_failed', detail: 'Error: a bug' }]);
+    expect(received.letters.items).toMatchObject([{ group, reason: 'handler_failed', detail: 'Error' }]);
     // What was put aside can be read again, as it was.
     const [letter] = received.letters.items;
     expect(letter && (await bus.read(letter.message))).toMatchObject({ id: poison.id, data: poison.data });
