@@ -72,7 +72,6 @@ const declared =
   };
 
 export const router = t.router;
-export const createCallerFactory = t.createCallerFactory;
 
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 

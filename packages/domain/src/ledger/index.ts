@@ -1,7 +1,5 @@
 export { enrollmentRevoked } from './consumers.ts';
 export * as contract from './contract.ts';
-export { legacy } from './legacy.ts';
-export { type ReverseRequest, reverseTransaction } from './reverse.ts';
 export { ledger } from './router.ts';
 export { reconcileTransactions } from './spend.ts';
 export { countUnfinished } from './store.ts';

@@ -1,7 +1,6 @@
 export {
   adjust,
   type BudgetRefusal,
-  type Charge,
   giveBackBudget,
   giveBackShare,
   type LearnerShare,
@@ -11,8 +10,7 @@ export {
 } from './budget.ts';
 export * as contract from './contract.ts';
 export { countPendingDeposits, resumeDeposits } from './deposits.ts';
-export { legacy } from './legacy.ts';
 export { policies } from './router.ts';
-export { exceeds, isLateRedemptionAllowed, priorityOf } from './rules.ts';
+export { isLateRedemptionAllowed, priorityOf } from './rules.ts';
 export { policyNotFound } from './service.ts';
 export { find, groupsOf, ownerOf, PolicyRow, redeemable } from './store.ts';

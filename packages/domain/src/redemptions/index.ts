@@ -1,6 +1,5 @@
 export { auditBooks, type Discrepancy } from './audit.ts';
 export * as contract from './contract.ts';
 export { auditDrift } from './drift.ts';
-export { legacy } from './legacy.ts';
 export { redemptions } from './router.ts';
 export { reconcile } from './spend.ts';

