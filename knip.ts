@@ -4,8 +4,6 @@ const config: KnipConfig = {
   // What only its own file uses may still be the name of something that callers get; it is not dead.
   ignoreExportsUsedInFile: true,
   workspaces: {
-    // A command line tool of the scripts; nothing imports it.
-    '.': { ignoreDependencies: ['nx'] },
     'apps/api': { entry: ['test/**/*.ts'] },
     'apps/worker': { entry: ['test/**/*.ts'] },
     // The first is started by path, the second is where PostgreSQL's programs are looked up.
