@@ -29,7 +29,7 @@ const clearContract = defineJob({
   summary: 'Let the jobs go on that wait behind one of their key that failed for good.',
   payload: z.object({}),
   result: z.object({ cleared: z.int().min(0).describe('Places that were freed.') }),
-  keyOf: () => 'all',
+  // Without a key: it could not free the place that it blocks itself.
   retry: { limit: 1, delaySeconds: 10, maximumDelaySeconds: 10 },
   timeoutSeconds: 60,
 });

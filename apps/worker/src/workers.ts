@@ -1,59 +1,30 @@
-import { type Attempt, type Job, type Runtime, runJob, withRequestId } from '@enterprise-access/domain';
-import { context, propagation, SpanStatusCode, trace } from '@opentelemetry/api';
-import type { JobResult, JobWithMetadata, PgBoss } from 'pg-boss';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Job, Runtime } from '@enterprise-access/domain';
+import type { PgBoss } from 'pg-boss';
+import { attempts, type Outcome } from './attempts.ts';
+import type { OutageWatch } from './outage.ts';
 import { DEAD_LETTERS, type QueuedJob } from './queues.ts';
 
 export interface WorkersOptions {
   readonly boss: PgBoss;
   readonly runtime: Runtime;
   readonly jobs: readonly Job[];
+  readonly outages: OutageWatch;
   /** Jobs of one kind that this process runs at once. */
   readonly concurrency: number;
-  readonly onEnded?: (name: string, outcome: 'completed' | 'failed' | 'dead', seconds: number) => void;
+  readonly onEnded?: (name: string, outcome: Outcome, seconds: number) => void;
 }
 
-const tracer = trace.getTracer('enterprise-access');
-
-/** Runs `work` in the trace of whoever asked for the job, and on behalf of the job for the services it calls. */
-function inTrace<T>(job: JobWithMetadata<QueuedJob>, work: () => Promise<T>): Promise<T> {
-  const parent = job.data.trace
-    ? propagation.extract(context.active(), { traceparent: job.data.trace })
-    : context.active();
-  return tracer.startActiveSpan(`job ${job.name}`, { attributes: { 'job.id': job.id } }, parent, async (span) => {
-    try {
-      return await withRequestId(job.id, work);
-    } catch (error) {
-      span.setStatus({ code: SpanStatusCode.ERROR });
-      throw error;
-    } finally {
-      span.end();
-    }
-  });
+export interface Workers {
+  /** Takes nothing new; what is in hand has so much time, then it is given back to its queue. */
+  stop(patienceMs: number): Promise<void>;
 }
 
 /** Lets this process work on all jobs. Each is tried as its contract says; then it is a dead letter. */
-export async function startWorkers(options: WorkersOptions): Promise<void> {
-  const { boss, runtime, jobs, concurrency } = options;
-
-  async function attempt(job: Job, queued: JobWithMetadata<QueuedJob>): Promise<JobResult> {
-    const start = performance.now();
-    const isLast = queued.retryCount >= queued.retryLimit;
-    const end = (outcome: 'completed' | 'failed' | 'dead') =>
-      options.onEnded?.(queued.name, outcome, (performance.now() - start) / 1_000);
-    const { signal } = queued;
-    const what: Attempt = { uuid: queued.id, payload: queued.data.payload, signal, dryRun: false, isLast };
-    try {
-      const output = await inTrace(queued, () => runJob(runtime, job, what));
-      end('completed');
-      return { id: queued.id, status: 'completed', output };
-    } catch (error) {
-      end(isLast ? 'dead' : 'failed');
-      runtime.log.warn({ err: error, job: queued.name, id: queued.id, isLast }, 'an attempt at a job failed');
-      // The kind of failure only: messages can hold personal data, and staff read these.
-      return { id: queued.id, status: 'failed', output: { error: error instanceof Error ? error.name : 'Error' } };
-    }
-  }
-
+export async function startWorkers(options: WorkersOptions): Promise<Workers> {
+  const { boss, runtime, jobs, outages, concurrency, onEnded } = options;
+  const stopping = new AbortController();
+  const attempt = attempts({ runtime, outages, stopping: stopping.signal, onEnded });
   for (const job of jobs) {
     const { name, reportsProgress } = job.contract;
     const settings = {
@@ -72,6 +43,14 @@ export async function startWorkers(options: WorkersOptions): Promise<void> {
       return results;
     });
   }
+  return {
+    async stop(patienceMs) {
+      const done = Promise.all(jobs.map(({ contract }) => boss.offWork(contract.name, { wait: true })));
+      await Promise.race([done, sleep(patienceMs, undefined, { ref: false })]);
+      stopping.abort();
+      await done;
+    },
+  };
 }
 
 /**
