@@ -9,7 +9,8 @@ import { pino } from 'pino';
 import { readWorkerEnvironment } from './env.ts';
 import { startWorker, type WorkerOptions } from './worker.ts';
 
-const DRAIN_MS = 30_000;
+/** For what follows when everything in hand is finished or given back: closing connections. */
+const CLOSING_MS = 10_000;
 
 /** What this process works on, where that is not everything that the domain declares. */
 export type ProcessOptions = Pick<WorkerOptions, 'jobs' | 'schedules' | 'consumers'>;
@@ -26,7 +27,7 @@ async function run(variables: Variables, options: ProcessOptions): Promise<void>
     isStopping = true;
     log.info({ signal }, 'stopping');
     // Whoever hangs is not waited for longer than an orchestrator would.
-    setTimeout(() => process.exit(1), DRAIN_MS).unref();
+    setTimeout(() => process.exit(1), env.DRAIN_SECONDS * 1_000 + CLOSING_MS).unref();
     await worker.stop();
     await telemetry.stop();
     log.info('stopped');

@@ -15,9 +15,6 @@ import { startRelay } from './relay.ts';
 import { keepSchedules, type Schedule, schedules } from './schedules.ts';
 import { startWorkers } from './workers.ts';
 
-/** What is in hand has so much time when the process stops; the orchestrator's patience is a little longer. */
-const DRAIN_MS = 20_000;
-
 export interface WorkerOptions {
   readonly env: WorkerEnvironment;
   readonly runtime: ServiceRuntime;
@@ -93,7 +90,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     async stop() {
       isAccepting = false;
       // All at once: none of them waits for another, and together they have no more time than one.
-      await Promise.all([relay.stop(), workers.stop(DRAIN_MS)]);
+      await Promise.all([relay.stop(), workers.stop(env.DRAIN_SECONDS * 1_000)]);
       // Stops what consumes, too.
       await bus.close();
       await boss.stop({ graceful: true, timeout: 2_000 });

@@ -1,5 +1,5 @@
 import { runWorkerProcess } from '../../src/process.ts';
-import { stepConsumer, stepJob } from './effects.ts';
+import { gatedJob, stepConsumer, stepJob } from './effects.ts';
 
 /** The worker of production with work that can be counted. */
-runWorkerProcess(process.env, { jobs: [stepJob], consumers: [stepConsumer], schedules: [] });
+runWorkerProcess(process.env, { jobs: [stepJob, gatedJob], consumers: [stepConsumer], schedules: [] });

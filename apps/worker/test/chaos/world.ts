@@ -26,7 +26,7 @@ export interface World {
   readonly queues: Database;
   readonly environment: Readonly<Record<string, string>>;
   readonly fragile: FragileServer | null;
-  startWorker(): Promise<WorkerProcess>;
+  startWorker(more?: Readonly<Record<string, string>>): Promise<WorkerProcess>;
   close(): Promise<void>;
 }
 
@@ -77,7 +77,7 @@ export async function makeWorld({ dialect, bus, fragile: what }: WorldOptions): 
     queues: queues.db,
     environment,
     fragile,
-    startWorker: () => startWorkerProcess(MAIN, environment),
+    startWorker: (more = {}) => startWorkerProcess(MAIN, { ...environment, ...more }),
     async close() {
       for (const close of closing) await close();
     },
@@ -122,7 +122,7 @@ const jobStates = async (queues: Database): Promise<Record<string, number>> => {
   return Object.fromEntries(rows.map(({ state, n }) => [state, Number(n)]));
 };
 
-interface Effect {
+export interface Effect {
   readonly kind: string;
   readonly effect_key: string;
   readonly sequence: number;
