@@ -15,7 +15,7 @@ const CODES: Readonly<Record<number, TRPCError['code']>> = {
 /** The tRPC door. It replaces the JSON parser of its scope, so it is registered in a scope of its own. */
 export async function trpc(
   app: FastifyInstance,
-  options: { contextOf: (request: FastifyRequest) => Promise<RpcContext> },
+  options: { contextOf: (request: FastifyRequest) => RpcContext },
 ): Promise<void> {
   // What is refused before a procedure is reached, such as a bad token, is still an error that tRPC clients can read.
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
@@ -43,7 +43,7 @@ export async function trpc(
     prefix: '/trpc',
     trpcOptions: {
       router: appRouter,
-      createContext: ({ req }) => options.contextOf(req),
+      createContext: async ({ req }) => options.contextOf(req),
       maxBatchSize: 20,
       onError: ({ error, req, path }) => {
         if (error.code !== 'INTERNAL_SERVER_ERROR' || domainErrorOf(error)) return;
