@@ -16,6 +16,7 @@ import { auth } from './plugins/auth.ts';
 import { docs } from './plugins/docs.ts';
 import { health } from './plugins/health.ts';
 import { handleError, rest } from './plugins/rest.ts';
+import { streams } from './plugins/streams.ts';
 import { trpc } from './plugins/trpc.ts';
 import { tokenVerifier } from './tokens.ts';
 import { actorsFor } from './users.ts';
@@ -112,6 +113,7 @@ export async function buildApp({
   });
   await app.register(health, { db: runtime.db, isAccepting });
   await app.register(docs);
+  await app.register(streams);
 
   await app.register(async (doors) => {
     // Who is calling decides whose share of requests is used up, so it comes first.

@@ -1,8 +1,8 @@
-import { initTRPC, type TRPCDefaultErrorShape, type TRPCError } from '@trpc/server';
+import { initTRPC, type TRPCDefaultErrorShape, type TRPCError, tracked } from '@trpc/server';
 import superjson from 'superjson';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { type Actor, isPermitted } from './actor.ts';
-import type { ContextSource, Contract } from './contract.ts';
+import type { ContextSource, Contract, Declaration, resumable, StreamContract } from './contract.ts';
 import {
   commonErrors,
   DomainError,
@@ -13,6 +13,7 @@ import {
 } from './errors.ts';
 import { fieldErrors } from './field-errors.ts';
 import { once } from './idempotency.ts';
+import { codeOfStatus, numberOfStatus } from './rpc-codes.ts';
 import type { Runtime } from './runtime.ts';
 import { flawOf } from './storable.ts';
 
@@ -23,6 +24,8 @@ export interface RpcContext {
   readonly actor: Actor | null;
   readonly requestId: string;
   readonly idempotencyKey: string | null;
+  /** For streams: aborted when the caller went away or this process stops. */
+  readonly signal?: AbortSignal;
 }
 
 export const INTERNAL_ERROR = 'Internal error';
@@ -33,8 +36,18 @@ export function domainErrorOf(error: unknown): DomainError | null {
   return null;
 }
 
+/** Proxies close connections on which nothing is said, mostly after a minute. */
+const PING_MS = 15_000;
+/** A stream is ended after this long; its client comes back by itself, with a token that is looked at again. */
+const LONGEST_STREAM_MS = 10 * 60_000;
+
 const t = initTRPC.context<RpcContext>().create({
   transformer: superjson,
+  sse: {
+    ping: { enabled: true, intervalMs: PING_MS },
+    client: { reconnectAfterInactivityMs: 3 * PING_MS },
+    maxDurationMs: LONGEST_STREAM_MS,
+  },
   // Internal messages and stacks stay in the log, whatever NODE_ENV says.
   isDev: false,
   errorFormatter: ({ shape, error, ctx }) => {
@@ -55,9 +68,11 @@ const withDomain = <S extends TRPCDefaultErrorShape, E extends ErrorSpec = Error
   cause: DomainError,
 ) => ({
   ...shape,
+  code: numberOfStatus(cause.spec.status),
   message: cause.message,
   data: {
     ...shape.data,
+    code: codeOfStatus(cause.spec.status),
     httpStatus: cause.spec.status,
     domain: { code: cause.spec.code, details: cause.details } as OnTheWire<E>,
   },
@@ -90,11 +105,11 @@ export async function contextOf(
   return source.from === 'customer' ? uuid : runtime.ownerOf[source.from](uuid);
 }
 
-/** A procedure that already obeys its contract; only the handler is left to write. */
-export const procedure = <I extends z.ZodObject, O extends z.ZodType, const E extends readonly ErrorSpec[]>(
-  contract: Contract<I, O, E>,
-) => {
-  const authorized = t.procedure
+/** Permission and validation, the same for every kind of operation. */
+const authorized = <I extends z.ZodObject, O extends z.ZodType, const E extends readonly ErrorSpec[]>(
+  contract: Declaration<I, O, E>,
+) =>
+  t.procedure
     .errors(declared(contract.errors as readonly E[number][]))
     // Decided before validation, as callers of the old services expect.
     .use(async ({ ctx, getRawInput, next }) => {
@@ -115,10 +130,16 @@ export const procedure = <I extends z.ZodObject, O extends z.ZodType, const E ex
       if (!parsed.success) throw invalidInput({ fields: fieldErrors(parsed.error) }, { cause: parsed.error });
       return next();
     });
+
+/** A procedure that already obeys its contract; only the handler is left to write. */
+export const procedure = <I extends z.ZodObject, O extends z.ZodType, const E extends readonly ErrorSpec[]>(
+  contract: Contract<I, O, E>,
+) => {
+  const base = authorized(contract);
   const keyed =
     contract.kind === 'query'
-      ? authorized
-      : authorized.use(async ({ ctx, path, getRawInput, next }) => {
+      ? base
+      : base.use(async ({ ctx, path, getRawInput, next }) => {
           const { runtime, actor, idempotencyKey } = ctx;
           if (idempotencyKey === null) return next();
           return once(
@@ -129,3 +150,36 @@ export const procedure = <I extends z.ZodObject, O extends z.ZodType, const E ex
         });
   return keyed.input(contract.input).output(contract.output);
 };
+
+/** One answer of a stream under an id by which a caller can resume after it. */
+export interface Answer<T> {
+  readonly id: string;
+  readonly value: T;
+}
+
+/** Checks each answer as it goes out; whoever stops listening ends the source too. */
+const answersOf = <O extends z.ZodType>(output: O) =>
+  z
+    .custom<AsyncIterable<Answer<z.input<O>>>>((value) => typeof value === 'object' && value !== null)
+    .transform(async function* (answers) {
+      for await (const { id, value } of answers) yield tracked(id, output.parse(value));
+    });
+
+/**
+ * A stream that already obeys its contract. The handler gives its answers until `ctx.signal` is aborted, and throws the
+ * signal's reason then: only a stream that has no more to say may return, because clients do not come back to it.
+ */
+export const stream = <
+  I extends z.ZodObject<typeof resumable>,
+  O extends z.ZodType,
+  const E extends readonly ErrorSpec[],
+>(
+  contract: StreamContract<I, O, E>,
+) =>
+  authorized(contract)
+    .use(({ ctx, signal, next }) => {
+      const ends = ctx.signal ?? signal ?? new AbortController().signal;
+      return next({ ctx: { ...ctx, signal: ends } });
+    })
+    .input(contract.input)
+    .output(answersOf(contract.output));
