@@ -17,6 +17,7 @@ import { docs } from './plugins/docs.ts';
 import { health } from './plugins/health.ts';
 import { handleError, rest } from './plugins/rest.ts';
 import { streams } from './plugins/streams.ts';
+import { tracing } from './plugins/tracing.ts';
 import { trpc } from './plugins/trpc.ts';
 import { tokenVerifier } from './tokens.ts';
 import { actorsFor } from './users.ts';
@@ -70,6 +71,7 @@ export async function buildApp({
     reply.header('X-Request-ID', request.id);
     withRequestId(request.id, done);
   });
+  await app.register(tracing);
   app.addHook('onResponse', async (request, reply) => {
     request.log.info(
       {

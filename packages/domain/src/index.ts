@@ -6,7 +6,7 @@ export { ownerOf as ownerOfJob, watchJobRuns } from './jobs/index.ts';
 export * from './kernel/actor.ts';
 export { processCache } from './kernel/cache.ts';
 export { type Clock, systemClock } from './kernel/clock.ts';
-export { type Consumer, UnusableEvent } from './kernel/consumer.ts';
+export { type Consumer, consumerOf, UnusableEvent } from './kernel/consumer.ts';
 export type { Contract, StreamContract } from './kernel/contract.ts';
 export * from './kernel/errors.ts';
 export { newUuid } from './kernel/ids.ts';

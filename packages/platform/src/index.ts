@@ -10,4 +10,3 @@ export {
 } from './environment.ts';
 export { loggerOptions } from './logging.ts';
 export { buildRuntime, type ServiceRuntime } from './runtime.ts';
-export { startTelemetry, type Telemetry } from './telemetry.ts';
