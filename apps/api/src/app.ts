@@ -15,6 +15,7 @@ import type { Environment } from './env.ts';
 import { auth } from './plugins/auth.ts';
 import { docs } from './plugins/docs.ts';
 import { health } from './plugins/health.ts';
+import { jobDashboard } from './plugins/job-dashboard.ts';
 import { handleError, rest } from './plugins/rest.ts';
 import { streams } from './plugins/streams.ts';
 import { tracing } from './plugins/tracing.ts';
@@ -144,6 +145,8 @@ export async function buildApp({
     };
     await doors.register(rest, { contextOf });
     await doors.register(trpc, { contextOf });
+    const jobsDatabaseUrl = env.JOBS_DATABASE_URL;
+    if (jobsDatabaseUrl !== undefined) await doors.register(jobDashboard, { jobsDatabaseUrl });
   });
   return app;
 }

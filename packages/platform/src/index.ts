@@ -2,6 +2,7 @@ export {
   EnvironmentError,
   flag,
   integer,
+  jobsDatabaseUrl,
   list,
   parseEnvironment,
   type ServiceEnvironment,
