@@ -15,7 +15,10 @@ import { auth } from './plugins/auth.ts';
 import { docs } from './plugins/docs.ts';
 import { headers } from './plugins/headers.ts';
 import { health } from './plugins/health.ts';
+import { jobDashboard } from './plugins/job-dashboard.ts';
 import { handleError, rest } from './plugins/rest.ts';
+import { streams } from './plugins/streams.ts';
+import { tracing } from './plugins/tracing.ts';
 import { trpc } from './plugins/trpc.ts';
 import { tokenVerifier } from './tokens.ts';
 import { actorsFor } from './users.ts';
@@ -65,6 +68,7 @@ export async function buildApp({
     },
   });
   app.decorateRequest('actor', null);
+  await app.register(tracing);
   app.addHook('onResponse', (request, reply, done) => {
     request.log.info(
       {
@@ -109,6 +113,7 @@ export async function buildApp({
   });
   await app.register(health, { db: runtime.db, isAccepting });
   await app.register(docs);
+  await app.register(streams);
 
   await app.register(async (doors) => {
     // Who is calling decides whose share of requests is used up, so it comes first.
@@ -148,6 +153,8 @@ export async function buildApp({
     };
     await doors.register(rest, { contextOf });
     await doors.register(trpc, { contextOf });
+    const jobsDatabaseUrl = env.JOBS_DATABASE_URL;
+    if (jobsDatabaseUrl !== undefined) await doors.register(jobDashboard, { jobsDatabaseUrl });
   });
   return app;
 }

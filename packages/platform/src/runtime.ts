@@ -13,6 +13,7 @@ import {
   serviceToken,
   systemClock,
   upstream,
+  watchJobRuns,
 } from '@enterprise-access/domain';
 import type { ServiceEnvironment } from './environment.ts';
 
@@ -59,6 +60,7 @@ export function buildRuntime(
       allocationPriceLowerRatio: 0.95,
       allocationPriceUpperRatio: 1.05,
     },
+    jobRuns: watchJobRuns(db, log),
     ownerOf: {
       policy: (uuid) => ownerOfPolicy(db, uuid),
       subsidy: (uuid) => ledgerStore.ownerOf(db, uuid),

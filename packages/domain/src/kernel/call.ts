@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { type Actor, isPermitted } from './actor.ts';
-import type { ContextSource, Contract } from './contract.ts';
+import type { ContextSource, Contract, Declaration } from './contract.ts';
 import { invalidInput, notAuthenticated, permissionDenied } from './errors.ts';
 import { fieldErrors } from './field-errors.ts';
 import { once } from './idempotency.ts';
@@ -14,6 +14,8 @@ export interface RpcContext {
   readonly actor: Actor | null;
   readonly requestId: string;
   readonly idempotencyKey: string | null;
+  /** For streams: aborted when the caller went away or this process stops. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The context of a caller who may do what he asks for. */
@@ -51,7 +53,7 @@ export function contextOf(
 
 /** Decided before validation, as callers of the old services expect. */
 export async function authorized(
-  contract: Contract,
+  contract: Declaration,
   ctx: RpcContext,
   unsafeInput: unknown,
 ): Promise<AuthorizedContext> {

@@ -1,9 +1,10 @@
-import { initTRPC, type TRPCDefaultErrorShape, type TRPCError } from '@trpc/server';
+import { initTRPC, type TRPCDefaultErrorShape, type TRPCError, tracked } from '@trpc/server';
 import superjson from 'superjson';
-import type { z } from 'zod';
-import { type Call, callOf, type Handler, type RpcContext } from './call.ts';
-import type { Contract } from './contract.ts';
+import { z } from 'zod';
+import { authorized, type Call, callOf, type Handler, type RpcContext, validInput } from './call.ts';
+import type { Contract, resumable, StreamContract } from './contract.ts';
 import { commonErrors, DomainError, type ErrorSpec } from './errors.ts';
+import { codeOfStatus, numberOfStatus } from './rpc-codes.ts';
 
 export const INTERNAL_ERROR = 'Internal error';
 
@@ -13,8 +14,18 @@ export function domainErrorOf(error: unknown): DomainError | null {
   return null;
 }
 
+/** Proxies close connections on which nothing is said, mostly after a minute. */
+const PING_MS = 15_000;
+/** A stream is ended after this long; its client comes back by itself, with a token that is looked at again. */
+const LONGEST_STREAM_MS = 10 * 60_000;
+
 const t = initTRPC.context<RpcContext>().create({
   transformer: superjson,
+  sse: {
+    ping: { enabled: true, intervalMs: PING_MS },
+    client: { reconnectAfterInactivityMs: 3 * PING_MS },
+    maxDurationMs: LONGEST_STREAM_MS,
+  },
   // Internal messages and stacks stay in the log, whatever NODE_ENV says.
   isDev: false,
   errorFormatter: ({ shape, error, ctx }) => {
@@ -35,9 +46,11 @@ const withDomain = <S extends TRPCDefaultErrorShape, E extends ErrorSpec = Error
   cause: DomainError,
 ) => ({
   ...shape,
+  code: numberOfStatus(cause.spec.status),
   message: cause.message,
   data: {
     ...shape.data,
+    code: codeOfStatus(cause.spec.status),
     httpStatus: cause.spec.status,
     domain: { code: cause.spec.code, details: cause.details } as OnTheWire<E>,
   },
@@ -90,3 +103,39 @@ export function procedure<I extends z.ZodObject, O extends z.ZodType, const E ex
     },
   };
 }
+
+/** One answer of a stream under an id by which a caller can resume after it. */
+export interface Answer<T> {
+  readonly id: string;
+  readonly value: T;
+}
+
+/** Checks each answer as it goes out; whoever stops listening ends the source too. */
+const answersOf = <O extends z.ZodType>(output: O) =>
+  z
+    .custom<AsyncIterable<Answer<z.input<O>>>>((value) => typeof value === 'object' && value !== null)
+    .transform(async function* (answers) {
+      for await (const { id, value } of answers) yield tracked(id, output.parse(value));
+    });
+
+/**
+ * A stream that already obeys its contract. The handler gives its answers until `ctx.signal` is aborted, and throws the
+ * signal's reason then: only a stream that has no more to say may return, because clients do not come back to it.
+ */
+export const stream = <
+  I extends z.ZodObject<typeof resumable>,
+  O extends z.ZodType,
+  const E extends readonly ErrorSpec[],
+>(
+  contract: StreamContract<I, O, E>,
+) =>
+  t.procedure
+    .errors(declared(contract.errors as readonly E[number][]))
+    .use(async ({ ctx, getRawInput, signal, next }) => {
+      const unsafeInput = await getRawInput();
+      const allowed = await authorized(contract, ctx, unsafeInput);
+      validInput(contract.input, unsafeInput);
+      return next({ ctx: { ...allowed, signal: ctx.signal ?? signal ?? new AbortController().signal } });
+    })
+    .input(contract.input)
+    .output(answersOf(contract.output));
