@@ -1,9 +1,8 @@
 import type { Database } from '@enterprise-access/db';
-import { ownerOf as ownerOfJob, watchJobRuns } from './jobs/index.ts';
+import { watchJobRuns } from './jobs/index.ts';
 import type { Runtime } from './kernel/runtime.ts';
 import { embeddedLedger } from './ledger/embedded.ts';
-import * as ledgerStore from './ledger/store.ts';
-import { ownerOf } from './policies/index.ts';
+import { ownersIn } from './owners.ts';
 import type { Catalog, Content } from './upstreams/catalog.ts';
 import { UpstreamRefusal } from './upstreams/http.ts';
 import type { Customer, Learner, Lms } from './upstreams/lms.ts';
@@ -107,12 +106,7 @@ export function testRuntime(db: Database, world: World, change: Partial<Runtime>
       allocationPriceUpperRatio: 1.05,
     },
     jobRuns: watchJobRuns(db, silent),
-    ownerOf: {
-      policy: (uuid) => ownerOf(db, uuid),
-      subsidy: (uuid) => ledgerStore.ownerOf(db, uuid),
-      job: (uuid) => ownerOfJob(db, uuid),
-      transaction: (uuid) => ledgerStore.ownerOfTransaction(db, uuid),
-    },
+    ownerOf: ownersIn(db),
     ...change,
   };
 }

@@ -5,9 +5,7 @@ import {
   httpLedger,
   httpLms,
   type Log,
-  ledgerStore,
-  ownerOfJob,
-  ownerOfPolicy,
+  ownersIn,
   processCache,
   type Runtime,
   serviceToken,
@@ -61,12 +59,7 @@ export function buildRuntime(
       allocationPriceUpperRatio: 1.05,
     },
     jobRuns: watchJobRuns(db, log),
-    ownerOf: {
-      policy: (uuid) => ownerOfPolicy(db, uuid),
-      subsidy: (uuid) => ledgerStore.ownerOf(db, uuid),
-      job: (uuid) => ownerOfJob(db, uuid),
-      transaction: (uuid) => ledgerStore.ownerOfTransaction(db, uuid),
-    },
+    ownerOf: ownersIn(db),
     close: () => db.destroy(),
   };
 }

@@ -40,6 +40,6 @@ export interface Runtime {
   readonly jobRuns: Watch<JobRunView>;
   /** The customer that something belongs to, by the kind of thing; null when it does not exist. */
   readonly ownerOf: Readonly<
-    Record<Exclude<ContextSource['from'], 'customer'>, (uuid: string) => Promise<string | null>>
+    Record<Exclude<ContextSource['from'], 'customer'>, (uuid: string) => Promise<string | null> | string | null>
   >;
 }
