@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 /** The tRPC door. It replaces the JSON parser of its scope, so it is registered in a scope of its own. */
 export async function trpc(
   app: FastifyInstance,
-  options: { contextOf: (request: FastifyRequest) => Promise<RpcContext> },
+  options: { contextOf: (request: FastifyRequest) => RpcContext },
 ): Promise<void> {
   // What is refused before a procedure is reached, such as a bad token, is still an error that tRPC clients can read.
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
@@ -35,7 +35,7 @@ export async function trpc(
     trpcOptions: {
       router: appRouter,
       createContext: async ({ req, res, info }) => {
-        const context = await options.contextOf(req);
+        const context = options.contextOf(req);
         if (info.type !== 'subscription') return context;
         return { ...context, signal: app.openStreams.open(res, context.actor) };
       },
