@@ -10,6 +10,7 @@ export { type Clock, systemClock } from './kernel/clock.ts';
 export { type Consumer, consumerOf, UnusableEvent } from './kernel/consumer.ts';
 export type { Contract, StreamContract } from './kernel/contract.ts';
 export * from './kernel/errors.ts';
+export { cacheAsked, circuitChanged, redemptionDecided, upstreamCalled } from './kernel/happenings.ts';
 export { newUuid } from './kernel/ids.ts';
 export { defineJob, enqueue, implementJob, type Job, type JobContract, type JobRun } from './kernel/job.ts';
 export { type Attempt, runJob } from './kernel/job-attempt.ts';
@@ -23,7 +24,7 @@ export { camelCase, queryDecoder, snakeCase, unwrapInput, wireCodec } from './ke
 export { depositEntry, embeddedLedger } from './ledger/embedded.ts';
 export { insertTransaction } from './ledger/entries.ts';
 export { ownersIn } from './owners.ts';
-export { auditBooks, auditDrift, type Discrepancy, reconcile } from './redemptions/index.ts';
+export { auditBooks, auditDrift, countPendingBefore, type Discrepancy, reconcile } from './redemptions/index.ts';
 export { type Catalog, type Content, httpCatalog } from './upstreams/catalog.ts';
 export { UpstreamFailure, UpstreamRefusal, upstream } from './upstreams/http.ts';
 export { type Customer, httpLms, type Learner, type Lms } from './upstreams/lms.ts';

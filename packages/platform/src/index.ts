@@ -10,4 +10,5 @@ export {
   type Variables,
 } from './environment.ts';
 export { loggerOptions } from './logging.ts';
+export { type ProcessMetrics, processMetrics } from './metrics.ts';
 export { buildRuntime, type ServiceRuntime } from './runtime.ts';

@@ -1,5 +1,6 @@
 import { inSpan, SpanKind, traceparent } from '@enterprise-access/tracing';
 import {
+  BrokenCircuitError,
   ConsecutiveBreaker,
   circuitBreaker,
   DelegateBackoff,
@@ -11,6 +12,7 @@ import {
 import { Agent, request } from 'undici';
 import type { z } from 'zod';
 import { upstreamUnavailable } from '../kernel/errors.ts';
+import { circuitChanged, upstreamCalled } from '../kernel/happenings.ts';
 import { currentRequestId } from '../kernel/request-scope.ts';
 import { waitOf } from './retry-after.ts';
 import type { TokenSource } from './token.ts';
@@ -98,6 +100,10 @@ export function upstream(options: UpstreamOptions): Upstream {
     halfOpenAfter: CUT_OFF_MS,
     breaker: new ConsecutiveBreaker(CUT_OFF_AFTER),
   });
+  const told = (isOpen: boolean) => () => circuitChanged.tell({ service: options.service, isOpen });
+  told(false)();
+  breaker.onBreak(told(true));
+  breaker.onReset(told(false));
   const safely = wrap(
     // Who is busy will be there soon; who is silent gets fewer chances.
     retry(
@@ -113,9 +119,16 @@ export function upstream(options: UpstreamOptions): Upstream {
   return async (call) => {
     const repeatable = call.repeatable ?? (call.method ?? 'GET') === 'GET';
     const signal = AbortSignal.timeout(call.timeoutMs ?? options.timeoutMs ?? 10_000);
+    const start = performance.now();
+    const ended = (outcome: 'answered' | 'refused' | 'failed' | 'cut_off') =>
+      upstreamCalled.tell({ service: options.service, outcome, seconds: (performance.now() - start) / 1_000 });
     try {
-      return await (repeatable ? safely : breaker).execute(() => attempt(options, call, signal), signal);
+      const reply = await (repeatable ? safely : breaker).execute(() => attempt(options, call, signal), signal);
+      ended('answered');
+      return reply;
     } catch (error) {
+      if (error instanceof UpstreamRefusal) ended('refused');
+      else ended(error instanceof BrokenCircuitError ? 'cut_off' : 'failed');
       if (error instanceof UpstreamRefusal || error instanceof UpstreamFailure) throw error;
       throw new UpstreamFailure(options.service, 'is cut off after repeated failures', { cause: error });
     }
