@@ -20,10 +20,14 @@ export { camelCase, queryDecoder, snakeCase, unwrapInput, wireCodec } from './ke
 export { depositEntry, embeddedLedger } from './ledger/embedded.ts';
 export { insertTransaction } from './ledger/entries.ts';
 export * as ledgerStore from './ledger/store.ts';
+export { recordedMail } from './mail/index.ts';
 export { ownerOf as ownerOfPolicy } from './policies/index.ts';
 export { auditBooks, auditDrift, type Discrepancy, reconcile } from './redemptions/index.ts';
+export { apiKey, httpBraze } from './upstreams/braze.ts';
 export { type Catalog, type Content, httpCatalog } from './upstreams/catalog.ts';
 export { UpstreamFailure, UpstreamRefusal, upstream } from './upstreams/http.ts';
 export { type Customer, httpLms, type Learner, type Lms } from './upstreams/lms.ts';
+export { type Mail, MailInDoubt, MailOff, MailRefused, type Recipient } from './upstreams/mail.ts';
+export { type Campaign, campaigns, campaignVariables } from './upstreams/mail-campaigns.ts';
 export { httpLedger } from './upstreams/subsidy.ts';
 export { serviceToken } from './upstreams/token.ts';

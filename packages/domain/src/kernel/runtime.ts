@@ -2,6 +2,7 @@ import type { Database } from '@enterprise-access/db';
 import type { Catalog } from '../upstreams/catalog.ts';
 import type { Ledger } from '../upstreams/ledger.ts';
 import type { Lms } from '../upstreams/lms.ts';
+import type { Mail } from '../upstreams/mail.ts';
 import type { Clock } from './clock.ts';
 import type { ContextSource } from './contract.ts';
 
@@ -33,6 +34,7 @@ export interface Runtime {
   readonly lms: Lms;
   readonly catalog: Catalog;
   readonly ledger: Ledger;
+  readonly mail: Mail;
   readonly settings: Settings;
   /** The customer that something belongs to, by the kind of thing; null when it does not exist. */
   readonly ownerOf: Readonly<

@@ -1,0 +1,1 @@
+export { type CampaignIds, recordedMail } from './delivery.ts';
