@@ -1,1 +1,1 @@
-export { type CampaignIds, recordedMail } from './delivery.ts';
+export { recordedMail } from './delivery.ts';
