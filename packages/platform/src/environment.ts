@@ -1,3 +1,4 @@
+import { type Campaign, campaigns } from '@enterprise-access/domain';
 import { z } from 'zod';
 
 export const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
@@ -16,6 +17,13 @@ export const list = (standard: string) =>
     );
 
 export const jobsDatabaseUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL');
+
+const campaignIds = Object.fromEntries(
+  Object.entries(campaigns).map(([name, occasion]) => [
+    name,
+    z.string().optional().describe(`Mail campaign. ${occasion}`),
+  ]),
+) as Record<Campaign, z.ZodOptional<z.ZodString>>;
 
 /** What every process of the service can be told. */
 export const serviceEnvironment = z.object({
@@ -45,6 +53,9 @@ export const serviceEnvironment = z.object({
   UPSTREAM_TIMEOUT_MS: integer(100, 120_000)
     .default(10_000)
     .describe('Bound on one call to another service, with all its attempts; enrolling and spending have longer ones.'),
+  BRAZE_API_URL: url.optional().describe('Root of the mail service (Braze); without it no mail is sent.'),
+  BRAZE_API_KEY: z.string().optional().describe('Its key; needed with BRAZE_API_URL.'),
+  ...campaignIds,
   ALLOW_BUDGET_DEACTIVATION_WITH_SPEND: flag.default(false).describe('Let policies with spend be deactivated.'),
   ENABLE_HANDLE_LC_ENROLLMENT_REVOKED: flag
     .default(true)
@@ -73,6 +84,8 @@ export function parseEnvironment<E extends ServiceEnvironment>(schema: z.ZodType
   if (!parsed.success) throw new EnvironmentError(parsed.error.issues.map(problem).join('\n'));
   if (parsed.data.NODE_ENV === 'production' && parsed.data.SANDBOX)
     throw new EnvironmentError('SANDBOX cannot be on in production.');
+  if ((parsed.data.BRAZE_API_URL === undefined) !== (parsed.data.BRAZE_API_KEY === undefined))
+    throw new EnvironmentError('BRAZE_API_URL and BRAZE_API_KEY are set together or not at all.');
   return parsed.data;
 }
 

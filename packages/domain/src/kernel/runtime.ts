@@ -3,6 +3,7 @@ import type { JobRunView } from '../jobs/contract.ts';
 import type { Catalog } from '../upstreams/catalog.ts';
 import type { Ledger } from '../upstreams/ledger.ts';
 import type { Lms } from '../upstreams/lms.ts';
+import type { Mail } from '../upstreams/mail.ts';
 import type { Clock } from './clock.ts';
 import type { ContextSource } from './contract.ts';
 import type { Watch } from './watch.ts';
@@ -35,6 +36,7 @@ export interface Runtime {
   readonly lms: Lms;
   readonly catalog: Catalog;
   readonly ledger: Ledger;
+  readonly mail: Mail;
   readonly settings: Settings;
   /** Long jobs, to be followed. */
   readonly jobRuns: Watch<JobRunView>;
