@@ -5,6 +5,7 @@ export {
   jobsDatabaseUrl,
   list,
   parseEnvironment,
+  SANDBOX_CLIENT_SECRET,
   type ServiceEnvironment,
   serviceEnvironment,
   type Variables,
