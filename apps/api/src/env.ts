@@ -1,13 +1,14 @@
 import {
-  EnvironmentError,
   flag,
   integer,
+  jobsDatabaseUrl,
   list,
   parseEnvironment,
   serviceEnvironment,
   type Variables,
 } from '@enterprise-access/platform';
 import { z } from 'zod';
+import { isKeySet } from './tokens.ts';
 
 /** A key that stands in our repository is no secret. */
 export const DEVELOPMENT_SECRET = 'development-secret-never-for-production';
@@ -21,11 +22,15 @@ export const environment = serviceEnvironment.extend({
   JWT_SECRET_KEY: z.string().min(16).optional().describe('Key of symmetric tokens (HS256).'),
   JWT_PUBLIC_SIGNING_JWK_SET: z
     .string()
+    .refine(isKeySet, 'must be JSON text {"keys":[…]} with at least one RSA key')
     .optional()
     .describe('JSON text {"keys":[…]} of the RSA keys of asymmetric tokens.'),
   JWT_LEEWAY_SECONDS: integer(0, 60).default(1).describe('Tolerated difference of clocks.'),
   CORS_ORIGINS: list('').describe('Origins of front ends, separated by commas.'),
   CSRF_TRUSTED_ORIGINS: list('').describe('Further origins that may send cookies.'),
+  JOBS_DATABASE_URL: jobsDatabaseUrl
+    .optional()
+    .describe('PostgreSQL database of the job queues; with it, staff see them under /jobs.'),
   BODY_LIMIT_BYTES: integer(1_024, 50_000_000).default(1_000_000).describe('Largest request body.'),
   THROTTLE_ACTOR_PER_MINUTE: integer(1, 10_000_000).default(60_000).describe('Requests of one caller per minute.'),
   THROTTLE_ANONYMOUS_PER_MINUTE: integer(1, 10_000_000)
@@ -35,19 +40,16 @@ export const environment = serviceEnvironment.extend({
 
 export type Environment = z.infer<typeof environment>;
 
-export function readEnvironment(variables: Variables): Environment {
-  const env = parseEnvironment(environment, variables);
-  const problems = productionProblems(env);
-  if (problems.length > 0) throw new EnvironmentError(problems.join('\n'));
-  return env;
-}
+export const readEnvironment = (variables: Variables): Environment =>
+  parseEnvironment(environment, variables, keyProblems);
 
-function productionProblems(env: Environment): string[] {
+function keyProblems(env: Environment): string[] {
   const problems: string[] = [];
   if (!env.JWT_SECRET_KEY && !env.JWT_PUBLIC_SIGNING_JWK_SET) {
     problems.push('Neither JWT_SECRET_KEY nor JWT_PUBLIC_SIGNING_JWK_SET is set: no token could be verified.');
   }
-  if (env.NODE_ENV !== 'production') return problems;
-  if (env.JWT_SECRET_KEY === DEVELOPMENT_SECRET) problems.push('JWT_SECRET_KEY is the development secret.');
+  if (env.NODE_ENV === 'production' && env.JWT_SECRET_KEY === DEVELOPMENT_SECRET) {
+    problems.push('JWT_SECRET_KEY is the development secret.');
+  }
   return problems;
 }

@@ -1,5 +1,5 @@
 import { type Job, type Runtime, runJob, withRequestId } from '@enterprise-access/domain';
-import { context, propagation, SpanStatusCode, trace } from '@opentelemetry/api';
+import { inSpan, SpanKind } from '@enterprise-access/tracing';
 import type { JobResult, JobWithMetadata } from 'pg-boss';
 import type { OutageWatch } from './outage.ts';
 import type { QueuedJob } from './queues.ts';
@@ -25,24 +25,11 @@ class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
 
-const tracer = trace.getTracer('enterprise-access');
-
 /** Runs `work` in the trace of whoever asked for the job, and on behalf of the job for the services it calls. */
-function inTrace<T>(job: JobWithMetadata<QueuedJob>, work: () => Promise<T>): Promise<T> {
-  const parent = job.data.trace
-    ? propagation.extract(context.active(), { traceparent: job.data.trace })
-    : context.active();
-  return tracer.startActiveSpan(`job ${job.name}`, { attributes: { 'job.id': job.id } }, parent, async (span) => {
-    try {
-      return await withRequestId(job.id, work);
-    } catch (error) {
-      span.setStatus({ code: SpanStatusCode.ERROR });
-      throw error;
-    } finally {
-      span.end();
-    }
-  });
-}
+const inTrace = <T>({ id, name, data }: JobWithMetadata<QueuedJob>, work: () => Promise<T>): Promise<T> =>
+  inSpan(`job ${name}`, { kind: SpanKind.CONSUMER, parent: data.trace, attributes: { 'job.id': id } }, () =>
+    withRequestId(id, work),
+  );
 
 /** Rejects with the reason of the signal as soon as it comes; the work may go on, and nobody waits for it. */
 function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 import {
-  EnvironmentError,
   integer,
+  jobsDatabaseUrl,
   list,
   parseEnvironment,
   serviceEnvironment,
@@ -11,10 +11,7 @@ import { z } from 'zod';
 /** Everything the worker can be told. */
 export const workerEnvironment = serviceEnvironment.extend({
   WORKER_PORT: integer(0, 65_535).default(18_271).describe('Port of readiness and metrics; 0 takes a free one.'),
-  JOBS_DATABASE_URL: z
-    .string()
-    .regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL')
-    .describe('PostgreSQL database of the job queues (pg-boss).'),
+  JOBS_DATABASE_URL: jobsDatabaseUrl.describe('PostgreSQL database of the job queues (pg-boss).'),
   JOBS_CONCURRENCY: integer(1, 200).default(10).describe('Jobs of one kind that this process runs at once.'),
   KAFKA_BROKERS: list('').describe('Kafka brokers, host:port; without them events stay in the business database.'),
   KAFKA_API_KEY: z.string().optional().describe('With its secret: SASL PLAIN over TLS.'),
@@ -25,19 +22,17 @@ export const workerEnvironment = serviceEnvironment.extend({
   EVENT_BUS_TOPIC_PREFIX: z.string().optional().describe('Put before topics, with a hyphen.'),
   EVENT_BUS_CONSUMER_GROUP: z.string().min(1).default('enterprise-access').describe('Consumer group.'),
   EVENTS_SERVICE_NAME: z.string().min(1).default('enterprise_access').describe('Our name in the source of events.'),
-  DRAIN_SECONDS: integer(1, 600)
+  DRAIN_SECONDS: integer(1, 25)
     .default(20)
-    .describe(
-      'What is in hand when the process is told to stop has so much time; then it is given back. 10 s later it ends.',
-    ),
+    .describe('What is in hand when the process is told to stop has so much time; then it is given back.'),
   RELAY_POLL_MS: integer(5, 10_000).default(50).describe('Pause between looks at an empty outbox, in milliseconds.'),
 });
 
 export type WorkerEnvironment = z.infer<typeof workerEnvironment>;
 
-export function readWorkerEnvironment(variables: Variables): WorkerEnvironment {
-  const env = parseEnvironment(workerEnvironment, variables);
-  if (env.KAFKA_BROKERS.length > 0 !== (env.SCHEMA_REGISTRY_URL !== undefined))
-    throw new EnvironmentError('KAFKA_BROKERS and SCHEMA_REGISTRY_URL are set together or not at all.');
-  return env;
-}
+export const readWorkerEnvironment = (variables: Variables): WorkerEnvironment =>
+  parseEnvironment(workerEnvironment, variables, (env) =>
+    env.KAFKA_BROKERS.length > 0 === (env.SCHEMA_REGISTRY_URL !== undefined)
+      ? []
+      : ['KAFKA_BROKERS and SCHEMA_REGISTRY_URL are set together or not at all.'],
+  );

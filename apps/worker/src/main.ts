@@ -1,3 +1,3 @@
 import { runWorkerProcess } from './process.ts';
 
-runWorkerProcess(process.env);
+await runWorkerProcess(process.env);

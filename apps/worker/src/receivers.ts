@@ -1,6 +1,7 @@
 import type { StoredMessage } from '@enterprise-access/db';
 import type { Job, Log } from '@enterprise-access/domain';
 import type { JobInsert, PgBoss } from 'pg-boss';
+import { handOver } from './hand-over.ts';
 import { fullQueues, type QueuedJob } from './queues.ts';
 import type { Receiver } from './relay.ts';
 
@@ -17,10 +18,9 @@ export function jobReceiver(boss: PgBoss, jobs: readonly Job[], log: Log): Recei
           throw new Error(`There is no job named ${name}.`);
         }
         for (const run of job.contract.keyOf ? ascendingRuns(group) : [group]) {
-          await boss.insert(
-            name,
-            run.map((message) => insertOf(job, message)),
-          );
+          const queueing = handOver('queue', run);
+          const inserts = queueing.messages.map((message) => insertOf(job, message));
+          await queueing.during(() => boss.insert(name, inserts));
         }
       }
     },

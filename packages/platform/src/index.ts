@@ -2,12 +2,15 @@ export {
   EnvironmentError,
   flag,
   integer,
+  jobsDatabaseUrl,
   list,
   parseEnvironment,
+  SANDBOX_CLIENT_SECRET,
   type ServiceEnvironment,
   serviceEnvironment,
   type Variables,
 } from './environment.ts';
 export { loggerOptions } from './logging.ts';
+export { type ProcessMetrics, processMetrics } from './metrics.ts';
+export { runProcess } from './process.ts';
 export { buildRuntime, type ServiceRuntime } from './runtime.ts';
-export { startTelemetry, type Telemetry } from './telemetry.ts';

@@ -2,4 +2,4 @@ import { runWorkerProcess } from '../../src/process.ts';
 import { gatedJob, stepConsumer, stepJob } from './effects.ts';
 
 /** The worker of production with work that can be counted. */
-runWorkerProcess(process.env, { jobs: [stepJob, gatedJob], consumers: [stepConsumer], schedules: [] });
+await runWorkerProcess(process.env, { jobs: [stepJob, gatedJob], consumers: [stepConsumer], schedules: [] });
