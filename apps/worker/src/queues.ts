@@ -68,6 +68,19 @@ export async function openQueues(url: string, jobs: readonly Job[], log: Log): P
   return boss;
 }
 
+/** Opens the queues for somebody who looks or asks and runs no jobs: nothing is made, kept up or scheduled. */
+export async function lookIntoQueues(url: string, log: Log): Promise<PgBoss> {
+  const boss = new PgBoss({
+    connectionString: url,
+    application_name: 'enterprise-access-command',
+    migrate: false,
+    supervise: false,
+    schedule: false,
+  });
+  boss.on('error', (error) => log.error({ err: error }, 'the job queues reported an error'));
+  return boss.start();
+}
+
 /** Those of the queues in which enough jobs wait. */
 export async function fullQueues(boss: PgBoss, names: readonly string[]): Promise<string[]> {
   const { rows } = await boss.getDb().executeSql(

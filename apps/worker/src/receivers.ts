@@ -19,7 +19,7 @@ export function jobReceiver(boss: PgBoss, jobs: readonly Job[], log: Log): Recei
         }
         for (const run of job.contract.keyOf ? ascendingRuns(group) : [group]) {
           const queueing = handOver('queue', run);
-          const inserts = queueing.messages.map((message) => insertOf(job, message));
+          const inserts = queueing.messages.map((message) => insertOf(message));
           await queueing.during(() => boss.insert(name, inserts));
         }
       }
@@ -28,10 +28,11 @@ export function jobReceiver(boss: PgBoss, jobs: readonly Job[], log: Log): Recei
   };
 }
 
-const insertOf = (job: Job, message: StoredMessage): JobInsert<QueuedJob> => ({
+const insertOf = (message: StoredMessage): JobInsert<QueuedJob> => ({
   id: message.uuid,
   data: { payload: message.payload, trace: message.trace },
-  ...(job.contract.keyOf ? { singletonKey: message.key } : {}),
+  // Without a key of its own a job has its uuid, which means nothing to its queue.
+  singletonKey: message.key,
 });
 
 /**

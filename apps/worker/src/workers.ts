@@ -55,16 +55,20 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
 
 /**
  * A job that failed for good holds up the later ones of its key. It is a dead letter by now, so its place is cleared.
- * Returns how many there were.
+ * Returns how many there were; a dry run only counts them.
  */
-export async function clearBlockedKeys(boss: PgBoss, jobs: readonly Job[]): Promise<number> {
+export async function clearBlockedKeys(
+  boss: PgBoss,
+  jobs: readonly Job[],
+  { dryRun }: { dryRun: boolean },
+): Promise<number> {
   let cleared = 0;
   for (const { contract } of jobs) {
     if (!contract.keyOf || contract.name === DEAD_LETTERS) continue;
     for (const key of await boss.getBlockedKeys(contract.name)) {
       const found = await boss.findJobs(contract.name, { key });
       const failed = found.filter(({ state }) => state === 'failed').map(({ id }) => id);
-      if (failed.length > 0) await boss.deleteJob(contract.name, failed);
+      if (failed.length > 0 && !dryRun) await boss.deleteJob(contract.name, failed);
       cleared += failed.length;
     }
   }

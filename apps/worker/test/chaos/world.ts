@@ -10,8 +10,8 @@ import {
 import { createTestDatabase } from '@enterprise-access/db/testing';
 import { useService } from '@enterprise-access/services/testing';
 import { expect, inject, vi } from 'vitest';
+import { startWorkerProcess, type WorkerProcess } from '../processes.ts';
 import { makeEffects, STEP_EVENT, stepDataOf, stepJobContract } from './effects.ts';
-import { startWorkerProcess, type WorkerProcess } from './processes.ts';
 import { type FragileServer, fragileDatabase, fragileKafka } from './servers.ts';
 
 export interface WorldOptions {
@@ -64,6 +64,12 @@ export async function makeWorld({ dialect, bus, fragile: what }: WorldOptions): 
     DATABASE_URL: business.url,
     JOBS_DATABASE_URL: queues.url,
     JOBS_CONCURRENCY: '40',
+    LOG_LEVEL: 'fatal',
+    LMS_URL: 'http://lms.test',
+    ENTERPRISE_CATALOG_URL: 'http://catalog.test',
+    OAUTH2_URL: 'http://lms.test',
+    BACKEND_SERVICE_EDX_OAUTH2_KEY: 'key',
+    BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'secret',
     ...(bus === 'embedded'
       ? {}
       : {
@@ -77,7 +83,7 @@ export async function makeWorld({ dialect, bus, fragile: what }: WorldOptions): 
     queues: queues.db,
     environment,
     fragile,
-    startWorker: (more = {}) => startWorkerProcess(MAIN, { ...environment, ...more }),
+    startWorker: (more = {}) => startWorkerProcess({ ...environment, ...more }, MAIN),
     async close() {
       for (const close of closing) await close();
     },
