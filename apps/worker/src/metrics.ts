@@ -1,12 +1,14 @@
 import { type Database, outboxBacklog } from '@enterprise-access/db';
+import { registerCacheMetrics, type Shared } from '@enterprise-access/platform';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { countOpen } from './letters.ts';
 
 /** What operators watch of a worker. Times in seconds. */
-export function workerMetrics(db: Database) {
+export function workerMetrics({ db, ...parts }: { readonly db: Database } & Partial<Shared>) {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  registerCacheMetrics(registry, parts);
   const waiting = new Gauge({
     name: 'enterprise_access_outbox_waiting',
     help: 'Messages in the outbox that are not sent yet.',

@@ -45,7 +45,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     return opened;
   };
   const jobs = [...ordinary, ...deadLetterJobs(transport, ordinary, consumers)];
-  const metrics = workerMetrics(db);
+  const metrics = workerMetrics(runtime);
   const bus = openBus(env, runtime);
   const boss = await openQueues(env.JOBS_DATABASE_URL, jobs, log);
   opened = { boss, bus };

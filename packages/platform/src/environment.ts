@@ -17,6 +17,8 @@ export const list = (standard: string) =>
 
 export const jobsDatabaseUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL');
 
+const MEMCACHED_SERVER = /^([^:@\s]+:[^@\s]+@)?[\w.-]+(:\d+)?$/;
+
 /** What every process of the service can be told. */
 export const serviceEnvironment = z.object({
   NODE_ENV: z
@@ -45,6 +47,19 @@ export const serviceEnvironment = z.object({
   UPSTREAM_TIMEOUT_MS: integer(100, 120_000)
     .default(10_000)
     .describe('Bound on one call to another service, with all its attempts; enrolling and spending have longer ones.'),
+  MEMCACHED_SERVERS: list('')
+    .pipe(z.array(z.string().regex(MEMCACHED_SERVER, 'must be [user:password@]host[:port], separated by commas')))
+    .describe(
+      'memcached servers, host:port, separated by commas, that all processes share; without them each process keeps a cache and counts throttles of its own.',
+    ),
+  MEMCACHED_TIMEOUT_MS: integer(10, 5_000)
+    .default(200)
+    .describe('How long memcached may take before we go on without it, in milliseconds.'),
+  CACHE_KEY_VERSION_STAMP: z
+    .string()
+    .max(100)
+    .default('')
+    .describe('Part of every key in memcached; another value makes all processes begin with an empty cache.'),
   ALLOW_BUDGET_DEACTIVATION_WITH_SPEND: flag.default(false).describe('Let policies with spend be deactivated.'),
   ENABLE_HANDLE_LC_ENROLLMENT_REVOKED: flag
     .default(true)

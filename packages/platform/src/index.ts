@@ -1,3 +1,4 @@
+export { registerCacheMetrics } from './cache-metrics.ts';
 export {
   EnvironmentError,
   flag,
@@ -10,4 +11,4 @@ export {
   type Variables,
 } from './environment.ts';
 export { loggerOptions } from './logging.ts';
-export { buildRuntime, type ServiceRuntime } from './runtime.ts';
+export { buildRuntime, type ServiceRuntime, type Shared } from './runtime.ts';

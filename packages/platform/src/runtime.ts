@@ -1,23 +1,44 @@
 import { connect } from '@enterprise-access/db';
 import {
+  type Cache,
   embeddedLedger,
   httpCatalog,
   httpLedger,
   httpLms,
   type Log,
   ledgerStore,
+  memcached,
   ownerOfJob,
   ownerOfPolicy,
   processCache,
   type Runtime,
+  type SharedStore,
   serviceToken,
+  sharedCache,
   systemClock,
   upstream,
   watchJobRuns,
 } from '@enterprise-access/domain';
 import type { ServiceEnvironment } from './environment.ts';
 
-export type ServiceRuntime = Runtime & { close(): Promise<void> };
+/** What saves calls, and what several processes share: null where every process is on its own. */
+export interface Shared {
+  readonly cache: Cache;
+  readonly shared: SharedStore | null;
+}
+
+export type ServiceRuntime = Runtime & Partial<Shared> & { close(): Promise<void> };
+
+/** The cache of this process, with memcached behind it where there is one. */
+function openCache(env: ServiceEnvironment, log: Log): Shared {
+  if (env.MEMCACHED_SERVERS.length === 0) return { cache: processCache(), shared: null };
+  const store = memcached({ servers: env.MEMCACHED_SERVERS, timeoutMs: env.MEMCACHED_TIMEOUT_MS, log });
+  return {
+    shared: store,
+    // Some values take two calls.
+    cache: sharedCache({ store, stamp: env.CACHE_KEY_VERSION_STAMP, longestLoadMs: 2 * env.UPSTREAM_TIMEOUT_MS }),
+  };
+}
 
 /**
  * Everything that use cases need, from one environment; `localUrl` stands in where no public one is configured. With
@@ -28,9 +49,9 @@ export function buildRuntime(
   log: Log,
   localUrl: string,
   { readOnly = false } = {},
-): ServiceRuntime {
+): ServiceRuntime & Shared {
   const db = connect({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, readOnly });
-  const cache = processCache();
+  const { cache, shared } = openCache(env, log);
   const token = serviceToken({
     root: env.OAUTH2_URL,
     clientId: env.BACKEND_SERVICE_EDX_OAUTH2_KEY,
@@ -67,6 +88,11 @@ export function buildRuntime(
       job: (uuid) => ownerOfJob(db, uuid),
       transaction: (uuid) => ledgerStore.ownerOfTransaction(db, uuid),
     },
-    close: () => db.destroy(),
+    cache,
+    shared,
+    async close() {
+      shared?.close();
+      await db.destroy();
+    },
   };
 }

@@ -1,10 +1,11 @@
 import type { Database } from '@enterprise-access/db';
+import { registerCacheMetrics, type Shared } from '@enterprise-access/platform';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 
 export interface HealthOptions {
-  readonly db: Database;
+  readonly runtime: { readonly db: Database } & Partial<Shared>;
   /** False from the moment that the process is asked to stop. */
   readonly isAccepting: () => boolean;
 }
@@ -25,12 +26,12 @@ export const health = fp<HealthOptions>(async (app: FastifyInstance, options) =>
   app.get('/live', async () => ({ status: 'live' }));
 
   app.get('/ready', async (_request, reply) => {
-    const isReady = options.isAccepting() && (await databaseAnswers(options.db));
+    const isReady = options.isAccepting() && (await databaseAnswers(options.runtime.db));
     return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not ready' });
   });
 
   app.get('/health', async (_request, reply) => {
-    const state = (await databaseAnswers(options.db)) ? 'OK' : 'UNAVAILABLE';
+    const state = (await databaseAnswers(options.runtime.db)) ? 'OK' : 'UNAVAILABLE';
     return reply
       .code(state === 'OK' ? 200 : 503)
       .send({ overall_status: state, detailed_status: { database_status: state } });
@@ -38,6 +39,7 @@ export const health = fp<HealthOptions>(async (app: FastifyInstance, options) =>
 
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  registerCacheMetrics(registry, options.runtime);
   const requests = new Histogram({
     name: 'enterprise_access_request_seconds',
     help: 'Time from the first byte of a request to the last byte of its reply.',
