@@ -99,34 +99,34 @@ interface Listeners {
 }
 
 /**
- * One server. The library's client is used until its connection ends for the first time and is then thrown away: it
- * would keep half a reply for the next connection, and forget who waits when the server closes politely.
+ * One server. The library's client is used for one connection and is then thrown away: it would keep half a reply for the
+ * next connection, and forget who waits when the server closes politely.
  */
 function connection(address: string, { timeoutMs, log }: MemcachedOptions, { onLost, onReturn }: Listeners) {
   let client: Client | undefined;
-  let wasConnected = false;
   let isLost = false;
   let isClosed = false;
   let probing: NodeJS.Timeout | undefined;
 
-  const open = (): Client =>
-    Client.create(address, {
+  function open(): Client {
+    const opened = Client.create(address, {
       retries: 1,
       timeout: LIBRARY_TIMEOUT_SECONDS,
       conntimeout: LIBRARY_TIMEOUT_SECONDS,
       keepAlive: true,
       logger: NO_LOG,
     });
-
-  function current(): Client {
-    const isConnected = client?.servers[0]?.connected === true;
-    if (client && wasConnected && !isConnected) {
-      discard(client);
-      client = undefined;
+    for (const server of opened.servers) {
+      server.onConnect((socket) => {
+        socket.setNoDelay(true);
+        // Whether the server is lost shows with the next command, which connects anew.
+        socket.once('close', () => {
+          discard(opened);
+          if (client === opened) client = undefined;
+        });
+      });
     }
-    wasConnected = isConnected;
-    client ??= open();
-    return client;
+    return opened;
   }
 
   /** Nobody waits for a server that is lost, so nobody's request tries whether it is back. */
@@ -143,7 +143,6 @@ function connection(address: string, { timeoutMs, log }: MemcachedOptions, { onL
       }
       if (isClosed) return discard(trial);
       client = trial;
-      wasConnected = true;
       isLost = false;
       log.info({ server: nameOf(address) }, 'memcached answers again');
       onReturn();
@@ -165,11 +164,10 @@ function connection(address: string, { timeoutMs, log }: MemcachedOptions, { onL
     address,
     async run<T>(command: (client: Client) => Promise<T>): Promise<T> {
       if (isLost || isClosed) throw new Unshared('The server does not answer.');
-      const used = current();
+      client ??= open();
+      const used = client;
       try {
-        const result = await inTime(command(used), timeoutMs);
-        if (client === used) wasConnected = true;
-        return result;
+        return await inTime(command(used), timeoutMs);
       } catch (error) {
         // The server answered; it is there and could not do this one thing.
         const isRefusal = error instanceof Unshared || (error instanceof Error && error.message.startsWith('MemJS '));
