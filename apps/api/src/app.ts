@@ -17,6 +17,7 @@ import { docs } from './plugins/docs.ts';
 import { headers } from './plugins/headers.ts';
 import { health } from './plugins/health.ts';
 import { jobDashboard } from './plugins/job-dashboard.ts';
+import { metrics } from './plugins/metrics.ts';
 import { handleError, rest } from './plugins/rest.ts';
 import { streams } from './plugins/streams.ts';
 import { tracing } from './plugins/tracing.ts';
@@ -113,9 +114,10 @@ export async function buildApp({
     trustedOrigins: [...env.CORS_ORIGINS, ...env.CSRF_TRUSTED_ORIGINS],
     secureCookies: env.NODE_ENV === 'production',
   });
-  await app.register(health, { runtime, isAccepting });
+  await app.register(health, { db: runtime.db, isAccepting });
   await app.register(docs);
   await app.register(streams);
+  await app.register(metrics, { db: runtime.db });
 
   await app.register(async (doors) => {
     // Who is calling decides whose share of requests is used up, so it comes first.

@@ -1,4 +1,3 @@
-export { registerCacheMetrics } from './cache-metrics.ts';
 export {
   EnvironmentError,
   flag,
@@ -6,9 +5,12 @@ export {
   jobsDatabaseUrl,
   list,
   parseEnvironment,
+  SANDBOX_CLIENT_SECRET,
   type ServiceEnvironment,
   serviceEnvironment,
   type Variables,
 } from './environment.ts';
 export { loggerOptions } from './logging.ts';
+export { type ProcessMetrics, processMetrics } from './metrics.ts';
+export { runProcess } from './process.ts';
 export { buildRuntime, type ServiceRuntime, type Shared } from './runtime.ts';

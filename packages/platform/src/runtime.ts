@@ -1,17 +1,18 @@
 import { connect } from '@enterprise-access/db';
 import {
+  apiKey,
   type Cache,
   embeddedLedger,
+  httpBraze,
   httpCatalog,
   httpLedger,
   httpLms,
   type Log,
-  ledgerStore,
   memcached,
-  ownerOfJob,
-  ownerOfPolicy,
+  ownersIn,
   processCache,
   type Runtime,
+  recordedMail,
   type SharedStore,
   serviceToken,
   sharedCache,
@@ -20,6 +21,7 @@ import {
   watchJobRuns,
 } from '@enterprise-access/domain';
 import type { ServiceEnvironment } from './environment.ts';
+import { countHappenings } from './metrics.ts';
 
 /** What saves calls, and what several processes share: null where every process is on its own. */
 export interface Shared {
@@ -40,6 +42,14 @@ function openCache(env: ServiceEnvironment, log: Log): Shared {
   };
 }
 
+function braze({ BRAZE_API_URL, BRAZE_API_KEY, UPSTREAM_TIMEOUT_MS }: ServiceEnvironment) {
+  if (BRAZE_API_URL === undefined || BRAZE_API_KEY === undefined) return null;
+  const token = apiKey(BRAZE_API_KEY);
+  return httpBraze(
+    upstream({ service: 'braze', baseUrl: BRAZE_API_URL, token, scheme: 'Bearer', timeoutMs: UPSTREAM_TIMEOUT_MS }),
+  );
+}
+
 /**
  * Everything that use cases need, from one environment; `localUrl` stands in where no public one is configured. With
  * `readOnly` the database refuses to be written to.
@@ -50,6 +60,8 @@ export function buildRuntime(
   localUrl: string,
   { readOnly = false } = {},
 ): ServiceRuntime & Shared {
+  // Before anything is built that tells.
+  countHappenings();
   const db = connect({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, readOnly });
   const { cache, shared } = openCache(env, log);
   const token = serviceToken({
@@ -72,6 +84,7 @@ export function buildRuntime(
       subsidyUrl === undefined
         ? embeddedLedger({ db, clock: systemClock, lms })
         : httpLedger(service('subsidy', subsidyUrl), cache),
+    mail: recordedMail({ db, clock: systemClock, braze: braze(env), campaignIds: env }),
     settings: {
       publicUrl,
       lmsUrl: env.LMS_URL.replace(/\/+$/, ''),
@@ -82,12 +95,7 @@ export function buildRuntime(
       allocationPriceUpperRatio: 1.05,
     },
     jobRuns: watchJobRuns(db, log),
-    ownerOf: {
-      policy: (uuid) => ownerOfPolicy(db, uuid),
-      subsidy: (uuid) => ledgerStore.ownerOf(db, uuid),
-      job: (uuid) => ownerOfJob(db, uuid),
-      transaction: (uuid) => ledgerStore.ownerOfTransaction(db, uuid),
-    },
+    ownerOf: ownersIn(db),
     cache,
     shared,
     async close() {

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { z } from 'zod';
+import { cacheAsked } from './happenings.ts';
 
 /** One kind of value that is kept, declared beside the call that it saves. */
 export interface CacheKind<T> {
@@ -24,24 +25,7 @@ export interface Cache {
   wrap<T>(kind: CacheKind<T>, id: string, load: () => Promise<T>): Promise<T>;
   /** Forgets what the writer knows to be changed, also what is being loaded at this moment. */
   forget<T>(kind: CacheKind<T>, id: string): void;
-  readonly counts: CacheCounts;
 }
-
-/** What happened since the process started. */
-export interface CacheCounts {
-  /** Found in this process. */
-  processHits: number;
-  /** Found in what the processes share. */
-  sharedHits: number;
-  /** Somebody was already asking: a caller of this process, or another process. */
-  joined: number;
-  /** Asked the other service. */
-  misses: number;
-  /** Shared values that could not be read, and were thrown away. */
-  unreadable: number;
-}
-
-export const newCounts = (): CacheCounts => ({ processHits: 0, sharedHits: 0, joined: 0, misses: 0, unreadable: 0 });
 
 export const keyOf = (kind: Pick<CacheKind<never>, 'name' | 'version'>, id: string): string =>
   `${kind.name}:${kind.version}:${id}`;
@@ -58,19 +42,19 @@ export interface ProcessTier {
   forget(key: string): void;
 }
 
-export function processTier(counts: CacheCounts, maximumEntries = 50_000): ProcessTier {
+export function processTier(maximumEntries = 50_000): ProcessTier {
   const stored = new LRUCache<string, { readonly value: unknown }>({ max: maximumEntries, ttlAutopurge: false });
   const flights = new Map<string, Promise<unknown>>();
   return {
     async wrap<T>(key: string, load: () => Promise<Kept<T>>): Promise<T> {
       const hit = stored.get(key);
       if (hit) {
-        counts.processHits += 1;
+        cacheAsked.tell({ outcome: 'hit' });
         return hit.value as T;
       }
       const flight = flights.get(key);
       if (flight) {
-        counts.joined += 1;
+        cacheAsked.tell({ outcome: 'joined' });
         return flight as Promise<T>;
       }
       const loading = load()
@@ -97,13 +81,11 @@ export const jittered = (ttlMs: number): number => Math.ceil(ttlMs * (0.9 + Math
 
 /** The cache of a process that shares nothing. */
 export function processCache(maximumEntries?: number): Cache {
-  const counts = newCounts();
-  const tier = processTier(counts, maximumEntries);
+  const tier = processTier(maximumEntries);
   return {
-    counts,
     wrap: (kind, id, load) =>
       tier.wrap(keyOf(kind, id), async () => {
-        counts.misses += 1;
+        cacheAsked.tell({ outcome: 'miss' });
         const value = await load();
         return { value, forMs: jittered(kind.ttlMs(value)) };
       }),

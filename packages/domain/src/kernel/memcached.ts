@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { Client } from 'memjs';
+import { memcachedTroubled } from './happenings.ts';
 import type { Log } from './runtime.ts';
 
 /** The shared tier did not do what was asked, in time or at all. Callers go on without it. */
@@ -18,7 +19,6 @@ export interface SharedStore {
   increment(key: string, by: number, ttlMs: number): Promise<number>;
   /** Calls back whenever a server answers again after it was lost. */
   onReturn(listener: () => void): void;
-  readonly counts: { lost: number; failed: number };
   close(): void;
 }
 
@@ -51,16 +51,10 @@ const seconds = (ttlMs: number): number => Math.max(1, Math.ceil(ttlMs / 1_000))
 
 /** memcached behind the interface; without a server that answers, commands fail at once. */
 export function memcached(options: MemcachedOptions): SharedStore {
-  const counts = { lost: 0, failed: 0 };
   const listeners: (() => void)[] = [];
   const servers = options.servers.map((address) =>
-    connection(address, options, {
-      onLost: () => {
-        counts.lost += 1;
-      },
-      onReturn: () => {
-        for (const listener of listeners) listener();
-      },
+    connection(address, options, () => {
+      for (const listener of listeners) listener();
     }),
   );
   async function run<T>(key: string, command: (client: Client) => Promise<T>): Promise<T> {
@@ -69,12 +63,11 @@ export function memcached(options: MemcachedOptions): SharedStore {
     try {
       return await server.run(command);
     } catch (error) {
-      counts.failed += 1;
+      memcachedTroubled.tell({ kind: 'failed' });
       throw error;
     }
   }
   return {
-    counts,
     get: (key) => run(key, async (client) => (await client.get(key)).value?.toString() ?? null),
     set: (key, text, ttlMs) =>
       run(key, async (client) => void (await client.set(key, text, { expires: seconds(ttlMs) }))),
@@ -93,16 +86,11 @@ export function memcached(options: MemcachedOptions): SharedStore {
   };
 }
 
-interface Listeners {
-  onLost(): void;
-  onReturn(): void;
-}
-
 /**
  * One server. The library's client is used for one connection and is then thrown away: it would keep half a reply for the
  * next connection, and forget who waits when the server closes politely.
  */
-function connection(address: string, { timeoutMs, log }: MemcachedOptions, { onLost, onReturn }: Listeners) {
+function connection(address: string, { timeoutMs, log }: MemcachedOptions, onReturn: () => void) {
   let client: Client | undefined;
   let isLost = false;
   let isClosed = false;
@@ -155,7 +143,7 @@ function connection(address: string, { timeoutMs, log }: MemcachedOptions, { onL
     if (client !== failed) return;
     client = undefined;
     isLost = true;
-    onLost();
+    memcachedTroubled.tell({ kind: 'lost' });
     log.warn({ server: nameOf(address), err: error }, 'memcached does not answer; its values are loaded anew');
     if (!isClosed) probe(0);
   }

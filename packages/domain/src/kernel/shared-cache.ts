@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { type Cache, type CacheKind, jittered, type Kept, keyOf, newCounts, processTier } from './cache.ts';
+import { type Cache, type CacheKind, jittered, type Kept, keyOf, processTier } from './cache.ts';
+import { cacheAsked } from './happenings.ts';
 import { leaseWatch, quietly, takeLease } from './lease.ts';
 import type { SharedStore } from './memcached.ts';
 
@@ -42,8 +43,7 @@ interface Entry<T> {
  */
 export function sharedCache(options: SharedCacheOptions): Cache {
   const { store, stamp = '', longestLoadMs = 20_000 } = options;
-  const counts = newCounts();
-  const tier = processTier(counts, options.maximumEntries);
+  const tier = processTier(options.maximumEntries);
   const owed = new Set<string>();
 
   /** Hashed: ids may be longer than memcached allows, and whoever looks at its keys shall not read them. */
@@ -60,7 +60,7 @@ export function sharedCache(options: SharedCacheOptions): Cache {
     if (text === FORGOTTEN) return 'forgotten';
     const found = read(entry, text);
     if (found && found.forMs > 0) return found;
-    if (!found) counts.unreadable += 1;
+    if (!found) cacheAsked.tell({ outcome: 'unreadable' });
     // Values are only added where nothing stands, so what is of no use makes place.
     await quietly(store.delete(entry.key));
     return 'nothing';
@@ -77,7 +77,7 @@ export function sharedCache(options: SharedCacheOptions): Cache {
   }
 
   async function loadAndShare<T>(entry: Entry<T>, load: () => Promise<T>): Promise<Kept<T>> {
-    counts.misses += 1;
+    cacheAsked.tell({ outcome: 'miss' });
     const value = await load();
     const ttl = jittered(entry.kind.ttlMs(value));
     if (ttl <= 0 || !(await share(entry, value, ttl))) return { value, forMs: 0 };
@@ -101,7 +101,7 @@ export function sharedCache(options: SharedCacheOptions): Cache {
   async function fetch<T>(entry: Entry<T>, load: () => Promise<T>): Promise<Kept<T>> {
     const hit = await look(entry);
     if (typeof hit === 'object') {
-      counts.sharedHits += 1;
+      cacheAsked.tell({ outcome: 'shared_hit' });
       return hit;
     }
     if (hit === 'unshared') return loadAndShare(entry, load);
@@ -111,7 +111,7 @@ export function sharedCache(options: SharedCacheOptions): Cache {
     try {
       const found =
         typeof again === 'object' ? again : lease === 'taken' ? await loadedElsewhere(entry, leaseKey) : null;
-      if (found) counts.joined += 1;
+      if (found) cacheAsked.tell({ outcome: 'joined' });
       return found ?? (await loadAndShare(entry, load));
     } finally {
       if (typeof lease === 'object') lease.release();
@@ -133,13 +133,12 @@ export function sharedCache(options: SharedCacheOptions): Cache {
   });
 
   return {
-    counts,
     wrap<T>(kind: CacheKind<T>, id: string, load: () => Promise<T>) {
       const key = keyOf(kind, id);
       const { shape } = kind;
       return tier.wrap(key, async () => {
         if (shape) return fetch({ kind, shape, key: sharedKey(key) }, load);
-        counts.misses += 1;
+        cacheAsked.tell({ outcome: 'miss' });
         const value = await load();
         return { value, forMs: jittered(kind.ttlMs(value)) };
       });

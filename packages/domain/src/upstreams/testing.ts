@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { Sandbox } from '@enterprise-access/sandbox';
-import { type Cache, newCounts } from '../kernel/cache.ts';
+import type { Cache } from '../kernel/cache.ts';
 import { type Upstream, upstream } from './http.ts';
 import type { TokenSource } from './token.ts';
 
@@ -88,4 +88,4 @@ export async function requestsTo(sandbox: Sandbox, prefix: string): Promise<numb
 }
 
 /** Keeps nothing. */
-export const noCache: Cache = { counts: newCounts(), wrap: (_kind, _id, load) => load(), forget: () => undefined };
+export const noCache: Cache = { wrap: (_kind, _id, load) => load(), forget: () => undefined };
