@@ -31,6 +31,9 @@ export interface Shared {
 
 export type ServiceRuntime = Runtime & Partial<Shared> & { close(): Promise<void> };
 
+/** The subsidy service enrols before it answers, and may ask a provider of courses before that; in milliseconds. */
+const PROVIDER_MS = 10_000;
+
 /** The cache of this process, with memcached behind it where there is one. */
 function openCache(env: ServiceEnvironment, log: Log): Shared {
   if (env.MEMCACHED_SERVERS.length === 0) return { cache: processCache(), shared: null };
@@ -71,7 +74,7 @@ export function buildRuntime(
   });
   const service = (name: string, baseUrl: string) =>
     upstream({ service: name, baseUrl, token, timeoutMs: env.UPSTREAM_TIMEOUT_MS });
-  const lms = httpLms(service('lms', env.LMS_URL), cache);
+  const lms = httpLms(service('lms', env.LMS_URL), cache, { enrollMs: env.ENROLLMENT_TIMEOUT_MS });
   const publicUrl = (env.PUBLIC_URL ?? localUrl).replace(/\/+$/, '');
   const subsidyUrl = env.ENTERPRISE_SUBSIDY_URL?.replace(/\/+$/, '');
   return {
@@ -83,7 +86,7 @@ export function buildRuntime(
     ledger:
       subsidyUrl === undefined
         ? embeddedLedger({ db, clock: systemClock, lms })
-        : httpLedger(service('subsidy', subsidyUrl), cache),
+        : httpLedger(service('subsidy', subsidyUrl), cache, { spendMs: env.ENROLLMENT_TIMEOUT_MS + PROVIDER_MS }),
     mail: recordedMail({ db, clock: systemClock, braze: braze(env), campaignIds: env }),
     settings: {
       publicUrl,

@@ -2,7 +2,8 @@ import type { ServerResponse } from 'node:http';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { withRequestId } from '../kernel/request-scope.ts';
-import { type Call, CUT_OFF_MS, orNull, orUnavailable, UpstreamFailure, UpstreamRefusal, upstream } from './http.ts';
+import { CUT_OFF_MS } from './circuit.ts';
+import { type Call, orNull, orUnavailable, UpstreamFailure, UpstreamRefusal, upstream } from './http.ts';
 import { waitOf } from './retry-after.ts';
 import { type Answer, startService, tokens } from './testing.ts';
 
