@@ -57,7 +57,7 @@ export const serviceEnvironment = z.object({
     .describe('Bound on one call to another service, with all its attempts.'),
   ENROLLMENT_TIMEOUT_MS: integer(100, 120_000)
     .default(20_000)
-    .describe('The same for enrolling and unenrolling; a subsidy service that spends gets ten seconds more.'),
+    .describe('The same for enrolling and unenrolling; a subsidy service that spends gets half as much again.'),
   MEMCACHED_SERVERS: list('')
     .pipe(z.array(z.string().regex(MEMCACHED_SERVER, 'must be [user:password@]host[:port], separated by commas')))
     .describe(

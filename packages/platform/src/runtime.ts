@@ -31,8 +31,9 @@ export interface Shared {
 
 export type ServiceRuntime = Runtime & Partial<Shared> & { close(): Promise<void> };
 
-/** The subsidy service enrols before it answers, and may ask a provider of courses before that; in milliseconds. */
-const PROVIDER_MS = 10_000;
+/** The subsidy service enrols before it answers, and may ask a provider of courses before that. */
+const SPENDING_PER_ENROLMENT = 1.5;
+const LONGEST_TOKEN_MS = 5_000;
 
 /** The cache of this process, with memcached behind it where there is one. */
 function openCache(env: ServiceEnvironment, log: Log): Shared {
@@ -71,6 +72,8 @@ export function buildRuntime(
     root: env.OAUTH2_URL,
     clientId: env.BACKEND_SERVICE_EDX_OAUTH2_KEY,
     clientSecret: env.BACKEND_SERVICE_EDX_OAUTH2_SECRET,
+    // A call that waits in vain can try another time.
+    timeoutMs: Math.min(env.UPSTREAM_TIMEOUT_MS / 2, LONGEST_TOKEN_MS),
   });
   const service = (name: string, baseUrl: string) =>
     upstream({ service: name, baseUrl, token, timeoutMs: env.UPSTREAM_TIMEOUT_MS });
@@ -86,7 +89,9 @@ export function buildRuntime(
     ledger:
       subsidyUrl === undefined
         ? embeddedLedger({ db, clock: systemClock, lms })
-        : httpLedger(service('subsidy', subsidyUrl), cache, { spendMs: env.ENROLLMENT_TIMEOUT_MS + PROVIDER_MS }),
+        : httpLedger(service('subsidy', subsidyUrl), cache, {
+            spendMs: env.ENROLLMENT_TIMEOUT_MS * SPENDING_PER_ENROLMENT,
+          }),
     mail: recordedMail({ db, clock: systemClock, braze: braze(env), campaignIds: env }),
     settings: {
       publicUrl,
