@@ -1,14 +1,16 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { inject } from 'vitest';
+import { openLog } from '../../../tooling/test/logs.ts';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
 /** The worker as a process of its own, as in production but for the stand-in services. */
 export async function startWorkerProcess(env: Readonly<Record<string, string>>) {
   const child = fork(MAIN, {
-    env: { PATH: process.env.PATH, NODE_ENV: 'test', WORKER_PORT: '0', LOG_LEVEL: 'warn', ...env },
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    env: { PATH: process.env.PATH, NODE_ENV: 'test', WORKER_PORT: '0', LOG_LEVEL: 'info', ...env },
+    stdio: ['ignore', openLog(inject('logFolder')), 'inherit', 'ipc'],
   });
   const exited = once(child, 'exit') as Promise<[number | null]>;
   const [message] = (await Promise.race([once(child, 'message'), exited.then(() => [null])])) as [
