@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { openBus } from './bus.ts';
 import { deadLetterJobs, type Transport } from './dead-letters.ts';
 import { readWorkerEnvironment } from './env.ts';
-import { openQueues } from './queues.ts';
+import { lookIntoQueues } from './queues.ts';
 
 const kebabCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -93,7 +93,7 @@ async function main(args: readonly string[]): Promise<void> {
   process.once('SIGINT', () => interrupted.abort());
   try {
     if (queueJobs.includes(job))
-      opened = { boss: await openQueues(env.JOBS_DATABASE_URL, [], log), bus: openBus(env, runtime) };
+      opened = { boss: await lookIntoQueues(env.JOBS_DATABASE_URL, log), bus: openBus(env, runtime) };
     const attempt = { uuid: newUuid(), payload, signal: interrupted.signal, dryRun, isLast: true };
     const result = await runJob(runtime, job, attempt);
     say(JSON.stringify({ job: job.contract.name, dryRun, ...result }, null, 2));
