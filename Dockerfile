@@ -11,12 +11,14 @@ ENV NODE_ENV=production
 FROM base AS api-files
 COPY . .
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund --workspace apps/api
-RUN rm -rf apps/worker packages/bus tooling package-lock.json node_modules/typescript node_modules/@typescript
+RUN rm -rf apps/worker packages/bus tooling package-lock.json node_modules/typescript node_modules/@typescript \
+  && find node_modules/@enterprise-access -xtype l -delete
 
 FROM base AS worker-files
 COPY . .
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund --workspace apps/worker
-RUN rm -rf apps/api tooling package-lock.json node_modules/typescript node_modules/@typescript
+RUN rm -rf apps/api tooling package-lock.json node_modules/typescript node_modules/@typescript \
+  && find node_modules/@enterprise-access -xtype l -delete
 
 FROM base AS api
 ENV HOST=0.0.0.0 PORT=18270

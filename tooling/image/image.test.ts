@@ -76,11 +76,10 @@ describe('the files of the images', () => {
         const target = join(path, '..', await readlink(path));
         await expect(lstat(target), link).resolves.toBeTruthy();
       }
-      // Measured: 60 to 100 MB, of which most is the dashboard's rendering library.
+      // Measured: worker 67 MB; most of the difference is the rendering library of the dashboard.
       let bytes = 0;
       for (const file of await filesBelow(root)) bytes += (await lstat(file)).size;
       expect(bytes / 1e6).toBeLessThan(150);
-      console.log(name, 'MB', bytes / 1e6, files.length);
     },
   );
 
