@@ -4,7 +4,8 @@ import { z } from 'zod';
 
 const contract = defineJob({
   name: 'events.rewind',
-  summary: 'Consume events again, from an instant on. Only while no worker runs; effects that are there are not repeated.',
+  summary:
+    'Consume events again, from an instant on. Only while no worker runs; effects that are there are not repeated.',
   payload: z.object({
     to: z.iso.datetime({ offset: true }).describe('The first event of this instant or later comes next.'),
   }),

@@ -12,4 +12,5 @@ export {
 } from './environment.ts';
 export { loggerOptions } from './logging.ts';
 export { type ProcessMetrics, processMetrics } from './metrics.ts';
+export { runProcess } from './process.ts';
 export { buildRuntime, type ServiceRuntime } from './runtime.ts';

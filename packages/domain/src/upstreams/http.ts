@@ -6,6 +6,7 @@ import {
   DelegateBackoff,
   handleWhen,
   type IRetryBackoffContext,
+  isBrokenCircuitError,
   retry,
   wrap,
 } from 'cockatiel';
@@ -14,7 +15,7 @@ import type { z } from 'zod';
 import { upstreamUnavailable } from '../kernel/errors.ts';
 import { circuitChanged, upstreamCalled } from '../kernel/happenings.ts';
 import { currentRequestId } from '../kernel/request-scope.ts';
-import { waitOf } from './retry-after.ts';
+import { waitOf, waitUntil } from './retry-after.ts';
 import type { TokenSource } from './token.ts';
 
 /** A reply that says no: the service worked and refused. Carries what it said, for those who must pass it on. */
@@ -37,12 +38,19 @@ export class UpstreamFailure extends Error {
   readonly service: string;
   /** It is there and asks for patience, so it is no reason to cut it off. */
   readonly isBusy: boolean;
+  /** It did not get to see the request, or turned it away unread: certainly nothing was done. */
+  readonly isUndone: boolean;
   /** How long it asks us to wait, in milliseconds. */
   readonly retryAfterMs: number;
-  constructor(service: string, message: string, options?: ErrorOptions & { isBusy?: boolean; retryAfterMs?: number }) {
+  constructor(
+    service: string,
+    message: string,
+    options?: ErrorOptions & { isBusy?: boolean; isUndone?: boolean; retryAfterMs?: number },
+  ) {
     super(`${service}: ${message}`, options);
     this.service = service;
     this.isBusy = options?.isBusy ?? false;
+    this.isUndone = options?.isUndone ?? this.isBusy;
     this.retryAfterMs = options?.retryAfterMs ?? 0;
   }
 }
@@ -51,6 +59,8 @@ export interface UpstreamOptions {
   readonly service: string;
   readonly baseUrl: string;
   readonly token: TokenSource;
+  /** Word before the token; `JWT` unless told otherwise. */
+  readonly scheme?: 'JWT' | 'Bearer';
   /** Bound on one call with all its attempts, in milliseconds. */
   readonly timeoutMs?: number;
 }
@@ -130,7 +140,9 @@ export function upstream(options: UpstreamOptions): Upstream {
       if (error instanceof UpstreamRefusal) ended('refused');
       else ended(error instanceof BrokenCircuitError ? 'cut_off' : 'failed');
       if (error instanceof UpstreamRefusal || error instanceof UpstreamFailure) throw error;
-      throw new UpstreamFailure(options.service, 'is cut off after repeated failures', { cause: error });
+      // Stopped by the breaker; or out of time between two attempts, of which the first may have done something.
+      const isUndone = isBrokenCircuitError(error);
+      throw new UpstreamFailure(options.service, 'is cut off after repeated failures', { cause: error, isUndone });
     }
   };
 }
@@ -148,7 +160,8 @@ function urlOf(baseUrl: string, call: Pick<Call<z.ZodType>, 'path' | 'query'>): 
 interface Reply {
   readonly status: number;
   readonly text: string;
-  readonly retryAfter: string | string[] | undefined;
+  /** How long it asks us to wait, in milliseconds. */
+  readonly waitMs: number;
 }
 
 async function send(
@@ -179,7 +192,7 @@ async function exchange(
     dispatcher: agent,
     signal,
     headers: {
-      authorization: `JWT ${token}`,
+      authorization: `${options.scheme ?? 'JWT'} ${token}`,
       accept: 'application/json',
       ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
@@ -187,7 +200,9 @@ async function exchange(
     },
     ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
   });
-  return { status: reply.statusCode, text: await reply.body.text(), retryAfter: reply.headers['retry-after'] };
+  const waitMs =
+    waitOf(reply.headers['retry-after'], Date.now()) || waitUntil(reply.headers['x-ratelimit-reset'], Date.now());
+  return { status: reply.statusCode, text: await reply.body.text(), waitMs };
 }
 
 /**
@@ -203,6 +218,12 @@ async function sendWithToken(options: UpstreamOptions, call: Call<z.ZodType>, si
   return fresh === token ? reply : send(options, call, fresh, signal);
 }
 
+/** Errors of a connection that was never made. */
+const UNREACHED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
+
+const isUnreached = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && UNREACHED.has(String(error.code));
+
 async function attempt<T extends z.ZodType>(
   options: UpstreamOptions,
   call: Call<T>,
@@ -213,13 +234,14 @@ async function attempt<T extends z.ZodType>(
   try {
     reply = await sendWithToken(options, call, signal);
   } catch (error) {
-    throw new UpstreamFailure(service, 'did not answer', { cause: error });
+    throw new UpstreamFailure(service, 'did not answer', { cause: error, isUndone: isUnreached(error) });
   }
   const { status } = reply;
   // Whoever does not know us has not judged the request.
   if (status === 401 || status === 408 || status === 429 || status >= 500) {
-    const retryAfterMs = waitOf(reply.retryAfter, Date.now());
-    throw new UpstreamFailure(service, `answered ${status}`, { isBusy: status === 429, retryAfterMs });
+    const isBusy = status === 429;
+    const isUndone = isBusy || status === 401;
+    throw new UpstreamFailure(service, `answered ${status}`, { isBusy, isUndone, retryAfterMs: reply.waitMs });
   }
   const body = parseJson(reply.text);
   if (status >= 400) throw new UpstreamRefusal(service, status, body);
