@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { environment } from '../../apps/api/src/env.ts';
 import { openApiDocument } from '../../apps/api/src/openapi.ts';
+import { workerEnvironment } from '../../apps/worker/src/env.ts';
 import { configurationPage } from './configuration.ts';
 
 export interface Output {
@@ -23,7 +24,10 @@ function openApiText(): string {
 /** Every committed file that a program writes. */
 export const outputs: readonly Output[] = [
   { path: 'openapi.json', text: openApiText },
-  { path: 'docs/operations/configuration.md', text: () => configurationPage(environment) },
+  {
+    path: 'docs/operations/configuration.md',
+    text: () => configurationPage({ API: environment, worker: workerEnvironment }),
+  },
 ];
 
 export const fileOf = ({ path }: Output): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
