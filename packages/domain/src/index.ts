@@ -1,27 +1,34 @@
 export { type AppRouter, appRouter } from './app-router.ts';
 export { consumers } from './consumer-registry.ts';
-export { type Operation, operations } from './contracts.ts';
+export { type Operation, operations, type StreamOperation, streams } from './contracts.ts';
 export { jobs } from './job-registry.ts';
-export { ownerOf as ownerOfJob } from './jobs/index.ts';
+export { watchJobRuns } from './jobs/index.ts';
 export * from './kernel/actor.ts';
 export { processCache } from './kernel/cache.ts';
+export type { Call, RpcContext } from './kernel/call.ts';
 export { type Clock, systemClock } from './kernel/clock.ts';
-export { type Consumer, UnusableEvent } from './kernel/consumer.ts';
-export type { Contract } from './kernel/contract.ts';
+export { type Consumer, consumerOf, UnusableEvent } from './kernel/consumer.ts';
+export type { Contract, StreamContract } from './kernel/contract.ts';
 export * from './kernel/errors.ts';
 export { newUuid } from './kernel/ids.ts';
 export { defineJob, enqueue, implementJob, type Job, type JobContract, type JobRun } from './kernel/job.ts';
 export { type Attempt, runJob } from './kernel/job-attempt.ts';
+export type { LegacyReply, RestRequest } from './kernel/legacy.ts';
 export { grantedTo, type Permission } from './kernel/permissions.ts';
 export { withRequestId } from './kernel/request-scope.ts';
-export { domainErrorOf, INTERNAL_ERROR, type RpcContext } from './kernel/rpc.ts';
+export { callOfProcedure, domainErrorOf, INTERNAL_ERROR } from './kernel/rpc.ts';
+export { codeOfStatus } from './kernel/rpc-codes.ts';
 export type { Log, Runtime, Settings } from './kernel/runtime.ts';
 export { camelCase, queryDecoder, snakeCase, unwrapInput, wireCodec } from './kernel/wire.ts';
 export { depositEntry, embeddedLedger } from './ledger/embedded.ts';
 export { insertTransaction } from './ledger/entries.ts';
+<<<<<<< HEAD
 export * as ledgerStore from './ledger/store.ts';
 export { recordedMail } from './mail/index.ts';
 export { ownerOf as ownerOfPolicy } from './policies/index.ts';
+=======
+export { ownersIn } from './owners.ts';
+>>>>>>> main
 export { auditBooks, auditDrift, type Discrepancy, reconcile } from './redemptions/index.ts';
 export { apiKey, httpBraze } from './upstreams/braze.ts';
 export { type Catalog, type Content, httpCatalog } from './upstreams/catalog.ts';

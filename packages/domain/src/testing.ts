@@ -1,11 +1,15 @@
 import type { Database } from '@enterprise-access/db';
-import { ownerOf as ownerOfJob } from './jobs/index.ts';
+import { watchJobRuns } from './jobs/index.ts';
 import type { Runtime } from './kernel/runtime.ts';
 import { embeddedLedger } from './ledger/embedded.ts';
+<<<<<<< HEAD
 import * as ledgerStore from './ledger/store.ts';
 import { recordedMail } from './mail/index.ts';
 import { ownerOf } from './policies/index.ts';
 import type { Braze } from './upstreams/braze.ts';
+=======
+import { ownersIn } from './owners.ts';
+>>>>>>> main
 import type { Catalog, Content } from './upstreams/catalog.ts';
 import { UpstreamRefusal } from './upstreams/http.ts';
 import type { Customer, Learner, Lms } from './upstreams/lms.ts';
@@ -138,12 +142,8 @@ export function testRuntime(db: Database, world: World, change: Partial<Runtime>
       allocationPriceLowerRatio: 0.95,
       allocationPriceUpperRatio: 1.05,
     },
-    ownerOf: {
-      policy: (uuid) => ownerOf(db, uuid),
-      subsidy: (uuid) => ledgerStore.ownerOf(db, uuid),
-      job: (uuid) => ownerOfJob(db, uuid),
-      transaction: (uuid) => ledgerStore.ownerOfTransaction(db, uuid),
-    },
+    jobRuns: watchJobRuns(db, silent),
+    ownerOf: ownersIn(db),
     ...change,
   };
 }

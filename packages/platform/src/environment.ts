@@ -23,6 +23,8 @@ const campaignIds = Object.fromEntries(
   ]),
 ) as Record<Campaign, z.ZodOptional<z.ZodString>>;
 
+export const jobsDatabaseUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL');
+
 /** What every process of the service can be told. */
 export const serviceEnvironment = z.object({
   NODE_ENV: z

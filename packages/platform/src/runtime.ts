@@ -7,15 +7,14 @@ import {
   httpLedger,
   httpLms,
   type Log,
-  ledgerStore,
-  ownerOfJob,
-  ownerOfPolicy,
+  ownersIn,
   processCache,
   type Runtime,
   recordedMail,
   serviceToken,
   systemClock,
   upstream,
+  watchJobRuns,
 } from '@enterprise-access/domain';
 import type { ServiceEnvironment } from './environment.ts';
 
@@ -71,12 +70,8 @@ export function buildRuntime(
       allocationPriceLowerRatio: 0.95,
       allocationPriceUpperRatio: 1.05,
     },
-    ownerOf: {
-      policy: (uuid) => ownerOfPolicy(db, uuid),
-      subsidy: (uuid) => ledgerStore.ownerOf(db, uuid),
-      job: (uuid) => ownerOfJob(db, uuid),
-      transaction: (uuid) => ledgerStore.ownerOfTransaction(db, uuid),
-    },
+    jobRuns: watchJobRuns(db, log),
+    ownerOf: ownersIn(db),
     close: () => db.destroy(),
   };
 }

@@ -1,13 +1,17 @@
 import {
   appRouter,
+  type Call,
   type Contract,
+  callOfProcedure,
   type DomainError,
   domainErrorOf,
   INTERNAL_ERROR,
   invalidInput,
+  type LegacyReply,
   type Operation,
   operations,
   queryDecoder,
+  type RestRequest,
   type RpcContext,
   snakeCase,
   throttled,
@@ -16,9 +20,10 @@ import {
 } from '@enterprise-access/domain';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import type { z } from 'zod';
+import { serializerOf } from '../serializer.ts';
 
 export interface RestOptions {
-  readonly contextOf: (request: FastifyRequest) => Promise<RpcContext>;
+  readonly contextOf: (request: FastifyRequest) => RpcContext;
 }
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
@@ -36,29 +41,37 @@ function inputReader(contract: Contract): (request: FastifyRequest) => Unsafe {
       .filter(([name]) => !inPath.includes(name))
       .map(([name, field]) => [snakeCase(name), { name, decode: queryDecoder(unwrapInput(field)) }]),
   );
-  const pathDecoders = inPath.map((name) => {
+  const pathFields = inPath.map((name) => {
     const field = shape[name];
-    return [name, field ? queryDecoder(unwrapInput(field)) : (text: string) => text] as const;
+    return { name, decode: field ? queryDecoder(unwrapInput(field)) : (text: string) => text };
   });
   const body = wireCodec(contract.input);
+
+  const addQuery = (input: Unsafe, given: Record<string, string | string[]>): void => {
+    for (const [name, text] of Object.entries(given)) {
+      const field = query.get(name);
+      if (field) input[field.name] = field.decode(text);
+    }
+  };
+  // What the path says wins over query and body.
+  const addPath = <T extends Unsafe>(input: T, params: Record<string, string>): T => {
+    for (const { name, decode } of pathFields) (input as Unsafe)[name] = decode(params[name] ?? '');
+    return input;
+  };
+
   return (request) => {
     const params = request.params as Record<string, string>;
-    const named = Object.fromEntries(pathDecoders.map(([name, decode]) => [name, decode(params[name] ?? '')]));
+    const input: Unsafe = {};
     if (method === 'GET') {
-      const given: Unsafe = {};
-      for (const [name, text] of Object.entries(request.query as Record<string, string | string[]>)) {
-        const field = query.get(name);
-        if (field) given[field.name] = field.decode(text);
-      }
-      return { ...given, ...named };
+      addQuery(input, request.query as Record<string, string | string[]>);
+      return addPath(input, params);
     }
-    if (request.body === undefined || request.body === null) return named;
+    if (request.body === undefined || request.body === null) return addPath(input, params);
     const decoded = body.decode(request.body);
-    if (typeof decoded !== 'object' || decoded === null || Array.isArray(decoded)) {
-      // A body that is no object goes on as a list, which no contract accepts: who may not call is told that first.
-      return Object.assign([], named) as unknown as Unsafe;
-    }
-    return { ...decoded, ...named };
+    // A body that is no object goes on as a list, which no contract accepts: who may not call is told that first.
+    if (typeof decoded !== 'object' || decoded === null || Array.isArray(decoded))
+      return addPath([] as unknown as Unsafe, params);
+    return addPath(decoded as Unsafe, params);
   };
 }
 
@@ -67,54 +80,53 @@ interface Compiled {
   readonly handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 }
 
-function compile(operation: Operation, options: RestOptions): Compiled {
-  const { contract, legacy, id } = operation;
-  const procedure = procedureOf(id);
-  const read = inputReader(contract);
-  const encode = wireCodec(contract.output).encode;
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+type Answer = (reply: FastifyReply, output: unknown, asked: RestRequest) => FastifyReply;
+
+/** Writes the reply of a success: in the form of the old services where there was one, otherwise the output as it is. */
+function answerOf({ contract, legacy }: Operation): Answer {
   const status = contract.rest.status ?? 200;
-  const legacyReply = legacy.reply;
+  if (status === 204) return (reply) => reply.code(204).send();
+  const form: LegacyReply<unknown> | undefined = legacy.reply as LegacyReply<unknown> | undefined;
+  const encode = form?.encode ?? wireCodec(contract.output).encode;
+  const write = serializerOf(form?.body ?? contract.output);
+  return (reply, output, asked) => {
+    const body = encode(output, asked);
+    reply.code(form?.status?.(output) ?? status);
+    const otherType = form?.contentType?.(output) ?? null;
+    return otherType === null ? reply.type(JSON_TYPE).send(write(body)) : reply.type(otherType).send(body);
+  };
+}
+
+function compile(operation: Operation, options: RestOptions): Compiled {
+  const { contract, id } = operation;
+  const call = callOf(id);
+  const read = inputReader(contract);
+  const answer = answerOf(operation);
   return {
     operation,
     async handler(request, reply) {
-      const ctx = await options.contextOf(request);
-      const input = read(request);
-      const output = await procedure({
-        ctx,
-        path: id,
-        type: contract.kind,
-        signal: undefined,
-        batchIndex: 0,
-        getRawInput: async () => input,
+      const ctx = options.contextOf(request);
+      const { settings } = ctx.runtime;
+      const output = await call(ctx, id, read(request));
+      return answer(reply, output, {
+        settings,
+        // Few replies hold links, and reading an address costs more than writing a small reply.
+        get url() {
+          return new URL(request.originalUrl, settings.publicUrl);
+        },
       });
-      if (!legacyReply) {
-        if (status === 204) return reply.code(204).send();
-        return reply.code(status).send(encode(output));
-      }
-      const url = new URL(request.originalUrl, ctx.runtime.settings.publicUrl);
-      const body = legacyReply.encode(output as never, { url, settings: ctx.runtime.settings });
-      const type = legacyReply.contentType?.(output as never) ?? null;
-      reply.code(legacyReply.status?.(output as never) ?? status);
-      return type === null ? reply.send(body) : reply.type(type).send(body);
     },
   };
 }
 
-type Procedure = (call: {
-  ctx: RpcContext;
-  path: string;
-  type: 'query' | 'mutation';
-  signal: AbortSignal | undefined;
-  batchIndex: number;
-  getRawInput: () => Promise<unknown>;
-}) => Promise<unknown>;
-
-/** The same procedure that the tRPC door calls, without the proxies of a caller. */
-function procedureOf(id: string): Procedure {
-  const procedures = appRouter._def.procedures as unknown as Readonly<Record<string, Procedure>>;
+/** The same call that the tRPC door makes, without the proxies of a caller. */
+function callOf(id: string): Call {
+  const procedures = appRouter._def.procedures as unknown as Readonly<Record<string, object>>;
   const found = procedures[id];
   if (!found) throw new Error(`There is a contract but no procedure named ${id}.`);
-  return found;
+  return callOfProcedure(found);
 }
 
 const fastifyPath = (path: string): string => path.replace(PLACEHOLDER, ':$1');

@@ -56,12 +56,12 @@ export async function spendThrough(
 ): Promise<TransactionView> {
   const { lmsUserId, contentKey } = request;
   const key = { subsidyUuid: policy.subsidyUuid, lmsUserId, contentKey };
-  const [known, inFlight] = await Promise.all([
-    learnerFacts(deps, policy.enterpriseCustomerUuid, lmsUserId, [policy], [contentKey]),
-    store.findStanding(deps.db, key),
-  ]);
+  const known = await learnerFacts(deps, policy.enterpriseCustomerUuid, lmsUserId, [policy], [contentKey]);
   const standing = known.transactions.find(isStanding);
   if (standing) return viewOfTransaction(standing, deps.settings);
+  // In our own ledger a redemption in flight has its transaction already.
+  const mayBeInFlight = !deps.ledger.isOurs || known.transactions.length > 0;
+  const inFlight = mayBeInFlight ? await store.findStanding(deps.db, key) : null;
   if (inFlight) {
     const made = known.transactions.find(({ uuid }) => uuid === inFlight.transactionUuid);
     if (made?.reversal?.state !== 'committed') return resultOf(deps, inFlight.spend.uuid);
