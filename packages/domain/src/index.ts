@@ -22,13 +22,8 @@ export type { Log, Runtime, Settings } from './kernel/runtime.ts';
 export { camelCase, queryDecoder, snakeCase, unwrapInput, wireCodec } from './kernel/wire.ts';
 export { depositEntry, embeddedLedger } from './ledger/embedded.ts';
 export { insertTransaction } from './ledger/entries.ts';
-<<<<<<< HEAD
-export * as ledgerStore from './ledger/store.ts';
 export { recordedMail } from './mail/index.ts';
-export { ownerOf as ownerOfPolicy } from './policies/index.ts';
-=======
 export { ownersIn } from './owners.ts';
->>>>>>> main
 export { auditBooks, auditDrift, type Discrepancy, reconcile } from './redemptions/index.ts';
 export { apiKey, httpBraze } from './upstreams/braze.ts';
 export { type Catalog, type Content, httpCatalog } from './upstreams/catalog.ts';

@@ -32,6 +32,8 @@ export interface Catalog {
   content(customerUuid: string, contentKey: string): Promise<Content | null>;
   /** Customer that a catalog belongs to; null when the service does not know the catalog. */
   customerOf(catalogUuid: string): Promise<string | null>;
+  /** Number of courses in a catalog; null when the service does not know the catalog. */
+  contentCount(catalogUuid: string): Promise<number | null>;
   /** Price whatever the catalog: null content when nobody knows the key, null price when it has none. */
   listPrice(contentKey: string): Promise<{ readonly price: ListPrice | null } | null>;
 }
@@ -156,6 +158,17 @@ export function httpCatalog(call: Upstream, cache: Cache): Catalog {
           const path = `/api/v1/enterprise-catalogs/${catalogUuid}`;
           const found = await orNull(call({ path, reply: z.object({ enterprise_customer: z.string() }) }));
           return found?.enterprise_customer.toLowerCase() ?? null;
+        },
+      ),
+
+    contentCount: (catalogUuid) =>
+      cache.wrap(
+        `catalog:count:1:${catalogUuid}`,
+        (found) => (found === null ? MISS_MS : HIT_MS),
+        async () => {
+          const path = `/api/v2/enterprise-catalogs/${catalogUuid}/get_content_metadata/`;
+          const found = await orNull(call({ path, reply: z.object({ count: z.int() }) }));
+          return found?.count ?? null;
         },
       ),
 
