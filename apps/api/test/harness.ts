@@ -58,6 +58,7 @@ export async function startApp(dialect: Dialect, options: { poolSize?: number; e
   world.contents.set(run, contentWith({}));
   world.catalogs.set(demonstration.catalog, demonstration.customer);
   world.catalogs.set(demonstration.otherCatalog, demonstration.otherCustomer);
+  world.groups.set(demonstration.group, { customerUuid: demonstration.customer, invitations: new Map() });
   const runtime = testRuntime(db, world);
   const app = await buildApp({ env: testEnvironment(options.env), runtime });
   const call = async (
