@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { connect, migrate } from '@enterprise-access/db';
 import { startPostgres } from '@enterprise-access/db/servers';
+import { SANDBOX_CLIENT_SECRET } from '@enterprise-access/platform';
 import { startSandbox } from '@enterprise-access/sandbox';
 import { DEVELOPMENT_SECRET } from '@enterprise-access/token';
 import { demonstration, sandboxMail, seedDemonstration } from './demonstration.ts';
@@ -138,7 +139,7 @@ async function main(): Promise<void> {
       ...sandboxMail(sandbox.url),
       OAUTH2_URL: sandbox.url,
       BACKEND_SERVICE_EDX_OAUTH2_KEY: 'enterprise-access',
-      BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'sandbox',
+      BACKEND_SERVICE_EDX_OAUTH2_SECRET: SANDBOX_CLIENT_SECRET,
       JWT_SECRET_KEY: DEVELOPMENT_SECRET,
       SANDBOX: 'true',
       HOST: host,

@@ -16,14 +16,14 @@ export const list = (standard: string) =>
         .filter(Boolean),
     );
 
+export const jobsDatabaseUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL');
+
 const campaignIds = Object.fromEntries(
   Object.entries(campaigns).map(([name, occasion]) => [
     name,
     z.string().optional().describe(`Mail campaign. ${occasion}`),
   ]),
 ) as Record<Campaign, z.ZodOptional<z.ZodString>>;
-
-export const jobsDatabaseUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL');
 
 /** What every process of the service can be told. */
 export const serviceEnvironment = z.object({
@@ -77,22 +77,44 @@ export class EnvironmentError extends Error {
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** Reads what a process knows of; everything that is wrong is one `EnvironmentError`. */
-export function parseEnvironment<E extends ServiceEnvironment>(schema: z.ZodType<E>, variables: Variables): E {
+/** What stands in our repository is no secret: the one with which `npm start` asks the sandbox for tokens. */
+export const SANDBOX_CLIENT_SECRET = 'sandbox';
+
+/**
+ * Reads what a process knows of; everything that is wrong is one `EnvironmentError`. `problemsOf` says what is wrong with
+ * values that are well-formed each.
+ */
+export function parseEnvironment<E extends ServiceEnvironment>(
+  schema: z.ZodType<E>,
+  variables: Variables,
+  problemsOf: (env: E) => string[] = () => [],
+): E {
   // An empty variable is as good as none.
   const given = Object.fromEntries(
     Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
   );
   const parsed = schema.safeParse(given);
-  if (!parsed.success) throw new EnvironmentError(parsed.error.issues.map(problem).join('\n'));
-  if (parsed.data.NODE_ENV === 'production' && parsed.data.SANDBOX)
-    throw new EnvironmentError('SANDBOX cannot be on in production.');
-  if ((parsed.data.BRAZE_API_URL === undefined) !== (parsed.data.BRAZE_API_KEY === undefined))
-    throw new EnvironmentError('BRAZE_API_URL and BRAZE_API_KEY are set together or not at all.');
+  if (!parsed.success) throw new EnvironmentError(parsed.error.issues.map((issue) => problem(issue, given)).join('\n'));
+  const problems = [...productionProblems(parsed.data), ...mailProblems(parsed.data), ...problemsOf(parsed.data)];
+  if (problems.length > 0) throw new EnvironmentError(problems.join('\n'));
   return parsed.data;
 }
 
-const problem = (issue: z.core.$ZodIssue): string =>
-  issue.code === 'invalid_type' && issue.input === undefined
-    ? `${issue.path.join('.')} is not set.`
-    : `${issue.path.join('.')} is not valid: ${issue.message}.`;
+const mailProblems = (env: ServiceEnvironment): string[] =>
+  (env.BRAZE_API_URL === undefined) === (env.BRAZE_API_KEY === undefined)
+    ? []
+    : ['BRAZE_API_URL and BRAZE_API_KEY are set together or not at all.'];
+
+function productionProblems(env: ServiceEnvironment): string[] {
+  if (env.NODE_ENV !== 'production') return [];
+  const problems: string[] = [];
+  if (env.SANDBOX) problems.push('SANDBOX cannot be on in production.');
+  if (env.BACKEND_SERVICE_EDX_OAUTH2_SECRET === SANDBOX_CLIENT_SECRET)
+    problems.push('BACKEND_SERVICE_EDX_OAUTH2_SECRET is the development secret.');
+  return problems;
+}
+
+function problem(issue: z.core.$ZodIssue, given: Variables): string {
+  const name = issue.path.join('.');
+  return given[name] === undefined ? `${name} is not set.` : `${name} is not valid: ${issue.message}.`;
+}

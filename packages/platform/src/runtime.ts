@@ -17,6 +17,7 @@ import {
   watchJobRuns,
 } from '@enterprise-access/domain';
 import type { ServiceEnvironment } from './environment.ts';
+import { countHappenings } from './metrics.ts';
 
 export type ServiceRuntime = Runtime & { close(): Promise<void> };
 
@@ -38,6 +39,8 @@ export function buildRuntime(
   localUrl: string,
   { readOnly = false } = {},
 ): ServiceRuntime {
+  // Before anything is built that tells.
+  countHappenings();
   const db = connect({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, readOnly });
   const cache = processCache();
   const token = serviceToken({

@@ -1,5 +1,6 @@
 import { inSpan, SpanKind, traceparent } from '@enterprise-access/tracing';
 import {
+  BrokenCircuitError,
   ConsecutiveBreaker,
   circuitBreaker,
   DelegateBackoff,
@@ -12,6 +13,7 @@ import {
 import { Agent, request } from 'undici';
 import type { z } from 'zod';
 import { upstreamUnavailable } from '../kernel/errors.ts';
+import { circuitChanged, upstreamCalled } from '../kernel/happenings.ts';
 import { currentRequestId } from '../kernel/request-scope.ts';
 import { waitOf, waitUntil } from './retry-after.ts';
 import type { TokenSource } from './token.ts';
@@ -110,6 +112,10 @@ export function upstream(options: UpstreamOptions): Upstream {
     halfOpenAfter: CUT_OFF_MS,
     breaker: new ConsecutiveBreaker(CUT_OFF_AFTER),
   });
+  const told = (isOpen: boolean) => () => circuitChanged.tell({ service: options.service, isOpen });
+  told(false)();
+  breaker.onBreak(told(true));
+  breaker.onReset(told(false));
   const safely = wrap(
     // Who is busy will be there soon; who is silent gets fewer chances.
     retry(
@@ -125,9 +131,16 @@ export function upstream(options: UpstreamOptions): Upstream {
   return async (call) => {
     const repeatable = call.repeatable ?? (call.method ?? 'GET') === 'GET';
     const signal = AbortSignal.timeout(call.timeoutMs ?? options.timeoutMs ?? 10_000);
+    const start = performance.now();
+    const ended = (outcome: 'answered' | 'refused' | 'failed' | 'cut_off') =>
+      upstreamCalled.tell({ service: options.service, outcome, seconds: (performance.now() - start) / 1_000 });
     try {
-      return await (repeatable ? safely : breaker).execute(() => attempt(options, call, signal), signal);
+      const reply = await (repeatable ? safely : breaker).execute(() => attempt(options, call, signal), signal);
+      ended('answered');
+      return reply;
     } catch (error) {
+      if (error instanceof UpstreamRefusal) ended('refused');
+      else ended(error instanceof BrokenCircuitError ? 'cut_off' : 'failed');
       if (error instanceof UpstreamRefusal || error instanceof UpstreamFailure) throw error;
       // Stopped by the breaker; or out of time between two attempts, of which the first may have done something.
       const isUndone = isBrokenCircuitError(error);
