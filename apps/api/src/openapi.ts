@@ -53,9 +53,10 @@ function requestBody({ contract }: Operation): Json | undefined {
   return { required: required.length > 0, content: { 'application/json': { schema } } };
 }
 
-function errorBody(operation: Operation, spec: ErrorSpec): Json {
+/** Null is a reply without a body. */
+function errorBody(operation: Operation, spec: ErrorSpec): Json | null {
   const legacy = operation.legacy.errors?.[spec.code];
-  if (legacy) return wireSchema(legacy.body, 'output');
+  if (legacy) return legacy.body instanceof z.ZodUndefined ? null : wireSchema(legacy.body, 'output');
   return spec.code === 'invalid_input' ? fieldErrors : detail;
 }
 
@@ -84,14 +85,14 @@ function responses(operation: Operation): Json {
   const errors = [...contract.errors, ...responsesToEveryone, ...(contract.kind === 'mutation' ? responsesToKeys : [])];
   const byStatus = Map.groupBy(errors, ({ status }) => String(status));
   const failures = [...byStatus].map(([status, specs]) => {
-    const bodies = [
-      ...new Map(specs.map((spec) => errorBody(operation, spec)).map((json) => [JSON.stringify(json), json])).values(),
-    ];
+    const all = specs.flatMap((spec) => errorBody(operation, spec) ?? []);
+    const bodies = [...new Map(all.map((json) => [JSON.stringify(json), json])).values()];
+    const schema = bodies.length === 1 ? bodies[0] : { anyOf: bodies };
     return [
       status,
       {
         description: specs.map(({ code, message }) => `\`${code}\`: ${message}`).join('\n\n'),
-        content: { 'application/json': { schema: bodies.length === 1 ? bodies[0] : { anyOf: bodies } } },
+        ...(bodies.length === 0 ? {} : { content: { 'application/json': { schema } } }),
       },
     ];
   });

@@ -62,6 +62,7 @@ export async function startApp(dialect: Dialect, options: { poolSize?: number; e
   world.contents.set(run, contentWith({}));
   world.catalogs.set(demonstration.catalog, demonstration.customer);
   world.catalogs.set(demonstration.otherCatalog, demonstration.otherCustomer);
+  world.groups.set(demonstration.group, { customerUuid: demonstration.customer, invitations: new Map() });
   const logger = pino(loggerOptions('info'), pino.destination({ fd: openLog(inject('logFolder')) }));
   const runtime = testRuntime(db, world, { log: logger });
   const app = await buildApp({ env: testEnvironment(options.env), runtime, logger });
