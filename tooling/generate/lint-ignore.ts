@@ -48,7 +48,7 @@ const pointer = (path: string): string => `#/paths/${path.replaceAll('~', '~0').
 
 /** The file that tells the linter which of its findings are none. */
 export function lintIgnoreText(paths: Paths): string {
-  const lines = toldApart(paths).map((path) => `    - '${pointer(path)}'\n`);
+  const lines = toldApart(paths).map((path) => `    - "${pointer(path)}"\n`);
   if (lines.length === 0) return HEAD;
   return `${HEAD}openapi.json:\n  no-ambiguous-paths:\n${lines.join('')}`;
 }

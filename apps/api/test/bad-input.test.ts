@@ -2,6 +2,7 @@ import { auditBooks, type Operation, operations, snakeCase } from '@enterprise-a
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openApiDocument } from '../src/openapi/document.ts';
+import { judge } from './conformance.ts';
 import {
   examples,
   methodsOf,
@@ -323,6 +324,7 @@ test('whatever is sent, the status is below 500 and one that the document lists'
             },
             ...(payload === undefined ? {} : { payload }),
           });
+          judge({ method, url }, reply);
           const status = String(reply.statusCode);
           statuses[status] = (statuses[status] ?? 0) + 1;
           expect(reply.statusCode, `${method} ${url}?${query} ${payload} -> ${reply.body}`).toBeLessThan(500);

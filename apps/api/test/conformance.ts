@@ -101,3 +101,23 @@ export interface RealReply {
   readonly contentType: string;
   readonly text: string;
 }
+
+let shared: Conformance | undefined;
+
+/**
+ * Fails when a reply is not as the document says. Whatever a test asks the API for, in success and failure, is judged
+ * here: the document is as true as the tests are many.
+ */
+export function judge(request: { method: string; url: string }, reply: LightReply): void {
+  shared ??= new Conformance();
+  const contentType = String(reply.headers['content-type'] ?? '');
+  const flaw = shared.contradiction(request, { status: reply.statusCode, contentType, text: reply.body });
+  if (flaw !== null) throw new Error(`The document says otherwise. ${flaw}`);
+}
+
+/** What the application answers with when it is asked without a network. */
+interface LightReply {
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: string;
+}

@@ -6,6 +6,7 @@ import { makeToken } from '@enterprise-access/token';
 import { inject } from 'vitest';
 import { buildApp } from '../src/app.ts';
 import { readEnvironment } from '../src/env.ts';
+import { judge } from './conformance.ts';
 
 export const SECRET = 'a secret of the tests only';
 export const run = 'course-v1:edX+DemoX+2T2026';
@@ -73,6 +74,7 @@ export async function startApp(dialect: Dialect, options: { poolSize?: number; e
       headers: { ...(token === null ? {} : { authorization: `JWT ${token}` }), ...headers },
       ...(body === undefined ? {} : { payload: body as object }),
     });
+    judge({ method, url: path }, reply);
     return {
       status: reply.statusCode,
       body:

@@ -1,7 +1,3 @@
-import { execFile } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { commonErrors, operations, wireCodec } from '@enterprise-access/domain';
 import { describe, expect, test } from 'vitest';
 import { openApiDocument } from '../src/openapi/document.ts';
@@ -10,24 +6,8 @@ import { operationIdOf, pathOf } from '../src/openapi/names.ts';
 import { Conformance } from './conformance.ts';
 import { methodsOf } from './examples.ts';
 
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const document = openApiDocument();
 const conformance = new Conformance(document);
-const run = promisify(execFile);
-
-const redocly = async (...args: string[]) => {
-  const program = createRequire(import.meta.url).resolve('@redocly/cli/bin/cli.js');
-  const env = { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' };
-  return run(process.execPath, [program, ...args], { cwd: ROOT, env, maxBuffer: 64 << 20 }).catch((error) => error);
-};
-
-test('the committed document passes the linter without an error or a warning', async () => {
-  const { stdout } = await redocly('lint', 'openapi.json', '--format', 'json');
-  const { totals, problems } = JSON.parse(stdout);
-  expect(problems.filter(({ ignored }: { ignored?: boolean }) => !ignored)).toEqual([]);
-  expect(totals).toMatchObject({ errors: 0, warnings: 0 });
-});
-
 describe.each(
   operations.flatMap((operation) =>
     methodsOf(operation).map((method) => [operationIdOf(operation, method), operation, method] as const),

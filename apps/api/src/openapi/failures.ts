@@ -35,7 +35,7 @@ const fieldErrors = {
   type: 'object',
   additionalProperties: {
     anyOf: [
-      { type: 'array', items: { type: 'string' } },
+      { title: 'Messages', type: 'array', items: { type: 'string' } },
       { $ref: `#/components/schemas/${FIELD_ERRORS}` },
       { type: 'string' },
     ],
@@ -126,10 +126,12 @@ function failuresOf(operation: Operation, hasBody: boolean): Failure[] {
   ];
 }
 
+/** A union inside a union would get a type of its own in generated clients. */
+const optionsOf = (json: Json): readonly Json[] => (json.anyOf as Json[] | undefined) ?? [json];
+
 function response(status: string, failures: readonly Failure[], names: SchemaNames): Json {
-  const bodies = [...new Map(failures.map(({ schema }) => [JSON.stringify(schema), schema])).values()].map((json) =>
-    names.refer(json),
-  );
+  const options = failures.flatMap(({ schema }) => optionsOf(names.refer(schema)));
+  const bodies = [...new Map(options.map((json) => [JSON.stringify(json), json])).values()];
   return compact({
     description: failures.map(({ code, message }) => `\`${code}\`: ${message}`).join('\n\n'),
     headers: responseHeaders[status],

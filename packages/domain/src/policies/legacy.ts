@@ -110,19 +110,18 @@ const responseForm = (policy: contract.Policy): z.infer<typeof responseBody> => 
   };
 };
 
-const constraintBody = z
-  .union([z.array(z.string()), z.record(z.string(), z.array(z.string()))])
-  .meta({ title: 'BrokenPolicyRule' });
+const messages = z.array(z.string()).meta({ title: 'Messages' });
+const messagesByField = z.record(z.string(), messages).meta({ title: 'MessagesByField' });
 
 type Broken = z.infer<typeof contract.invalidPolicy.details>;
 
 /** Creation keys a violation by its field; an update answers with the whole sentence in a list. */
 const brokenOnCreate = {
-  body: constraintBody,
+  body: messagesByField,
   encode: ({ field, messages }: Broken) => ({ [snakeCase(field)]: messages }),
 };
 const brokenOnUpdate = {
-  body: constraintBody,
+  body: z.union([messages, messagesByField]),
   encode: ({ field, messages, kind }: Broken, message: string) =>
     kind === 'constraint' ? [message] : { [snakeCase(field)]: messages },
 };
