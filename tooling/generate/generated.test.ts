@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { configurationPage } from './configuration.ts';
+import { toldApart } from './lint-ignore.ts';
 import { fileOf, outputs } from './outputs.ts';
 
 describe.for(outputs)('$path', (output) => {
@@ -30,4 +31,16 @@ test('a variable is shown with its default, its bounds and its meaning', () => {
   expect(page).toContain(
     '| `JOBS` | API: not set; worker: **required** | text | both | API: To look at.; worker: To work on. |',
   );
+});
+
+const path = (...names: string[]) => ({
+  get: { parameters: names.map((name) => ({ name, schema: name === 'uuid' ? { format: 'uuid' } : {} })) },
+});
+
+test.each([
+  ['a uuid is no word', { '/a/list/{uuid}': path('uuid'), '/a/{uuid}/stop': path('uuid') }, ['/a/{uuid}/stop']],
+  ['a name can be any word', { '/a/list/{name}': path('name'), '/a/{name}/stop': path('name') }, []],
+  ['other words are no question', { '/a/{uuid}/go': path('uuid'), '/a/{uuid}/stop': path('uuid') }, []],
+])('addresses that are told apart: %s', (_case, paths, expected) => {
+  expect(toldApart(paths)).toEqual(expected);
 });

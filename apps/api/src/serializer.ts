@@ -1,4 +1,3 @@
-import { snakeCase } from '@enterprise-access/domain';
 import fastJson from 'fast-json-stringify';
 import { z } from 'zod';
 
@@ -21,8 +20,8 @@ function asNullable(schema: Schema): void {
   Object.assign(schema, inner, { nullable: true });
 }
 
-/** What the serializer needs to know of a schema whose values are in wire form: names, types, and which are times. */
-function shapeOf(schema: z.ZodType): object {
+/** What the serializer needs to know of a schema: names on the wire, types, and which values are times. */
+function shapeOf(schema: z.ZodType, rename: (name: string) => string): object {
   const { $schema: _dialect, ...shape } = z.toJSONSchema(schema, {
     io: 'output',
     unrepresentable: 'any',
@@ -33,8 +32,8 @@ function shapeOf(schema: z.ZodType): object {
       asNullable(node);
       const { properties, required } = node;
       if (properties)
-        node.properties = Object.fromEntries(Object.entries(properties).map(([name, of]) => [snakeCase(name), of]));
-      if (required) node.required = required.map(snakeCase);
+        node.properties = Object.fromEntries(Object.entries(properties).map(([name, of]) => [rename(name), of]));
+      if (required) node.required = required.map(rename);
     },
   });
   return shape;
@@ -42,6 +41,10 @@ function shapeOf(schema: z.ZodType): object {
 
 /**
  * Compiles the writer of a reply: one pass over a known shape, several times faster than a search for what a value
- * holds. Fields that the schema does not name are left out; a required one that is missing is an error.
+ * holds. Fields that the schema does not name are left out; a required one that is missing is an error. `rename` gives
+ * the names on the wire where the schema is not written in them.
  */
-export const serializerOf = (schema: z.ZodType): ((body: unknown) => string) => fastJson(shapeOf(schema));
+export const serializerOf = (
+  schema: z.ZodType,
+  rename: (name: string) => string = (name) => name,
+): ((body: unknown) => string) => fastJson(shapeOf(schema, rename));

@@ -10,6 +10,7 @@ import { indiscretionOfReply } from '../../../tooling/test/discretion.ts';
 import { openLog } from '../../../tooling/test/logs.ts';
 import { buildApp } from '../src/app.ts';
 import { readEnvironment } from '../src/env.ts';
+import { judge } from './conformance.ts';
 
 export const SECRET = 'a secret of the tests only';
 export const run = 'course-v1:edX+DemoX+2T2026';
@@ -62,6 +63,7 @@ export async function startApp(dialect: Dialect, options: { poolSize?: number; e
   world.contents.set(run, contentWith({}));
   world.catalogs.set(demonstration.catalog, demonstration.customer);
   world.catalogs.set(demonstration.otherCatalog, demonstration.otherCustomer);
+  world.groups.set(demonstration.group, { customerUuid: demonstration.customer, invitations: new Map() });
   const logger = pino(loggerOptions('info'), pino.destination({ fd: openLog(inject('logFolder')) }));
   const runtime = testRuntime(db, world, { log: logger });
   const app = await buildApp({ env: testEnvironment(options.env), runtime, logger });
@@ -80,6 +82,7 @@ export async function startApp(dialect: Dialect, options: { poolSize?: number; e
     });
     const given = indiscretionOfReply(reply.statusCode, reply.body);
     if (given !== null) throw new Error(`${method} ${path} gives away ${given}: ${reply.body.slice(0, 500)}`);
+    judge({ method, url: path }, reply);
     return {
       status: reply.statusCode,
       body:

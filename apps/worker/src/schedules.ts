@@ -15,6 +15,8 @@ export const schedules: readonly Schedule[] = [
   { job: 'redemptions.reconcile', cron: '* * * * *' },
   { job: 'dead-letters.clear-keys', cron: '* * * * *' },
   { job: 'books.audit', cron: '17 3 * * *' },
+  // Each hour, and planned once a day: an outage of the LMS in the morning costs nobody a reminder.
+  { job: 'groups.planReminders', cron: '23 * * * *' },
   { job: 'housekeeping.expire', cron: '41 2 * * *' },
 ];
 

@@ -11,6 +11,7 @@ export {
 } from './knex.ts';
 export { migrate } from './migrate.ts';
 export {
+  appendOnceToOutbox,
   appendToOutbox,
   type Lane,
   lanesWithMessages,

@@ -1,6 +1,6 @@
-import { appendToOutbox, claimMessage, type Transaction, transaction } from '@enterprise-access/db';
+import { appendOnceToOutbox, appendToOutbox, claimMessage, type Transaction, transaction } from '@enterprise-access/db';
 import type { z } from 'zod';
-import { newUuid } from './ids.ts';
+import { newUuid, uuidOf } from './ids.ts';
 import { customerOf, insertRun } from './job-runs.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -75,6 +75,24 @@ export async function enqueue<P extends z.ZodObject>(
   }
   await appendToOutbox(trx, now, [{ uuid, kind: 'job', name, key, payload }]);
   return uuid;
+}
+
+/**
+ * Asks for jobs that are to run once per `occasion`, however often they are asked for within the days that sent messages
+ * are kept. They run in any order. Returns how many were new.
+ */
+export async function enqueueOnce<P extends z.ZodObject>(
+  trx: Transaction,
+  now: Date,
+  contract: Omit<JobContract<P>, 'keyOf' | 'reportsProgress'>,
+  jobs: readonly { readonly occasion: string; readonly payload: z.infer<P> }[],
+): Promise<number> {
+  const { name } = contract;
+  const messages = jobs.map(({ occasion, payload }) => {
+    const uuid = uuidOf(`${name}:${occasion}`);
+    return { uuid, kind: 'job', name, key: uuid, payload } as const;
+  });
+  return appendOnceToOutbox(trx, now, messages);
 }
 
 /** The part of a run that is the same wherever it runs. */
