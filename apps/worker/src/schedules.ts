@@ -30,7 +30,8 @@ export async function keepSchedules(boss: PgBoss, jobs: readonly Job[], table = 
     const job = known.get(name);
     if (!job) throw new Error(`There is a schedule but no job named ${name}.`);
     const data: QueuedJob = { payload, trace: null };
-    const key = job.contract.keyOf?.(job.contract.payload.parse(payload));
-    await boss.schedule(name, cron, data, { tz: 'UTC', ...(key === undefined ? {} : { singletonKey: key }) });
+    // Without a key it means nothing to the queue, except to one that was made when the job still had one.
+    const singletonKey = job.contract.keyOf?.(job.contract.payload.parse(payload)) ?? name;
+    await boss.schedule(name, cron, data, { tz: 'UTC', singletonKey });
   }
 }

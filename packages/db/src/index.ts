@@ -21,5 +21,5 @@ export {
   relayLane,
   type StoredMessage,
 } from './outbox.ts';
-export { isRetryable, isUniqueViolation, transaction } from './transaction.ts';
+export { isConnectionLost, isRetryable, isUniqueViolation, transaction } from './transaction.ts';
 export { insertIfAbsent } from './upsert.ts';

@@ -18,6 +18,8 @@ export const list = (standard: string) =>
 
 export const jobsDatabaseUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL');
 
+const MEMCACHED_SERVER = /^([^:@\s]+:[^@\s]+@)?[\w.-]+(:\d+)?$/;
+
 const campaignIds = Object.fromEntries(
   Object.entries(campaigns).map(([name, occasion]) => [
     name,
@@ -53,6 +55,19 @@ export const serviceEnvironment = z.object({
   UPSTREAM_TIMEOUT_MS: integer(100, 120_000)
     .default(10_000)
     .describe('Bound on one call to another service, with all its attempts; enrolling and spending have longer ones.'),
+  MEMCACHED_SERVERS: list('')
+    .pipe(z.array(z.string().regex(MEMCACHED_SERVER, 'must be [user:password@]host[:port], separated by commas')))
+    .describe(
+      'memcached servers, host:port, separated by commas, that all processes share; without them each process keeps a cache and counts throttles of its own.',
+    ),
+  MEMCACHED_TIMEOUT_MS: integer(10, 5_000)
+    .default(200)
+    .describe('How long memcached may take before we go on without it, in milliseconds.'),
+  CACHE_KEY_VERSION_STAMP: z
+    .string()
+    .max(100)
+    .default('')
+    .describe('Part of every key in memcached; another value makes all processes begin with an empty cache.'),
   BRAZE_API_URL: url.optional().describe('Root of the mail service (Braze); without it no mail is sent.'),
   BRAZE_API_KEY: z.string().optional().describe('Its key; needed with BRAZE_API_URL.'),
   ...campaignIds,

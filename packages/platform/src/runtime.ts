@@ -1,17 +1,21 @@
 import { connect } from '@enterprise-access/db';
 import {
   apiKey,
+  type Cache,
   embeddedLedger,
   httpBraze,
   httpCatalog,
   httpLedger,
   httpLms,
   type Log,
+  memcached,
   ownersIn,
   processCache,
   type Runtime,
   recordedMail,
+  type SharedStore,
   serviceToken,
+  sharedCache,
   systemClock,
   upstream,
   watchJobRuns,
@@ -19,7 +23,24 @@ import {
 import type { ServiceEnvironment } from './environment.ts';
 import { countHappenings } from './metrics.ts';
 
-export type ServiceRuntime = Runtime & { close(): Promise<void> };
+/** What saves calls, and what several processes share: null where every process is on its own. */
+export interface Shared {
+  readonly cache: Cache;
+  readonly shared: SharedStore | null;
+}
+
+export type ServiceRuntime = Runtime & Partial<Shared> & { close(): Promise<void> };
+
+/** The cache of this process, with memcached behind it where there is one. */
+function openCache(env: ServiceEnvironment, log: Log): Shared {
+  if (env.MEMCACHED_SERVERS.length === 0) return { cache: processCache(), shared: null };
+  const store = memcached({ servers: env.MEMCACHED_SERVERS, timeoutMs: env.MEMCACHED_TIMEOUT_MS, log });
+  return {
+    shared: store,
+    // Some values take two calls.
+    cache: sharedCache({ store, stamp: env.CACHE_KEY_VERSION_STAMP, longestLoadMs: 2 * env.UPSTREAM_TIMEOUT_MS }),
+  };
+}
 
 function braze({ BRAZE_API_URL, BRAZE_API_KEY, UPSTREAM_TIMEOUT_MS }: ServiceEnvironment) {
   if (BRAZE_API_URL === undefined || BRAZE_API_KEY === undefined) return null;
@@ -38,11 +59,11 @@ export function buildRuntime(
   log: Log,
   localUrl: string,
   { readOnly = false } = {},
-): ServiceRuntime {
+): ServiceRuntime & Shared {
   // Before anything is built that tells.
   countHappenings();
   const db = connect({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, readOnly });
-  const cache = processCache();
+  const { cache, shared } = openCache(env, log);
   const token = serviceToken({
     root: env.OAUTH2_URL,
     clientId: env.BACKEND_SERVICE_EDX_OAUTH2_KEY,
@@ -76,6 +97,11 @@ export function buildRuntime(
     },
     jobRuns: watchJobRuns(db, log),
     ownerOf: ownersIn(db),
-    close: () => db.destroy(),
+    cache,
+    shared,
+    async close() {
+      shared?.close();
+      await db.destroy();
+    },
   };
 }

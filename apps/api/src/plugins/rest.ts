@@ -90,7 +90,7 @@ function answerOf({ contract, legacy }: Operation): Answer {
   if (status === 204) return (reply) => reply.code(204).send();
   const form: LegacyReply<unknown> | undefined = legacy.reply as LegacyReply<unknown> | undefined;
   const encode = form?.encode ?? wireCodec(contract.output).encode;
-  const write = serializerOf(form?.body ?? contract.output);
+  const write = form ? serializerOf(form.body) : serializerOf(contract.output, snakeCase);
   return (reply, output, asked) => {
     const body = encode(output, asked);
     reply.code(form?.status?.(output) ?? status);

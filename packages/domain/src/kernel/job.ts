@@ -97,11 +97,13 @@ export async function enqueueOnce<P extends z.ZodObject>(
 
 /** The part of a run that is the same wherever it runs. */
 export const onceIn =
-  (runtime: Pick<Runtime, 'db' | 'clock'>, job: { name: string; uuid: string }): JobRun['once'] =>
+  (runtime: Pick<Runtime, 'db' | 'clock'>, job: { name: string; uuid: string; signal: AbortSignal }): JobRun['once'] =>
   (effect) =>
     transaction(runtime.db, async (trx) => {
       const claim = { consumer: `job:${job.name}`, messageId: job.uuid, received: runtime.clock() };
       if (!(await claimMessage(trx, claim))) return false;
       await effect(trx);
+      // Whoever lost the job must not have its effect behind the back of the next attempt, or of the next job.
+      job.signal.throwIfAborted();
       return true;
     });

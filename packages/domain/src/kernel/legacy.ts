@@ -19,6 +19,8 @@ export interface LegacyReply<O = unknown> {
   readonly statuses?: readonly number[];
   /** Anything other than JSON, as text. */
   readonly contentType?: (output: O) => string | null;
+  /** What `contentType` can answer with. */
+  readonly otherTypes?: readonly string[];
 }
 
 export interface LegacyError {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Cache } from '../kernel/cache.ts';
+import type { Cache, CacheKind } from '../kernel/cache.ts';
 import { orNull, type Upstream, UpstreamFailure, UpstreamRefusal } from './http.ts';
 
 export interface Learner {
@@ -121,6 +121,35 @@ const CUSTOMER_MS = 300_000;
 const INVITATIONS_MS = 300_000;
 const MAXIMUM_PAGES = 200;
 
+const customerKind: CacheKind<Customer | null> = {
+  name: 'lms:customer',
+  version: 1,
+  shape: z
+    .object({
+      uuid: z.string(),
+      name: z.string(),
+      slug: z.string(),
+      contactEmail: z.string().nullable(),
+      admins: z.array(z.object({ email: z.string().nullable(), lmsUserId: z.number().nullable() })),
+    })
+    .nullable(),
+  ttlMs: (found) => (found ? CUSTOMER_MS : MISS_MS),
+};
+
+const learnerKind: CacheKind<Learner | null> = {
+  name: 'lms:learner',
+  version: 1,
+  shape: z.object({ lmsUserId: z.number(), email: z.string(), groupUuids: z.array(z.string()) }).nullable(),
+  ttlMs: (found) => (found ? HIT_MS : MISS_MS),
+};
+
+/** Whole groups with their addresses: too much to share, and needed by the one process that plans reminders. */
+const invitationsKind: CacheKind<ReadonlyMap<string, Invitation> | null> = {
+  name: 'lms:invitations',
+  version: 1,
+  ttlMs: (found) => (found ? INVITATIONS_MS : MISS_MS),
+};
+
 /** `Invited: April 30, 2026`; the date is the day of the last action in UTC. */
 const INVITED = /^Invited: ([A-Z][a-z]+ \d{1,2}, \d{4})$/;
 
@@ -159,40 +188,32 @@ export function httpLms(call: Upstream, cache: Cache): Lms {
 
   return {
     customer: (uuid) =>
-      cache.wrap(
-        `lms:customer:1:${uuid}`,
-        (found) => (found ? CUSTOMER_MS : MISS_MS),
-        async () => {
-          const path = `/enterprise/api/v1/enterprise-customer/${uuid}/`;
-          const found = await orNull(call({ path, reply: customerReply }));
-          return (
-            found && {
-              uuid: found.uuid,
-              name: found.name,
-              slug: found.slug,
-              contactEmail: found.contact_email || null,
-              admins: (found.admin_users ?? []).map((admin) => ({ email: admin.email, lmsUserId: admin.lms_user_id })),
-            }
-          );
-        },
-      ),
+      cache.wrap(customerKind, uuid, async () => {
+        const path = `/enterprise/api/v1/enterprise-customer/${uuid}/`;
+        const found = await orNull(call({ path, reply: customerReply }));
+        return (
+          found && {
+            uuid: found.uuid,
+            name: found.name,
+            slug: found.slug,
+            contactEmail: found.contact_email || null,
+            admins: (found.admin_users ?? []).map((admin) => ({ email: admin.email, lmsUserId: admin.lms_user_id })),
+          }
+        );
+      }),
 
     learner: (customerUuid, lmsUserId) =>
-      cache.wrap(
-        `lms:learner:1:${customerUuid}:${lmsUserId}`,
-        (found) => (found ? HIT_MS : MISS_MS),
-        async () => {
-          const { results } = await call({
-            path: '/enterprise/api/v1/enterprise-learner/',
-            query: { enterprise_customer_uuid: customerUuid, user_ids: lmsUserId },
-            reply: learnersReply,
-          });
-          const found = results.find(
-            (item) => item.enterprise_customer.uuid === customerUuid && item.user?.id === lmsUserId,
-          );
-          return found?.user ? { lmsUserId, email: found.user.email, groupUuids: found.enterprise_group ?? [] } : null;
-        },
-      ),
+      cache.wrap(learnerKind, `${customerUuid}:${lmsUserId}`, async () => {
+        const { results } = await call({
+          path: '/enterprise/api/v1/enterprise-learner/',
+          query: { enterprise_customer_uuid: customerUuid, user_ids: lmsUserId },
+          reply: learnersReply,
+        });
+        const found = results.find(
+          (item) => item.enterprise_customer.uuid === customerUuid && item.user?.id === lmsUserId,
+        );
+        return found?.user ? { lmsUserId, email: found.user.email, groupUuids: found.enterprise_group ?? [] } : null;
+      }),
 
     async groupMembers(query, page) {
       const found = await membersPage(query, page);
@@ -208,20 +229,16 @@ export function httpLms(call: Upstream, cache: Cache): Lms {
     },
 
     invitations: (groupUuid) =>
-      cache.wrap(
-        `lms:invitations:1:${groupUuid}`,
-        (found) => (found ? INVITATIONS_MS : MISS_MS),
-        async () => {
-          const members = await orNull(allMembers({ groupUuid, pendingOnly: true }));
-          if (!members) return null;
-          const invitations = members.flatMap((member): [string, Invitation][] => {
-            const day = member.lms_user_id === null ? invitedOn(member.recent_action) : null;
-            const { user_email: email } = member.member_details;
-            return day === null ? [] : [[member.enterprise_group_membership_uuid, { email, invitedOn: day }]];
-          });
-          return new Map(invitations);
-        },
-      ),
+      cache.wrap(invitationsKind, groupUuid, async () => {
+        const members = await orNull(allMembers({ groupUuid, pendingOnly: true }));
+        if (!members) return null;
+        const invitations = members.flatMap((member): [string, Invitation][] => {
+          const day = member.lms_user_id === null ? invitedOn(member.recent_action) : null;
+          const { user_email: email } = member.member_details;
+          return day === null ? [] : [[member.enterprise_group_membership_uuid, { email, invitedOn: day }]];
+        });
+        return new Map(invitations);
+      }),
 
     async markUnreachable(groupUuid, email, at) {
       await call({
@@ -231,7 +248,7 @@ export function httpLms(call: Upstream, cache: Cache): Lms {
         repeatable: true,
         reply: z.unknown(),
       });
-      cache.forget(`lms:invitations:1:${groupUuid}`);
+      cache.forget(invitationsKind, groupUuid);
     },
 
     async enroll(customerUuid, enrollment) {
