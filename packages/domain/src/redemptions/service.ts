@@ -145,7 +145,7 @@ function intentOf(policy: PolicyRow, request: SpendRequest, facts: Facts, known:
 async function refused(deps: Deps, actor: Actor, policy: PolicyRow, reason: string, contentKey: string) {
   if (reason === PRICE_UNKNOWN) return priceUnknown(contentKey);
   const contacts = await contactsOf(deps, actor, policy.enterpriseCustomerUuid);
-  return contract.notRedeemable({ reasons: [reasonObject(reason, [policy.uuid], contacts)] });
+  return contract.notRedeemable({ reason, reasons: [reasonObject(reason, [policy.uuid], contacts)] });
 }
 
 const priceUnknown = (contentKey: string) =>
