@@ -22,15 +22,20 @@ function eventOf(lines: readonly string[]): ServerEvent | null {
   return data.length === 0 ? null : { event, data: data.join('\n'), id };
 }
 
-/** Reads server-sent events from their bytes; a block that was cut off at the end is none. */
+/** Reads server-sent events from their bytes until they end or the signal is aborted; half an event at the end is none. */
 export async function* eventsOf(
   body: ReadableStream<Uint8Array>,
   onBytes: () => void,
+  signal: AbortSignal,
 ): AsyncGenerator<ServerEvent, void, undefined> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   let rest = '';
   let lines: string[] = [];
+  // Not waited for: whoever leaves does not wait for the other side.
+  const leave = () => void reader.cancel().catch(() => undefined);
+  if (signal.aborted) leave();
+  signal.addEventListener('abort', leave, { once: true });
   try {
     for (;;) {
       const { done, value } = await reader.read();
@@ -51,7 +56,7 @@ export async function* eventsOf(
       }
     }
   } finally {
-    // Not waited for: whoever leaves does not wait for the other side.
-    reader.cancel().catch(() => undefined);
+    signal.removeEventListener('abort', leave);
+    leave();
   }
 }

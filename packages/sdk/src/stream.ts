@@ -80,7 +80,7 @@ async function* connection<T>(
     );
     heard();
     try {
-      for await (const event of eventsOf(body, heard)) {
+      for await (const event of eventsOf(body, heard, silence.signal)) {
         if (event.event === 'connected') limitMs = mostSilence(event);
         else if (event.event === 'return') return yield 'end';
         else if (event.event === 'serialized-error') {
@@ -90,6 +90,7 @@ async function* connection<T>(
           yield { value, id: event.id };
         }
       }
+      silence.signal.throwIfAborted();
     } catch (cause) {
       if (cause instanceof EnterpriseAccessError) throw cause;
       if (!(cause instanceof SyntaxError)) throw new ConnectionError(lost(cause));
@@ -147,7 +148,6 @@ export class Subscription<T> implements AsyncIterable<T> {
           yield step.value;
         }
       } catch (error) {
-        // Also what the body of the caller's loop threw into us.
         if (!(error instanceof EnterpriseAccessError)) throw error;
         if (signal?.aborted && !(error instanceof AbortedError)) {
           throw new AbortedError({ ...error, code: 'aborted', message: 'The call was aborted.', cause: signal.reason });
