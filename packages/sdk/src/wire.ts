@@ -40,11 +40,17 @@ const revive = (kind: Kind, value: unknown): unknown => {
 
 const isLeaf = (notes: Notes): notes is readonly [Kind, NotesByPath?] => Array.isArray(notes);
 
-/** `a\.b.c` is the path `a.b`, `c`. */
-const segmentsOf = (path: string): string[] =>
-  path.includes('\\')
-    ? (path.match(/(?:\\.|[^.\\])+|(?<=^|\.)(?=\.|$)/g) ?? ['']).map((segment) => segment.replace(/\\(.)/g, '$1'))
-    : path.split('.');
+/** `a\\.b.c` is the path `a.b`, `c`. */
+function segmentsOf(path: string): string[] {
+  if (!path.includes('\\')) return path.split('.');
+  const segments = [''];
+  for (let at = 0; at < path.length; at += 1) {
+    const char = path[at];
+    if (char === '.') segments.push('');
+    else segments.push(segments.pop() + (char === '\\' ? (path[++at] ?? '') : char));
+  }
+  return segments;
+}
 
 type Container = Record<string, unknown>;
 
@@ -78,14 +84,14 @@ function apply(value: unknown, notes: Notes): unknown {
 
 const escaped = (key: string): string => key.replace(/[\\.]/g, '\\$&');
 
-/** Dates become text with a note. Functions and undefined fields are left out, as JSON does. */
-function strip(value: unknown, path: string, notes: Record<string, Notes>): unknown {
+/** Dates become text with a note; `path` is null at the top. Undefined fields are left out, as JSON does. */
+function strip(value: unknown, path: string | null, notes: Record<string, Notes>): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Date) {
-    notes[path] = ['Date'];
+    notes[path ?? ''] = ['Date'];
     return value.toISOString();
   }
-  const inside = (key: string) => (path === '' ? escaped(key) : `${path}.${escaped(key)}`);
+  const inside = (key: string) => (path === null ? escaped(key) : `${path}.${escaped(key)}`);
   if (Array.isArray(value)) return value.map((item, index) => strip(item, inside(String(index)), notes));
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, strip(item, inside(key), notes)]));
 }
@@ -94,8 +100,9 @@ function strip(value: unknown, path: string, notes: Record<string, Notes>): unkn
 export const wire = {
   serialize(value) {
     const notes: Record<string, Notes> = {};
-    const json = strip(value, '', notes);
-    return Object.keys(notes).length === 0 ? { json } : { json, meta: { values: notes, v: 1 } };
+    const json = strip(value, null, notes);
+    if (Object.keys(notes).length === 0) return { json };
+    return { json, meta: { values: value instanceof Date ? ['Date'] : notes, v: 1 } };
   },
   deserialize({ json, meta }: Wire) {
     return meta?.values ? apply(json, meta.values) : json;
