@@ -35,4 +35,5 @@ export const outputs: readonly Output[] = [
   ...sdk.docs.map(({ path, text }) => ({ path: `docs/sdk/${path}`, text: () => text })),
 ];
 
-export const fileOf = ({ path }: Output): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+export const fileOf = ({ path }: Pick<Output, 'path'>): string =>
+  fileURLToPath(new URL(`../../${path}`, import.meta.url));

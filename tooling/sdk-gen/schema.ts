@@ -40,7 +40,8 @@ export function fieldOf(schema: z.ZodType, side: Side): Field {
   const inner = fieldOf(isTransform ? (definition.in ?? next) : next, side);
   return {
     schema: inner.schema,
-    isOptional: inner.isOptional || type === 'optional' || (side === 'input' && type === 'default'),
+    isOptional:
+      type !== 'nonoptional' && (inner.isOptional || type === 'optional' || (side === 'input' && type === 'default')),
     isNullable: inner.isNullable || type === 'nullable',
     description: schema.description ?? inner.description,
   };

@@ -2,6 +2,7 @@ import type { Reply } from './send.ts';
 
 /** A call that has been sent: `await` gives its answer. */
 export class ApiPromise<T> implements Promise<T> {
+  /** As of every promise. */
   readonly [Symbol.toStringTag]: string = 'ApiPromise';
   readonly #reply: Promise<Reply<T>>;
 

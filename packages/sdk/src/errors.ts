@@ -87,6 +87,7 @@ export type ErrorClass = new (failure: Failure) => EnterpriseAccessError;
 
 /** Messages by field, in the shape of the input; `non_field_errors` holds those of the whole. */
 export interface FieldErrors {
+  /** Sentences about a field, or about the fields inside it. */
   readonly [field: string]: readonly string[] | FieldErrors;
 }
 

@@ -43,12 +43,19 @@ const isLeaf = (notes: Notes): notes is readonly [Kind, NotesByPath?] => Array.i
 /** `a\\.b.c` is the path `a.b`, `c`. */
 function segmentsOf(path: string): string[] {
   if (!path.includes('\\')) return path.split('.');
-  const segments = [''];
+  const segments: string[] = [];
+  let segment = '';
   for (let at = 0; at < path.length; at += 1) {
-    const char = path[at];
-    if (char === '.') segments.push('');
-    else segments.push(segments.pop() + (char === '\\' ? (path[++at] ?? '') : char));
+    const char = path.charAt(at);
+    if (char === '.') {
+      segments.push(segment);
+      segment = '';
+    } else if (char === '\\') {
+      at += 1;
+      segment += path.charAt(at);
+    } else segment += char;
   }
+  segments.push(segment);
   return segments;
 }
 

@@ -53,7 +53,7 @@ describe.each(dialects)('the SDK against the service on %s', (dialect) => {
     await world.db('policies').where({ uuid: demonstration.spendPolicy }).update({ retired: true });
     const refused = access.redemptions.redeem({ ...purchase, lmsUserId: 1001 });
     await expect(refused).rejects.toBeInstanceOf(NotRedeemableError);
-    const error = await refused.catch((thrown: NotRedeemableError) => thrown);
+    const error = await refused.catch((thrown: unknown) => thrown);
     if (!(error instanceof NotRedeemableError)) throw error;
     expect(error).toMatchObject({
       name: 'NotRedeemableError',

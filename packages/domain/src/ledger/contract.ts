@@ -181,7 +181,7 @@ export const updateSubsidy = defineContract({
       enterpriseCustomerUuid: uuid().describe('Fixed: another value is refused.'),
       unit: z.string().describe('Fixed: another value is refused.'),
       referenceType: z.string().describe('Fixed: another value is refused.'),
-      startingBalance: z.int().describe('Fixed: another value is refused.'),
+      startingBalance: z.int().describe('US cents. Fixed: another value is refused.'),
     })
     .partial()
     .required({ uuid: true }),

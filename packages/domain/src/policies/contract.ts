@@ -55,8 +55,10 @@ export const policy = z.object({
   learnerCreditRequestConfigUuid: z.string().nullable().describe('Browse & Request configuration, if there is one.'),
   groupAssociations: z.array(z.string()).describe('Groups whose members may redeem; empty is everybody.'),
   bnrEnabled: z.boolean().describe('Whether learners may request content.'),
-  totalSpendLimitsForSubsidyCents: z.int().describe('Sum of the limits of all active policies on this subsidy.'),
-  totalDepositsForSubsidyCents: z.int().describe('Value ever deposited into the subsidy.'),
+  totalSpendLimitsForSubsidyCents: z
+    .int()
+    .describe('US cents: the limits of all active policies on this subsidy together.'),
+  totalDepositsForSubsidyCents: z.int().describe('US cents ever deposited into the subsidy.'),
   created: z.date().describe('When the policy was created.'),
 });
 export type Policy = z.infer<typeof policy>;

@@ -396,7 +396,7 @@ export interface LedgerReverseInput {
 /** Input of `ledger.updateSubsidy`. */
 export interface LedgerUpdateSubsidyInput {
   /** Subsidy. UUID. */
-  uuid?: string | undefined;
+  uuid: string;
   /** Name for administrators. At most 255 characters. */
   title?: string | null | undefined;
   /** Start; null is open. */
@@ -415,7 +415,7 @@ export interface LedgerUpdateSubsidyInput {
   unit?: string | undefined;
   /** Fixed: another value is refused. */
   referenceType?: string | undefined;
-  /** Fixed: another value is refused. Integer. */
+  /** US cents. Fixed: another value is refused. Integer. */
   startingBalance?: number | undefined;
 }
 
@@ -539,7 +539,7 @@ export interface LedgerApi {
    *
    * REST: `PATCH /api/v1/subsidies/{uuid}/`, `PUT`. Permission: `subsidy.can_write_subsidies`.
    */
-  updateSubsidy(input?: LedgerUpdateSubsidyInput, options?: MutationOptions): ApiPromise<Subsidy>;
+  updateSubsidy(input: LedgerUpdateSubsidyInput, options?: MutationOptions): ApiPromise<Subsidy>;
 }
 
 /** How each operation of ledger is called. */

@@ -149,9 +149,9 @@ export interface Policy {
   groupAssociations: string[];
   /** Whether learners may request content. */
   bnrEnabled: boolean;
-  /** Sum of the limits of all active policies on this subsidy. */
+  /** US cents: the limits of all active policies on this subsidy together. */
   totalSpendLimitsForSubsidyCents: number;
-  /** Value ever deposited into the subsidy. */
+  /** US cents ever deposited into the subsidy. */
   totalDepositsForSubsidyCents: number;
   /** When the policy was created. */
   created: Date;

@@ -133,7 +133,7 @@ export interface PoliciesSetLateRedemptionInput {
 /** Input of `policies.update`. */
 export interface PoliciesUpdateInput {
   /** Policy. UUID. */
-  uuid?: string | undefined;
+  uuid: string;
   /** Name for administrators. At most 512 characters. */
   displayName?: string | null | undefined;
   /** Free text for administrators. At most 200 characters. */
@@ -217,7 +217,7 @@ export interface PoliciesApi {
    *
    * @throws `InvalidPolicyError` The policy would break a rule.
    */
-  update(input?: PoliciesUpdateInput, options?: MutationOptions): ApiPromise<Policy>;
+  update(input: PoliciesUpdateInput, options?: MutationOptions): ApiPromise<Policy>;
 }
 
 /** How each operation of policies is called. */

@@ -65,7 +65,7 @@ export interface LedgerQueries extends RouterKeys {
   /** Give the value of a committed redemption back, once. Repeating it answers with the same transaction. */
   readonly reverse: MutationFactory<LedgerReverseInput, Transaction>;
   /** Change fields of a subsidy; what is not named stays. Value moves by deposits only. */
-  readonly updateSubsidy: MutationFactory<LedgerUpdateSubsidyInput | undefined, Subsidy>;
+  readonly updateSubsidy: MutationFactory<LedgerUpdateSubsidyInput, Subsidy>;
 }
 
 /** Options for the operations of policies. */
@@ -83,7 +83,7 @@ export interface PoliciesQueries extends RouterKeys {
   /** Let learners redeem after enrollment deadlines for some days, or stop that. */
   readonly setLateRedemption: MutationFactory<PoliciesSetLateRedemptionInput, Policy>;
   /** Change fields of a policy; what is not named stays. */
-  readonly update: MutationFactory<PoliciesUpdateInput | undefined, Policy>;
+  readonly update: MutationFactory<PoliciesUpdateInput, Policy>;
 }
 
 /** Options for the operations of redemptions. */
