@@ -45,7 +45,7 @@ export interface WorkerSetting {
   stop(): Promise<void>;
 }
 
-export interface BusAddress {
+interface BusAddress {
   readonly KAFKA_BROKERS: string;
   readonly SCHEMA_REGISTRY_URL: string;
 }
