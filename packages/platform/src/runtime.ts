@@ -98,6 +98,7 @@ export function buildRuntime(
       lmsUrl: env.LMS_URL.replace(/\/+$/, ''),
       subsidyUrl: subsidyUrl ?? publicUrl,
       allowDeactivationWithSpend: env.ALLOW_BUDGET_DEACTIVATION_WITH_SPEND,
+      remindsAllInvited: env.BRAZE_GROUP_EMAIL_FORCE_REMIND_ALL_PENDING_LEARNERS,
       refundsUnenrolments: env.ENABLE_HANDLE_LC_ENROLLMENT_REVOKED,
       allocationPriceLowerRatio: 0.95,
       allocationPriceUpperRatio: 1.05,

@@ -33,6 +33,8 @@ export interface Catalog {
   content(customerUuid: string, contentKey: string): Promise<Content | null>;
   /** Customer that a catalog belongs to; null when the service does not know the catalog. */
   customerOf(catalogUuid: string): Promise<string | null>;
+  /** Number of courses in a catalog; null when the service does not know the catalog. */
+  contentCount(catalogUuid: string): Promise<number | null>;
   /** Price whatever the catalog: null content when nobody knows the key, null price when it has none. */
   listPrice(contentKey: string): Promise<{ readonly price: ListPrice | null } | null>;
 }
@@ -159,6 +161,13 @@ const listPriceKind: CacheKind<{ readonly price: ListPrice | null } | null> = {
   ttlMs: foundOrNot,
 };
 
+const countKind: CacheKind<number | null> = {
+  name: 'catalog:count',
+  version: 1,
+  shape: z.int().nullable(),
+  ttlMs: foundOrNot,
+};
+
 export function httpCatalog(call: Upstream, cache: Cache): Catalog {
   return {
     contains: (catalogUuid, contentKey) =>
@@ -189,6 +198,13 @@ export function httpCatalog(call: Upstream, cache: Cache): Catalog {
         const path = `/api/v1/enterprise-catalogs/${catalogUuid}`;
         const found = await orNull(call({ path, reply: z.object({ enterprise_customer: z.string() }) }));
         return found?.enterprise_customer.toLowerCase() ?? null;
+      }),
+
+    contentCount: (catalogUuid) =>
+      cache.wrap(countKind, catalogUuid, async () => {
+        const path = `/api/v2/enterprise-catalogs/${catalogUuid}/get_content_metadata/`;
+        const found = await orNull(call({ path, reply: z.object({ count: z.int() }) }));
+        return found?.count ?? null;
       }),
 
     listPrice: (contentKey) =>

@@ -69,6 +69,8 @@ export interface Call<T extends z.ZodType> {
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
   readonly body?: unknown;
+  /** Instead of a body, for the few calls that take forms. */
+  readonly form?: Readonly<Record<string, string>>;
   readonly reply: T;
   /** May be sent again after an unknown outcome: reads, and writes that carry a key. */
   readonly repeatable?: boolean;
@@ -177,6 +179,9 @@ async function send(
   });
 }
 
+const FORM = 'application/x-www-form-urlencoded';
+const jsonOf = (body: unknown): string | undefined => (body === undefined ? undefined : JSON.stringify(body));
+
 async function exchange(
   options: UpstreamOptions,
   call: Call<z.ZodType>,
@@ -185,6 +190,7 @@ async function exchange(
 ): Promise<Reply> {
   const requestId = currentRequestId();
   const trace = traceparent();
+  const body = call.form ? new URLSearchParams(call.form).toString() : jsonOf(call.body);
   const reply = await request(urlOf(options.baseUrl, call), {
     method: call.method ?? 'GET',
     dispatcher: agent,
@@ -192,11 +198,11 @@ async function exchange(
     headers: {
       authorization: `${options.scheme ?? 'JWT'} ${token}`,
       accept: 'application/json',
-      ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(body === undefined ? {} : { 'content-type': call.form ? FORM : 'application/json' }),
       ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
       ...(trace === null ? {} : { traceparent: trace }),
     },
-    ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+    ...(body === undefined ? {} : { body }),
   });
   const waitMs =
     waitOf(reply.headers['retry-after'], Date.now()) || waitUntil(reply.headers['x-ratelimit-reset'], Date.now());
