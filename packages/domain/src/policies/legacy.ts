@@ -158,7 +158,10 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
     errors: { invalid_policy: brokenOnCreate },
   },
   update: { reply: single(contract.update), errors: { invalid_policy: brokenOnUpdate } },
-  deactivate: { reply: single(contract.deactivate), errors: { invalid_policy: brokenOnUpdate } },
+  deactivate: {
+    reply: single(contract.deactivate),
+    errors: { invalid_policy: brokenOnUpdate, not_found: { body: z.undefined(), encode: () => undefined } },
+  },
   deposit: { reply: single(contract.deposit) },
   setLateRedemption: { reply: single(contract.setLateRedemption) },
 };
