@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { breaksBetween, placeOf } from './breaking.ts';
+import { ACCEPTED, acceptedIn, compareWith } from './check.ts';
 import { ROOT } from './redocly.ts';
 
 const json = (schema: object, examples: object = {}) => ({ 'application/json': { schema, examples } });
@@ -171,6 +172,17 @@ test.each(cases)('%s', async (_name, change, expected) => {
   const lines = (await breaksBetween(JSON.stringify(base()), JSON.stringify(revision))).join('\n');
   if (expected === null) expect(lines).toBe('');
   else expect(lines).toMatch(expected);
+});
+
+test('nobody loses what the last document gave, unless the page of breaking changes says so', async ({ annotate }) => {
+  const { base, unaccepted } = await compareWith();
+  await annotate(`compared with ${base ?? 'nothing: there is no earlier commit'}`);
+  expect(unaccepted, `keep what callers use, or accept the line in ${ACCEPTED}`).toEqual([]);
+});
+
+test('only items of the list are accepted, word for word', () => {
+  const page = '# Title\nGET /b: gone\n\n- GET /a: Field `x` was removed.\n- other\n';
+  expect([...acceptedIn(page)]).toEqual(['GET /a: Field `x` was removed.', 'other']);
 });
 
 test('the committed document breaks nothing of itself', async () => {

@@ -17,13 +17,30 @@ const change = z.object({
 type Change = z.infer<typeof change>;
 const report = z.object({ changes: z.array(change) });
 
-const document = z.looseObject({ paths: z.record(z.string(), z.unknown()) });
+const parameter = z.looseObject({ schema: z.looseObject({}).optional() });
+const operation = z.looseObject({ parameters: z.array(parameter).optional() });
+const document = z.looseObject({ paths: z.record(z.string(), z.record(z.string(), operation)) });
 
-/** The server takes an address with and without a slash at its end, so a document that changes its mind breaks nobody. */
-function withoutFinalSlashes(text: string): string {
+/** A parameter that says much in new words would count as another one. */
+function withoutProse({ description: _said, example: _shown, schema, ...others }: z.infer<typeof parameter>) {
+  const { description: _again, ...rest } = schema ?? {};
+  return schema === undefined ? others : { ...others, schema: rest };
+}
+
+/**
+ * The document without what makes no difference to callers. The server takes an address with and without a slash at its
+ * end, so a document that changes its mind breaks nobody.
+ */
+function essence(text: string): string {
   const parsed = document.parse(JSON.parse(text));
-  const paths = Object.fromEntries(Object.entries(parsed.paths).map(([path, item]) => [path.replace(/\/$/, ''), item]));
-  return JSON.stringify({ ...parsed, paths });
+  const paths = Object.entries(parsed.paths).map(([path, item]) => {
+    const operations = Object.entries(item).map(([method, each]) => [
+      method,
+      each.parameters === undefined ? each : { ...each, parameters: each.parameters.map(withoutProse) },
+    ]);
+    return [path.replace(/\/$/, ''), Object.fromEntries(operations)];
+  });
+  return JSON.stringify({ ...parsed, paths: Object.fromEntries(paths) });
 }
 
 const unescaped = (part: string): string => part.replaceAll('~1', '/').replaceAll('~0', '~');
@@ -96,8 +113,8 @@ export async function breaksBetween(base: string, revision: string): Promise<str
   const folder = await mkdtemp(join(tmpdir(), 'enterprise-access-breaking-'));
   try {
     const [before, after] = [join(folder, 'base.json'), join(folder, 'revision.json')];
-    await writeFile(before, withoutFinalSlashes(base));
-    await writeFile(after, withoutFinalSlashes(revision));
+    await writeFile(before, essence(base));
+    await writeFile(after, essence(revision));
     const { changes } = report.parse(await redocly(folder, ['diff', before, after]));
     const lines = changes.flatMap((each) => reasonsOf(each).map((reason) => `${placeOf(each.path)}: ${reason}`));
     return [...new Set(lines)];
