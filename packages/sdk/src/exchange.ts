@@ -89,7 +89,11 @@ function add(to: Record<string, string>, headers: Readonly<Record<string, string
   for (const name in headers) to[name.toLowerCase()] = headers[name] as string;
 }
 
-async function headersOf(settings: Settings, request: Request, signal: AbortSignal): Promise<HeadersInit> {
+async function headersOf(
+  settings: Settings,
+  request: Request,
+  signal: AbortSignal,
+): Promise<Headers | Record<string, string>> {
   const { token, hooks } = settings;
   const own: Record<string, string> = {};
   add(own, settings.headers);
@@ -112,7 +116,7 @@ async function headersOf(settings: Settings, request: Request, signal: AbortSign
 }
 
 /** Whether the failure of `fetch` is about the headers that it was given, and so nothing was sent. */
-function areUsable(headers: HeadersInit): boolean {
+function areUsable(headers: Headers | Record<string, string>): boolean {
   try {
     new Headers(headers);
     return true;
@@ -141,7 +145,7 @@ export async function exchange<T>(
           controller.abort();
         }, timeoutMs)
       : undefined;
-  let headers: HeadersInit | null = null;
+  let headers: Headers | Record<string, string> | null = null;
   try {
     signal.throwIfAborted();
     headers = await headersOf(settings, request, signal);
