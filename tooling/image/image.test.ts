@@ -119,6 +119,7 @@ describe('the files of the images', () => {
         const ports = { PORT: String(apiPort), JWT_SECRET_KEY: SECRET };
         const workerPorts = { WORKER_PORT: String(workerPort) };
         expect(await ended(start(api, ['node', 'apps/api/src/migrate.ts'], {}))).toBe(0);
+        expect(await ended(start(worker, ['node', 'apps/worker/src/command.ts', 'books.audit'], {}))).toBe(0);
         await seedDemonstration(business.db);
         const running = [start(api, api.command, ports), start(worker, worker.command, workerPorts)];
         const isHealthy = async (stage: Stage, more: Record<string, string>) =>

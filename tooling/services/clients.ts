@@ -22,6 +22,6 @@ export const clientTools = {
   /** Folder with `openapi-python-client` and the `python` that can run what it makes. */
   pythonPrograms: () => join(folders.pythonClient(), 'bin'),
   javaGenerator: () => join(folders.javaClient(), 'openapi-generator-cli.jar'),
-  /** Class path of what a generated Java client uses. */
-  javaLibraries: () => join(folders.javaClient(), 'libraries', '*'),
+  /** Folder of what a generated Java client uses. */
+  javaLibraries: () => join(folders.javaClient(), 'libraries'),
 };

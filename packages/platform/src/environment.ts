@@ -54,7 +54,10 @@ export const serviceEnvironment = z.object({
   BACKEND_SERVICE_EDX_OAUTH2_SECRET: z.string().min(1).describe('Client secret of this service.'),
   UPSTREAM_TIMEOUT_MS: integer(100, 120_000)
     .default(10_000)
-    .describe('Bound on one call to another service, with all its attempts; enrolling and spending have longer ones.'),
+    .describe('Bound on one call to another service, with all its attempts.'),
+  ENROLLMENT_TIMEOUT_MS: integer(100, 120_000)
+    .default(20_000)
+    .describe('The same for enrolling and unenrolling; a subsidy service that spends gets half as much again.'),
   MEMCACHED_SERVERS: list('')
     .pipe(z.array(z.string().regex(MEMCACHED_SERVER, 'must be [user:password@]host[:port], separated by commas')))
     .describe(

@@ -31,6 +31,10 @@ export interface Shared {
 
 export type ServiceRuntime = Runtime & Partial<Shared> & { close(): Promise<void> };
 
+/** The subsidy service enrols before it answers, and may ask a provider of courses before that. */
+const SPENDING_PER_ENROLMENT = 1.5;
+const LONGEST_TOKEN_MS = 5_000;
+
 /** The cache of this process, with memcached behind it where there is one. */
 function openCache(env: ServiceEnvironment, log: Log): Shared {
   if (env.MEMCACHED_SERVERS.length === 0) return { cache: processCache(), shared: null };
@@ -68,10 +72,12 @@ export function buildRuntime(
     root: env.OAUTH2_URL,
     clientId: env.BACKEND_SERVICE_EDX_OAUTH2_KEY,
     clientSecret: env.BACKEND_SERVICE_EDX_OAUTH2_SECRET,
+    // A call that waits in vain can try another time.
+    timeoutMs: Math.min(env.UPSTREAM_TIMEOUT_MS / 2, LONGEST_TOKEN_MS),
   });
   const service = (name: string, baseUrl: string) =>
     upstream({ service: name, baseUrl, token, timeoutMs: env.UPSTREAM_TIMEOUT_MS });
-  const lms = httpLms(service('lms', env.LMS_URL), cache);
+  const lms = httpLms(service('lms', env.LMS_URL), cache, { enrollMs: env.ENROLLMENT_TIMEOUT_MS });
   const publicUrl = (env.PUBLIC_URL ?? localUrl).replace(/\/+$/, '');
   const subsidyUrl = env.ENTERPRISE_SUBSIDY_URL?.replace(/\/+$/, '');
   return {
@@ -83,7 +89,9 @@ export function buildRuntime(
     ledger:
       subsidyUrl === undefined
         ? embeddedLedger({ db, clock: systemClock, lms })
-        : httpLedger(service('subsidy', subsidyUrl), cache),
+        : httpLedger(service('subsidy', subsidyUrl), cache, {
+            spendMs: env.ENROLLMENT_TIMEOUT_MS * SPENDING_PER_ENROLMENT,
+          }),
     mail: recordedMail({ db, clock: systemClock, braze: braze(env), campaignIds: env }),
     settings: {
       publicUrl,

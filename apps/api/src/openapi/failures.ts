@@ -30,15 +30,16 @@ const errorDetail = {
   properties: { detail: { type: 'string', description: 'A sentence for people.' } },
   required: ['detail'],
 };
+const messages = { title: 'Messages', type: 'array', items: { type: 'string' } };
 const fieldErrors = {
   title: FIELD_ERRORS,
   type: 'object',
+  properties: {
+    non_field_errors: { ...messages, description: 'What is wrong with the whole.' },
+    detail: { type: 'string', description: 'Why the request could not be read at all.' },
+  },
   additionalProperties: {
-    anyOf: [
-      { title: 'Messages', type: 'array', items: { type: 'string' } },
-      { $ref: `#/components/schemas/${FIELD_ERRORS}` },
-      { type: 'string' },
-    ],
+    anyOf: [messages, { $ref: `#/components/schemas/${FIELD_ERRORS}` }, { type: 'string' }],
   },
 };
 const internalError = {
@@ -51,8 +52,7 @@ const internalError = {
   required: ['detail', 'request_id'],
 };
 
-const FIELD_ERRORS_SAYS =
-  'Messages by field, nested as the request is; `non_field_errors` holds those of the whole, and `detail` is one text when the request could not be read.';
+const FIELD_ERRORS_SAYS = 'Messages by field, nested as the request is.';
 
 const responseHeaders: Readonly<Record<string, Json>> = {
   '401': { 'WWW-Authenticate': { $ref: '#/components/headers/WwwAuthenticate' } },

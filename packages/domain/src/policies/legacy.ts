@@ -111,7 +111,10 @@ const responseForm = (policy: contract.Policy): z.infer<typeof responseBody> => 
 };
 
 const messages = z.array(z.string()).meta({ title: 'Messages' });
-const messagesByField = z.record(z.string(), messages).meta({ title: 'MessagesByField' });
+const messagesByField = z
+  .object({ non_field_errors: z.array(z.string()).optional() })
+  .catchall(messages)
+  .meta({ title: 'MessagesByField' });
 
 type Broken = z.infer<typeof contract.invalidPolicy.details>;
 

@@ -2,7 +2,8 @@ import type { ServerResponse } from 'node:http';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { withRequestId } from '../kernel/request-scope.ts';
-import { type Call, CUT_OFF_MS, orNull, orUnavailable, UpstreamFailure, UpstreamRefusal, upstream } from './http.ts';
+import { CUT_OFF_MS } from './circuit.ts';
+import { type Call, orNull, orUnavailable, UpstreamFailure, UpstreamRefusal, upstream } from './http.ts';
 import { waitOf, waitUntil } from './retry-after.ts';
 import { type Answer, startService, tokens } from './testing.ts';
 
@@ -127,6 +128,24 @@ describe('time', () => {
       cause: { name: 'TimeoutError' },
     });
     expect(asked).toHaveLength(2);
+  });
+
+  test('includes waiting for a token', async () => {
+    const { url, asked } = await world(good);
+    const token = { get: () => new Promise<string>(() => undefined), discard: () => undefined };
+    const client = upstream({ service: 'lms', baseUrl: url, token, timeoutMs: 100 });
+    await expect(client({ path: '/', reply: REPLY })).rejects.toMatchObject({
+      name: 'UpstreamFailure',
+      cause: { name: 'TimeoutError' },
+    });
+    expect(asked).toHaveLength(0);
+  });
+
+  test('may be less for one call, and is never more than that of the service', async () => {
+    const { call } = await world(hang);
+    const timedOut = { cause: { name: 'TimeoutError' } };
+    await expect(call({ atMostMs: 100 })).rejects.toMatchObject(timedOut);
+    await expect(call({ timeoutMs: 100, atMostMs: 60_000 })).rejects.toMatchObject(timedOut);
   });
 
   test('a slow answer within the bound is an answer', async () => {
@@ -273,6 +292,37 @@ describe('a service that is down', () => {
     expect(await write()).toEqual({ value: 1 });
     expect(await write()).toEqual({ value: 1 });
     expect(asked).toHaveLength(12);
+  });
+
+  test('is cut off after three calls that hear nothing; one tries again, and nobody waits long for that', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const { call, answer, asked: requests } = await world(hang);
+    await fail(() => call({ timeoutMs: 50 }), 3);
+    expect(requests).toHaveLength(3);
+    await expect(call()).rejects.toThrow('is cut off');
+
+    vi.setSystemTime(Date.now() + CUT_OFF_MS);
+    let late: ServerResponse | undefined;
+    answer((response) => {
+      late = response;
+    });
+    const trial = call();
+    await asked(4);
+    await expect(call()).rejects.toThrow('is cut off');
+    late?.end('{"value":1}');
+    expect(await trial).toEqual({ value: 1 });
+    answer(good);
+    expect(await call()).toEqual({ value: 1 });
+  });
+
+  test('that is back answers all who come at that moment', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const { call, answer } = await world({ status: 500 });
+    await fail(() => call({ method: 'POST' }), 10);
+    answer(good);
+    vi.setSystemTime(Date.now() + CUT_OFF_MS);
+    const replies = await Promise.all(Array.from({ length: 20 }, () => call()));
+    expect(replies).toHaveLength(20);
   });
 
   test('stays cut off when the trial fails', async () => {

@@ -120,6 +120,7 @@ const MISS_MS = 5_000;
 const CUSTOMER_MS = 300_000;
 const INVITATIONS_MS = 300_000;
 const MAXIMUM_PAGES = 200;
+const ENROLL_MS = 20_000;
 
 const customerKind: CacheKind<Customer | null> = {
   name: 'lms:customer',
@@ -159,7 +160,7 @@ export function invitedOn(recentAction: string | null | undefined): string | nul
   return Number.isNaN(ms) ? null : new Date(ms).toISOString().slice(0, 10);
 }
 
-export function httpLms(call: Upstream, cache: Cache): Lms {
+export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } = {}): Lms {
   const membersPage = (query: GroupMembersQuery, page: number, pageSize?: number) =>
     call({
       path: `/enterprise/api/v1/enterprise-group/${encodeURIComponent(query.groupUuid)}/learners/`,
@@ -257,7 +258,7 @@ export function httpLms(call: Upstream, cache: Cache): Lms {
         path: `/enterprise/api/v1/enterprise-customer/${customerUuid}/enroll_learners_in_courses/`,
         // The LMS enrols once per transaction, so an unanswered call may be sent again.
         repeatable: true,
-        timeoutMs: 20_000,
+        timeoutMs: enrollMs,
         body: {
           enrollments_info: [
             {
@@ -285,7 +286,7 @@ export function httpLms(call: Upstream, cache: Cache): Lms {
           path: `/enterprise/api/v1/enterprise-subsidy-fulfillment/${id}/cancel-fulfillment`,
           // What is cancelled stays cancelled: the LMS answers 200 instead of 204.
           repeatable: true,
-          timeoutMs: 20_000,
+          timeoutMs: enrollMs,
           reply: z.unknown().transform(() => true),
         }),
       );

@@ -30,7 +30,8 @@ const COUNTS_STALE_MS = 5_000;
 const PAGE_SIZE = 100;
 const MAXIMUM_PAGES = 100;
 const STATES = ['created', 'pending', 'committed', 'failed'];
-/** The service gives the LMS 20 seconds to enrol, and external providers a moment before that. */
+/** Whoever looks at a policy does not wait longer for its balance, in milliseconds. */
+const RECORD_MS = 3_000;
 const SPEND_MS = 30_000;
 const PROVIDER = 'salesforce_opportunity_line_item';
 
@@ -54,13 +55,13 @@ const mayBeUnknown = (error: unknown): error is UpstreamRefusal =>
  * The ledger of an enterprise-subsidy service. It judges, charges and enrols in one call; what we keep of a spend is the
  * stored intent with its key. So there is nothing to hold before and nothing to record after that call.
  */
-export function httpLedger(call: Upstream, cache: Cache): Ledger {
+export function httpLedger(call: Upstream, cache: Cache, { spendMs = SPEND_MS } = {}): Ledger {
   const transactionsPath = (uuid: string) => `/api/v2/subsidies/${uuid}/admin/transactions/`;
 
   const find = (uuid: string): Promise<Subsidy | null> =>
     cache.wrap(subsidyKind, uuid, async () => {
       try {
-        return await call({ path: `/api/v1/subsidies/${uuid}/`, reply: subsidyReply });
+        return await call({ path: `/api/v1/subsidies/${uuid}/`, reply: subsidyReply, atMostMs: RECORD_MS });
       } catch (error) {
         if (!mayBeUnknown(error)) throw error;
         // The list has no row for it, or refuses us as well: then it is we who may not look.
@@ -115,7 +116,7 @@ export function httpLedger(call: Upstream, cache: Cache): Ledger {
       method: 'POST',
       path: transactionsPath(spend.subsidyUuid),
       repeatable: true,
-      timeoutMs: SPEND_MS,
+      timeoutMs: spendMs,
       body: {
         subsidy_uuid: spend.subsidyUuid,
         lms_user_id: spend.lmsUserId,
