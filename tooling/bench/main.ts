@@ -1,7 +1,11 @@
 import { parseArgs } from 'node:util';
 import { startTestServers, type TestServers } from '@enterprise-access/db/testing';
 import { growth } from './growth.ts';
+import { kafka } from './kafka.ts';
+import { latency } from './latency.ts';
 import { type Row, type Settings, table } from './measure.ts';
+import { memory } from './memory.ts';
+import { outbox } from './outbox.ts';
 import { queries } from './queries.ts';
 import { redeem } from './redeem.ts';
 import { rest } from './rest.ts';
@@ -17,6 +21,10 @@ const USAGE = `Measures us against the least that the same work could cost, both
   redeem   redemptions at one hot policy against their writes through the bare driver
   growth   latency with very many ledger transactions against few
   queries  statements per request, many policies and keys against one
+  outbox   jobs through the outbox against pg-boss alone with the same inserts and work
+  kafka    events from the outbox to Kafka against a bare producer with the same batches
+  latency  from the commit to the handler in an idle worker
+  memory   what an idle worker holds
   types    what the SDK's types cost the compiler, against the router's type
   size     the SDK in a browser bundle
   overhead a call through the SDK against a bare fetch
@@ -27,6 +35,10 @@ const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Setti
   rest,
   redeem,
   growth,
+  outbox,
+  kafka,
+  latency,
+  memory,
 };
 
 /** Those that need no database. */

@@ -7,9 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { connect, migrate } from '@enterprise-access/db';
 import { startPostgres } from '@enterprise-access/db/servers';
+import { SANDBOX_CLIENT_SECRET } from '@enterprise-access/platform';
 import { startSandbox } from '@enterprise-access/sandbox';
 import { DEVELOPMENT_SECRET } from '@enterprise-access/token';
-import { demonstration, seedDemonstration } from './demonstration.ts';
+import { demonstration, sandboxMail, seedDemonstration } from './demonstration.ts';
 
 const API = fileURLToPath(new URL('../../apps/api/src/main.ts', import.meta.url));
 const WORKER = fileURLToPath(new URL('../../apps/worker/src/main.ts', import.meta.url));
@@ -83,7 +84,7 @@ async function leaveEnvironment(dataDir: string, environment: Readonly<Record<st
   await writeFile(resolve(dataDir, 'environment.json'), JSON.stringify(environment, null, 2), { mode: 0o600 });
 }
 
-function welcome(url: string): string {
+function welcome(url: string, sandboxUrl: string): string {
   const token = `npm run -s token -- --role enterprise_learner --enterprise ${demonstration.customer} --user 1000 --email learner-1000@demo.example`;
   const course = 'course-v1:edX+DemoX+2T2026';
   return `
@@ -93,6 +94,7 @@ Enterprise Access is ready.
   tRPC      ${url}/trpc
   Docs      ${url}/docs
   OpenAPI   ${url}/openapi.json
+  Mails     ${sandboxUrl}/control/mails
 
 Try it as learner 1000 of Demo Company, in another terminal:
 
@@ -134,9 +136,10 @@ async function main(): Promise<void> {
       JOBS_DATABASE_URL: databases.jobs,
       LMS_URL: `${sandbox.url}/lms`,
       ENTERPRISE_CATALOG_URL: `${sandbox.url}/catalog`,
+      ...sandboxMail(sandbox.url),
       OAUTH2_URL: sandbox.url,
       BACKEND_SERVICE_EDX_OAUTH2_KEY: 'enterprise-access',
-      BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'sandbox',
+      BACKEND_SERVICE_EDX_OAUTH2_SECRET: SANDBOX_CLIENT_SECRET,
       JWT_SECRET_KEY: DEVELOPMENT_SECRET,
       SANDBOX: 'true',
       HOST: host,
@@ -147,7 +150,7 @@ async function main(): Promise<void> {
     const env = { ...environment, ...process.env, DATABASE_URL: databases.business };
     const url = await startProcess(API, env, parts);
     await startProcess(WORKER, env, parts);
-    say(welcome(url));
+    say(welcome(url, sandbox.url));
   } catch (error) {
     await stop();
     throw error;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Actor, RpcContext, Runtime } from '@enterprise-access/domain';
+import type { Shared } from '@enterprise-access/platform';
 import cookie from '@fastify/cookie';
 import cors from '@fastify/cors';
 import rateLimit from '@fastify/rate-limit';
@@ -16,10 +17,12 @@ import { docs } from './plugins/docs.ts';
 import { headers } from './plugins/headers.ts';
 import { health } from './plugins/health.ts';
 import { jobDashboard } from './plugins/job-dashboard.ts';
+import { metrics } from './plugins/metrics.ts';
 import { handleError, rest } from './plugins/rest.ts';
 import { streams } from './plugins/streams.ts';
 import { tracing } from './plugins/tracing.ts';
 import { trpc } from './plugins/trpc.ts';
+import { throttleStore } from './throttles.ts';
 import { tokenVerifier } from './tokens.ts';
 import { actorsFor } from './users.ts';
 
@@ -33,7 +36,7 @@ const REQUEST_ID = /^[\w.:+/=-]{1,128}$/;
 
 export interface AppOptions {
   readonly env: Environment;
-  readonly runtime: Runtime;
+  readonly runtime: Runtime & Partial<Shared>;
   readonly logger?: FastifyBaseLogger;
   readonly isAccepting?: () => boolean;
 }
@@ -114,6 +117,7 @@ export async function buildApp({
   await app.register(health, { db: runtime.db, isAccepting });
   await app.register(docs);
   await app.register(streams);
+  await app.register(metrics, { db: runtime.db });
 
   await app.register(async (doors) => {
     // Who is calling decides whose share of requests is used up, so it comes first.
@@ -134,6 +138,7 @@ export async function buildApp({
     await doors.register(rateLimit, {
       hook: 'preHandler',
       timeWindow: 60_000,
+      store: throttleStore(runtime.shared ?? null, runtime.clock),
       max: (request) => (request.actor ? env.THROTTLE_ACTOR_PER_MINUTE : env.THROTTLE_ANONYMOUS_PER_MINUTE),
       keyGenerator: (request) => (request.actor ? `actor:${request.actor.userId}` : `address:${request.ip}`),
       addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },

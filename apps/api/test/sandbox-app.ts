@@ -2,9 +2,10 @@ import type { Dialect } from '@enterprise-access/db';
 import { createTestDatabase } from '@enterprise-access/db/testing';
 import { buildRuntime } from '@enterprise-access/platform';
 import { type SandboxOptions, startSandbox } from '@enterprise-access/sandbox';
-import { seedDemonstration } from '@enterprise-access/start/demonstration';
+import { sandboxMail, seedDemonstration } from '@enterprise-access/start/demonstration';
 import { inject } from 'vitest';
 import { buildApp } from '../src/app.ts';
+import { judge } from './conformance.ts';
 import { testEnvironment } from './harness.ts';
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -18,6 +19,7 @@ export async function startSandboxApp(dialect: Dialect, options: SandboxOptions 
     DATABASE_URL: url,
     LMS_URL: `${sandbox.url}/lms`,
     ENTERPRISE_CATALOG_URL: `${sandbox.url}/catalog`,
+    ...sandboxMail(sandbox.url),
     OAUTH2_URL: sandbox.url,
   });
   const runtime = buildRuntime(env, silent, 'http://access.test');
@@ -41,6 +43,7 @@ export async function startSandboxApp(dialect: Dialect, options: SandboxOptions 
         headers: token === null ? {} : { authorization: `JWT ${token}` },
         ...(body === undefined ? {} : { payload: body as object }),
       });
+      judge({ method, url: path }, reply);
       const isJson = String(reply.headers['content-type'] ?? '').includes('json');
       return {
         status: reply.statusCode,

@@ -1,26 +1,16 @@
 import type { Database } from '@enterprise-access/db';
+import type { ProcessMetrics } from '@enterprise-access/platform';
 import fastify from 'fastify';
-import type { Registry } from 'prom-client';
+import { answers } from './outage.ts';
 
 export interface HealthOptions {
   readonly host: string;
   readonly port: number;
   readonly db: Database;
   readonly queuesAnswer: () => Promise<unknown>;
-  readonly registry: Registry;
+  readonly metrics: ProcessMetrics;
   /** False from the moment that the process is asked to stop. */
   readonly isAccepting: () => boolean;
-}
-
-const CHECK_MS = 2_000;
-
-async function answers(check: () => Promise<unknown>): Promise<boolean> {
-  const timeout = new Promise<boolean>((resolve) => setTimeout(resolve, CHECK_MS, false).unref());
-  const answer = check().then(
-    () => true,
-    () => false,
-  );
-  return Promise.race([answer, timeout]);
 }
 
 /** Liveness, readiness and metrics of the worker. */
@@ -36,7 +26,7 @@ export async function startHealth(options: HealthOptions): Promise<{ url: string
     return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not ready', database, queues });
   });
   app.get('/metrics', async (_request, reply) =>
-    reply.type(options.registry.contentType).send(await options.registry.metrics()),
+    reply.type(options.metrics.contentType).send(await options.metrics.text()),
   );
   const url = await app.listen({ host: options.host, port: options.port });
   return { url, stop: () => app.close() };

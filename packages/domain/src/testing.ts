@@ -1,12 +1,22 @@
 import type { Database } from '@enterprise-access/db';
-import { ownerOf as ownerOfJob, watchJobRuns } from './jobs/index.ts';
+import { watchJobRuns } from './jobs/index.ts';
 import type { Runtime } from './kernel/runtime.ts';
 import { embeddedLedger } from './ledger/embedded.ts';
-import * as ledgerStore from './ledger/store.ts';
-import { ownerOf } from './policies/index.ts';
+import { recordedMail } from './mail/index.ts';
+import { ownersIn } from './owners.ts';
+import type { Braze } from './upstreams/braze.ts';
 import type { Catalog, Content } from './upstreams/catalog.ts';
 import { UpstreamRefusal } from './upstreams/http.ts';
-import type { Customer, Learner, Lms } from './upstreams/lms.ts';
+import type { Customer, Invitation, Learner, Lms } from './upstreams/lms.ts';
+import type { Recipient } from './upstreams/mail.ts';
+import { campaignVariables } from './upstreams/mail-campaigns.ts';
+
+/** A mail that somebody got. The campaign is named by its environment variable. */
+export interface SentMail extends Recipient {
+  readonly campaign: string;
+  readonly properties: Readonly<Record<string, unknown>>;
+  readonly at: Date;
+}
 
 /** A small world of learners and content, held in memory, for tests of what stands above the upstream clients. */
 export interface World {
@@ -17,6 +27,7 @@ export interface World {
   readonly contents: Map<string, Content>;
   /** Customer by catalog. */
   readonly catalogs: Map<string, string>;
+  readonly groups: Map<string, { readonly customerUuid: string; readonly invitations: Map<string, Invitation> }>;
   readonly enrollments: Map<string, string>;
   now: Date;
   /** Stands in the way of enrolments, to try what happens when the LMS does not play along. */
@@ -25,6 +36,9 @@ export interface World {
   readonly cancelled: Set<string>;
   /** Stands in the way of cancellations. */
   cancellationFault: (() => Promise<void>) | null;
+  readonly mails: SentMail[];
+  /** Stands in the way of mails; sees for whom the next one is. */
+  mailFault: ((recipients: readonly Recipient[]) => Promise<void>) | null;
 }
 
 export const contentWith = (change: Partial<Content>): Content => ({
@@ -47,16 +61,25 @@ export const emptyWorld = (): World => ({
   learners: new Map(),
   contents: new Map(),
   catalogs: new Map(),
+  groups: new Map(),
   enrollments: new Map(),
   now: new Date('2026-06-01T12:00:00.000Z'),
   enrollmentFault: null,
   cancelled: new Set(),
   cancellationFault: null,
+  mails: [],
+  mailFault: null,
 });
 
 const lmsOf = (world: World): Lms => ({
   customer: async (uuid) => world.customers.get(uuid) ?? null,
   learner: async (customerUuid, lmsUserId) => world.learners.get(`${customerUuid}:${lmsUserId}`) ?? null,
+  customerOfGroup: async (uuid) => world.groups.get(uuid)?.customerUuid ?? null,
+  invitations: async (uuid) => world.groups.get(uuid)?.invitations ?? null,
+  async markUnreachable(uuid, email) {
+    const invitations = world.groups.get(uuid)?.invitations ?? new Map();
+    for (const [membership, invitation] of invitations) if (invitation.email === email) invitations.delete(membership);
+  },
   groupMembers: async () => ({ members: [], count: 0, pages: 1 }),
   allGroupMembers: async () => [],
   async enroll(customerUuid, enrollment) {
@@ -77,12 +100,28 @@ const lmsOf = (world: World): Lms => ({
 const catalogOf = (world: World): Catalog => ({
   contains: async (_catalog, contentKey) => world.contents.has(contentKey),
   content: async (_customer, contentKey) => world.contents.get(contentKey) ?? null,
+  contentCount: async (catalog) => (world.catalogs.has(catalog) ? world.contents.size : null),
   customerOf: async (catalog) => world.catalogs.get(catalog) ?? null,
   async listPrice(contentKey) {
     const cents = world.contents.get(contentKey)?.priceCents;
     return cents === undefined ? null : { price: cents === null ? null : { usd: cents / 100, usdCents: cents } };
   },
 });
+
+const brazeOf = (world: World): Braze => ({
+  introduce: async () => undefined,
+  async trigger(campaign, properties, recipients) {
+    if (world.mailFault) await world.mailFault(recipients);
+    for (const recipient of recipients) world.mails.push({ ...recipient, campaign, properties, at: world.now });
+    return 'dispatch';
+  },
+  async lastReceived(campaign, { email }) {
+    return world.mails.findLast((mail) => mail.campaign === campaign && mail.email === email)?.at ?? null;
+  },
+});
+
+/** Each campaign has the name of its variable as its id. */
+export const everyCampaign = Object.fromEntries(campaignVariables.map((name) => [name, name]));
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -97,22 +136,19 @@ export function testRuntime(db: Database, world: World, change: Partial<Runtime>
     lms,
     catalog: catalogOf(world),
     ledger: embeddedLedger({ db, clock, lms }),
+    mail: recordedMail({ db, clock, braze: brazeOf(world), campaignIds: everyCampaign }),
     settings: {
       publicUrl: 'http://access.test',
       lmsUrl: 'http://lms.test',
       subsidyUrl: 'http://access.test',
       allowDeactivationWithSpend: false,
+      remindsAllInvited: false,
       refundsUnenrolments: true,
       allocationPriceLowerRatio: 0.95,
       allocationPriceUpperRatio: 1.05,
     },
     jobRuns: watchJobRuns(db, silent),
-    ownerOf: {
-      policy: (uuid) => ownerOf(db, uuid),
-      subsidy: (uuid) => ledgerStore.ownerOf(db, uuid),
-      job: (uuid) => ownerOfJob(db, uuid),
-      transaction: (uuid) => ledgerStore.ownerOfTransaction(db, uuid),
-    },
+    ownerOf: ownersIn(db),
     ...change,
   };
 }

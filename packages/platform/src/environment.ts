@@ -1,3 +1,4 @@
+import { type Campaign, campaigns } from '@enterprise-access/domain';
 import { z } from 'zod';
 
 export const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
@@ -16,6 +17,15 @@ export const list = (standard: string) =>
     );
 
 export const jobsDatabaseUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL');
+
+const MEMCACHED_SERVER = /^([^:@\s]+:[^@\s]+@)?[\w.-]+(:\d+)?$/;
+
+const campaignIds = Object.fromEntries(
+  Object.entries(campaigns).map(([name, occasion]) => [
+    name,
+    z.string().optional().describe(`Mail campaign. ${occasion}`),
+  ]),
+) as Record<Campaign, z.ZodOptional<z.ZodString>>;
 
 /** What every process of the service can be told. */
 export const serviceEnvironment = z.object({
@@ -44,7 +54,29 @@ export const serviceEnvironment = z.object({
   BACKEND_SERVICE_EDX_OAUTH2_SECRET: z.string().min(1).describe('Client secret of this service.'),
   UPSTREAM_TIMEOUT_MS: integer(100, 120_000)
     .default(10_000)
-    .describe('Bound on one call to another service, with all its attempts; enrolling and spending have longer ones.'),
+    .describe('Bound on one call to another service, with all its attempts.'),
+  ENROLLMENT_TIMEOUT_MS: integer(100, 120_000)
+    .default(20_000)
+    .describe('The same for enrolling and unenrolling; a subsidy service that spends gets half as much again.'),
+  MEMCACHED_SERVERS: list('')
+    .pipe(z.array(z.string().regex(MEMCACHED_SERVER, 'must be [user:password@]host[:port], separated by commas')))
+    .describe(
+      'memcached servers, host:port, separated by commas, that all processes share; without them each process keeps a cache and counts throttles of its own.',
+    ),
+  MEMCACHED_TIMEOUT_MS: integer(10, 5_000)
+    .default(200)
+    .describe('How long memcached may take before we go on without it, in milliseconds.'),
+  CACHE_KEY_VERSION_STAMP: z
+    .string()
+    .max(100)
+    .default('')
+    .describe('Part of every key in memcached; another value makes all processes begin with an empty cache.'),
+  BRAZE_API_URL: url.optional().describe('Root of the mail service (Braze); without it no mail is sent.'),
+  BRAZE_API_KEY: z.string().optional().describe('Its key; needed with BRAZE_API_URL.'),
+  ...campaignIds,
+  BRAZE_GROUP_EMAIL_FORCE_REMIND_ALL_PENDING_LEARNERS: flag
+    .default(false)
+    .describe('Remind everybody who was invited to a group, every day, with the mail of day 5; to try mails out.'),
   ALLOW_BUDGET_DEACTIVATION_WITH_SPEND: flag.default(false).describe('Let policies with spend be deactivated.'),
   ENABLE_HANDLE_LC_ENROLLMENT_REVOKED: flag
     .default(true)
@@ -63,20 +95,44 @@ export class EnvironmentError extends Error {
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** Reads what a process knows of; everything that is wrong is one `EnvironmentError`. */
-export function parseEnvironment<E extends ServiceEnvironment>(schema: z.ZodType<E>, variables: Variables): E {
+/** What stands in our repository is no secret: the one with which `npm start` asks the sandbox for tokens. */
+export const SANDBOX_CLIENT_SECRET = 'sandbox';
+
+/**
+ * Reads what a process knows of; everything that is wrong is one `EnvironmentError`. `problemsOf` says what is wrong with
+ * values that are well-formed each.
+ */
+export function parseEnvironment<E extends ServiceEnvironment>(
+  schema: z.ZodType<E>,
+  variables: Variables,
+  problemsOf: (env: E) => string[] = () => [],
+): E {
   // An empty variable is as good as none.
   const given = Object.fromEntries(
     Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
   );
   const parsed = schema.safeParse(given);
-  if (!parsed.success) throw new EnvironmentError(parsed.error.issues.map(problem).join('\n'));
-  if (parsed.data.NODE_ENV === 'production' && parsed.data.SANDBOX)
-    throw new EnvironmentError('SANDBOX cannot be on in production.');
+  if (!parsed.success) throw new EnvironmentError(parsed.error.issues.map((issue) => problem(issue, given)).join('\n'));
+  const problems = [...productionProblems(parsed.data), ...mailProblems(parsed.data), ...problemsOf(parsed.data)];
+  if (problems.length > 0) throw new EnvironmentError(problems.join('\n'));
   return parsed.data;
 }
 
-const problem = (issue: z.core.$ZodIssue): string =>
-  issue.code === 'invalid_type' && issue.input === undefined
-    ? `${issue.path.join('.')} is not set.`
-    : `${issue.path.join('.')} is not valid: ${issue.message}.`;
+const mailProblems = (env: ServiceEnvironment): string[] =>
+  (env.BRAZE_API_URL === undefined) === (env.BRAZE_API_KEY === undefined)
+    ? []
+    : ['BRAZE_API_URL and BRAZE_API_KEY are set together or not at all.'];
+
+function productionProblems(env: ServiceEnvironment): string[] {
+  if (env.NODE_ENV !== 'production') return [];
+  const problems: string[] = [];
+  if (env.SANDBOX) problems.push('SANDBOX cannot be on in production.');
+  if (env.BACKEND_SERVICE_EDX_OAUTH2_SECRET === SANDBOX_CLIENT_SECRET)
+    problems.push('BACKEND_SERVICE_EDX_OAUTH2_SECRET is the development secret.');
+  return problems;
+}
+
+function problem(issue: z.core.$ZodIssue, given: Variables): string {
+  const name = issue.path.join('.');
+  return given[name] === undefined ? `${name} is not set.` : `${name} is not valid: ${issue.message}.`;
+}

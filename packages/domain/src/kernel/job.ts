@@ -1,6 +1,6 @@
-import { appendToOutbox, claimMessage, type Transaction, transaction } from '@enterprise-access/db';
+import { appendOnceToOutbox, appendToOutbox, claimMessage, type Transaction, transaction } from '@enterprise-access/db';
 import type { z } from 'zod';
-import { newUuid } from './ids.ts';
+import { newUuid, uuidOf } from './ids.ts';
 import { customerOf, insertRun } from './job-runs.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -77,13 +77,33 @@ export async function enqueue<P extends z.ZodObject>(
   return uuid;
 }
 
+/**
+ * Asks for jobs that are to run once per `occasion`, however often they are asked for within the days that sent messages
+ * are kept. They run in any order. Returns how many were new.
+ */
+export async function enqueueOnce<P extends z.ZodObject>(
+  trx: Transaction,
+  now: Date,
+  contract: Omit<JobContract<P>, 'keyOf' | 'reportsProgress'>,
+  jobs: readonly { readonly occasion: string; readonly payload: z.infer<P> }[],
+): Promise<number> {
+  const { name } = contract;
+  const messages = jobs.map(({ occasion, payload }) => {
+    const uuid = uuidOf(`${name}:${occasion}`);
+    return { uuid, kind: 'job', name, key: uuid, payload } as const;
+  });
+  return appendOnceToOutbox(trx, now, messages);
+}
+
 /** The part of a run that is the same wherever it runs. */
 export const onceIn =
-  (runtime: Pick<Runtime, 'db' | 'clock'>, job: { name: string; uuid: string }): JobRun['once'] =>
+  (runtime: Pick<Runtime, 'db' | 'clock'>, job: { name: string; uuid: string; signal: AbortSignal }): JobRun['once'] =>
   (effect) =>
     transaction(runtime.db, async (trx) => {
       const claim = { consumer: `job:${job.name}`, messageId: job.uuid, received: runtime.clock() };
       if (!(await claimMessage(trx, claim))) return false;
       await effect(trx);
+      // Whoever lost the job must not have its effect behind the back of the next attempt, or of the next job.
+      job.signal.throwIfAborted();
       return true;
     });

@@ -10,6 +10,8 @@ export const policyTypes = [
   'AssignedLearnerCreditAccessPolicy',
 ] as const;
 export const accessMethods = ['direct', 'request', 'assigned'] as const;
+export const policyType = z.enum(policyTypes).meta({ title: 'PolicyType' });
+export const accessMethod = z.enum(accessMethods).meta({ title: 'AccessMethod' });
 
 const INT32 = 2_147_483_647;
 const int32 = () =>
@@ -22,7 +24,7 @@ const limit = () => int32().min(0).nullable();
 /** A policy as callers see it, with the totals of its budget. */
 export const policy = z.object({
   uuid: z.string().describe('Identifies the policy.'),
-  policyType: z.enum(policyTypes).describe('Which rules decide about a redemption.'),
+  policyType: policyType.describe('Which rules decide about a redemption.'),
   displayName: z.string().nullable().describe('Name for administrators.'),
   description: z.string().describe('Free text for administrators.'),
   active: z.boolean().describe('False hides the policy from everybody: a soft delete.'),
@@ -31,7 +33,7 @@ export const policy = z.object({
   enterpriseCustomerUuid: z.string().describe('Customer that owns the budget.'),
   catalogUuid: z.string().describe('Catalog whose content may be redeemed.'),
   subsidyUuid: z.string().describe('Subsidy that pays.'),
-  accessMethod: z.enum(accessMethods).describe('How learners come to a redemption.'),
+  accessMethod: accessMethod.describe('How learners come to a redemption.'),
   perLearnerEnrollmentLimit: z.int().nullable().describe('Redemptions per learner; null is no limit.'),
   perLearnerSpendLimitCents: z.int().nullable().describe('US cents per learner; null is no limit.'),
   spendLimitCents: z.int().nullable().describe('US cents for the whole policy; null is no limit.'),
@@ -71,7 +73,7 @@ const writable = {
   retiredAt: z.date().nullable().describe('When the policy was retired.'),
   catalogUuid: uuid().describe('Catalog whose content may be redeemed.'),
   subsidyUuid: uuid().describe('Subsidy that pays.'),
-  accessMethod: z.enum(accessMethods).describe('How learners come to a redemption.'),
+  accessMethod: accessMethod.describe('How learners come to a redemption.'),
   spendLimit: limit().describe('US cents; null is no limit.'),
   perLearnerSpendLimit: limit().describe('US cents; null is no limit.'),
   perLearnerEnrollmentLimit: limit().describe('Redemptions; null is no limit.'),
@@ -127,7 +129,7 @@ export const create = defineContract({
   denial: 'Missing',
   rest: { method: 'POST', path: '/api/v1/subsidy-access-policies/', status: 201 },
   input: z.object({
-    policyType: z.enum(policyTypes).describe('Which rules decide about a redemption.'),
+    policyType: policyType.describe('Which rules decide about a redemption.'),
     enterpriseCustomerUuid: uuid().describe('Customer that owns the budget.'),
     ...writable,
     displayName: writable.displayName.default(null),

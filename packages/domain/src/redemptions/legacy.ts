@@ -5,16 +5,22 @@ import * as contract from './contract.ts';
 
 const reasons = wireCodec(z.array(contract.reasonObject));
 
-const refusalBody = z.array(
-  z.object({
-    reason: z.string(),
-    user_message: z.string(),
-    metadata: z.object({
-      enterprise_administrators: z.array(z.object({ email: z.string(), lms_user_id: z.string() })),
-    }),
-    policy_uuids: z.array(z.string()),
-  }),
-);
+const refusalBody = z
+  .array(
+    z
+      .object({
+        reason: z.string(),
+        user_message: z.string(),
+        metadata: z.object({
+          enterprise_administrators: z.array(
+            z.object({ email: z.string(), lms_user_id: z.string() }).meta({ title: 'AdministratorAsText' }),
+          ),
+        }),
+        policy_uuids: z.array(z.string()),
+      })
+      .meta({ title: 'RedemptionRefusal' }),
+  )
+  .meta({ title: 'RedemptionRefusals' });
 
 /** A refusal is a list with one reason object whose leaves are text. */
 const notRedeemable = {
@@ -23,7 +29,9 @@ const notRedeemable = {
 };
 
 const spendRefused = {
-  body: z.object({ detail: z.string(), code: z.string(), subsidy_status_code: z.string() }),
+  body: z
+    .object({ detail: z.string(), code: z.string(), subsidy_status_code: z.string() })
+    .meta({ title: 'SpendRefusal' }),
   encode: (details: z.infer<typeof contract.spendRefused.details>) => ({
     detail: details.detail,
     code: details.reason,

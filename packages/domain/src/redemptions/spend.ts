@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { appendToOutbox, isUniqueViolation, transaction } from '@enterprise-access/db';
+import { redemptionDecided } from '../kernel/happenings.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { adjust, type BudgetRefusal, giveBackBudget, giveBackShare, takeBudget, takeShare } from '../policies/index.ts';
 import { UpstreamFailure } from '../upstreams/http.ts';
@@ -55,10 +56,11 @@ export interface Finished {
  */
 export async function finish(deps: Deps, spend: Spend): Promise<Finished | null> {
   const settlement = await deps.ledger.settle(spend);
-  return transaction(deps.db, async (trx) => {
+  const end = endOf(settlement);
+  const finished = await transaction(deps.db, async (trx) => {
     const now = deps.clock();
     const isCommitted = settlement.outcome === 'committed';
-    const first = await store.end(trx, spend.uuid, { ...endOf(settlement), at: now });
+    const first = await store.end(trx, spend.uuid, { ...end, at: now });
     if (!first) return null;
     if (!isCommitted) await giveBackShare(trx, spend);
     const { transaction: made, events } = await deps.ledger.record(trx, spend, settlement, now);
@@ -67,6 +69,8 @@ export async function finish(deps: Deps, spend: Spend): Promise<Finished | null>
     else if (settlement.remote) await adjust(trx, spend, -settlement.remote.quantityCents);
     return { settlement, transaction: made };
   });
+  if (finished) redemptionDecided.tell({ outcome: end.state, reason: end.errorCode });
+  return finished;
 }
 
 /** What the row keeps. A transaction that stood before answers the learner, but this redemption took nothing. */

@@ -1,18 +1,20 @@
 import { inSpan, SpanKind, traceparent } from '@enterprise-access/tracing';
 import {
-  ConsecutiveBreaker,
-  circuitBreaker,
+  BrokenCircuitError,
   DelegateBackoff,
   handleWhen,
   type IRetryBackoffContext,
+  isBrokenCircuitError,
   retry,
   wrap,
 } from 'cockatiel';
 import { Agent, request } from 'undici';
 import type { z } from 'zod';
 import { upstreamUnavailable } from '../kernel/errors.ts';
+import { circuitChanged, upstreamCalled } from '../kernel/happenings.ts';
 import { currentRequestId } from '../kernel/request-scope.ts';
-import { waitOf } from './retry-after.ts';
+import { circuit } from './circuit.ts';
+import { waitOf, waitUntil } from './retry-after.ts';
 import type { TokenSource } from './token.ts';
 
 /** A reply that says no: the service worked and refused. Carries what it said, for those who must pass it on. */
@@ -35,12 +37,19 @@ export class UpstreamFailure extends Error {
   readonly service: string;
   /** It is there and asks for patience, so it is no reason to cut it off. */
   readonly isBusy: boolean;
+  /** It did not get to see the request, or turned it away unread: certainly nothing was done. */
+  readonly isUndone: boolean;
   /** How long it asks us to wait, in milliseconds. */
   readonly retryAfterMs: number;
-  constructor(service: string, message: string, options?: ErrorOptions & { isBusy?: boolean; retryAfterMs?: number }) {
+  constructor(
+    service: string,
+    message: string,
+    options?: ErrorOptions & { isBusy?: boolean; isUndone?: boolean; retryAfterMs?: number },
+  ) {
     super(`${service}: ${message}`, options);
     this.service = service;
     this.isBusy = options?.isBusy ?? false;
+    this.isUndone = options?.isUndone ?? this.isBusy;
     this.retryAfterMs = options?.retryAfterMs ?? 0;
   }
 }
@@ -49,6 +58,8 @@ export interface UpstreamOptions {
   readonly service: string;
   readonly baseUrl: string;
   readonly token: TokenSource;
+  /** Word before the token; `JWT` unless told otherwise. */
+  readonly scheme?: 'JWT' | 'Bearer';
   /** Bound on one call with all its attempts, in milliseconds. */
   readonly timeoutMs?: number;
 }
@@ -58,10 +69,15 @@ export interface Call<T extends z.ZodType> {
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
   readonly body?: unknown;
+  /** Instead of a body, for the few calls that take forms. */
+  readonly form?: Readonly<Record<string, string>>;
   readonly reply: T;
   /** May be sent again after an unknown outcome: reads, and writes that carry a key. */
   readonly repeatable?: boolean;
+  /** Bound instead of the service's, in milliseconds. */
   readonly timeoutMs?: number;
+  /** Bound below the service's, in milliseconds, for what shall not keep anybody waiting. */
+  readonly atMostMs?: number;
 }
 
 export type Upstream = <T extends z.ZodType>(call: Call<T>) => Promise<z.infer<T>>;
@@ -77,10 +93,10 @@ const agent = new Agent({
 
 /** A caller waits for us: what asks for more than this, in milliseconds, is not waited for. */
 const LONGEST_WAIT_MS = 2_000;
-const CUT_OFF_AFTER = 10;
-export const CUT_OFF_MS = 5_000;
 
 const isSilent = (error: unknown): boolean => error instanceof UpstreamFailure && !error.isBusy;
+const isTimeout = (error: unknown): boolean =>
+  error instanceof UpstreamFailure && error.cause instanceof Error && error.cause.name === 'TimeoutError';
 const isWorthWaiting = (error: unknown): boolean =>
   error instanceof UpstreamFailure && error.retryAfterMs <= LONGEST_WAIT_MS;
 
@@ -94,10 +110,9 @@ function pause({ attempt, result }: IRetryBackoffContext<unknown>): number {
 /** One typed client per service: bounded in time, retried where that is safe, and cut off while the service is down. */
 export function upstream(options: UpstreamOptions): Upstream {
   const backoff = new DelegateBackoff(pause);
-  const breaker = circuitBreaker(handleWhen(isSilent), {
-    halfOpenAfter: CUT_OFF_MS,
-    breaker: new ConsecutiveBreaker(CUT_OFF_AFTER),
-  });
+  const told = (isOpen: boolean) => circuitChanged.tell({ service: options.service, isOpen });
+  told(false);
+  const breaker = circuit({ isFailure: isSilent, isTimeout, onChange: told });
   const safely = wrap(
     // Who is busy will be there soon; who is silent gets fewer chances.
     retry(
@@ -108,16 +123,26 @@ export function upstream(options: UpstreamOptions): Upstream {
       handleWhen((error) => isWorthWaiting(error) && isSilent(error)),
       { maxAttempts: 2, backoff },
     ),
-    breaker,
   );
   return async (call) => {
     const repeatable = call.repeatable ?? (call.method ?? 'GET') === 'GET';
-    const signal = AbortSignal.timeout(call.timeoutMs ?? options.timeoutMs ?? 10_000);
+    const timeoutMs = call.timeoutMs ?? options.timeoutMs ?? 10_000;
+    const signal = AbortSignal.timeout(Math.min(timeoutMs, call.atMostMs ?? timeoutMs));
+    const once = () => breaker.execute(() => attempt(options, call, signal), signal);
+    const start = performance.now();
+    const ended = (outcome: 'answered' | 'refused' | 'failed' | 'cut_off') =>
+      upstreamCalled.tell({ service: options.service, outcome, seconds: (performance.now() - start) / 1_000 });
     try {
-      return await (repeatable ? safely : breaker).execute(() => attempt(options, call, signal), signal);
+      const reply = await (repeatable ? safely.execute(once, signal) : once());
+      ended('answered');
+      return reply;
     } catch (error) {
+      if (error instanceof UpstreamRefusal) ended('refused');
+      else ended(error instanceof BrokenCircuitError ? 'cut_off' : 'failed');
       if (error instanceof UpstreamRefusal || error instanceof UpstreamFailure) throw error;
-      throw new UpstreamFailure(options.service, 'is cut off after repeated failures', { cause: error });
+      // Stopped by the breaker; or out of time between two attempts, of which the first may have done something.
+      const isUndone = isBrokenCircuitError(error);
+      throw new UpstreamFailure(options.service, 'is cut off after repeated failures', { cause: error, isUndone });
     }
   };
 }
@@ -135,7 +160,8 @@ function urlOf(baseUrl: string, call: Pick<Call<z.ZodType>, 'path' | 'query'>): 
 interface Reply {
   readonly status: number;
   readonly text: string;
-  readonly retryAfter: string | string[] | undefined;
+  /** How long it asks us to wait, in milliseconds. */
+  readonly waitMs: number;
 }
 
 async function send(
@@ -153,6 +179,9 @@ async function send(
   });
 }
 
+const FORM = 'application/x-www-form-urlencoded';
+const jsonOf = (body: unknown): string | undefined => (body === undefined ? undefined : JSON.stringify(body));
+
 async function exchange(
   options: UpstreamOptions,
   call: Call<z.ZodType>,
@@ -161,20 +190,35 @@ async function exchange(
 ): Promise<Reply> {
   const requestId = currentRequestId();
   const trace = traceparent();
+  const body = call.form ? new URLSearchParams(call.form).toString() : jsonOf(call.body);
   const reply = await request(urlOf(options.baseUrl, call), {
     method: call.method ?? 'GET',
     dispatcher: agent,
     signal,
     headers: {
-      authorization: `JWT ${token}`,
+      authorization: `${options.scheme ?? 'JWT'} ${token}`,
       accept: 'application/json',
-      ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(body === undefined ? {} : { 'content-type': call.form ? FORM : 'application/json' }),
       ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
       ...(trace === null ? {} : { traceparent: trace }),
     },
-    ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+    ...(body === undefined ? {} : { body }),
   });
-  return { status: reply.statusCode, text: await reply.body.text(), retryAfter: reply.headers['retry-after'] };
+  const waitMs =
+    waitOf(reply.headers['retry-after'], Date.now()) || waitUntil(reply.headers['x-ratelimit-reset'], Date.now());
+  return { status: reply.statusCode, text: await reply.body.text(), waitMs };
+}
+
+/** Waiting for a token is part of the call. */
+function tokenFor({ token }: UpstreamOptions, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(signal.reason);
+    signal.addEventListener('abort', late, { once: true });
+    token
+      .get()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', late));
+  });
 }
 
 /**
@@ -182,13 +226,19 @@ async function exchange(
  * must not be repeated are, too.
  */
 async function sendWithToken(options: UpstreamOptions, call: Call<z.ZodType>, signal: AbortSignal): Promise<Reply> {
-  const token = await options.token.get();
+  const token = await tokenFor(options, signal);
   const reply = await send(options, call, token, signal);
   if (reply.status !== 401) return reply;
   options.token.discard(token);
-  const fresh = await options.token.get();
+  const fresh = await tokenFor(options, signal);
   return fresh === token ? reply : send(options, call, fresh, signal);
 }
+
+/** Errors of a connection that was never made. */
+const UNREACHED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
+
+const isUnreached = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && UNREACHED.has(String(error.code));
 
 async function attempt<T extends z.ZodType>(
   options: UpstreamOptions,
@@ -200,13 +250,14 @@ async function attempt<T extends z.ZodType>(
   try {
     reply = await sendWithToken(options, call, signal);
   } catch (error) {
-    throw new UpstreamFailure(service, 'did not answer', { cause: error });
+    throw new UpstreamFailure(service, 'did not answer', { cause: error, isUndone: isUnreached(error) });
   }
   const { status } = reply;
   // Whoever does not know us has not judged the request.
   if (status === 401 || status === 408 || status === 429 || status >= 500) {
-    const retryAfterMs = waitOf(reply.retryAfter, Date.now());
-    throw new UpstreamFailure(service, `answered ${status}`, { isBusy: status === 429, retryAfterMs });
+    const isBusy = status === 429;
+    const isUndone = isBusy || status === 401;
+    throw new UpstreamFailure(service, `answered ${status}`, { isBusy, isUndone, retryAfterMs: reply.waitMs });
   }
   const body = parseJson(reply.text);
   if (status >= 400) throw new UpstreamRefusal(service, status, body);

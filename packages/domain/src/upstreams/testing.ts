@@ -88,4 +88,4 @@ export async function requestsTo(sandbox: Sandbox, prefix: string): Promise<numb
 }
 
 /** Keeps nothing. */
-export const noCache: Cache = { wrap: (_key, _ttlMs, load) => load(), forget: () => undefined };
+export const noCache: Cache = { wrap: (_kind, _id, load) => load(), forget: () => undefined };
