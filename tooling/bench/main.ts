@@ -25,9 +25,9 @@ const USAGE = `Measures us against the least that the same work could cost, both
   kafka    events from the outbox to Kafka against a bare producer with the same batches
   latency  from the commit to the handler in an idle worker
   memory   what an idle worker holds
-  types    what the SDK's types cost the compiler, against the router's type
-  size     the SDK in a browser bundle
-  overhead a call through the SDK against a bare fetch
+  types     what the SDK's types cost the compiler, against the router's type
+  size      the SDK in a browser bundle
+  overhead  a call through the SDK against a bare fetch
 `;
 
 const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Settings) => Promise<Row[]>>> = {
