@@ -1,4 +1,6 @@
 import { fileURLToPath } from 'node:url';
+import { models, operations, streams } from '@enterprise-access/domain';
+import { sdkFiles } from '@enterprise-access/sdk-gen';
 import { environment } from '../../apps/api/src/env.ts';
 import { openApiDocument } from '../../apps/api/src/openapi/document.ts';
 import { workerEnvironment } from '../../apps/worker/src/env.ts';
@@ -13,6 +15,11 @@ export interface Output {
 
 const openApiText = (): string => `${JSON.stringify(openApiDocument(), null, 2)}\n`;
 
+const sdk = sdkFiles({ operations, streams, models });
+
+/** Folders in which everything is written by a program: what no output names is left over. */
+export const generatedFolders = ['packages/sdk/src/generated', 'docs/sdk'];
+
 /** Every committed file that a program writes. */
 export const outputs: readonly Output[] = [
   { path: 'openapi.json', text: openApiText },
@@ -21,6 +28,9 @@ export const outputs: readonly Output[] = [
     path: 'docs/operations/configuration.md',
     text: () => configurationPage({ API: environment, worker: workerEnvironment }),
   },
+  ...sdk.code.map(({ path, text }) => ({ path: `packages/sdk/src/generated/${path}`, text: () => text })),
+  ...sdk.docs.map(({ path, text }) => ({ path: `docs/sdk/${path}`, text: () => text })),
 ];
 
-export const fileOf = ({ path }: Output): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+export const fileOf = ({ path }: Pick<Output, 'path'>): string =>
+  fileURLToPath(new URL(`../../${path}`, import.meta.url));

@@ -46,7 +46,7 @@ const identify = z.object({
 const exportIds = z.object({
   user_aliases: z.array(alias).max(ALIASES_PER_CALL).default([]),
   external_ids: z.array(z.string()).max(ALIASES_PER_CALL).default([]),
-  fields_to_export: z.array(z.string()).min(1),
+  fields_to_export: z.array(z.string()).default([]),
 });
 /** One of the two ways in which our services name a recipient. */
 const recipient = z.looseObject({

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import * as groups from './groups/contract.ts';
 import { legacy as groupsLegacy } from './groups/legacy.ts';
 import * as jobs from './jobs/contract.ts';
@@ -5,6 +6,7 @@ import type { Contract, StreamContract } from './kernel/contract.ts';
 import type { LegacyForm } from './kernel/legacy.ts';
 import * as ledger from './ledger/contract.ts';
 import { legacy as ledgerLegacy } from './ledger/legacy.ts';
+import { transactionView } from './ledger/transaction.ts';
 import * as policies from './policies/contract.ts';
 import { legacy as policiesLegacy } from './policies/legacy.ts';
 import * as redemptions from './redemptions/contract.ts';
@@ -30,7 +32,7 @@ export interface StreamOperation {
 const slices = {
   groups: { exports: groups, legacy: groupsLegacy },
   jobs: { exports: jobs, legacy: {} },
-  ledger: { exports: ledger, legacy: ledgerLegacy },
+  ledger: { exports: { ...ledger, transactionView }, legacy: ledgerLegacy },
   policies: { exports: policies, legacy: policiesLegacy },
   redemptions: { exports: redemptions, legacy: redemptionsLegacy },
 };
@@ -57,4 +59,16 @@ export const operations: readonly Operation[] = declarations.flatMap(([id, domai
 /** Every stream; they are at the tRPC door only. */
 export const streams: readonly StreamOperation[] = declarations.flatMap(([id, domain, , contract]) =>
   isStream(contract) ? [{ id, domain, contract }] : [],
+);
+
+/** A form that answers share, under the name that clients give it. */
+export interface Model {
+  /** `transactionView` */
+  readonly name: string;
+  readonly schema: z.ZodObject;
+}
+
+/** Every object that a contract exports. */
+export const models: readonly Model[] = declarations.flatMap(([, , name, schema]) =>
+  schema instanceof z.ZodObject ? [{ name, schema }] : [],
 );

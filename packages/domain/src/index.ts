@@ -1,6 +1,6 @@
 export { type AppRouter, appRouter } from './app-router.ts';
 export { consumers } from './consumer-registry.ts';
-export { type Operation, operations, type StreamOperation, streams } from './contracts.ts';
+export { type Model, models, type Operation, operations, type StreamOperation, streams } from './contracts.ts';
 export { jobs } from './job-registry.ts';
 export { watchJobRuns } from './jobs/index.ts';
 export * from './kernel/actor.ts';

@@ -162,7 +162,10 @@ export const createSubsidy = defineContract({
     defaultRevenueCategory: z.enum(revenueCategories).describe('For analytics.'),
     defaultInternalOnly: z.boolean().describe('True always creates.'),
   }),
-  output: z.object({ subsidy, created: z.boolean().describe('False when the subsidy was there already.') }),
+  output: z.object({
+    subsidy: subsidy.describe('The subsidy, new or found.'),
+    created: z.boolean().describe('False when the subsidy was there already.'),
+  }),
   errors: [],
 });
 
@@ -184,7 +187,7 @@ export const updateSubsidy = defineContract({
       enterpriseCustomerUuid: uuid().describe('Fixed: another value is refused.'),
       unit: z.string().describe('Fixed: another value is refused.'),
       referenceType: z.string().describe('Fixed: another value is refused.'),
-      startingBalance: z.int().describe('Fixed: another value is refused.'),
+      startingBalance: z.int().describe('US cents. Fixed: another value is refused.'),
     })
     .partial()
     .required({ uuid: true }),
@@ -262,7 +265,7 @@ const purchase = {
   idempotencyKey: idempotencyKey().default(null).describe('A second spend under this key is the first one.'),
 };
 const purchased = z.object({
-  transaction: transactionView,
+  transaction: transactionView.describe('The transaction, new or found.'),
   created: z.boolean().describe('False when the redemption was there already.'),
 });
 const purchaseErrors = [
@@ -324,14 +327,16 @@ export const createDeposit = defineContract({
     idempotencyKey: idempotencyKey().default(null).describe('Made from amount and line item unless given.'),
   }),
   output: z.object({
-    deposit: z.object({
-      uuid: z.string().describe('Identifies the deposit.'),
-      ledger: z.string().describe('Ledger that holds the value.'),
-      desiredDepositQuantity: z.int().describe('US cents.'),
-      transaction: z.string().describe('Transaction that moved the value.'),
-      salesContractReferenceId: z.string().nullable().describe('Line item of the sale.'),
-      salesContractReferenceProvider: z.string().nullable().describe('Who keeps it.'),
-    }),
+    deposit: z
+      .object({
+        uuid: z.string().describe('Identifies the deposit.'),
+        ledger: z.string().describe('Ledger that holds the value.'),
+        desiredDepositQuantity: z.int().describe('US cents.'),
+        transaction: z.string().describe('Transaction that moved the value.'),
+        salesContractReferenceId: z.string().nullable().describe('Line item of the sale.'),
+        salesContractReferenceProvider: z.string().nullable().describe('Who keeps it.'),
+      })
+      .describe('The deposit, new or found.'),
     created: z.boolean().describe('False when the deposit was there already.'),
   }),
   errors: [errors.depositOnExpiredSubsidy, errors.depositNotCreated],

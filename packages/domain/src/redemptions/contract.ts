@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { defineContract } from '../kernel/contract.ts';
 import { defineError } from '../kernel/errors.ts';
 import { courseRunKey, uuid } from '../kernel/ids.ts';
+import { openEnum } from '../kernel/open-enum.ts';
 import { transactionView } from '../ledger/transaction.ts';
 import { accessMethod, policyType } from '../policies/contract.ts';
 
@@ -33,17 +34,45 @@ export const redeemablePolicy = z
   .meta({ title: 'RedeemablePolicy' });
 export type RedeemablePolicy = z.infer<typeof redeemablePolicy>;
 
+/** Why a redemption is refused, in the order in which the checks decide, and what comes without a check. */
+export const reasonCodes = [
+  'policy_expired',
+  'learner_not_in_enterprise',
+  'learner_not_in_enterprise_group',
+  'content_not_in_catalog',
+  'beyond_enrollment_deadline',
+  'subsidy_expired',
+  'not_enough_value_in_subsidy',
+  'policy_spend_limit_reached',
+  'learner_max_enrollments_reached',
+  'learner_max_spend_reached',
+  'reason_learner_not_assigned_content',
+  'access_by_request_only',
+] as const;
+const reasonCode = () => openEnum(reasonCodes);
+
+/** A reason with what can be shown of it. */
 export const reasonObject = z
   .object({
-    reason: z.string().describe('Machine name; new ones may come.'),
+    reason: reasonCode().describe('Machine name; new ones may come.'),
     userMessage: z.string().nullable().describe('Sentence for the learner.'),
-    metadata: z.object({
-      enterpriseAdministrators: z
-        .array(
-          z.object({ email: z.string().nullable(), lmsUserId: z.int().nullable() }).meta({ title: 'Administrator' }),
-        )
-        .describe('Whom to ask. Learners see the contact address of the customer only.'),
-    }),
+    metadata: z
+      .object({
+        enterpriseAdministrators: z
+          .array(
+            z
+              .object({
+                email: z
+                  .string()
+                  .nullable()
+                  .describe('Address to write to. Personal data unless it is the customer’s.'),
+                lmsUserId: z.int().nullable().describe('The administrator; null for an address of the customer.'),
+              })
+              .meta({ title: 'Administrator' }),
+          )
+          .describe('Whom to ask. Learners see the contact address of the customer only.'),
+      })
+      .describe('What helps the learner to go on.'),
     policyUuids: z.array(z.string()).describe('Policies that refused for this reason.'),
   })
   .meta({ title: 'Reason' });
@@ -54,7 +83,10 @@ export const notRedeemable = defineError({
   code: 'not_redeemable',
   status: 422,
   message: 'The content cannot be redeemed by this learner through this policy.',
-  details: z.object({ reasons: z.array(reasonObject).describe('Why, first reason first.') }),
+  details: z.object({
+    reason: reasonCode().describe('The first reason.'),
+    reasons: z.array(reasonObject).describe('Why, first reason first.'),
+  }),
 });
 
 /** The ledger or the enrolment behind it refused; nothing was spent. */
@@ -105,13 +137,15 @@ export const canRedeem = defineContract({
       .object({
         contentKey: z.string().describe('The course run asked about.'),
         listPrice: z
-          .object({ usd: z.number(), usdCents: z.int() })
+          .object({ usd: z.number().describe('US dollars.'), usdCents: z.int().describe('US cents.') })
           .meta({ title: 'ListPrice' })
           .nullable()
           .describe('Price, null if unknown.'),
         redemptions: z
           .array(
-            transactionView.extend({ policyRedemptionStatusUrl: z.string() }).meta({ title: 'RedemptionTransaction' }),
+            transactionView
+              .extend({ policyRedemptionStatusUrl: z.string().describe('Where its state can be read.') })
+              .meta({ title: 'RedemptionTransaction' }),
           )
           .describe('What the learner has redeemed of it so far, in any state.'),
         hasSuccessfulRedemption: z.boolean().describe('Whether one of them stands.'),
@@ -267,12 +301,12 @@ export const explain = defineContract({
   output: z.object({
     redeemable: z.boolean().describe('Whether a redemption would pass now.'),
     alreadyRedeemed: z.boolean().describe('Whether one stands already; a repeat would answer with it.'),
-    reason: z.string().nullable().describe('What the learner would be told.'),
+    reason: reasonCode().nullable().describe('What the learner would be told.'),
     checks: z
       .array(
         z
           .object({
-            reason: z.string().describe('Reason that a failure of this check gives.'),
+            reason: reasonCode().describe('Reason that a failure of this check gives.'),
             verdict: z
               .enum(verdicts)
               .describe('How the check ended; unknown when it needs a price and the content has none.'),

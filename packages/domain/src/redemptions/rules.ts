@@ -1,6 +1,7 @@
 import { exceeds, isLateRedemptionAllowed } from '../policies/rules.ts';
 import type { Content } from '../upstreams/catalog.ts';
 import { isActive, type Subsidy } from '../upstreams/ledger.ts';
+import type { reasonCodes } from './contract.ts';
 
 /** Everything that decides whether one learner may redeem one content through one policy. */
 export interface Facts {
@@ -33,7 +34,7 @@ export interface Facts {
 }
 
 export interface Check {
-  readonly reason: string;
+  readonly reason: (typeof reasonCodes)[number];
   /** Cannot be judged without one. */
   readonly needsPrice?: true;
   readonly fails: (facts: Facts) => boolean;

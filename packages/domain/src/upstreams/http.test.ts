@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { withRequestId } from '../kernel/request-scope.ts';
 import { CUT_OFF_MS } from './circuit.ts';
 import { type Call, orNull, orUnavailable, UpstreamFailure, UpstreamRefusal, upstream } from './http.ts';
-import { waitOf } from './retry-after.ts';
+import { waitOf, waitUntil } from './retry-after.ts';
 import { type Answer, startService, tokens } from './testing.ts';
 
 const REPLY = z.object({ value: z.number() });
@@ -233,6 +233,40 @@ describe('Retry-After', () => {
     ['soon', 0],
   ])('%o is %i ms', (header, ms) => {
     expect(waitOf(header, Date.parse('2026-06-01T12:00:00Z'))).toBe(ms);
+  });
+});
+
+test.each([
+  [undefined, 0],
+  ['', 0],
+  ['1780315205', 5_000],
+  ['1780315195', 0],
+  [['1780315201'], 1_000],
+  ['soon', 0],
+])('a limit that is lifted at %o is waited for %i ms', (header, ms) => {
+  expect(waitUntil(header, Date.parse('2026-06-01T12:00:00Z'))).toBe(ms);
+});
+
+describe('whether something may have been done', () => {
+  test.each<[string, Answer, boolean]>([
+    ['busy', { status: 429 }, true],
+    ['unknown caller', { status: 401 }, true],
+    ['failure', { status: 500 }, false],
+    ['gateway', { status: 503 }, false],
+    ['garbage', { status: 200, body: 'no' }, false],
+    ['hung up', (response) => response.destroy(), false],
+  ])('%s: certainly not is %j', async (_what, answer, isUndone) => {
+    const { call } = await world(answer);
+    await expect(call({ method: 'POST' })).rejects.toMatchObject({ isUndone });
+  });
+
+  test('nobody listens, or the service is cut off: certainly not', async () => {
+    const { call, stop } = await world({ status: 500 });
+    await stop();
+    for (let time = 0; time < 11; time += 1) {
+      await expect(call({ method: 'POST' })).rejects.toMatchObject({ isUndone: true });
+    }
+    await expect(call({ method: 'POST' })).rejects.toThrow('is cut off');
   });
 });
 
