@@ -116,7 +116,10 @@ const cases: readonly Case[] = [
   ['a status is new', (shop) => Object.assign(order(shop).get.responses, { '409': { description: '' } }), null],
   [
     'a field of a reply is gone',
-    (shop) => (delete schema(shop, 'Order').properties.cents, drop(schema(shop, 'Order').required, 'cents')),
+    (shop) => {
+      delete schema(shop, 'Order').properties.cents;
+      drop(schema(shop, 'Order').required, 'cents');
+    },
     /reply 200: .*cents/,
   ],
   ['a field of a reply may be missing', (shop) => drop(schema(shop, 'Order').required, 'cents'), /reply 200: .*cents/],
@@ -135,7 +138,10 @@ const cases: readonly Case[] = [
   ['a reply lacks a value', (shop) => (field(shop, 'Order', 'state').enum as string[]).pop(), null],
   [
     'a field inside is gone',
-    (shop) => (delete schema(shop, 'Buyer').properties.name, drop(schema(shop, 'Buyer').required, 'name')),
+    (shop) => {
+      delete schema(shop, 'Buyer').properties.name;
+      drop(schema(shop, 'Buyer').required, 'name');
+    },
     /reply 200: .*name/,
   ],
   [
