@@ -28,10 +28,19 @@ const detail = { type: 'object', properties: { detail: { type: 'string' } }, req
 
 const namesInPath = (path: string): string[] => [...path.matchAll(PLACEHOLDER)].map(([, name = '']) => name);
 
-function parameters({ contract }: Operation): Json[] {
+function parameters({ contract, legacy }: Operation): Json[] {
   const json = wireSchema(contract.input, 'input') as { properties?: Record<string, Json>; required?: string[] };
   const inPath = new Set(namesInPath(contract.rest.path).map(snakeCase));
-  return Object.entries(json.properties ?? {})
+  const old = Object.entries(legacy.query ?? {})
+    .filter(([name]) => contract.rest.method !== 'GET' || json.properties?.[name] === undefined)
+    .map(([name, { description }]) => ({
+      name,
+      in: 'query',
+      required: false,
+      description,
+      schema: { type: 'string' },
+    }));
+  const named = Object.entries(json.properties ?? {})
     .filter(([name]) => inPath.has(name) || contract.rest.method === 'GET')
     .map(([name, schema]) => ({
       name,
@@ -40,6 +49,7 @@ function parameters({ contract }: Operation): Json[] {
       ...(schema.description ? { description: schema.description } : {}),
       schema,
     }));
+  return [...named, ...old];
 }
 
 function requestBody({ contract }: Operation): Json | undefined {

@@ -1,4 +1,4 @@
-import { type Connection, dialectOf } from './knex.ts';
+import { type Connection, dialectOf, type Transaction } from './knex.ts';
 
 /** Inserts a row unless a unique key already holds one; says whether it did. */
 export async function insertIfAbsent(
@@ -11,4 +11,23 @@ export async function insertIfAbsent(
   // The drivers report the number of written rows each in its own way.
   if (dialectOf(db) === 'mysql') return (result as [{ affectedRows: number }])[0].affectedRows === 1;
   return (result as { rowCount: number | null }).rowCount === 1;
+}
+
+/**
+ * Adds to counters in one statement; a counter that is not there yet starts from zero. Rows are written in the order
+ * given, so callers who sort them queue instead of deadlocking.
+ */
+export async function addToCounters(
+  trx: Transaction,
+  table: string,
+  options: { readonly key: readonly string[]; readonly counter: string },
+  rows: readonly Readonly<Record<string, unknown>>[],
+): Promise<void> {
+  if (rows.length === 0) return;
+  const { key, counter } = options;
+  const added = dialectOf(trx) === 'mysql' ? `values("${counter}")` : `excluded."${counter}"`;
+  await trx(table)
+    .insert(rows)
+    .onConflict([...key])
+    .merge({ [counter]: trx.raw(`"${table}"."${counter}" + ${added}`) });
 }

@@ -1,3 +1,5 @@
+import * as assignments from './assignments/contract.ts';
+import { legacy as assignmentsLegacy } from './assignments/legacy.ts';
 import * as groups from './groups/contract.ts';
 import { legacy as groupsLegacy } from './groups/legacy.ts';
 import * as jobs from './jobs/contract.ts';
@@ -20,6 +22,7 @@ export interface Operation {
 }
 
 const slices = {
+  assignments: { exports: assignments, legacy: assignmentsLegacy },
   groups: { exports: groups, legacy: groupsLegacy },
   jobs: { exports: jobs, legacy: {} },
   ledger: { exports: ledger, legacy: ledgerLegacy },

@@ -1,4 +1,5 @@
 import type { Database } from '@enterprise-access/db';
+import { ownerOf as ownerOfConfiguration } from './assignments/index.ts';
 import { ownerOf as ownerOfJob } from './jobs/index.ts';
 import type { Runtime } from './kernel/runtime.ts';
 import { embeddedLedger } from './ledger/embedded.ts';
@@ -39,6 +40,16 @@ export const contentWith = (change: Partial<Content>): Content => ({
   priceCents: 14_900,
   enrollByDate: null,
   variantId: null,
+  details: {
+    courseType: null,
+    partners: [],
+    imageUrl: null,
+    startDate: null,
+    endDate: null,
+    priceUsd: null,
+    pacing: null,
+    weeksToComplete: null,
+  },
   ...change,
 });
 
@@ -108,6 +119,7 @@ export function testRuntime(db: Database, world: World, change: Partial<Runtime>
     },
     ownerOf: {
       policy: (uuid) => ownerOf(db, uuid),
+      configuration: (uuid) => ownerOfConfiguration(db, uuid),
       subsidy: (uuid) => ledgerStore.ownerOf(db, uuid),
       job: (uuid) => ownerOfJob(db, uuid),
       transaction: (uuid) => ledgerStore.ownerOfTransaction(db, uuid),

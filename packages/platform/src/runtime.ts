@@ -6,11 +6,13 @@ import {
   httpLms,
   type Log,
   ledgerStore,
+  ownerOfConfiguration,
   ownerOfJob,
   ownerOfPolicy,
   processCache,
   type Runtime,
   serviceToken,
+  storedReservations,
   systemClock,
   upstream,
 } from '@enterprise-access/domain';
@@ -49,7 +51,7 @@ export function buildRuntime(
     ledger:
       subsidyUrl === undefined
         ? embeddedLedger({ db, clock: systemClock, lms })
-        : httpLedger(service('subsidy', subsidyUrl), cache),
+        : httpLedger(service('subsidy', subsidyUrl), cache, storedReservations(db)),
     settings: {
       publicUrl,
       lmsUrl: env.LMS_URL.replace(/\/+$/, ''),
@@ -61,6 +63,7 @@ export function buildRuntime(
     },
     ownerOf: {
       policy: (uuid) => ownerOfPolicy(db, uuid),
+      configuration: (uuid) => ownerOfConfiguration(db, uuid),
       subsidy: (uuid) => ledgerStore.ownerOf(db, uuid),
       job: (uuid) => ownerOfJob(db, uuid),
       transaction: (uuid) => ledgerStore.ownerOfTransaction(db, uuid),

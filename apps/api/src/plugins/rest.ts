@@ -1,6 +1,5 @@
 import {
   appRouter,
-  type Contract,
   type DomainError,
   domainErrorOf,
   INTERNAL_ERROR,
@@ -27,7 +26,7 @@ const PLACEHOLDER = /\{(\w+)\}/g;
 type Unsafe = Record<string, unknown>;
 
 /** Turns a request into the contract's input, without judging it: that is the procedure's task, after permission. */
-function inputReader(contract: Contract): (request: FastifyRequest) => Unsafe {
+function inputReader({ contract, legacy }: Operation): (request: FastifyRequest) => Unsafe {
   const { path, method } = contract.rest;
   const inPath = [...path.matchAll(PLACEHOLDER)].map(([, name = '']) => name);
   const shape = contract.input.shape as Record<string, z.ZodType>;
@@ -40,6 +39,21 @@ function inputReader(contract: Contract): (request: FastifyRequest) => Unsafe {
     const field = shape[name];
     return [name, field ? queryDecoder(unwrapInput(field)) : (text: string) => text] as const;
   });
+  const oldNames = Object.entries(legacy.query ?? {}).map(([name, { field, isList = false }]) => {
+    const schema = shape[field];
+    return { name, field, isList, decode: schema ? queryDecoder(unwrapInput(schema)) : (text: unknown) => text };
+  });
+  /** What the query string says by its old names. */
+  const fromOldNames = (given: Record<string, string | string[]>): Unsafe => {
+    const found: Unsafe = {};
+    for (const { name, field, isList, decode } of oldNames) {
+      const text = given[name];
+      if (text === undefined) continue;
+      const values = isList ? [text].flat().flatMap((each) => each.split(',').filter((item) => item !== '')) : text;
+      found[field] = isList && values.length === 0 ? [] : decode(values as string | string[]);
+    }
+    return found;
+  };
   const body = wireCodec(contract.input);
   return (request) => {
     const params = request.params as Record<string, string>;
@@ -50,15 +64,16 @@ function inputReader(contract: Contract): (request: FastifyRequest) => Unsafe {
         const field = query.get(name);
         if (field) given[field.name] = field.decode(text);
       }
-      return { ...given, ...named };
+      return { ...given, ...fromOldNames(request.query as Record<string, string | string[]>), ...named };
     }
-    if (request.body === undefined || request.body === null) return named;
+    const old = oldNames.length === 0 ? {} : fromOldNames(request.query as Record<string, string | string[]>);
+    if (request.body === undefined || request.body === null) return { ...old, ...named };
     const decoded = body.decode(request.body);
     if (typeof decoded !== 'object' || decoded === null || Array.isArray(decoded)) {
       // A body that is no object goes on as a list, which no contract accepts: who may not call is told that first.
       return Object.assign([], named) as unknown as Unsafe;
     }
-    return { ...decoded, ...named };
+    return { ...decoded, ...old, ...named };
   };
 }
 
@@ -70,7 +85,7 @@ interface Compiled {
 function compile(operation: Operation, options: RestOptions): Compiled {
   const { contract, legacy, id } = operation;
   const procedure = procedureOf(id);
-  const read = inputReader(contract);
+  const read = inputReader(operation);
   const encode = wireCodec(contract.output).encode;
   const status = contract.rest.status ?? 200;
   const legacyReply = legacy.reply;

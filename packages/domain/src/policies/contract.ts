@@ -1,4 +1,7 @@
 import { z } from 'zod';
+
+export { allocate, allocationRefused, notAllocatable } from '../assignments/allocation-contract.ts';
+
 import { defineContract } from '../kernel/contract.ts';
 import { defineError } from '../kernel/errors.ts';
 import { uuid } from '../kernel/ids.ts';

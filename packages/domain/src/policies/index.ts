@@ -1,9 +1,11 @@
 export {
   adjust,
+  allocateBudget,
   type BudgetRefusal,
   giveBackBudget,
   giveBackShare,
   type LearnerShare,
+  releaseBudget,
   sharesOf,
   takeBudget,
   takeShare,

@@ -4,6 +4,7 @@ import { type LegacyForm, legacyReply } from '../kernel/legacy.ts';
 import { dollarsOfCents } from '../kernel/money.ts';
 import { snakeCase } from '../kernel/wire.ts';
 import * as contract from './contract.ts';
+import { refusalBody, refusalOf } from './refusal-body.ts';
 
 const time = z.date().nullable();
 
@@ -129,6 +130,31 @@ const single = <
   of: C,
 ) => legacyReply(of, { body: responseBody, encode: responseForm });
 
+const notAllocatable = {
+  body: refusalBody,
+  encode: ({ reasons }: z.infer<typeof contract.notAllocatable.details>) => refusalOf(reasons),
+};
+
+/** A list with one object, as of the other refusal; what it holds is the text of an exception. */
+const allocationRefused = {
+  body: z.array(
+    z.object({
+      reason: z.string(),
+      user_message: z.string(),
+      error_message: z.string(),
+      policy_uuids: z.array(z.string()),
+    }),
+  ),
+  encode: (details: z.infer<typeof contract.allocationRefused.details>) => [
+    {
+      reason: details.reason,
+      user_message: details.userMessage,
+      error_message: details.errorMessage,
+      policy_uuids: details.policyUuids,
+    },
+  ],
+};
+
 export const legacy: Readonly<Record<string, LegacyForm>> = {
   list: {
     reply: legacyReply(contract.list, {
@@ -149,5 +175,6 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
   update: { reply: single(contract.update), errors: { invalid_policy: brokenOnUpdate } },
   deactivate: { reply: single(contract.deactivate), errors: { invalid_policy: brokenOnUpdate } },
   deposit: { reply: single(contract.deposit) },
+  allocate: { errors: { not_allocatable: notAllocatable, allocation_refused: allocationRefused } },
   setLateRedemption: { reply: single(contract.setLateRedemption) },
 };

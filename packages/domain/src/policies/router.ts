@@ -1,3 +1,4 @@
+import { allocate } from '../assignments/allocate.ts';
 import { procedure, router } from '../kernel/rpc.ts';
 import * as contract from './contract.ts';
 import { deposit } from './deposits.ts';
@@ -20,6 +21,8 @@ export const policies = router({
   deposit: procedure(contract.deposit).mutation(({ ctx, input }) =>
     deposit(ctx.runtime, ctx.actor, input, ctx.idempotencyKey),
   ),
+  /** Allocate a course or run to learners at a fixed price. */
+  allocate: procedure(contract.allocate).mutation(({ ctx, input }) => allocate(ctx.runtime, ctx.actor, input)),
   /** Let learners redeem after enrollment deadlines for some days. */
   setLateRedemption: procedure(contract.setLateRedemption).mutation(({ ctx, input }) =>
     service.setLateRedemption(ctx.runtime, ctx.actor, input),

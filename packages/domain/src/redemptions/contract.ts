@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { learnerAssignment } from '../assignments/contract.ts';
 import { defineContract } from '../kernel/contract.ts';
 import { defineError } from '../kernel/errors.ts';
 import { courseRunKey, uuid } from '../kernel/ids.ts';
 import { transactionView } from '../ledger/transaction.ts';
 import { accessMethods, policyTypes } from '../policies/contract.ts';
+import { reasonObject } from '../policies/reason.ts';
 
 const lmsUserId = () => z.int().min(1).max(2_147_483_647);
 
@@ -30,18 +32,6 @@ export const redeemablePolicy = z.object({
   isLateRedemptionAllowed: z.boolean().describe('Whether deadlines do not count right now.'),
 });
 export type RedeemablePolicy = z.infer<typeof redeemablePolicy>;
-
-export const reasonObject = z.object({
-  reason: z.string().describe('Machine name; new ones may come.'),
-  userMessage: z.string().nullable().describe('Sentence for the learner.'),
-  metadata: z.object({
-    enterpriseAdministrators: z
-      .array(z.object({ email: z.string().nullable(), lmsUserId: z.int().nullable() }))
-      .describe('Whom to ask. Learners see the contact address of the customer only.'),
-  }),
-  policyUuids: z.array(z.string()).describe('Policies that refused for this reason.'),
-});
-export type ReasonObject = z.infer<typeof reasonObject>;
 
 /** None of the policies, or not this one, lets the learner redeem the content; nothing was spent. */
 export const notRedeemable = defineError({
@@ -147,7 +137,9 @@ export const creditsAvailable = defineContract({
         .describe('What the learner has left: US cents, or redemptions for enrollment limits.'),
       remainingBalance: z.int().describe('US cents in the subsidy.'),
       subsidyExpirationDate: z.date().nullable().describe('End of the subsidy.'),
-      learnerContentAssignments: z.array(z.unknown()).describe('Assignments of the learner.'),
+      learnerContentAssignments: z
+        .array(learnerAssignment)
+        .describe('Assignments of the learner, without those whose end was acknowledged.'),
       learnerRequests: z.array(z.unknown()).describe('Requests of the learner.'),
       groupAssociations: z.array(z.string()).describe('Groups whose members may redeem.'),
     }),

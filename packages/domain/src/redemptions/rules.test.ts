@@ -15,6 +15,7 @@ const policy: Facts['policy'] = {
   lateRedemptionAllowedUntil: null,
   spendLimitCents: null,
   spentCents: 0,
+  allocatedCents: 0,
   perLearnerEnrollmentLimit: null,
   perLearnerSpendLimitCents: null,
   accessMethod: 'direct',
@@ -32,6 +33,16 @@ const content: Content = {
   priceCents: 1_000,
   enrollByDate: null,
   variantId: null,
+  details: {
+    courseType: null,
+    partners: [],
+    imageUrl: null,
+    startDate: null,
+    endDate: null,
+    priceUsd: null,
+    pacing: null,
+    weeksToComplete: null,
+  },
 };
 const subsidy: Subsidy = {
   uuid: 's',
@@ -39,6 +50,7 @@ const subsidy: Subsidy = {
   activeDatetime: past,
   expirationDatetime: tomorrow,
   balanceCents: 100_000,
+  reservedCents: 0,
   depositsCents: 100_000,
 };
 const good: Facts = {
@@ -49,6 +61,7 @@ const good: Facts = {
   inCatalog: true,
   content,
   subsidy,
+  assignment: null,
   learnerSpentCents: 0,
   learnerRedemptionCount: 0,
   skipsDeadline: false,

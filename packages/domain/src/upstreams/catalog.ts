@@ -17,6 +17,21 @@ export interface Content {
   readonly priceCents: number | null;
   readonly enrollByDate: Date | null;
   readonly variantId: string | null;
+  readonly details: ContentDetails;
+}
+
+/** What pages and mails show of a course or run. */
+export interface ContentDetails {
+  readonly courseType: string | null;
+  /** Owners that have a name. */
+  readonly partners: readonly { readonly name: string; readonly logoImageUrl: string | null }[];
+  readonly imageUrl: string | null;
+  readonly startDate: Date | null;
+  readonly endDate: Date | null;
+  /** US dollars as the catalog has them. */
+  readonly priceUsd: number | null;
+  readonly pacing: string | null;
+  readonly weeksToComplete: number | null;
 }
 
 export interface ListPrice {
@@ -50,6 +65,7 @@ const normalized = z.object({
   content_price: z.number().nullish(),
   enroll_by_date: lenientDate,
   start_date: lenientDate,
+  end_date: lenientDate,
 });
 
 const run = z.object({
@@ -57,6 +73,8 @@ const run = z.object({
   uuid: z.string().nullish(),
   first_enrollable_paid_seat_price: z.number().nullish(),
   variant_id: z.string().nullish(),
+  pacing_type: z.string().nullish(),
+  weeks_to_complete: z.number().nullish(),
 });
 
 const record = z.object({
@@ -64,6 +82,12 @@ const record = z.object({
   uuid: z.string().nullish(),
   title: z.string().nullish(),
   content_type: z.string().nullish(),
+  course_type: z.string().nullish(),
+  owners: z.array(z.object({ name: z.string().nullish(), logo_image_url: z.string().nullish() })).nullish(),
+  card_image_url: z.string().nullish(),
+  image_url: z.string().nullish(),
+  pacing_type: z.string().nullish(),
+  weeks_to_complete: z.number().nullish(),
   first_enrollable_paid_seat_price: z.number().nullish(),
   variant_id: z.string().nullish(),
   product_source: z.object({ slug: z.string().nullish(), name: z.string().nullish() }).nullish(),
@@ -109,6 +133,18 @@ export function contentOf(found: CatalogRecord, identifier: string): Content {
     priceCents: dollars === undefined || dollars === null ? null : centsOfDollars(dollars),
     enrollByDate: metadata?.enroll_by_date ?? null,
     variantId: courseRun?.variant_id ?? null,
+    details: {
+      courseType: found.course_type ?? null,
+      partners: (found.owners ?? []).flatMap(({ name, logo_image_url: logo }) =>
+        name ? [{ name, logoImageUrl: logo ?? null }] : [],
+      ),
+      imageUrl: found.card_image_url || found.image_url || null,
+      startDate: metadata?.start_date ?? null,
+      endDate: metadata?.end_date ?? null,
+      priceUsd: metadata?.content_price ?? null,
+      pacing: courseRun?.pacing_type ?? null,
+      weeksToComplete: courseRun?.weeks_to_complete ?? null,
+    },
   };
 }
 
@@ -135,7 +171,7 @@ export function httpCatalog(call: Upstream, cache: Cache): Catalog {
 
     content: (customerUuid, contentKey) =>
       cache.wrap(
-        `catalog:content:1:${customerUuid}:${contentKey}`,
+        `catalog:content:2:${customerUuid}:${contentKey}`,
         (found) => (found ? HIT_MS : MISS_MS),
         async () => {
           const found = await orNull(

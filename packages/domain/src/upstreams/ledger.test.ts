@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from '
 import type { Actor } from '../kernel/actor.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { embeddedLedger } from '../ledger/embedded.ts';
+import { storedReservations } from '../ledger/reservations.ts';
 import { reverseTransaction } from '../ledger/reverse.ts';
 import { createSubsidy } from '../ledger/service.ts';
 import { UpstreamFailure } from './http.ts';
@@ -101,7 +102,7 @@ async function remote(dialect: Dialect): Promise<World> {
   const { sandbox } = base;
   return {
     ...base,
-    ledger: httpLedger(clientOf(sandbox, 'subsidy'), noCache),
+    ledger: httpLedger(clientOf(sandbox, 'subsidy'), noCache, storedReservations(base.database.db)),
     async newSubsidy(balanceCents, until = new Date('2099-01-01T00:00:00Z')) {
       const made = await control(sandbox, 'POST', '/subsidy/api/v1/subsidies/', {
         reference_id: newUuid(),
@@ -156,6 +157,7 @@ describe.each(implementations)('%s', (_name, start) => {
       priceCents: PRICE,
       requestedPriceCents: null,
       metadata: null,
+      assignmentUuid: null,
       content: {
         lmsUserEmail: `learner-${lmsUserId}@demo.example`,
         parentContentKey: 'edX+DemoX',
@@ -202,6 +204,7 @@ describe.each(implementations)('%s', (_name, start) => {
       activeDatetime: FROM,
       expirationDatetime: until,
       balanceCents: 50_000,
+      reservedCents: 0,
       depositsCents: 50_000,
     });
   });

@@ -1,0 +1,3 @@
+export { ownerOf } from './configurations.ts';
+export * as contract from './contract.ts';
+export { assignments } from './router.ts';
