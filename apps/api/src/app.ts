@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { type Actor, type RpcContext, type Runtime, withRequestId } from '@enterprise-access/domain';
+import type { Actor, RpcContext, Runtime } from '@enterprise-access/domain';
 import cookie from '@fastify/cookie';
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import fastify, {
   type FastifyBaseLogger,
@@ -14,8 +13,12 @@ import fastify, {
 import type { Environment } from './env.ts';
 import { auth } from './plugins/auth.ts';
 import { docs } from './plugins/docs.ts';
+import { headers } from './plugins/headers.ts';
 import { health } from './plugins/health.ts';
+import { jobDashboard } from './plugins/job-dashboard.ts';
 import { handleError, rest } from './plugins/rest.ts';
+import { streams } from './plugins/streams.ts';
+import { tracing } from './plugins/tracing.ts';
 import { trpc } from './plugins/trpc.ts';
 import { tokenVerifier } from './tokens.ts';
 import { actorsFor } from './users.ts';
@@ -65,11 +68,8 @@ export async function buildApp({
     },
   });
   app.decorateRequest('actor', null);
-  app.addHook('onRequest', (request, reply, done) => {
-    reply.header('X-Request-ID', request.id);
-    withRequestId(request.id, done);
-  });
-  app.addHook('onResponse', async (request, reply) => {
+  await app.register(tracing);
+  app.addHook('onResponse', (request, reply, done) => {
     request.log.info(
       {
         req: request,
@@ -80,12 +80,13 @@ export async function buildApp({
       },
       'request',
     );
+    done();
   });
   app.setErrorHandler((error, request, reply) => handleError(error, request, reply));
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ detail: 'Not found.' }));
   app.removeContentTypeParser('text/plain');
 
-  await app.register(helmet, { global: true });
+  await app.register(headers);
   await app.register(cors, {
     origin: [...env.CORS_ORIGINS],
     credentials: true,
@@ -112,11 +113,23 @@ export async function buildApp({
   });
   await app.register(health, { db: runtime.db, isAccepting });
   await app.register(docs);
+  await app.register(streams);
 
   await app.register(async (doors) => {
     // Who is calling decides whose share of requests is used up, so it comes first.
-    doors.addHook('onRequest', async (request) => {
-      request.actor = await app.authenticate(request);
+    doors.addHook('onRequest', (request, _reply, done) => {
+      const actor = app.authenticate(request);
+      if (!(actor instanceof Promise)) {
+        request.actor = actor;
+        return done();
+      }
+      actor.then(
+        (found) => {
+          request.actor = found;
+          done();
+        },
+        (error: Error) => done(error),
+      );
     });
     await doors.register(rateLimit, {
       hook: 'preHandler',
@@ -129,7 +142,7 @@ export async function buildApp({
           statusCode: 429,
         }),
     });
-    const contextOf = async (request: FastifyRequest): Promise<RpcContext> => {
+    const contextOf = (request: FastifyRequest): RpcContext => {
       const key = request.headers['idempotency-key'];
       return {
         runtime,
@@ -140,6 +153,8 @@ export async function buildApp({
     };
     await doors.register(rest, { contextOf });
     await doors.register(trpc, { contextOf });
+    const jobsDatabaseUrl = env.JOBS_DATABASE_URL;
+    if (jobsDatabaseUrl !== undefined) await doors.register(jobDashboard, { jobsDatabaseUrl });
   });
   return app;
 }

@@ -2,6 +2,7 @@ import {
   EnvironmentError,
   flag,
   integer,
+  jobsDatabaseUrl,
   list,
   parseEnvironment,
   serviceEnvironment,
@@ -26,6 +27,9 @@ export const environment = serviceEnvironment.extend({
   JWT_LEEWAY_SECONDS: integer(0, 60).default(1).describe('Tolerated difference of clocks.'),
   CORS_ORIGINS: list('').describe('Origins of front ends, separated by commas.'),
   CSRF_TRUSTED_ORIGINS: list('').describe('Further origins that may send cookies.'),
+  JOBS_DATABASE_URL: jobsDatabaseUrl
+    .optional()
+    .describe('PostgreSQL database of the job queues; with it, staff see them under /jobs.'),
   BODY_LIMIT_BYTES: integer(1_024, 50_000_000).default(1_000_000).describe('Largest request body.'),
   THROTTLE_ACTOR_PER_MINUTE: integer(1, 10_000_000).default(60_000).describe('Requests of one caller per minute.'),
   THROTTLE_ANONYMOUS_PER_MINUTE: integer(1, 10_000_000)

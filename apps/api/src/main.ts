@@ -1,5 +1,6 @@
 import { migrate } from '@enterprise-access/db';
-import { buildRuntime, EnvironmentError, loggerOptions, startTelemetry } from '@enterprise-access/platform';
+import { buildRuntime, EnvironmentError, loggerOptions } from '@enterprise-access/platform';
+import { startTelemetry } from '@enterprise-access/tracing';
 import { pino } from 'pino';
 import { buildApp } from './app.ts';
 import { readEnvironment } from './env.ts';
@@ -8,7 +9,7 @@ const DRAIN_MS = 30_000;
 
 async function main(): Promise<void> {
   const env = readEnvironment(process.env);
-  const telemetry = startTelemetry('enterprise-access-api', env.OTEL_EXPORTER_OTLP_ENDPOINT);
+  const telemetry = await startTelemetry('enterprise-access-api', env.OTEL_EXPORTER_OTLP_ENDPOINT);
   const logger = pino(loggerOptions(env.LOG_LEVEL));
   const runtime = buildRuntime(env, logger, `http://${env.HOST}:${env.PORT}`);
   let isAccepting = true;

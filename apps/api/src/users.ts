@@ -18,6 +18,9 @@ interface Assignment {
   readonly enterprise_customer_uuid: string | null;
 }
 
+/** Who stands behind a token; at once while it is remembered. */
+export type ActorOf = (claims: Claims) => Promise<Actor> | Actor;
+
 /** How long stored flags and roles may be taken from memory, in milliseconds. */
 const REMEMBERED_MS = 10_000;
 
@@ -25,14 +28,16 @@ const REMEMBERED_MS = 10_000;
  * The local copy of the platform's users: made with the first token, brought up to date when a token says something
  * new (R-JWT-06), and joined with the roles that are stored here.
  */
-export function actorsFor(db: Database, clock: Clock): (claims: Claims) => Promise<Actor> {
+export function actorsFor(db: Database, clock: Clock): ActorOf {
   const remembered = new LRUCache<string, { claims: Claims; actor: Actor }>({ max: 20_000, ttl: REMEMBERED_MS });
-  return async (claims) => {
-    const known = remembered.get(claims.username);
-    if (known && known.claims === claims) return known.actor;
+  const recall = async (claims: Claims): Promise<Actor> => {
     const actor = await load(db, clock, claims);
     remembered.set(claims.username, { claims, actor });
     return actor;
+  };
+  return (claims) => {
+    const known = remembered.get(claims.username);
+    return known && known.claims === claims ? known.actor : recall(claims);
   };
 }
 

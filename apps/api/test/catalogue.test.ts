@@ -1,4 +1,4 @@
-import { appRouter, operations, snakeCase } from '@enterprise-access/domain';
+import { appRouter, operations, snakeCase, streams } from '@enterprise-access/domain';
 import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 
@@ -28,8 +28,9 @@ describe('the catalogue of operations', () => {
   const procedures = appRouter._def.procedures as unknown as Record<string, { _def: { type: string } }>;
 
   test('every procedure has a contract and every contract a procedure of its kind', () => {
-    expect(Object.keys(procedures).sort()).toEqual(operations.map(({ id }) => id).sort());
-    for (const { id, contract } of operations) expect(procedures[id]?._def.type, id).toBe(contract.kind);
+    const declared = [...operations, ...streams];
+    expect(Object.keys(procedures).sort()).toEqual(declared.map(({ id }) => id).sort());
+    for (const { id, contract } of declared) expect(procedures[id]?._def.type, id).toBe(contract.kind);
   });
 
   test('no two operations share a REST method and path', () => {
@@ -49,7 +50,8 @@ describe('the catalogue of operations', () => {
     for (const [code, specs] of byCode) expect(new Set(specs.map(({ status }) => status)).size, code).toBe(1);
   });
 
-  describe.each(operations.map((operation) => [operation.id, operation] as const))('%s', (_id, { contract }) => {
+  const all = [...operations, ...streams].map((operation) => [operation.id, operation] as const);
+  describe.each(all)('%s', (_id, { contract }) => {
     test('says in a sentence what it does', () => expect(contract.summary).toMatch(/^[A-Z].*\.$/));
     test('describes every input field', () => expect(undescribed(contract.input)).toEqual([]));
     test('reports output fields without a description', async ({ annotate }) => {
@@ -63,7 +65,9 @@ describe('the catalogue of operations', () => {
     });
     test('takes its context and its path from input fields', () => {
       const names = Object.keys(contract.input.shape);
-      const used = [contract.context.field, ...[...contract.rest.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)];
+      const path = 'rest' in contract ? contract.rest.path : '';
+      const pathNames = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+      const used = [contract.context.field, ...pathNames];
       expect(used.filter((name) => !names.includes(name ?? ''))).toEqual([]);
       expect(new Set(names.map(snakeCase)).size).toBe(names.length);
     });

@@ -1,4 +1,4 @@
-import { camelCase, type Operation, snakeCase } from '@enterprise-access/domain';
+import { camelCase, type Operation, type StreamOperation, snakeCase } from '@enterprise-access/domain';
 import superjson from 'superjson';
 import { z } from 'zod';
 import { demonstration, run, type startApp } from './harness.ts';
@@ -39,16 +39,16 @@ function fromSchema(schema: Schema): unknown {
   return schema.format === 'uuid' ? demonstration.group : 'text';
 }
 
-const jsonOf = ({ contract }: Operation) =>
+const jsonOf = ({ contract }: Operation | StreamOperation) =>
   z.toJSONSchema(contract.input, { io: 'input', unrepresentable: 'any' }) as {
     properties?: Record<string, Schema>;
     required?: string[];
   };
 
-export const requiredOf = (operation: Operation): string[] => jsonOf(operation).required ?? [];
+export const requiredOf = (operation: Operation | StreamOperation): string[] => jsonOf(operation).required ?? [];
 
 /** An input that the contract accepts: what is required, and what the examples know besides. */
-export function sampleInput(operation: Operation, change: Input = {}): Input {
+export function sampleInput(operation: Operation | StreamOperation, change: Input = {}): Input {
   const { properties = {} } = jsonOf(operation);
   const required = new Set(requiredOf(operation));
   const input: Input = {};
@@ -109,6 +109,19 @@ export async function viaTrpc(world: World, operation: Operation, input: Input, 
     data: json.result ? superjson.deserialize<unknown>(json.result.data) : undefined,
     error: json.error ? superjson.deserialize<{ message: string; data: Input }>(json.error) : undefined,
   };
+}
+
+/** The first answer of a stream at the tRPC door: the status that it would have, and the error. It must end by itself. */
+export async function viaStream(world: World, operation: StreamOperation, input: Input, token: string | null) {
+  const reply = await world.app.inject({
+    method: 'GET',
+    url: `/trpc/${operation.id}?input=${encodeURIComponent(superjson.stringify(input))}`,
+    headers: { accept: 'text/event-stream', ...(token === null ? {} : { authorization: `JWT ${token}` }) },
+  });
+  const text = /event: serialized-error\ndata: (.*)/.exec(reply.body)?.[1];
+  if (text === undefined) return { status: reply.statusCode, error: undefined };
+  const error = superjson.deserialize<{ message: string; data: Input }>(JSON.parse(text));
+  return { status: Number(error.data.httpStatus), error };
 }
 
 /** Rows of every table that requests can write to; `users` follows the tokens. */

@@ -1,8 +1,8 @@
 import { createHmac, randomUUID } from 'node:crypto';
-import { newUuid, operations } from '@enterprise-access/domain';
+import { newUuid, operations, streams } from '@enterprise-access/domain';
 import { makeToken } from '@enterprise-access/token';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Input, sampleInput, viaRest, viaTrpc, type World } from './examples.ts';
+import { type Input, sampleInput, viaRest, viaStream, viaTrpc, type World } from './examples.ts';
 import { demonstration, dialects, learnerToken, operatorToken, run, SECRET, startApp, tokenFor } from './harness.ts';
 
 const everybody = ['enterprise_learner', 'enterprise_admin', 'enterprise_openedx_operator'];
@@ -52,7 +52,7 @@ function tokenOf(role: string, context: (typeof contexts)[number]): string {
 }
 
 test('every permission has its row in the table of this test', () => {
-  const missing = operations
+  const missing = [...operations, ...streams]
     .map(({ contract }) => contract.permission)
     .filter((permission) => !allowedRoles[permission]);
   expect(missing).toEqual([]);
@@ -90,7 +90,8 @@ describe.each(dialects)('the authorization matrix on %s', (dialect) => {
       uuid: job,
       name: 'test.long',
       enterprise_customer_uuid: demonstration.customer,
-      state: 'active',
+      // Ended, so that who may follow it is told so and the stream ends.
+      state: 'completed',
       created: new Date(),
       modified: new Date(),
     });
@@ -139,6 +140,35 @@ describe.each(dialects)('the authorization matrix on %s', (dialect) => {
             error: { message, data: { domain: { code: 'permission_denied', details: { permission } } } },
           });
         }
+      },
+    );
+  });
+
+  describe.each(streams.map((operation) => [operation.id, operation] as const))('%s', (_id, operation) => {
+    const { permission } = operation.contract;
+    const input = () => {
+      const { from, field } = operation.contract.context;
+      return sampleInput(operation, from === 'job' ? { [field]: job } : {});
+    };
+
+    test('refuses anonymous callers', async () => {
+      expect(await viaStream(world, operation, input(), null)).toMatchObject({
+        status: 401,
+        error: { data: { domain: { code: 'not_authenticated' }, code: 'UNAUTHORIZED' } },
+      });
+    });
+
+    test.each(everybody.flatMap((role) => contexts.map((context) => ({ role, context }))))(
+      '$role, $context',
+      async ({ role, context }) => {
+        const isAllowed = allowedRoles[permission]?.includes(role) && (context === 'own customer' || context === '*');
+        const reply = await viaStream(world, operation, input(), tokenOf(role, context));
+        if (isAllowed) expect(reply).toEqual({ status: 200, error: undefined });
+        else
+          expect(reply).toMatchObject({
+            status: 403,
+            error: { data: { domain: { code: 'permission_denied', details: { permission } } } },
+          });
       },
     );
   });

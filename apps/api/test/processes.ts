@@ -64,11 +64,12 @@ export async function redeemAt(
   policy: string,
   token: string,
   body: object,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<{ status: number; body: unknown } | null> {
   try {
     const reply = await fetch(`${url}/api/v1/policy-redemption/${policy}/redeem/`, {
       method: 'POST',
-      headers: { authorization: `JWT ${token}`, 'content-type': 'application/json' },
+      headers: { authorization: `JWT ${token}`, 'content-type': 'application/json', ...headers },
       body: JSON.stringify(body),
     });
     return { status: reply.status, body: await reply.json() };

@@ -1,6 +1,7 @@
 import {
   EnvironmentError,
   integer,
+  jobsDatabaseUrl,
   list,
   parseEnvironment,
   serviceEnvironment,
@@ -11,10 +12,7 @@ import { z } from 'zod';
 /** Everything the worker can be told. */
 export const workerEnvironment = serviceEnvironment.extend({
   WORKER_PORT: integer(0, 65_535).default(18_271).describe('Port of readiness and metrics; 0 takes a free one.'),
-  JOBS_DATABASE_URL: z
-    .string()
-    .regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL')
-    .describe('PostgreSQL database of the job queues (pg-boss).'),
+  JOBS_DATABASE_URL: jobsDatabaseUrl.describe('PostgreSQL database of the job queues (pg-boss).'),
   JOBS_CONCURRENCY: integer(1, 200).default(10).describe('Jobs of one kind that this process runs at once.'),
   KAFKA_BROKERS: list('').describe('Kafka brokers, host:port; without them events stay in the business database.'),
   KAFKA_API_KEY: z.string().optional().describe('With its secret: SASL PLAIN over TLS.'),

@@ -8,6 +8,8 @@ import {
   Unreadable,
 } from '@enterprise-access/bus';
 import { type Consumer, type Runtime, UnusableEvent, withRequestId } from '@enterprise-access/domain';
+import { inSpan, SpanKind } from '@enterprise-access/tracing';
+import { handOver } from './hand-over.ts';
 import * as letters from './letters.ts';
 import type { Receiver } from './relay.ts';
 
@@ -15,14 +17,16 @@ import type { Receiver } from './relay.ts';
 export const eventReceiver =
   ({ db, clock, log }: Pick<Runtime, 'db' | 'clock' | 'log'>, bus: EventBus): Receiver =>
   async (messages) => {
-    const events = messages.map(({ uuid: id, name: type, key, payload: data, created: time }) => ({
+    const publishing = handOver('publish', messages);
+    const events = publishing.messages.map(({ uuid: id, name: type, key, payload: data, created: time, trace }) => ({
       id,
       type,
       key,
       data,
       time,
+      trace,
     }));
-    for (const { event, reason } of await bus.publish(events)) {
+    for (const { event, reason } of await publishing.during(() => bus.publish(events))) {
       log.error({ event: event.id, type: event.type, reason }, 'an event cannot be sent');
       await letters.keepOutgoing(db, event, reason, clock());
     }
@@ -33,7 +37,8 @@ export async function handle(runtime: Runtime, consumers: readonly Consumer[], e
   const consumer = consumers.find(({ type }) => type === event.type);
   if (!consumer) return;
   try {
-    await withRequestId(event.id, () => consumer.consume(runtime, event));
+    const span = { kind: SpanKind.CONSUMER, parent: event.trace, attributes: { 'messaging.message.id': event.id } };
+    await inSpan(`process ${event.type}`, span, () => withRequestId(event.id, () => consumer.consume(runtime, event)));
   } catch (error) {
     if (error instanceof UnusableEvent) throw new Unreadable('invalid_data', error.message, { cause: error });
     throw error;

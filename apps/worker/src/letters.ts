@@ -16,6 +16,7 @@ const outgoing = z.object({
   key: z.string(),
   data: z.record(z.string(), z.unknown()),
   time: z.coerce.date(),
+  trace: z.string().nullable().default(null),
 });
 
 /** Keeps a message that no consumer could use; keeping it twice is keeping it once. */

@@ -1,4 +1,5 @@
-import { buildRuntime, EnvironmentError, loggerOptions, startTelemetry } from '@enterprise-access/platform';
+import { buildRuntime, EnvironmentError, loggerOptions } from '@enterprise-access/platform';
+import { startTelemetry } from '@enterprise-access/tracing';
 import { pino } from 'pino';
 import { readWorkerEnvironment } from './env.ts';
 import { startWorker } from './worker.ts';
@@ -7,7 +8,7 @@ const DRAIN_MS = 30_000;
 
 async function main(): Promise<void> {
   const env = readWorkerEnvironment(process.env);
-  const telemetry = startTelemetry('enterprise-access-worker', env.OTEL_EXPORTER_OTLP_ENDPOINT);
+  const telemetry = await startTelemetry('enterprise-access-worker', env.OTEL_EXPORTER_OTLP_ENDPOINT);
   const log = pino(loggerOptions(env.LOG_LEVEL));
   const runtime = buildRuntime(env, log, 'http://127.0.0.1:18270');
   const worker = await startWorker({ env, runtime });

@@ -1,6 +1,7 @@
 import type { StoredMessage } from '@enterprise-access/db';
 import type { Job, Log } from '@enterprise-access/domain';
 import type { JobInsert, PgBoss } from 'pg-boss';
+import { handOver } from './hand-over.ts';
 import type { QueuedJob } from './queues.ts';
 import type { Receiver } from './relay.ts';
 
@@ -15,10 +16,9 @@ export function jobReceiver(boss: PgBoss, jobs: readonly Job[], log: Log): Recei
         log.error({ job: name, count: group.length }, 'nobody knows this job; it is left to another worker');
         throw new Error(`There is no job named ${name}.`);
       }
-      await boss.insert(
-        name,
-        group.map((message) => insertOf(job, message)),
-      );
+      const queueing = handOver('queue', group);
+      const inserts = queueing.messages.map((message) => insertOf(job, message));
+      await queueing.during(() => boss.insert(name, inserts));
     }
   };
 }

@@ -1,5 +1,5 @@
 import { type Attempt, type Job, type Runtime, runJob, withRequestId } from '@enterprise-access/domain';
-import { context, propagation, SpanStatusCode, trace } from '@opentelemetry/api';
+import { inSpan, SpanKind } from '@enterprise-access/tracing';
 import type { JobResult, JobWithMetadata, PgBoss } from 'pg-boss';
 import { DEAD_LETTERS, type QueuedJob } from './queues.ts';
 
@@ -12,24 +12,11 @@ export interface WorkersOptions {
   readonly onEnded?: (name: string, outcome: 'completed' | 'failed' | 'dead', seconds: number) => void;
 }
 
-const tracer = trace.getTracer('enterprise-access');
-
 /** Runs `work` in the trace of whoever asked for the job, and on behalf of the job for the services it calls. */
-function inTrace<T>(job: JobWithMetadata<QueuedJob>, work: () => Promise<T>): Promise<T> {
-  const parent = job.data.trace
-    ? propagation.extract(context.active(), { traceparent: job.data.trace })
-    : context.active();
-  return tracer.startActiveSpan(`job ${job.name}`, { attributes: { 'job.id': job.id } }, parent, async (span) => {
-    try {
-      return await withRequestId(job.id, work);
-    } catch (error) {
-      span.setStatus({ code: SpanStatusCode.ERROR });
-      throw error;
-    } finally {
-      span.end();
-    }
-  });
-}
+const inTrace = <T>({ id, name, data }: JobWithMetadata<QueuedJob>, work: () => Promise<T>): Promise<T> =>
+  inSpan(`job ${name}`, { kind: SpanKind.CONSUMER, parent: data.trace, attributes: { 'job.id': id } }, () =>
+    withRequestId(id, work),
+  );
 
 /** Lets this process work on all jobs. Each is tried as its contract says; then it is a dead letter. */
 export async function startWorkers(options: WorkersOptions): Promise<void> {

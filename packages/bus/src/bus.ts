@@ -8,6 +8,8 @@ export interface OutgoingEvent {
   readonly key: string;
   readonly data: Readonly<Record<string, unknown>>;
   readonly time: Date;
+  /** W3C trace context of whoever made the change. */
+  readonly trace?: string | null;
 }
 
 /** An event that cannot be sent now or by repeating: it must be kept for somebody to look at. */
@@ -25,6 +27,8 @@ export interface ReceivedEvent {
   /** `openedx/<service>/web` */
   readonly source: string;
   readonly minorVersion: number;
+  /** W3C trace context of the change that it tells of. */
+  readonly trace: string | null;
   readonly position: Position;
 }
 

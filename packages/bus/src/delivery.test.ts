@@ -21,6 +21,7 @@ const event = ({ position }: RawMessage): ReceivedEvent => ({
   time: NOON,
   source: 's',
   minorVersion: 0,
+  trace: null,
   position,
 });
 

@@ -33,3 +33,22 @@ test.each([
   );
   expect(readHeaders(raw, { now: new Date(0), source: 's' }).time.toISOString()).toBe(expected);
 });
+
+const TRACE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+
+test('an event of a trace says so, and consumers read it', () => {
+  const options = { source: 's', contentType: 'application/avro' };
+  expect(writeHeaders({ ...reversed(), trace: TRACE }, options).traceparent).toBe(TRACE);
+  expect(Object.keys(writeHeaders({ ...reversed(), trace: null }, options))).not.toContain('traceparent');
+});
+
+test.each([
+  ['a trace context', [TRACE], TRACE],
+  ['none', [], null],
+  ['two of them', [TRACE, TRACE], null],
+  ['nonsense', ['drop table'], null],
+])('%s: no event is refused for it', (_what, values, expected) => {
+  const headers = { ce_type: ['t'], ce_id: ['8a1f2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d'], traceparent: values };
+  const raw = Object.fromEntries(Object.entries(headers).map(([name, all]) => [name, all.map((v) => Buffer.from(v))]));
+  expect(readHeaders(raw, { now: new Date(0), source: 's' }).trace).toBe(expected);
+});

@@ -30,6 +30,8 @@ export const writeHeaders = (
   'content-type': options.contentType,
   sourcehost: SOURCE_HOST,
   sourcelib: LIBRARY_VERSION,
+  // Not of the platform, which passes over headers that it does not know.
+  ...(event.trace ? { traceparent: event.trace } : {}),
 });
 
 export interface Metadata {
@@ -38,13 +40,22 @@ export interface Metadata {
   readonly source: string;
   readonly time: Date;
   readonly minorVersion: number;
+  readonly trace: string | null;
 }
 
 // An instant in another zone, or in none, makes a message unusable (worked example 10).
 const UTC = z.iso.datetime({ offset: true }).refine((text) => /(?:Z|[+-]00:00)$/u.test(text));
 const UUID = z.guid().toLowerCase();
 const INTEGER = z.string().regex(/^\d{1,9}$/u);
+const TRACE = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/u;
 const LIBRARY = z.string().regex(/^\d+(?:\.\d+)*$/u);
+
+/** No event is refused for it: a trace context that is missing, repeated or malformed is none. */
+function traceOf(headers: RawMessage['headers']): string | null {
+  const [value, ...more] = headers.traceparent ?? [];
+  const text = value?.toString('utf8') ?? '';
+  return more.length === 0 && TRACE.test(text) ? text : null;
+}
 
 /**
  * Reads the metadata of a message (R-EVT-09): type and id exactly once; the others at most once, and what is missing
@@ -82,5 +93,6 @@ export function readHeaders(
     source: one('ce_source') ?? defaults.source,
     time: time === undefined ? defaults.now : new Date(time),
     minorVersion: Number(minorVersion ?? 0),
+    trace: traceOf(headers),
   };
 }

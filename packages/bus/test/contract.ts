@@ -41,7 +41,7 @@ export function promisesOfABus(harness: Harness): void {
 
   test('an event arrives as it was published', async () => {
     const bus = harness.open();
-    const event = reversed();
+    const event = { ...reversed(), trace: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' };
     expect(await bus.publish([event])).toEqual([]);
     const received = collector();
     consume(bus, newGroup(), received, [topics.ledgerTransactions]);
@@ -53,6 +53,7 @@ export function promisesOfABus(harness: Harness): void {
       time: NOON,
       source: 'openedx/enterprise_access/web',
       minorVersion: 0,
+      trace: event.trace,
       position: { topic: topics.ledgerTransactions },
     });
     await bus.close();

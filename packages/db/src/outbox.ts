@@ -1,4 +1,4 @@
-import { context, propagation } from '@opentelemetry/api';
+import { traceparent } from '@enterprise-access/tracing';
 import { v7 } from 'uuid';
 import type { Connection, Database, Transaction } from './knex.ts';
 
@@ -24,17 +24,11 @@ export function shardOf(key: string): number {
   return (hash >>> 0) % OUTBOX_SHARDS;
 }
 
-/** Trace context of what runs now, so that what follows belongs to the same trace. */
-function currentTrace(): string | null {
-  const carrier: Record<string, string> = {};
-  propagation.inject(context.active(), carrier);
-  return carrier.traceparent ?? null;
-}
-
 /** Stores messages in the transaction of the change that they follow. */
 export async function appendToOutbox(trx: Transaction, now: Date, messages: readonly OutboxMessage[]): Promise<void> {
   if (messages.length === 0) return;
-  const trace = currentTrace();
+  // What follows belongs to the trace of what runs now.
+  const trace = traceparent();
   await trx('outbox').insert(
     messages.map((message) => ({
       uuid: message.uuid ?? v7(),

@@ -3,7 +3,7 @@ import { legacy as assignmentsLegacy } from './assignments/legacy.ts';
 import * as groups from './groups/contract.ts';
 import { legacy as groupsLegacy } from './groups/legacy.ts';
 import * as jobs from './jobs/contract.ts';
-import type { Contract } from './kernel/contract.ts';
+import type { Contract, StreamContract } from './kernel/contract.ts';
 import type { LegacyForm } from './kernel/legacy.ts';
 import * as ledger from './ledger/contract.ts';
 import { legacy as ledgerLegacy } from './ledger/legacy.ts';
@@ -21,6 +21,14 @@ export interface Operation {
   readonly legacy: LegacyForm;
 }
 
+/** A stream of the system, as documents, clients and tests see it. */
+export interface StreamOperation {
+  /** `jobs.progress` */
+  readonly id: string;
+  readonly domain: string;
+  readonly contract: StreamContract;
+}
+
 const slices = {
   assignments: { exports: assignments, legacy: assignmentsLegacy },
   groups: { exports: groups, legacy: groupsLegacy },
@@ -30,21 +38,26 @@ const slices = {
   redemptions: { exports: redemptions, legacy: redemptionsLegacy },
 };
 
+type Declared = readonly [id: string, domain: string, name: string, value: unknown];
+
+const declarations: readonly Declared[] = Object.entries(slices).flatMap(([domain, slice]) =>
+  Object.entries(slice.exports).map(([name, value]): Declared => [`${domain}.${name}`, domain, name, value]),
+);
+
 const isContract = (value: unknown): value is Contract =>
   typeof value === 'object' && value !== null && 'rest' in value && 'permission' in value;
 
-/** Every operation, gathered from the slices' contracts. */
-export const operations: readonly Operation[] = Object.entries(slices).flatMap(([domain, slice]) =>
-  Object.entries(slice.exports).flatMap(([name, contract]) =>
-    isContract(contract)
-      ? [
-          {
-            id: `${domain}.${name}`,
-            domain,
-            contract,
-            legacy: (slice.legacy as Record<string, LegacyForm>)[name] ?? {},
-          },
-        ]
-      : [],
-  ),
+const isStream = (value: unknown): value is StreamContract =>
+  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'subscription';
+
+/** Every operation with one answer, gathered from the slices' contracts. */
+export const operations: readonly Operation[] = declarations.flatMap(([id, domain, name, contract]) => {
+  if (!isContract(contract)) return [];
+  const forms: Readonly<Record<string, LegacyForm>> = slices[domain as keyof typeof slices].legacy;
+  return [{ id, domain, contract, legacy: forms[name] ?? {} }];
+});
+
+/** Every stream; they are at the tRPC door only. */
+export const streams: readonly StreamOperation[] = declarations.flatMap(([id, domain, , contract]) =>
+  isStream(contract) ? [{ id, domain, contract }] : [],
 );

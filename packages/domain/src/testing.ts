@@ -1,6 +1,6 @@
 import type { Database } from '@enterprise-access/db';
 import { ownerOf as ownerOfConfiguration } from './assignments/index.ts';
-import { ownerOf as ownerOfJob } from './jobs/index.ts';
+import { ownerOf as ownerOfJob, watchJobRuns } from './jobs/index.ts';
 import type { Runtime } from './kernel/runtime.ts';
 import { embeddedLedger } from './ledger/embedded.ts';
 import * as ledgerStore from './ledger/store.ts';
@@ -117,6 +117,7 @@ export function testRuntime(db: Database, world: World, change: Partial<Runtime>
       allocationPriceLowerRatio: 0.95,
       allocationPriceUpperRatio: 1.05,
     },
+    jobRuns: watchJobRuns(db, silent),
     ownerOf: {
       policy: (uuid) => ownerOf(db, uuid),
       configuration: (uuid) => ownerOfConfiguration(db, uuid),

@@ -15,6 +15,8 @@ export const list = (standard: string) =>
         .filter(Boolean),
     );
 
+export const jobsDatabaseUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL');
+
 /** What every process of the service can be told. */
 export const serviceEnvironment = z.object({
   NODE_ENV: z

@@ -2,6 +2,7 @@ export {
   EnvironmentError,
   flag,
   integer,
+  jobsDatabaseUrl,
   list,
   parseEnvironment,
   type ServiceEnvironment,
@@ -10,4 +11,3 @@ export {
 } from './environment.ts';
 export { loggerOptions } from './logging.ts';
 export { buildRuntime, type ServiceRuntime } from './runtime.ts';
-export { startTelemetry, type Telemetry } from './telemetry.ts';

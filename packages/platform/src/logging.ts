@@ -1,3 +1,4 @@
+import { currentTraceId, isTracing } from '@enterprise-access/tracing';
 import type { LoggerOptions } from 'pino';
 
 interface LoggedRequest {
@@ -24,4 +25,12 @@ function describe(error: Error & { code?: string; cause?: unknown }): Record<str
   };
 }
 
-export const loggerOptions = (level: string): LoggerOptions => ({ level, serializers, base: null });
+/** Lines lead to the trace that they belong to, where there are traces. */
+const traced = () => ({ traceId: currentTraceId() });
+
+export const loggerOptions = (level: string): LoggerOptions => ({
+  level,
+  serializers,
+  base: null,
+  ...(isTracing() ? { mixin: traced } : {}),
+});

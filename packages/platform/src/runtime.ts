@@ -15,6 +15,7 @@ import {
   storedReservations,
   systemClock,
   upstream,
+  watchJobRuns,
 } from '@enterprise-access/domain';
 import type { ServiceEnvironment } from './environment.ts';
 
@@ -61,6 +62,7 @@ export function buildRuntime(
       allocationPriceLowerRatio: 0.95,
       allocationPriceUpperRatio: 1.05,
     },
+    jobRuns: watchJobRuns(db, log),
     ownerOf: {
       policy: (uuid) => ownerOfPolicy(db, uuid),
       configuration: (uuid) => ownerOfConfiguration(db, uuid),

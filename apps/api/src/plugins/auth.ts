@@ -4,17 +4,22 @@ import { type Actor, invalidToken, permissionDenied } from '@enterprise-access/d
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { type Claims, TokenRefused, type VerifyToken } from '../tokens.ts';
+import type { ActorOf } from '../users.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Who is calling; null for nobody. A token in the header that is not valid is an error. */
-    authenticate(request: FastifyRequest): Promise<Actor | null>;
+    authenticate(request: FastifyRequest): Promise<Actor | null> | Actor | null;
+  }
+  interface FastifyContextConfig {
+    /** Forms of pages under this route come from pages under this route. */
+    isOwnPage?: boolean;
   }
 }
 
 export interface AuthOptions {
   readonly verify: VerifyToken;
-  readonly actorOf: (claims: Claims) => Promise<Actor>;
+  readonly actorOf: ActorOf;
   /** Origins of front ends whose pages may send cookies. */
   readonly trustedOrigins: readonly string[];
   readonly secureCookies: boolean;
@@ -24,12 +29,11 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 const CSRF_COOKIE = 'enterprise_access_csrftoken';
 const YEAR_SECONDS = 31_449_600;
 
+const SCHEME = /^(?:jwt|bearer) ([^ ]+)$/i;
+
 /** `JWT x` or `Bearer x`; anything else is no token of ours. */
-function headerToken(request: FastifyRequest): string | null {
-  const [scheme = '', token, ...more] = (request.headers.authorization ?? '').split(' ');
-  if (!/^(jwt|bearer)$/i.test(scheme) || !token || more.length > 0) return null;
-  return token;
-}
+const headerToken = (request: FastifyRequest): string | null =>
+  SCHEME.exec(request.headers.authorization ?? '')?.[1] ?? null;
 
 /** The front ends split the token: what pages may read, and the signature that they may not. */
 function cookieToken(request: FastifyRequest): string | null {
@@ -49,6 +53,8 @@ function sameText(a: string, b: string): boolean {
 function passesCsrf(request: FastifyRequest, trustedOrigins: readonly string[]): boolean {
   if (SAFE_METHODS.has(request.method)) return true;
   const { origin } = request.headers;
+  // Pages that we serve ourselves know nothing of our token; browsers say which origin a form was sent from.
+  if (request.routeOptions.config.isOwnPage) return URL.parse(origin ?? '')?.host === request.host;
   if (origin !== undefined && origin !== `${request.protocol}://${request.host}` && !trustedOrigins.includes(origin))
     return false;
   const cookie = request.cookies[CSRF_COOKIE];
@@ -57,32 +63,38 @@ function passesCsrf(request: FastifyRequest, trustedOrigins: readonly string[]):
 }
 
 export const auth = fp<AuthOptions>(async (app: FastifyInstance, options) => {
-  const accepted = async (token: string): Promise<Actor> => {
-    const claims = await options.verify(token);
+  const actorOf = (claims: Claims): Promise<Actor> | Actor => {
     if (claims.is_restricted)
       throw permissionDenied({ permission: 'unrestricted application' }, { message: permissionDenied.message });
     return options.actorOf(claims);
   };
+  /** A token that was seen before costs no turn of the event loop: pages send the same one with every request. */
+  const accepted = (token: string): Promise<Actor> | Actor => {
+    const claims = options.verify(token);
+    return claims instanceof Promise ? claims.then(actorOf) : actorOf(claims);
+  };
 
-  app.decorate('authenticate', async (request: FastifyRequest): Promise<Actor | null> => {
-    const header = headerToken(request);
-    if (header !== null) {
-      try {
-        return await accepted(header);
-      } catch (error) {
-        if (error instanceof TokenRefused) throw invalidToken({}, { cause: error });
-        throw error;
-      }
-    }
-    // Another scheme is somebody else's; only without any header do cookies count.
-    const cookie = request.headers.authorization?.trim().includes(' ') ? null : cookieToken(request);
-    if (cookie === null || !passesCsrf(request, options.trustedOrigins)) return null;
+  const byCookie = async (token: string): Promise<Actor | null> => {
     try {
-      return await accepted(cookie);
+      return await accepted(token);
     } catch (error) {
       if (error instanceof TokenRefused) return null;
       throw error;
     }
+  };
+  const refuse = (error: unknown): never => {
+    throw error instanceof TokenRefused ? invalidToken({}, { cause: error }) : error;
+  };
+
+  app.decorate('authenticate', (request: FastifyRequest): Promise<Actor | null> | Actor | null => {
+    const header = headerToken(request);
+    if (header !== null) {
+      const actor = accepted(header);
+      return actor instanceof Promise ? actor.catch(refuse) : actor;
+    }
+    // Another scheme is somebody else's; only without any header do cookies count.
+    const cookie = request.headers.authorization?.trim().includes(' ') ? null : cookieToken(request);
+    return cookie === null || !passesCsrf(request, options.trustedOrigins) ? null : byCookie(cookie);
   });
 
   app.get('/csrf/api/v1/token', async (request, reply) => {

@@ -1,12 +1,16 @@
 import {
   appRouter,
+  type Call,
+  callOfProcedure,
   type DomainError,
   domainErrorOf,
   INTERNAL_ERROR,
   invalidInput,
+  type LegacyReply,
   type Operation,
   operations,
   queryDecoder,
+  type RestRequest,
   type RpcContext,
   snakeCase,
   throttled,
@@ -15,9 +19,10 @@ import {
 } from '@enterprise-access/domain';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import type { z } from 'zod';
+import { serializerOf } from '../serializer.ts';
 
 export interface RestOptions {
-  readonly contextOf: (request: FastifyRequest) => Promise<RpcContext>;
+  readonly contextOf: (request: FastifyRequest) => RpcContext;
 }
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
@@ -35,45 +40,52 @@ function inputReader({ contract, legacy }: Operation): (request: FastifyRequest)
       .filter(([name]) => !inPath.includes(name))
       .map(([name, field]) => [snakeCase(name), { name, decode: queryDecoder(unwrapInput(field)) }]),
   );
-  const pathDecoders = inPath.map((name) => {
+  const pathFields = inPath.map((name) => {
     const field = shape[name];
-    return [name, field ? queryDecoder(unwrapInput(field)) : (text: string) => text] as const;
+    return { name, decode: field ? queryDecoder(unwrapInput(field)) : (text: string) => text };
   });
   const oldNames = Object.entries(legacy.query ?? {}).map(([name, { field, isList = false }]) => {
     const schema = shape[field];
-    return { name, field, isList, decode: schema ? queryDecoder(unwrapInput(schema)) : (text: unknown) => text };
+    return { name, field, isList, decode: queryDecoder(unwrapInput(schema ?? contract.input)) };
   });
   /** What the query string says by its old names. */
-  const fromOldNames = (given: Record<string, string | string[]>): Unsafe => {
-    const found: Unsafe = {};
+  const addOldNames = (input: Unsafe, given: Record<string, string | string[]>): void => {
     for (const { name, field, isList, decode } of oldNames) {
       const text = given[name];
       if (text === undefined) continue;
       const values = isList ? [text].flat().flatMap((each) => each.split(',').filter((item) => item !== '')) : text;
-      found[field] = isList && values.length === 0 ? [] : decode(values as string | string[]);
+      input[field] = decode(values);
     }
-    return found;
   };
   const body = wireCodec(contract.input);
+
+  const addQuery = (input: Unsafe, given: Record<string, string | string[]>): void => {
+    for (const [name, text] of Object.entries(given)) {
+      const field = query.get(name);
+      if (field) input[field.name] = field.decode(text);
+    }
+  };
+  // What the path says wins over query and body.
+  const addPath = <T extends Unsafe>(input: T, params: Record<string, string>): T => {
+    for (const { name, decode } of pathFields) (input as Unsafe)[name] = decode(params[name] ?? '');
+    return input;
+  };
+
   return (request) => {
     const params = request.params as Record<string, string>;
-    const named = Object.fromEntries(pathDecoders.map(([name, decode]) => [name, decode(params[name] ?? '')]));
+    const input: Unsafe = {};
     if (method === 'GET') {
-      const given: Unsafe = {};
-      for (const [name, text] of Object.entries(request.query as Record<string, string | string[]>)) {
-        const field = query.get(name);
-        if (field) given[field.name] = field.decode(text);
-      }
-      return { ...given, ...fromOldNames(request.query as Record<string, string | string[]>), ...named };
+      addQuery(input, request.query as Record<string, string | string[]>);
+      addOldNames(input, request.query as Record<string, string | string[]>);
+      return addPath(input, params);
     }
-    const old = oldNames.length === 0 ? {} : fromOldNames(request.query as Record<string, string | string[]>);
-    if (request.body === undefined || request.body === null) return { ...old, ...named };
+    addOldNames(input, request.query as Record<string, string | string[]>);
+    if (request.body === undefined || request.body === null) return addPath(input, params);
     const decoded = body.decode(request.body);
-    if (typeof decoded !== 'object' || decoded === null || Array.isArray(decoded)) {
-      // A body that is no object goes on as a list, which no contract accepts: who may not call is told that first.
-      return Object.assign([], named) as unknown as Unsafe;
-    }
-    return { ...decoded, ...old, ...named };
+    // A body that is no object goes on as a list, which no contract accepts: who may not call is told that first.
+    if (typeof decoded !== 'object' || decoded === null || Array.isArray(decoded))
+      return addPath([] as unknown as Unsafe, params);
+    return addPath(Object.assign(decoded as Unsafe, input), params);
   };
 }
 
@@ -82,54 +94,54 @@ interface Compiled {
   readonly handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 }
 
-function compile(operation: Operation, options: RestOptions): Compiled {
-  const { contract, legacy, id } = operation;
-  const procedure = procedureOf(id);
-  const read = inputReader(operation);
-  const encode = wireCodec(contract.output).encode;
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+type Answer = (reply: FastifyReply, output: unknown, asked: RestRequest) => FastifyReply;
+
+/** Writes the reply of a success: in the form of the old services where there was one, otherwise the output as it is. */
+function answerOf({ contract, legacy }: Operation): Answer {
   const status = contract.rest.status ?? 200;
-  const legacyReply = legacy.reply;
+  if (status === 204) return (reply) => reply.code(204).send();
+  const form: LegacyReply<unknown> | undefined = legacy.reply as LegacyReply<unknown> | undefined;
+  const encode = form?.encode ?? wireCodec(contract.output).encode;
+  const write = serializerOf(form?.body ?? contract.output);
+  return (reply, output, asked) => {
+    const body = encode(output, asked);
+    reply.code(form?.status?.(output) ?? status);
+    if (body === undefined) return reply.send();
+    const otherType = form?.contentType?.(output) ?? null;
+    return otherType === null ? reply.type(JSON_TYPE).send(write(body)) : reply.type(otherType).send(body);
+  };
+}
+
+function compile(operation: Operation, options: RestOptions): Compiled {
+  const { id } = operation;
+  const call = callOf(id);
+  const read = inputReader(operation);
+  const answer = answerOf(operation);
   return {
     operation,
     async handler(request, reply) {
-      const ctx = await options.contextOf(request);
-      const input = read(request);
-      const output = await procedure({
-        ctx,
-        path: id,
-        type: contract.kind,
-        signal: undefined,
-        batchIndex: 0,
-        getRawInput: async () => input,
+      const ctx = options.contextOf(request);
+      const { settings } = ctx.runtime;
+      const output = await call(ctx, id, read(request));
+      return answer(reply, output, {
+        settings,
+        // Few replies hold links, and reading an address costs more than writing a small reply.
+        get url() {
+          return new URL(request.originalUrl, settings.publicUrl);
+        },
       });
-      if (!legacyReply) {
-        if (status === 204) return reply.code(204).send();
-        return reply.code(status).send(encode(output));
-      }
-      const url = new URL(request.originalUrl, ctx.runtime.settings.publicUrl);
-      const body = legacyReply.encode(output as never, { url, settings: ctx.runtime.settings });
-      const type = legacyReply.contentType?.(output as never) ?? null;
-      reply.code(legacyReply.status?.(output as never) ?? status);
-      return type === null ? reply.send(body) : reply.type(type).send(body);
     },
   };
 }
 
-type Procedure = (call: {
-  ctx: RpcContext;
-  path: string;
-  type: 'query' | 'mutation';
-  signal: AbortSignal | undefined;
-  batchIndex: number;
-  getRawInput: () => Promise<unknown>;
-}) => Promise<unknown>;
-
-/** The same procedure that the tRPC door calls, without the proxies of a caller. */
-function procedureOf(id: string): Procedure {
-  const procedures = appRouter._def.procedures as unknown as Readonly<Record<string, Procedure>>;
+/** The same call that the tRPC door makes, without the proxies of a caller. */
+function callOf(id: string): Call {
+  const procedures = appRouter._def.procedures as unknown as Readonly<Record<string, object>>;
   const found = procedures[id];
   if (!found) throw new Error(`There is a contract but no procedure named ${id}.`);
-  return found;
+  return callOfProcedure(found);
 }
 
 const fastifyPath = (path: string): string => path.replace(PLACEHOLDER, ':$1');
@@ -143,8 +155,10 @@ export function sendDomainError(reply: FastifyReply, error: DomainError, operati
     reply.header('Retry-After', String((error.details as { retryAfterSeconds: number }).retryAfterSeconds));
   if (error.spec.status === 503) reply.header('Retry-After', '1');
   // A body that is a bare string is JSON too.
-  if (form)
-    return reply.type('application/json').send(JSON.stringify(form.encode(error.details as never, error.message)));
+  if (form) {
+    const body = form.encode(error.details as never, error.message);
+    return body === undefined ? reply.send() : reply.type('application/json').send(JSON.stringify(body));
+  }
   if (error.spec.code === invalidInput.code) return reply.send((error.details as { fields: unknown }).fields);
   return reply.send({ detail: error.message });
 }

@@ -1,21 +1,12 @@
-import { appRouter, domainErrorOf, type RpcContext } from '@enterprise-access/domain';
+import { appRouter, codeOfStatus, domainErrorOf, type RpcContext } from '@enterprise-access/domain';
 import { getTRPCErrorShape, TRPCError, transformTRPCResponse } from '@trpc/server';
 import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/adapters/fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
-const CODES: Readonly<Record<number, TRPCError['code']>> = {
-  400: 'BAD_REQUEST',
-  401: 'UNAUTHORIZED',
-  403: 'FORBIDDEN',
-  413: 'PAYLOAD_TOO_LARGE',
-  415: 'UNSUPPORTED_MEDIA_TYPE',
-  429: 'TOO_MANY_REQUESTS',
-};
-
 /** The tRPC door. It replaces the JSON parser of its scope, so it is registered in a scope of its own. */
 export async function trpc(
   app: FastifyInstance,
-  options: { contextOf: (request: FastifyRequest) => Promise<RpcContext> },
+  options: { contextOf: (request: FastifyRequest) => RpcContext },
 ): Promise<void> {
   // What is refused before a procedure is reached, such as a bad token, is still an error that tRPC clients can read.
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
@@ -23,7 +14,7 @@ export async function trpc(
     const status = domain?.spec.status ?? error.statusCode ?? 500;
     if (status >= 500 && !domain) request.log.error({ err: error }, 'request failed');
     const wrapped = new TRPCError({
-      code: CODES[status] ?? 'INTERNAL_SERVER_ERROR',
+      code: codeOfStatus(status),
       message: error.message,
       cause: error,
     });
@@ -43,7 +34,11 @@ export async function trpc(
     prefix: '/trpc',
     trpcOptions: {
       router: appRouter,
-      createContext: ({ req }) => options.contextOf(req),
+      createContext: async ({ req, res, info }) => {
+        const context = options.contextOf(req);
+        if (info.type !== 'subscription') return context;
+        return { ...context, signal: app.openStreams.open(res, context.actor) };
+      },
       maxBatchSize: 20,
       onError: ({ error, req, path }) => {
         if (error.code !== 'INTERNAL_SERVER_ERROR' || domainErrorOf(error)) return;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineContract } from '../kernel/contract.ts';
+import { defineContract, defineStream, resumable } from '../kernel/contract.ts';
 import { uuid } from '../kernel/ids.ts';
 
 /** Where a long job is. New states may come. */
@@ -29,6 +29,16 @@ export const get = defineContract({
   context,
   rest: { method: 'GET', path: '/api/v1/jobs/{uuid}/' },
   input: z.object({ uuid: uuid().describe('Job.') }),
+  output: jobRun,
+  errors: [],
+});
+
+export const progress = defineStream({
+  summary: 'Follows a long job: how far it is now, then each change, until it has ended.',
+  kind: 'subscription',
+  permission,
+  context,
+  input: z.object({ uuid: uuid().describe('Job.'), ...resumable }),
   output: jobRun,
   errors: [],
 });

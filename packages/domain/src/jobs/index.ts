@@ -1,3 +1,3 @@
 export * as contract from './contract.ts';
 export { jobs } from './router.ts';
-export { ownerOf } from './service.ts';
+export { ownerOf, watchJobRuns } from './service.ts';

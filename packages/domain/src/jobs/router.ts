@@ -1,8 +1,10 @@
-import { procedure, router } from '../kernel/rpc.ts';
+import { procedure, router, stream } from '../kernel/rpc.ts';
 import * as contract from './contract.ts';
 import * as service from './service.ts';
 
 export const jobs = router({
   /** How far a long job is, and what it reports. */
   get: procedure(contract.get).query(({ ctx, input }) => service.get(ctx.runtime, input.uuid)),
+  /** Follows a long job until it has ended. */
+  progress: stream(contract.progress).subscription(({ ctx, input }) => service.follow(ctx.runtime, input, ctx.signal)),
 });

@@ -1,25 +1,58 @@
-import type { Connection } from '@enterprise-access/db';
+import { createHash } from 'node:crypto';
+import type { Connection, Database } from '@enterprise-access/db';
+import type { Input } from '../kernel/contract.ts';
 import { notFound } from '../kernel/errors.ts';
-import type { Runtime } from '../kernel/runtime.ts';
-import type { JobRunView } from './contract.ts';
+import type { Answer } from '../kernel/rpc.ts';
+import type { Log, Runtime } from '../kernel/runtime.ts';
+import { type Versioned, type Watch, watch } from '../kernel/watch.ts';
+import type { JobRunView, progress } from './contract.ts';
 
 interface Row extends Omit<JobRunView, 'result'> {
   enterprise_customer_uuid: string | null;
   result: Record<string, unknown> | string | null;
 }
 
-async function find(db: Connection, uuid: string): Promise<JobRunView | null> {
-  const row: Row | undefined = await db('job_runs').where({ uuid }).first();
-  if (!row) return null;
+function viewOf(row: Row): JobRunView {
   const { enterprise_customer_uuid: _customer, result, ...view } = row;
   // MariaDB keeps JSON as text.
   return { ...view, result: typeof result === 'string' ? JSON.parse(result) : result };
 }
 
 export async function get(deps: Pick<Runtime, 'db'>, uuid: string): Promise<JobRunView> {
-  const run = await find(deps.db, uuid);
-  if (!run) throw notFound({});
-  return run;
+  const row: Row | undefined = await deps.db('job_runs').where({ uuid }).first();
+  if (!row) throw notFound({});
+  return viewOf(row);
+}
+
+/** Named by what is told, so that a caller who comes back, to whichever process, is not told the same again. */
+const versioned = (value: JobRunView): Versioned<JobRunView> => ({
+  version: createHash('sha256').update(JSON.stringify(value)).digest('base64url'),
+  value,
+});
+
+/** What lets many callers follow job runs by few looks at the database. */
+export const watchJobRuns = (db: Database, log: Log): Watch<JobRunView> =>
+  watch({
+    log,
+    async read(uuids) {
+      const rows: Row[] = await db('job_runs').whereIn('uuid', uuids);
+      return new Map(rows.map((row) => [row.uuid, versioned(viewOf(row))]));
+    },
+  });
+
+const hasEnded = ({ state }: JobRunView): boolean => state === 'completed' || state === 'failed';
+
+/** How far a job is, whenever that changes. The last answer is its end. */
+export async function* follow(
+  deps: Pick<Runtime, 'jobRuns'>,
+  { uuid, lastEventId }: Input<typeof progress>,
+  signal: AbortSignal,
+): AsyncGenerator<Answer<JobRunView>> {
+  for await (const run of deps.jobRuns.follow(uuid, signal)) {
+    if (!run) throw notFound({});
+    if (run.version !== lastEventId) yield { id: run.version, value: run.value };
+    if (hasEnded(run.value)) return;
+  }
 }
 
 /** Customer that a job is about; null also for jobs of the whole service. */

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { ErrorSpec } from './errors.ts';
 import type { Permission } from './permissions.ts';
 
@@ -24,28 +24,68 @@ export interface RestBinding {
   readonly status?: number;
 }
 
-export interface Contract<
+/** What every operation declares, however it answers. */
+export interface Declaration<
   I extends z.ZodObject = z.ZodObject,
   O extends z.ZodType = z.ZodType,
   E extends readonly ErrorSpec[] = readonly ErrorSpec[],
 > {
   /** One sentence for the hover and the documentation. */
   readonly summary: string;
-  readonly kind: 'query' | 'mutation';
   readonly permission: Permission;
   readonly context: ContextSource;
   /** How the old services spelled the refusal; part of the wire format. */
   readonly denial?: 'Missing' | 'MISSING';
-  readonly rest: RestBinding;
   readonly input: I;
   readonly output: O;
   readonly errors: E;
 }
+
+/** An operation with one answer, at both doors. */
+export interface Contract<
+  I extends z.ZodObject = z.ZodObject,
+  O extends z.ZodType = z.ZodType,
+  E extends readonly ErrorSpec[] = readonly ErrorSpec[],
+> extends Declaration<I, O, E> {
+  readonly kind: 'query' | 'mutation';
+  readonly rest: RestBinding;
+}
+
+/**
+ * An operation that answers again and again until there is no more to say. tRPC only, over server-sent events; `output`
+ * is one answer. Its input includes `resumable`: whoever lost the connection comes back with the id of the last answer
+ * that arrived.
+ */
+export interface StreamContract<
+  I extends z.ZodObject<typeof resumable> = z.ZodObject<typeof resumable>,
+  O extends z.ZodType = z.ZodType,
+  E extends readonly ErrorSpec[] = readonly ErrorSpec[],
+> extends Declaration<I, O, E> {
+  readonly kind: 'subscription';
+}
+
+/** The part of a stream's input that tRPC clients fill in by themselves when they come back. */
+export const resumable = {
+  lastEventId: z
+    .string()
+    .max(200)
+    .optional()
+    .describe('Id of the last answer that arrived; what it told is not repeated.'),
+};
 
 /** Declares an operation as data; both doors, the documents and the tests are made from it. */
 export const defineContract = <I extends z.ZodObject, O extends z.ZodType, const E extends readonly ErrorSpec[]>(
   contract: Contract<I, O, E>,
 ): Contract<I, O, E> => contract;
 
-export type Input<C extends Contract> = z.infer<C['input']>;
-export type Output<C extends Contract> = z.infer<C['output']>;
+/** Declares a stream as data. */
+export const defineStream = <
+  I extends z.ZodObject<typeof resumable>,
+  O extends z.ZodType,
+  const E extends readonly ErrorSpec[],
+>(
+  contract: StreamContract<I, O, E>,
+): StreamContract<I, O, E> => contract;
+
+export type Input<C extends Declaration> = z.infer<C['input']>;
+export type Output<C extends Declaration> = z.infer<C['output']>;

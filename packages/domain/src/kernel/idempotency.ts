@@ -39,11 +39,11 @@ const stored = z.object({
  * refused mutation changed nothing, so the same key may try again. Handlers are safe to repeat by themselves; the key
  * saves the work and guarantees the same reply.
  */
-export async function once<R extends { ok: boolean }>(
+export async function once(
   runtime: Pick<Runtime, 'db' | 'clock'>,
   attempt: Attempt,
-  run: () => Promise<R>,
-): Promise<R> {
+  run: () => Promise<unknown>,
+): Promise<unknown> {
   if (attempt.key.length === 0 || attempt.key.length > 255) {
     throw invalidInput({ fields: { idempotency_key: ['Ensure this header has 1 to 255 characters.'] } });
   }
@@ -59,7 +59,7 @@ export async function once<R extends { ok: boolean }>(
     if (!before.success) throw idempotencyKeyInUse({});
     const isOver = now.getTime() - before.data.created.getTime() > REPLAY_MS;
     if (!isOver && before.data.fingerprint !== fingerprint) throw idempotencyKeyReused({});
-    if (!isOver && before.data.reply !== null) return replay<R>(before.data.reply);
+    if (!isOver && before.data.reply !== null) return replay(before.data.reply);
     const isAbandoned = now.getTime() - before.data.started.getTime() > ABANDONED_MS;
     if (!isOver && !isAbandoned) throw idempotencyKeyInUse({});
     const taken = await db('idempotency_records')
@@ -67,19 +67,18 @@ export async function once<R extends { ok: boolean }>(
       .update({ fingerprint, reply: null, started: now, ...(isOver ? { created: now } : {}) });
     if (taken === 0) throw idempotencyKeyInUse({});
   }
-  const result = await run();
-  if (result.ok && 'data' in result) {
-    await db('idempotency_records')
-      .where(row)
-      .update({ reply: JSON.stringify(superjson.serialize(result.data)) });
-  } else {
+  let reply: unknown;
+  try {
+    reply = await run();
+  } catch (error) {
     await db('idempotency_records').where(row).delete();
+    throw error;
   }
-  return result;
+  await db('idempotency_records')
+    .where(row)
+    .update({ reply: JSON.stringify(superjson.serialize(reply)) });
+  return reply;
 }
 
-function replay<R>(reply: string | Record<string, unknown>): R {
-  const serialized = typeof reply === 'string' ? JSON.parse(reply) : reply;
-  // The shape that tRPC's middleware hands on after a success.
-  return { ok: true, marker: 'middlewareMarker', data: superjson.deserialize(serialized) } as R;
-}
+const replay = (reply: string | Record<string, unknown>): unknown =>
+  superjson.deserialize(typeof reply === 'string' ? JSON.parse(reply) : reply);

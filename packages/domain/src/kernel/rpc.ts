@@ -1,29 +1,10 @@
-import { initTRPC, type TRPCDefaultErrorShape, type TRPCError } from '@trpc/server';
+import { initTRPC, type TRPCDefaultErrorShape, type TRPCError, tracked } from '@trpc/server';
 import superjson from 'superjson';
-import type { z } from 'zod';
-import { type Actor, isPermitted } from './actor.ts';
-import type { ContextSource, Contract } from './contract.ts';
-import {
-  commonErrors,
-  DomainError,
-  type ErrorSpec,
-  invalidInput,
-  notAuthenticated,
-  permissionDenied,
-} from './errors.ts';
-import { fieldErrors } from './field-errors.ts';
-import { once } from './idempotency.ts';
-import type { Runtime } from './runtime.ts';
-import { flawOf } from './storable.ts';
-
-/** What every procedure sees of the request, whichever door it came through. */
-export interface RpcContext {
-  readonly runtime: Runtime;
-  /** Null for an anonymous caller. */
-  readonly actor: Actor | null;
-  readonly requestId: string;
-  readonly idempotencyKey: string | null;
-}
+import { z } from 'zod';
+import { authorized, type Call, callOf, type Handler, type RpcContext, validInput } from './call.ts';
+import type { Contract, resumable, StreamContract } from './contract.ts';
+import { commonErrors, DomainError, type ErrorSpec } from './errors.ts';
+import { codeOfStatus, numberOfStatus } from './rpc-codes.ts';
 
 export const INTERNAL_ERROR = 'Internal error';
 
@@ -33,8 +14,18 @@ export function domainErrorOf(error: unknown): DomainError | null {
   return null;
 }
 
+/** Proxies close connections on which nothing is said, mostly after a minute. */
+const PING_MS = 15_000;
+/** A stream is ended after this long; its client comes back by itself, with a token that is looked at again. */
+const LONGEST_STREAM_MS = 10 * 60_000;
+
 const t = initTRPC.context<RpcContext>().create({
   transformer: superjson,
+  sse: {
+    ping: { enabled: true, intervalMs: PING_MS },
+    client: { reconnectAfterInactivityMs: 3 * PING_MS },
+    maxDurationMs: LONGEST_STREAM_MS,
+  },
   // Internal messages and stacks stay in the log, whatever NODE_ENV says.
   isDev: false,
   errorFormatter: ({ shape, error, ctx }) => {
@@ -55,9 +46,11 @@ const withDomain = <S extends TRPCDefaultErrorShape, E extends ErrorSpec = Error
   cause: DomainError,
 ) => ({
   ...shape,
+  code: numberOfStatus(cause.spec.status),
   message: cause.message,
   data: {
     ...shape.data,
+    code: codeOfStatus(cause.spec.status),
     httpStatus: cause.spec.status,
     domain: { code: cause.spec.code, details: cause.details } as OnTheWire<E>,
   },
@@ -73,59 +66,76 @@ const declared =
 
 export const router = t.router;
 
-const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+/** Gives a door the types of a schema. The parsing itself belongs to the call, where it happens once. */
+const typesOf = <S extends z.ZodType>(_schema: S): S => ({ parse: (value: unknown) => value }) as unknown as S;
 
-/** The customer that a request is about, from input that nobody has checked yet. */
-export async function contextOf(
-  runtime: Pick<Runtime, 'ownerOf'>,
-  source: ContextSource,
-  unsafeInput: unknown,
-): Promise<string | null> {
-  const unsafe: unknown =
-    typeof unsafeInput === 'object' && unsafeInput !== null
-      ? (unsafeInput as Record<string, unknown>)[source.field]
-      : undefined;
-  if (typeof unsafe !== 'string' || !GUID.test(unsafe)) return null;
-  const uuid = unsafe.toLowerCase();
-  return source.from === 'customer' ? uuid : runtime.ownerOf[source.from](uuid);
+const calls = new WeakMap<object, Call>();
+
+/** What runs behind the tRPC door of a procedure, for other doors. */
+export function callOfProcedure(procedure: object): Call {
+  const call = calls.get(procedure);
+  if (!call) throw new Error('Not made by procedure().');
+  return call;
 }
 
 /** A procedure that already obeys its contract; only the handler is left to write. */
-export const procedure = <I extends z.ZodObject, O extends z.ZodType, const E extends readonly ErrorSpec[]>(
+export function procedure<I extends z.ZodObject, O extends z.ZodType, const E extends readonly ErrorSpec[]>(
   contract: Contract<I, O, E>,
-) => {
-  const authorized = t.procedure
+) {
+  const door = t.procedure
     .errors(declared(contract.errors as readonly E[number][]))
-    // Decided before validation, as callers of the old services expect.
-    .use(async ({ ctx, getRawInput, next }) => {
-      if (!ctx.actor) throw notAuthenticated({});
-      const customer = await contextOf(ctx.runtime, contract.context, await getRawInput());
-      if (!isPermitted(ctx.actor, contract.permission, customer)) {
-        const message = `${contract.denial ?? 'MISSING'}: ${contract.permission}`;
-        throw permissionDenied({ permission: contract.permission }, { message });
-      }
-      return next({ ctx: { ...ctx, actor: ctx.actor, customer } });
-    })
-    .use(async ({ getRawInput, next }) => {
-      // Parsed here only to say what is wrong in the words of the wire; tRPC's own parse then succeeds.
-      const raw = (await getRawInput()) ?? {};
-      const flaw = flawOf(raw);
-      if (flaw !== null) throw invalidInput({ fields: { non_field_errors: [flaw] } });
-      const parsed = contract.input.safeParse(raw, { reportInput: true });
-      if (!parsed.success) throw invalidInput({ fields: fieldErrors(parsed.error) }, { cause: parsed.error });
-      return next();
+    .input(typesOf(contract.input))
+    .output(typesOf(contract.output));
+  const behind = <P extends object>(made: P, call: Call): P => {
+    calls.set(made, call);
+    return made;
+  };
+  const resolver = (call: Call) => (request: { ctx: RpcContext; path: string; input: unknown }) =>
+    call(request.ctx, request.path, request.input) as Promise<never>;
+  return {
+    query: (handler: Handler<I, O>) => {
+      const call = callOf(contract, handler);
+      return behind(door.query(resolver(call)), call);
+    },
+    mutation: (handler: Handler<I, O>) => {
+      const call = callOf(contract, handler);
+      return behind(door.mutation(resolver(call)), call);
+    },
+  };
+}
+
+/** One answer of a stream under an id by which a caller can resume after it. */
+export interface Answer<T> {
+  readonly id: string;
+  readonly value: T;
+}
+
+/** Checks each answer as it goes out; whoever stops listening ends the source too. */
+const answersOf = <O extends z.ZodType>(output: O) =>
+  z
+    .custom<AsyncIterable<Answer<z.input<O>>>>((value) => typeof value === 'object' && value !== null)
+    .transform(async function* (answers) {
+      for await (const { id, value } of answers) yield tracked(id, output.parse(value));
     });
-  const keyed =
-    contract.kind === 'query'
-      ? authorized
-      : authorized.use(async ({ ctx, path, getRawInput, next }) => {
-          const { runtime, actor, idempotencyKey } = ctx;
-          if (idempotencyKey === null) return next();
-          return once(
-            runtime,
-            { actor: actor.username, operation: path, key: idempotencyKey, input: await getRawInput() },
-            next,
-          );
-        });
-  return keyed.input(contract.input).output(contract.output);
-};
+
+/**
+ * A stream that already obeys its contract. The handler gives its answers until `ctx.signal` is aborted, and throws the
+ * signal's reason then: only a stream that has no more to say may return, because clients do not come back to it.
+ */
+export const stream = <
+  I extends z.ZodObject<typeof resumable>,
+  O extends z.ZodType,
+  const E extends readonly ErrorSpec[],
+>(
+  contract: StreamContract<I, O, E>,
+) =>
+  t.procedure
+    .errors(declared(contract.errors as readonly E[number][]))
+    .use(async ({ ctx, getRawInput, signal, next }) => {
+      const unsafeInput = await getRawInput();
+      const allowed = await authorized(contract, ctx, unsafeInput);
+      validInput(contract.input, unsafeInput);
+      return next({ ctx: { ...allowed, signal: ctx.signal ?? signal ?? new AbortController().signal } });
+    })
+    .input(contract.input)
+    .output(answersOf(contract.output));

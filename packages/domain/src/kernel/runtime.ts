@@ -1,9 +1,11 @@
 import type { Database } from '@enterprise-access/db';
+import type { JobRunView } from '../jobs/contract.ts';
 import type { Catalog } from '../upstreams/catalog.ts';
 import type { Ledger } from '../upstreams/ledger.ts';
 import type { Lms } from '../upstreams/lms.ts';
 import type { Clock } from './clock.ts';
 import type { ContextSource } from './contract.ts';
+import type { Watch } from './watch.ts';
 
 /** What is written where operators look. Never an e-mail address, a token or SQL. */
 export interface Log {
@@ -34,6 +36,8 @@ export interface Runtime {
   readonly catalog: Catalog;
   readonly ledger: Ledger;
   readonly settings: Settings;
+  /** Long jobs, to be followed. */
+  readonly jobRuns: Watch<JobRunView>;
   /** The customer that something belongs to, by the kind of thing; null when it does not exist. */
   readonly ownerOf: Readonly<
     Record<Exclude<ContextSource['from'], 'customer'>, (uuid: string) => Promise<string | null>>

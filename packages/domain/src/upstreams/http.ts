@@ -1,3 +1,4 @@
+import { inSpan, SpanKind, traceparent } from '@enterprise-access/tracing';
 import {
   ConsecutiveBreaker,
   circuitBreaker,
@@ -143,7 +144,23 @@ async function send(
   token: string,
   signal: AbortSignal,
 ): Promise<Reply> {
+  const method = call.method ?? 'GET';
+  const attributes = { 'http.request.method': method, 'peer.service': options.service };
+  return inSpan(`${method} ${options.service}`, { kind: SpanKind.CLIENT, attributes }, async (span) => {
+    const reply = await exchange(options, call, token, signal);
+    span?.setAttribute('http.response.status_code', reply.status);
+    return reply;
+  });
+}
+
+async function exchange(
+  options: UpstreamOptions,
+  call: Call<z.ZodType>,
+  token: string,
+  signal: AbortSignal,
+): Promise<Reply> {
   const requestId = currentRequestId();
+  const trace = traceparent();
   const reply = await request(urlOf(options.baseUrl, call), {
     method: call.method ?? 'GET',
     dispatcher: agent,
@@ -153,6 +170,7 @@ async function send(
       accept: 'application/json',
       ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
+      ...(trace === null ? {} : { traceparent: trace }),
     },
     ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
   });

@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import { notAuthenticated, permissionDenied } from '@enterprise-access/domain';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { openDashboard } from './job-dashboard-library.ts';
+
+const DASHBOARD_PATH = '/jobs';
+
+export interface JobDashboardOptions {
+  /** PostgreSQL database of the job queues. */
+  readonly jobsDatabaseUrl: string;
+}
+
+const INLINE_SCRIPT = /<script(?![^>]*\ssrc=)[^>]*>([\s\S]*?)<\/script>/g;
+
+/** The page's own inline scripts may run, known by their digests, and no others; nothing comes from elsewhere. */
+function policyOf(html: string): string {
+  const digests = [...html.matchAll(INLINE_SCRIPT)].map(
+    ([, text = '']) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`,
+  );
+  return [
+    "default-src 'self'",
+    `script-src 'self' ${[...new Set(digests)].join(' ')}`,
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "object-src 'none'",
+    "base-uri 'self'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+  ].join(';');
+}
+
+function requestOf(request: FastifyRequest): Request {
+  const url = new URL(request.originalUrl, `${request.protocol}://${request.host}`);
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(request.headers)) {
+    // Whoever is let in is let in here: the dashboard need not see who it is.
+    if (typeof value === 'string' && name !== 'authorization' && name !== 'content-length') headers.set(name, value);
+  }
+  const body = Buffer.isBuffer(request.body) ? new Uint8Array(request.body) : null;
+  return new Request(url, { method: request.method, headers, body });
+}
+
+async function answer(reply: FastifyReply, response: Response): Promise<FastifyReply> {
+  if (!response.headers.get('content-type')?.startsWith('text/html')) return reply.send(response);
+  const html = await response.text();
+  return reply
+    .code(response.status)
+    .headers(Object.fromEntries(response.headers))
+    .header('content-security-policy', policyOf(html))
+    .send(html);
+}
+
+/**
+ * pg-boss's own dashboard, for staff: queues, jobs with what they were given, schedules, warnings; failed jobs can be
+ * sent back. It stands behind the tokens and cookies of every other operation.
+ */
+export async function jobDashboard(app: FastifyInstance, { jobsDatabaseUrl }: JobDashboardOptions): Promise<void> {
+  const dashboard = await openDashboard({
+    databases: [{ url: jobsDatabaseUrl, name: 'jobs' }],
+    basePath: DASHBOARD_PATH,
+  });
+  app.addHook('onClose', () => dashboard.close());
+  app.addHook('onRequest', async ({ actor }) => {
+    if (actor?.isStaff || actor?.isSuperuser) return;
+    throw actor
+      ? permissionDenied({ permission: 'staff' }, { message: permissionDenied.message })
+      : notAuthenticated({});
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  for (const url of [DASHBOARD_PATH, `${DASHBOARD_PATH}/*`]) {
+    app.route({
+      method: ['GET', 'HEAD', 'POST'],
+      url,
+      config: { isOwnPage: true },
+      handler: async (request, reply) => answer(reply, await dashboard(requestOf(request))),
+    });
+  }
+}

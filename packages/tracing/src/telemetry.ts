@@ -1,0 +1,33 @@
+import { setTracing } from './state.ts';
+
+export interface Telemetry {
+  /** Sends what is still here. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Sends traces to an OpenTelemetry collector, over HTTP. Without an address nothing is traced, and not even the library
+ * is loaded.
+ */
+export async function startTelemetry(service: string, collector: string | undefined): Promise<Telemetry> {
+  if (collector === undefined) return { stop: async () => undefined };
+  const [{ OTLPTraceExporter }, { resourceFromAttributes }, { BatchSpanProcessor, NodeTracerProvider }] =
+    await Promise.all([
+      import('@opentelemetry/exporter-trace-otlp-http'),
+      import('@opentelemetry/resources'),
+      import('@opentelemetry/sdk-trace-node'),
+    ]);
+  const exporter = new OTLPTraceExporter({ url: `${collector.replace(/\/+$/, '')}/v1/traces` });
+  const provider = new NodeTracerProvider({
+    resource: resourceFromAttributes({ 'service.name': service }),
+    spanProcessors: [new BatchSpanProcessor(exporter)],
+  });
+  provider.register();
+  setTracing(true);
+  return {
+    async stop() {
+      setTracing(false);
+      await provider.shutdown();
+    },
+  };
+}
