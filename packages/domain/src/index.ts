@@ -1,5 +1,5 @@
 export { type AppRouter, appRouter } from './app-router.ts';
-export { ownerOf as ownerOfConfiguration } from './assignments/index.ts';
+export { linkAccount, ownerOf as ownerOfConfiguration } from './assignments/index.ts';
 export { consumers } from './consumer-registry.ts';
 export { type Operation, operations, type StreamOperation, streams } from './contracts.ts';
 export { jobs } from './job-registry.ts';

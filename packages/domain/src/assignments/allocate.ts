@@ -167,8 +167,6 @@ export interface Wanted {
   readonly suppressEmail: boolean;
   readonly batchUuid: string;
   readonly source: store.Doer['source'];
-  /** A forced redemption is charged what support says (R-RED-60). */
-  readonly isAnyPrice?: boolean;
 }
 
 /** Collects the facts and judges what does not depend on the learners; what is left is the money. */
@@ -192,7 +190,7 @@ export async function orderOf(deps: Deps, actor: Actor, wanted: Wanted): Promise
     policy,
     contentKey,
     requestedCents: priceCents,
-    canonicalCents: wanted.isAnyPrice ? priceCents : (content?.priceCents ?? null),
+    canonicalCents: content?.priceCents ?? null,
     inCatalog: inCatalog && content !== null,
     isSubsidyActive: subsidy !== undefined && isActive(subsidy, deps.clock()),
     lowerRatio: deps.settings.allocationPriceLowerRatio,
@@ -219,7 +217,7 @@ export async function orderOf(deps: Deps, actor: Actor, wanted: Wanted): Promise
   };
 }
 
-const namesOf = ({ contentKey, courseRunKey, title }: Content) => ({ contentKey, courseRunKey, title });
+export const namesOf = ({ contentKey, courseRunKey, title }: Content) => ({ contentKey, courseRunKey, title });
 
 /** Types with a configuration in use (R-ASG-02). */
 const isAllocating = ({ policyType, learnerCreditRequestConfigUuid }: PolicyRow): boolean =>

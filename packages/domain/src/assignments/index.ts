@@ -1,3 +1,4 @@
 export { ownerOf } from './configurations.ts';
 export * as contract from './contract.ts';
+export { linkAccount } from './link.ts';
 export { assignments } from './router.ts';

@@ -1,6 +1,6 @@
 import { newUuid } from '../kernel/ids.ts';
-import { foldEmail, reallocatable } from './rules.ts';
-import type { AssignmentRow, RowChange } from './store.ts';
+import { foldEmail } from './rules.ts';
+import { type AssignmentRow, isActive, type RowChange } from './store.ts';
 
 /** What one list of learners is allocated. */
 export interface Terms {
@@ -43,8 +43,6 @@ export function uniqueEmails(emails: readonly string[]): string[] {
   for (const email of emails) if (!first.has(foldEmail(email))) first.set(foldEmail(email), email);
   return [...first.values()];
 }
-
-const isActive = ({ state }: AssignmentRow): boolean => !reallocatable.has(state);
 
 /**
  * What an allocation does for each address (R-ASG-14 to R-ASG-17). A learner is found by address or by account; whoever

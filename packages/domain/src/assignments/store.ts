@@ -1,4 +1,5 @@
 import { addToCounters, appendHistories, type Connection, type Transaction } from '@enterprise-access/db';
+import type { Knex } from 'knex';
 import { newUuid } from '../kernel/ids.ts';
 import { snakeCase } from '../kernel/wire.ts';
 import type { ActionType, ErrorReason, State } from './contract.ts';
@@ -285,18 +286,26 @@ export async function ofLearner(
 }
 
 /**
- * Rows for the same content, in any state, of learners who are named by address or by account (R-ASG-14). A union,
- * because each half has an index of its own.
+ * Rows that either of two looks finds, each through its own index. The looks give uuids only: a union of whole rows
+ * would lose the types of their columns on one dialect.
  */
+const eitherOf = (db: Connection, looks: readonly Knex.QueryBuilder[]) => {
+  const [first, ...others] = looks.map((look) => look.select('uuid'));
+  if (!first) throw new Error('There is nothing to look for.');
+  return select(db).join(first.union(others).as('found'), 'found.uuid', 'assignments.uuid');
+};
+
+/** Rows for the same content, in any state, of learners who are named by address or by account (R-ASG-14). */
 export const forLearners = (
   db: Connection,
   of: { configurationUuid: string; contentKey: string; emailKeys: readonly string[]; lmsUserIds: readonly number[] },
 ): Promise<AssignmentRow[]> => {
   const base = () =>
-    select(db).where({ assignment_configuration_uuid: of.configurationUuid, content_key: of.contentKey });
-  return base()
-    .whereIn('learner_email_key', of.emailKeys)
-    .union(of.lmsUserIds.length === 0 ? [] : [base().whereIn('lms_user_id', of.lmsUserIds)]);
+    db(TABLE).where({ assignment_configuration_uuid: of.configurationUuid, content_key: of.contentKey });
+  return eitherOf(db, [
+    base().whereIn('learner_email_key', of.emailKeys),
+    ...(of.lmsUserIds.length === 0 ? [] : [base().whereIn('lms_user_id', of.lmsUserIds)]),
+  ]);
 };
 
 /** Accounts of addresses as we know them from tokens, by folded address (R-ASG-13). The newest of several counts. */
@@ -348,12 +357,13 @@ export async function ownedBy(
   caller: { readonly userId: number; readonly lmsUserId: number | null },
 ): Promise<AssignmentRow[]> {
   const user: { email_key: string } | undefined = await db('users').where({ id: caller.userId }).first('email_key');
-  const base = () => select(db).where('assignment_configuration_uuid', configurationUuid);
-  const byAddress = user?.email_key
-    ? base().where('learner_email_key', user.email_key).whereNull('lms_user_id')
-    : base().whereRaw('1 = 0');
+  const base = () => db(TABLE).where('assignment_configuration_uuid', configurationUuid);
   const { lmsUserId } = caller;
-  const rows = await byAddress.union(lmsUserId === null ? [] : [base().where('lms_user_id', lmsUserId)]);
+  const looks = [
+    ...(user?.email_key ? [base().where('learner_email_key', user.email_key).whereNull('lms_user_id')] : []),
+    ...(lmsUserId === null ? [] : [base().where('lms_user_id', lmsUserId)]),
+  ];
+  const rows = looks.length === 0 ? [] : await eitherOf(db, looks);
   return rows.sort((a, b) => b.allocatedAt.getTime() - a.allocatedAt.getTime() || (a.uuid < b.uuid ? 1 : -1));
 }
 
@@ -362,3 +372,23 @@ export const holdByTransaction = async (
   trx: Transaction,
   transactionUuid: string,
 ): Promise<AssignmentRow | undefined> => select(trx).where({ transaction_uuid: transactionUuid }).forUpdate().first();
+
+/** Whether the learner holds it: allocated or accepted. */
+export const isActive = ({ state }: AssignmentRow): boolean => !reallocatable.has(state);
+
+/** Whether some assignment waits for the owner of the address to have an account. */
+export const isAwaited = async (db: Connection, emailKey: string): Promise<boolean> =>
+  (await db(TABLE).where({ learner_email_key: emailKey }).whereNull('lms_user_id').first('uuid')) !== undefined;
+
+/** What waits for the owner of the address, held until the transaction ends. */
+export const holdAwaiting = (trx: Transaction, emailKey: string): Promise<AssignmentRow[]> =>
+  select(trx).where({ learner_email_key: emailKey }).whereNull('lms_user_id').orderBy('assignments.uuid').forUpdate();
+
+/** Gives held rows their account; nothing else of them changes. */
+export async function setAccount(
+  trx: Transaction,
+  uuids: readonly string[],
+  { lmsUserId, at }: { readonly lmsUserId: number; readonly at: Date },
+): Promise<void> {
+  if (uuids.length > 0) await trx(TABLE).whereIn('uuid', uuids).update({ lms_user_id: lmsUserId, modified: at });
+}
