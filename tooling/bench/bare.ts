@@ -3,6 +3,7 @@ import type { Database, Dialect } from '@enterprise-access/db';
 import { demonstration } from '@enterprise-access/start/demonstration';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
+import { shardOf } from '../../packages/db/src/outbox.ts';
 import { CLIENTS, PRICE_CENTS, RUN } from './setting.ts';
 
 type Run = (sql: string, values?: readonly unknown[]) => Promise<unknown>;
@@ -37,7 +38,7 @@ const insert = (table: string, names: readonly string[], rows = 1): string => {
 };
 
 const BUDGET = insert('policy_learner_budgets', ['policy_uuid', 'lms_user_id']);
-const OUTBOX_COLUMNS = ['uuid', 'kind', 'name', 'message_key', 'payload', 'created'];
+const OUTBOX_COLUMNS = ['uuid', 'kind', 'name', 'message_key', 'payload', 'created', 'shard'];
 const OUTBOX = insert('outbox', OUTBOX_COLUMNS);
 const HISTORY = insert('ledger_transactions_history', [
   'history_uuid',
@@ -104,7 +105,7 @@ async function reserve(run: Run, ledger: string, uuid: string, learner: number):
   const entry = [uuid, ledger, key, -PRICE_CENTS, 'pending', false, learner, email];
   await run(ENTRY, [...entry, RUN, 'edX+DemoX', 'Demo', policy, now, now]);
   await run(HISTORY, [randomUUID(), uuid, now, '+', SNAPSHOT]);
-  await run(OUTBOX, [randomUUID(), 'event', 'created', uuid, PAYLOAD, now]);
+  await run(OUTBOX, [randomUUID(), 'event', 'created', uuid, PAYLOAD, now, shardOf(uuid)]);
   const content = JSON.stringify({ lmsUserEmail: email, title: 'Demo' });
   const intent = [uuid, policy, subsidy, customer, learner, RUN, PRICE_CENTS, key, 'pending'];
   await run(REDEMPTION, [...intent, content, now, now]);
@@ -123,8 +124,16 @@ async function record(run: Run, uuid: string): Promise<void> {
     ['committed', `fulfillment-${uuid}`, now, uuid],
   );
   await run(HISTORY, [randomUUID(), uuid, now, '~', SNAPSHOT]);
-  await run(OUTBOX, [randomUUID(), 'event', 'committed', uuid, PAYLOAD, now]);
-  await run(OUTBOX, [randomUUID(), 'event', 'redeemed', demonstration.customer, PAYLOAD, now]);
+  await run(OUTBOX, [randomUUID(), 'event', 'committed', uuid, PAYLOAD, now, shardOf(uuid)]);
+  await run(OUTBOX, [
+    randomUUID(),
+    'event',
+    'redeemed',
+    demonstration.customer,
+    PAYLOAD,
+    now,
+    shardOf(demonstration.customer),
+  ]);
   await run('commit');
 }
 

@@ -1,5 +1,5 @@
 import { type Database, transaction } from '@enterprise-access/db';
-import { depositEntry, insertTransaction, newUuid } from '@enterprise-access/domain';
+import { campaignVariables, depositEntry, insertTransaction, newUuid } from '@enterprise-access/domain';
 
 /** Fixed ids, so that scripts and examples can rely on them. */
 export const demonstration = {
@@ -16,6 +16,13 @@ export const demonstration = {
   otherPolicy: '88888888-8888-4888-8888-888888888884',
   assignmentConfiguration: '99999999-9999-4999-8999-999999999991',
 } as const;
+
+/** The sandbox as the mail service, with a campaign for every kind of mail, named like its variable. */
+export const sandboxMail = (sandboxUrl: string): Readonly<Record<string, string>> => ({
+  BRAZE_API_URL: `${sandboxUrl}/braze`,
+  BRAZE_API_KEY: 'sandbox',
+  ...Object.fromEntries(campaignVariables.map((name) => [name, name])),
+});
 
 const STARTING_BALANCE_CENTS = 100_000_000;
 

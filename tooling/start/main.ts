@@ -7,9 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { connect, migrate } from '@enterprise-access/db';
 import { startPostgres } from '@enterprise-access/db/servers';
+import { SANDBOX_CLIENT_SECRET } from '@enterprise-access/platform';
 import { startSandbox } from '@enterprise-access/sandbox';
 import { DEVELOPMENT_SECRET } from '@enterprise-access/token';
-import { demonstration, seedDemonstration } from './demonstration.ts';
+import { demonstration, sandboxMail, seedDemonstration } from './demonstration.ts';
 
 const API = fileURLToPath(new URL('../../apps/api/src/main.ts', import.meta.url));
 const WORKER = fileURLToPath(new URL('../../apps/worker/src/main.ts', import.meta.url));
@@ -134,9 +135,10 @@ async function main(): Promise<void> {
       JOBS_DATABASE_URL: databases.jobs,
       LMS_URL: `${sandbox.url}/lms`,
       ENTERPRISE_CATALOG_URL: `${sandbox.url}/catalog`,
+      ...sandboxMail(sandbox.url),
       OAUTH2_URL: sandbox.url,
       BACKEND_SERVICE_EDX_OAUTH2_KEY: 'enterprise-access',
-      BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'sandbox',
+      BACKEND_SERVICE_EDX_OAUTH2_SECRET: SANDBOX_CLIENT_SECRET,
       JWT_SECRET_KEY: DEVELOPMENT_SECRET,
       SANDBOX: 'true',
       HOST: host,

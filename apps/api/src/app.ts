@@ -16,6 +16,7 @@ import { docs } from './plugins/docs.ts';
 import { headers } from './plugins/headers.ts';
 import { health } from './plugins/health.ts';
 import { jobDashboard } from './plugins/job-dashboard.ts';
+import { metrics } from './plugins/metrics.ts';
 import { handleError, rest } from './plugins/rest.ts';
 import { streams } from './plugins/streams.ts';
 import { tracing } from './plugins/tracing.ts';
@@ -114,6 +115,7 @@ export async function buildApp({
   await app.register(health, { db: runtime.db, isAccepting });
   await app.register(docs);
   await app.register(streams);
+  await app.register(metrics, { db: runtime.db });
 
   await app.register(async (doors) => {
     // Who is calling decides whose share of requests is used up, so it comes first.

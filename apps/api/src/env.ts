@@ -1,5 +1,4 @@
 import {
-  EnvironmentError,
   flag,
   integer,
   jobsDatabaseUrl,
@@ -9,6 +8,7 @@ import {
   type Variables,
 } from '@enterprise-access/platform';
 import { z } from 'zod';
+import { isKeySet } from './tokens.ts';
 
 /** A key that stands in our repository is no secret. */
 export const DEVELOPMENT_SECRET = 'development-secret-never-for-production';
@@ -22,6 +22,7 @@ export const environment = serviceEnvironment.extend({
   JWT_SECRET_KEY: z.string().min(16).optional().describe('Key of symmetric tokens (HS256).'),
   JWT_PUBLIC_SIGNING_JWK_SET: z
     .string()
+    .refine(isKeySet, 'must be JSON text {"keys":[…]} with at least one RSA key')
     .optional()
     .describe('JSON text {"keys":[…]} of the RSA keys of asymmetric tokens.'),
   JWT_LEEWAY_SECONDS: integer(0, 60).default(1).describe('Tolerated difference of clocks.'),
@@ -39,19 +40,16 @@ export const environment = serviceEnvironment.extend({
 
 export type Environment = z.infer<typeof environment>;
 
-export function readEnvironment(variables: Variables): Environment {
-  const env = parseEnvironment(environment, variables);
-  const problems = productionProblems(env);
-  if (problems.length > 0) throw new EnvironmentError(problems.join('\n'));
-  return env;
-}
+export const readEnvironment = (variables: Variables): Environment =>
+  parseEnvironment(environment, variables, keyProblems);
 
-function productionProblems(env: Environment): string[] {
+function keyProblems(env: Environment): string[] {
   const problems: string[] = [];
   if (!env.JWT_SECRET_KEY && !env.JWT_PUBLIC_SIGNING_JWK_SET) {
     problems.push('Neither JWT_SECRET_KEY nor JWT_PUBLIC_SIGNING_JWK_SET is set: no token could be verified.');
   }
-  if (env.NODE_ENV !== 'production') return problems;
-  if (env.JWT_SECRET_KEY === DEVELOPMENT_SECRET) problems.push('JWT_SECRET_KEY is the development secret.');
+  if (env.NODE_ENV === 'production' && env.JWT_SECRET_KEY === DEVELOPMENT_SECRET) {
+    problems.push('JWT_SECRET_KEY is the development secret.');
+  }
   return problems;
 }

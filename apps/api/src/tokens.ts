@@ -84,11 +84,15 @@ export function tokenVerifier(keys: Keys): VerifyToken {
   };
 }
 
-function parseKeySet(text: string): JSONWebKeySet {
+const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) });
+
+const parseKeySet = (text: string): JSONWebKeySet => keySet.parse(JSON.parse(text));
+
+/** Whether a text holds keys that tokens can be checked with. */
+export function isKeySet(text: string): boolean {
   try {
-    const parsed: unknown = JSON.parse(text);
-    return z.object({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) }).parse(parsed);
+    return createLocalJWKSet(parseKeySet(text)) !== null;
   } catch {
-    throw new Error('JWT_PUBLIC_SIGNING_JWK_SET is not a JSON text {"keys":[…]} with at least one key.');
+    return false;
   }
 }

@@ -2,7 +2,7 @@ import type { Dialect } from '@enterprise-access/db';
 import { createTestDatabase } from '@enterprise-access/db/testing';
 import { buildRuntime } from '@enterprise-access/platform';
 import { type SandboxOptions, startSandbox } from '@enterprise-access/sandbox';
-import { seedDemonstration } from '@enterprise-access/start/demonstration';
+import { sandboxMail, seedDemonstration } from '@enterprise-access/start/demonstration';
 import { inject } from 'vitest';
 import { buildApp } from '../src/app.ts';
 import { testEnvironment } from './harness.ts';
@@ -18,6 +18,7 @@ export async function startSandboxApp(dialect: Dialect, options: SandboxOptions 
     DATABASE_URL: url,
     LMS_URL: `${sandbox.url}/lms`,
     ENTERPRISE_CATALOG_URL: `${sandbox.url}/catalog`,
+    ...sandboxMail(sandbox.url),
     OAUTH2_URL: sandbox.url,
   });
   const runtime = buildRuntime(env, silent, 'http://access.test');

@@ -1,5 +1,4 @@
 import {
-  EnvironmentError,
   integer,
   jobsDatabaseUrl,
   list,
@@ -28,9 +27,9 @@ export const workerEnvironment = serviceEnvironment.extend({
 
 export type WorkerEnvironment = z.infer<typeof workerEnvironment>;
 
-export function readWorkerEnvironment(variables: Variables): WorkerEnvironment {
-  const env = parseEnvironment(workerEnvironment, variables);
-  if (env.KAFKA_BROKERS.length > 0 !== (env.SCHEMA_REGISTRY_URL !== undefined))
-    throw new EnvironmentError('KAFKA_BROKERS and SCHEMA_REGISTRY_URL are set together or not at all.');
-  return env;
-}
+export const readWorkerEnvironment = (variables: Variables): WorkerEnvironment =>
+  parseEnvironment(workerEnvironment, variables, (env) =>
+    env.KAFKA_BROKERS.length > 0 === (env.SCHEMA_REGISTRY_URL !== undefined)
+      ? []
+      : ['KAFKA_BROKERS and SCHEMA_REGISTRY_URL are set together or not at all.'],
+  );

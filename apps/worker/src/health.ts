@@ -1,13 +1,13 @@
 import type { Database } from '@enterprise-access/db';
+import type { ProcessMetrics } from '@enterprise-access/platform';
 import fastify from 'fastify';
-import type { Registry } from 'prom-client';
 
 export interface HealthOptions {
   readonly host: string;
   readonly port: number;
   readonly db: Database;
   readonly queuesAnswer: () => Promise<unknown>;
-  readonly registry: Registry;
+  readonly metrics: ProcessMetrics;
   /** False from the moment that the process is asked to stop. */
   readonly isAccepting: () => boolean;
 }
@@ -36,7 +36,7 @@ export async function startHealth(options: HealthOptions): Promise<{ url: string
     return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not ready', database, queues });
   });
   app.get('/metrics', async (_request, reply) =>
-    reply.type(options.registry.contentType).send(await options.registry.metrics()),
+    reply.type(options.metrics.contentType).send(await options.metrics.text()),
   );
   const url = await app.listen({ host: options.host, port: options.port });
   return { url, stop: () => app.close() };

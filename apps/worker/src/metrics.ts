@@ -1,20 +1,34 @@
 import { type Database, outboxBacklog } from '@enterprise-access/db';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { countPendingBefore } from '@enterprise-access/domain';
+import { type ProcessMetrics, processMetrics } from '@enterprise-access/platform';
+import type { PgBoss } from 'pg-boss';
+import { Counter, Gauge, Histogram } from 'prom-client';
 import { countOpen } from './letters.ts';
 
-/** What operators watch of a worker. Times in seconds. */
-export function workerMetrics(db: Database) {
-  const registry = new Registry();
-  const registers = [registry];
-  collectDefaultMetrics({ register: registry });
-  const waiting = new Gauge({
+/** Longer than a redemption in good hands takes, and than the schedule that finishes the others waits. */
+const STUCK_MS = 5 * 60_000;
+
+const PATIENCE_MS = 2_000;
+
+/** A database that does not answer takes away its own numbers only. */
+function orNull<T>(asked: Promise<T>): Promise<T | null> {
+  const late = new Promise<null>((resolve) => setTimeout(resolve, PATIENCE_MS, null).unref());
+  return Promise.race([asked.catch(() => null), late]);
+}
+
+/** What operators watch of a worker. Times in seconds. What the database knows is the same at every worker. */
+export function workerMetrics(db: Database, boss: PgBoss) {
+  const all: ProcessMetrics = processMetrics(db);
+  const registers = [all.registry];
+  new Gauge({
     name: 'enterprise_access_outbox_waiting',
     help: 'Messages in the outbox that are not sent yet.',
     registers,
     async collect() {
-      const backlog = await outboxBacklog(db);
-      this.set(backlog.waiting);
-      age.set(backlog.oldest === null ? 0 : (Date.now() - backlog.oldest.getTime()) / 1_000);
+      const backlog = await orNull(outboxBacklog(db));
+      this.set(backlog?.waiting ?? Number.NaN);
+      const since = backlog?.oldest?.getTime() ?? Date.now();
+      age.set(backlog ? (Date.now() - since) / 1_000 : Number.NaN);
     },
   });
   const age = new Gauge({
@@ -49,12 +63,36 @@ export function workerMetrics(db: Database) {
     registers,
   });
   new Gauge({
+    name: 'enterprise_access_queue_jobs',
+    help: 'Jobs by queue and state. What is in the queue dead-letters failed for good.',
+    labelNames: ['queue', 'state'],
+    registers,
+    async collect() {
+      this.reset();
+      const queues = (await orNull(boss.getQueues())) ?? [];
+      for (const { name: queue, readyCount, deferredCount, activeCount, failedCount } of queues) {
+        this.set({ queue, state: 'ready' }, readyCount);
+        this.set({ queue, state: 'deferred' }, deferredCount);
+        this.set({ queue, state: 'active' }, activeCount);
+        this.set({ queue, state: 'failed' }, failedCount);
+      }
+    },
+  });
+  new Gauge({
     name: 'enterprise_access_dead_letters',
     help: 'Events that wait for somebody to look at them.',
     registers,
     async collect() {
-      this.set(await countOpen(db));
+      this.set((await orNull(countOpen(db))) ?? Number.NaN);
     },
   });
-  return { registry, consumed, waiting, relayed, lag, jobs };
+  new Gauge({
+    name: 'enterprise_access_redemptions_stuck',
+    help: 'Redemptions that have been pending for more than five minutes.',
+    registers,
+    async collect() {
+      this.set((await orNull(countPendingBefore(db, new Date(Date.now() - STUCK_MS)))) ?? Number.NaN);
+    },
+  });
+  return { all, consumed, relayed, lag, jobs };
 }

@@ -45,10 +45,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     return opened;
   };
   const jobs = [...ordinary, ...deadLetterJobs(transport, ordinary, consumers)];
-  const metrics = workerMetrics(db);
   const bus = openBus(env, runtime);
   const boss = await openQueues(env.JOBS_DATABASE_URL, jobs, log);
   opened = { boss, bus };
+  const metrics = workerMetrics(db, boss);
   await startWorkers({
     boss,
     runtime,
@@ -80,7 +80,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     port: env.WORKER_PORT,
     db,
     queuesAnswer: () => boss.isInstalled(),
-    registry: metrics.registry,
+    metrics: metrics.all,
     isAccepting: () => isAccepting,
   });
   return {

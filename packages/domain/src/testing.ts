@@ -1,13 +1,22 @@
 import type { Database } from '@enterprise-access/db';
-import { ownerOf as ownerOfConfiguration } from './assignments/index.ts';
-import { ownerOf as ownerOfJob, watchJobRuns } from './jobs/index.ts';
+import { watchJobRuns } from './jobs/index.ts';
 import type { Runtime } from './kernel/runtime.ts';
 import { embeddedLedger } from './ledger/embedded.ts';
-import * as ledgerStore from './ledger/store.ts';
-import { ownerOf } from './policies/index.ts';
+import { recordedMail } from './mail/index.ts';
+import { ownersIn } from './owners.ts';
+import type { Braze } from './upstreams/braze.ts';
 import type { Catalog, Content } from './upstreams/catalog.ts';
 import { UpstreamRefusal } from './upstreams/http.ts';
 import type { Customer, Learner, Lms } from './upstreams/lms.ts';
+import type { Recipient } from './upstreams/mail.ts';
+import { campaignVariables } from './upstreams/mail-campaigns.ts';
+
+/** A mail that somebody got. The campaign is named by its environment variable. */
+export interface SentMail extends Recipient {
+  readonly campaign: string;
+  readonly properties: Readonly<Record<string, unknown>>;
+  readonly at: Date;
+}
 
 /** A small world of learners and content, held in memory, for tests of what stands above the upstream clients. */
 export interface World {
@@ -26,6 +35,9 @@ export interface World {
   readonly cancelled: Set<string>;
   /** Stands in the way of cancellations. */
   cancellationFault: (() => Promise<void>) | null;
+  readonly mails: SentMail[];
+  /** Stands in the way of mails; sees for whom the next one is. */
+  mailFault: ((recipients: readonly Recipient[]) => Promise<void>) | null;
 }
 
 export const contentWith = (change: Partial<Content>): Content => ({
@@ -63,6 +75,8 @@ export const emptyWorld = (): World => ({
   enrollmentFault: null,
   cancelled: new Set(),
   cancellationFault: null,
+  mails: [],
+  mailFault: null,
 });
 
 const lmsOf = (world: World): Lms => ({
@@ -95,6 +109,21 @@ const catalogOf = (world: World): Catalog => ({
   },
 });
 
+const brazeOf = (world: World): Braze => ({
+  introduce: async () => undefined,
+  async trigger(campaign, properties, recipients) {
+    if (world.mailFault) await world.mailFault(recipients);
+    for (const recipient of recipients) world.mails.push({ ...recipient, campaign, properties, at: world.now });
+    return 'dispatch';
+  },
+  async lastReceived(campaign, { email }) {
+    return world.mails.findLast((mail) => mail.campaign === campaign && mail.email === email)?.at ?? null;
+  },
+});
+
+/** Each campaign has the name of its variable as its id. */
+export const everyCampaign = Object.fromEntries(campaignVariables.map((name) => [name, name]));
+
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** A runtime on a real database, with the world as its LMS and catalog. */
@@ -108,6 +137,7 @@ export function testRuntime(db: Database, world: World, change: Partial<Runtime>
     lms,
     catalog: catalogOf(world),
     ledger: embeddedLedger({ db, clock, lms }),
+    mail: recordedMail({ db, clock, braze: brazeOf(world), campaignIds: everyCampaign }),
     settings: {
       publicUrl: 'http://access.test',
       lmsUrl: 'http://lms.test',
@@ -118,13 +148,7 @@ export function testRuntime(db: Database, world: World, change: Partial<Runtime>
       allocationPriceUpperRatio: 1.05,
     },
     jobRuns: watchJobRuns(db, silent),
-    ownerOf: {
-      policy: (uuid) => ownerOf(db, uuid),
-      configuration: (uuid) => ownerOfConfiguration(db, uuid),
-      subsidy: (uuid) => ledgerStore.ownerOf(db, uuid),
-      job: (uuid) => ownerOfJob(db, uuid),
-      transaction: (uuid) => ledgerStore.ownerOfTransaction(db, uuid),
-    },
+    ownerOf: ownersIn(db),
     ...change,
   };
 }

@@ -1,3 +1,4 @@
+import { type Campaign, campaigns } from '@enterprise-access/domain';
 import { z } from 'zod';
 
 export const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
@@ -16,6 +17,13 @@ export const list = (standard: string) =>
     );
 
 export const jobsDatabaseUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL');
+
+const campaignIds = Object.fromEntries(
+  Object.entries(campaigns).map(([name, occasion]) => [
+    name,
+    z.string().optional().describe(`Mail campaign. ${occasion}`),
+  ]),
+) as Record<Campaign, z.ZodOptional<z.ZodString>>;
 
 /** What every process of the service can be told. */
 export const serviceEnvironment = z.object({
@@ -45,6 +53,9 @@ export const serviceEnvironment = z.object({
   UPSTREAM_TIMEOUT_MS: integer(100, 120_000)
     .default(10_000)
     .describe('Bound on one call to another service, with all its attempts; enrolling and spending have longer ones.'),
+  BRAZE_API_URL: url.optional().describe('Root of the mail service (Braze); without it no mail is sent.'),
+  BRAZE_API_KEY: z.string().optional().describe('Its key; needed with BRAZE_API_URL.'),
+  ...campaignIds,
   ALLOW_BUDGET_DEACTIVATION_WITH_SPEND: flag.default(false).describe('Let policies with spend be deactivated.'),
   ENABLE_HANDLE_LC_ENROLLMENT_REVOKED: flag
     .default(true)
@@ -63,20 +74,44 @@ export class EnvironmentError extends Error {
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** Reads what a process knows of; everything that is wrong is one `EnvironmentError`. */
-export function parseEnvironment<E extends ServiceEnvironment>(schema: z.ZodType<E>, variables: Variables): E {
+/** What stands in our repository is no secret: the one with which `npm start` asks the sandbox for tokens. */
+export const SANDBOX_CLIENT_SECRET = 'sandbox';
+
+/**
+ * Reads what a process knows of; everything that is wrong is one `EnvironmentError`. `problemsOf` says what is wrong with
+ * values that are well-formed each.
+ */
+export function parseEnvironment<E extends ServiceEnvironment>(
+  schema: z.ZodType<E>,
+  variables: Variables,
+  problemsOf: (env: E) => string[] = () => [],
+): E {
   // An empty variable is as good as none.
   const given = Object.fromEntries(
     Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
   );
   const parsed = schema.safeParse(given);
-  if (!parsed.success) throw new EnvironmentError(parsed.error.issues.map(problem).join('\n'));
-  if (parsed.data.NODE_ENV === 'production' && parsed.data.SANDBOX)
-    throw new EnvironmentError('SANDBOX cannot be on in production.');
+  if (!parsed.success) throw new EnvironmentError(parsed.error.issues.map((issue) => problem(issue, given)).join('\n'));
+  const problems = [...productionProblems(parsed.data), ...mailProblems(parsed.data), ...problemsOf(parsed.data)];
+  if (problems.length > 0) throw new EnvironmentError(problems.join('\n'));
   return parsed.data;
 }
 
-const problem = (issue: z.core.$ZodIssue): string =>
-  issue.code === 'invalid_type' && issue.input === undefined
-    ? `${issue.path.join('.')} is not set.`
-    : `${issue.path.join('.')} is not valid: ${issue.message}.`;
+const mailProblems = (env: ServiceEnvironment): string[] =>
+  (env.BRAZE_API_URL === undefined) === (env.BRAZE_API_KEY === undefined)
+    ? []
+    : ['BRAZE_API_URL and BRAZE_API_KEY are set together or not at all.'];
+
+function productionProblems(env: ServiceEnvironment): string[] {
+  if (env.NODE_ENV !== 'production') return [];
+  const problems: string[] = [];
+  if (env.SANDBOX) problems.push('SANDBOX cannot be on in production.');
+  if (env.BACKEND_SERVICE_EDX_OAUTH2_SECRET === SANDBOX_CLIENT_SECRET)
+    problems.push('BACKEND_SERVICE_EDX_OAUTH2_SECRET is the development secret.');
+  return problems;
+}
+
+function problem(issue: z.core.$ZodIssue, given: Variables): string {
+  const name = issue.path.join('.');
+  return given[name] === undefined ? `${name} is not set.` : `${name} is not valid: ${issue.message}.`;
+}

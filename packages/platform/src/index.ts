@@ -5,9 +5,12 @@ export {
   jobsDatabaseUrl,
   list,
   parseEnvironment,
+  SANDBOX_CLIENT_SECRET,
   type ServiceEnvironment,
   serviceEnvironment,
   type Variables,
 } from './environment.ts';
 export { loggerOptions } from './logging.ts';
+export { type ProcessMetrics, processMetrics } from './metrics.ts';
+export { runProcess } from './process.ts';
 export { buildRuntime, type ServiceRuntime } from './runtime.ts';

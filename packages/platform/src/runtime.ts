@@ -1,16 +1,16 @@
 import { connect } from '@enterprise-access/db';
 import {
+  apiKey,
   embeddedLedger,
+  httpBraze,
   httpCatalog,
   httpLedger,
   httpLms,
   type Log,
-  ledgerStore,
-  ownerOfConfiguration,
-  ownerOfJob,
-  ownerOfPolicy,
+  ownersIn,
   processCache,
   type Runtime,
+  recordedMail,
   serviceToken,
   storedReservations,
   systemClock,
@@ -18,8 +18,17 @@ import {
   watchJobRuns,
 } from '@enterprise-access/domain';
 import type { ServiceEnvironment } from './environment.ts';
+import { countHappenings } from './metrics.ts';
 
 export type ServiceRuntime = Runtime & { close(): Promise<void> };
+
+function braze({ BRAZE_API_URL, BRAZE_API_KEY, UPSTREAM_TIMEOUT_MS }: ServiceEnvironment) {
+  if (BRAZE_API_URL === undefined || BRAZE_API_KEY === undefined) return null;
+  const token = apiKey(BRAZE_API_KEY);
+  return httpBraze(
+    upstream({ service: 'braze', baseUrl: BRAZE_API_URL, token, scheme: 'Bearer', timeoutMs: UPSTREAM_TIMEOUT_MS }),
+  );
+}
 
 /**
  * Everything that use cases need, from one environment; `localUrl` stands in where no public one is configured. With
@@ -31,6 +40,8 @@ export function buildRuntime(
   localUrl: string,
   { readOnly = false } = {},
 ): ServiceRuntime {
+  // Before anything is built that tells.
+  countHappenings();
   const db = connect({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, readOnly });
   const cache = processCache();
   const token = serviceToken({
@@ -53,6 +64,7 @@ export function buildRuntime(
       subsidyUrl === undefined
         ? embeddedLedger({ db, clock: systemClock, lms })
         : httpLedger(service('subsidy', subsidyUrl), cache, storedReservations(db)),
+    mail: recordedMail({ db, clock: systemClock, braze: braze(env), campaignIds: env }),
     settings: {
       publicUrl,
       lmsUrl: env.LMS_URL.replace(/\/+$/, ''),
@@ -63,13 +75,7 @@ export function buildRuntime(
       allocationPriceUpperRatio: 1.05,
     },
     jobRuns: watchJobRuns(db, log),
-    ownerOf: {
-      policy: (uuid) => ownerOfPolicy(db, uuid),
-      configuration: (uuid) => ownerOfConfiguration(db, uuid),
-      subsidy: (uuid) => ledgerStore.ownerOf(db, uuid),
-      job: (uuid) => ownerOfJob(db, uuid),
-      transaction: (uuid) => ledgerStore.ownerOfTransaction(db, uuid),
-    },
+    ownerOf: ownersIn(db),
     close: () => db.destroy(),
   };
 }

@@ -1,7 +1,6 @@
 import type { Database } from '@enterprise-access/db';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
-import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 
 export interface HealthOptions {
   readonly db: Database;
@@ -20,7 +19,7 @@ async function databaseAnswers(db: Database): Promise<boolean> {
   }
 }
 
-/** Liveness, readiness, the old health body, and metrics. */
+/** Liveness, readiness, and the old health body. */
 export const health = fp<HealthOptions>(async (app: FastifyInstance, options) => {
   app.get('/live', async () => ({ status: 'live' }));
 
@@ -35,36 +34,4 @@ export const health = fp<HealthOptions>(async (app: FastifyInstance, options) =>
       .code(state === 'OK' ? 200 : 503)
       .send({ overall_status: state, detailed_status: { database_status: state } });
   });
-
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  const requests = new Histogram({
-    name: 'enterprise_access_request_seconds',
-    help: 'Time from the first byte of a request to the last byte of its reply.',
-    labelNames: ['operation', 'method', 'status'],
-    buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-    registers: [registry],
-  });
-  // Finding the series of some labels costs more than counting in it, and there are few of them.
-  const series = new Map<string, { observe(seconds: number): void }>();
-  app.addHook('onResponse', (request, reply, done) => {
-    const { config, url = 'unknown' } = request.routeOptions;
-    const { operation = url } = config;
-    const key = `${request.method} ${operation} ${reply.statusCode}`;
-    let found = series.get(key);
-    if (!found) {
-      found = requests.labels({ operation, method: request.method, status: String(reply.statusCode) });
-      series.set(key, found);
-    }
-    found.observe(reply.elapsedTime / 1000);
-    done();
-  });
-  app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()));
 });
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Id of the operation behind a route, for logs and metrics. */
-    operation?: string;
-  }
-}

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { cacheAsked } from './happenings.ts';
 
 /**
  * Saves upstream calls; never the truth. One flight per key: simultaneous misses make one call. The shared tier plugs in
@@ -20,8 +21,9 @@ export function processCache(maximumEntries = 50_000): Cache {
   return {
     async wrap<T>(key: string, ttlMs: (value: T) => number, load: () => Promise<T>): Promise<T> {
       const hit = stored.get(key);
+      const flight = hit ? undefined : flights.get(key);
+      cacheAsked.tell({ outcome: hit ? 'hit' : flight ? 'joined' : 'miss' });
       if (hit) return hit.value as T;
-      const flight = flights.get(key);
       if (flight) return flight as Promise<T>;
       const loading = load()
         .then((value) => {

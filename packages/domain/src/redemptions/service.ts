@@ -3,6 +3,7 @@ import { assignmentFor } from '../assignments/redeem.ts';
 import { type Actor, isPermitted } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { notFound, permissionDenied } from '../kernel/errors.ts';
+import { redemptionDecided } from '../kernel/happenings.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { dollarsOfCents } from '../kernel/money.ts';
 import type { Runtime, Settings } from '../kernel/runtime.ts';
@@ -58,12 +59,12 @@ export async function spendThrough(
 ): Promise<TransactionView> {
   const { lmsUserId, contentKey } = request;
   const key = { subsidyUuid: policy.subsidyUuid, lmsUserId, contentKey };
-  const [known, inFlight] = await Promise.all([
-    learnerFacts(deps, policy.enterpriseCustomerUuid, lmsUserId, [policy], [contentKey]),
-    store.findStanding(deps.db, key),
-  ]);
+  const known = await learnerFacts(deps, policy.enterpriseCustomerUuid, lmsUserId, [policy], [contentKey]);
   const standing = known.transactions.find(isStanding);
   if (standing) return viewOfTransaction(standing, deps.settings);
+  // In our own ledger a redemption in flight has its transaction already.
+  const mayBeInFlight = !deps.ledger.isOurs || known.transactions.length > 0;
+  const inFlight = mayBeInFlight ? await store.findStanding(deps.db, key) : null;
   if (inFlight) {
     const made = known.transactions.find(({ uuid }) => uuid === inFlight.transactionUuid);
     if (made?.reversal?.state !== 'committed') return resultOf(deps, inFlight.spend.uuid);
@@ -147,6 +148,7 @@ function intentOf(policy: PolicyRow, request: SpendRequest, facts: Facts, known:
 }
 
 async function refused(deps: Deps, actor: Actor, policy: PolicyRow, reason: string, contentKey: string) {
+  redemptionDecided.tell({ outcome: 'refused', reason });
   if (reason === PRICE_UNKNOWN) return priceUnknown(contentKey);
   const contacts = await contactsOf(deps, actor, policy.enterpriseCustomerUuid);
   return contract.notRedeemable({ reasons: [reasonObject(reason, [policy.uuid], contacts)] });
@@ -161,6 +163,7 @@ async function orPending<T>(redemptionUuid: string, work: Promise<T>): Promise<T
     return await work;
   } catch (error) {
     if (error instanceof UpstreamFailure || error instanceof UpstreamRefusal) {
+      redemptionDecided.tell({ outcome: 'pending', reason: null });
       throw contract.redemptionPending({ redemptionUuid }, { cause: error });
     }
     throw error;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { appendToOutbox, isUniqueViolation, transaction } from '@enterprise-access/db';
 import { claim, settle } from '../assignments/redeem.ts';
+import { redemptionDecided } from '../kernel/happenings.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { adjust, type BudgetRefusal, giveBackBudget, giveBackShare, takeBudget, takeShare } from '../policies/index.ts';
 import { UpstreamFailure } from '../upstreams/http.ts';
@@ -64,10 +65,11 @@ export interface Finished {
  */
 export async function finish(deps: Deps, spend: Spend): Promise<Finished | null> {
   const settlement = await deps.ledger.settle(spend);
-  return transaction(deps.db, async (trx) => {
+  const end = endOf(settlement);
+  const finished = await transaction(deps.db, async (trx) => {
     const now = deps.clock();
     const isCommitted = settlement.outcome === 'committed';
-    const first = await store.end(trx, spend.uuid, { ...endOf(settlement), at: now });
+    const first = await store.end(trx, spend.uuid, { ...end, at: now });
     if (!first) return null;
     const countAssignment = await settle(trx, spend, settlement, now);
     if (!isCommitted) await giveBackShare(trx, spend);
@@ -78,6 +80,8 @@ export async function finish(deps: Deps, spend: Spend): Promise<Finished | null>
     await countAssignment();
     return { settlement, transaction: made };
   });
+  if (finished) redemptionDecided.tell({ outcome: end.state, reason: end.errorCode });
+  return finished;
 }
 
 /** What the row keeps. A transaction that stood before answers the learner, but this redemption took nothing. */

@@ -1,18 +1,21 @@
 import { inSpan, SpanKind, traceparent } from '@enterprise-access/tracing';
 import {
+  BrokenCircuitError,
   ConsecutiveBreaker,
   circuitBreaker,
   DelegateBackoff,
   handleWhen,
   type IRetryBackoffContext,
+  isBrokenCircuitError,
   retry,
   wrap,
 } from 'cockatiel';
 import { Agent, request } from 'undici';
 import type { z } from 'zod';
 import { upstreamUnavailable } from '../kernel/errors.ts';
+import { circuitChanged, upstreamCalled } from '../kernel/happenings.ts';
 import { currentRequestId } from '../kernel/request-scope.ts';
-import { waitOf } from './retry-after.ts';
+import { waitOf, waitUntil } from './retry-after.ts';
 import type { TokenSource } from './token.ts';
 
 /** A reply that says no: the service worked and refused. Carries what it said, for those who must pass it on. */
@@ -35,12 +38,19 @@ export class UpstreamFailure extends Error {
   readonly service: string;
   /** It is there and asks for patience, so it is no reason to cut it off. */
   readonly isBusy: boolean;
+  /** It did not get to see the request, or turned it away unread: certainly nothing was done. */
+  readonly isUndone: boolean;
   /** How long it asks us to wait, in milliseconds. */
   readonly retryAfterMs: number;
-  constructor(service: string, message: string, options?: ErrorOptions & { isBusy?: boolean; retryAfterMs?: number }) {
+  constructor(
+    service: string,
+    message: string,
+    options?: ErrorOptions & { isBusy?: boolean; isUndone?: boolean; retryAfterMs?: number },
+  ) {
     super(`${service}: ${message}`, options);
     this.service = service;
     this.isBusy = options?.isBusy ?? false;
+    this.isUndone = options?.isUndone ?? this.isBusy;
     this.retryAfterMs = options?.retryAfterMs ?? 0;
   }
 }
@@ -49,6 +59,8 @@ export interface UpstreamOptions {
   readonly service: string;
   readonly baseUrl: string;
   readonly token: TokenSource;
+  /** Word before the token; `JWT` unless told otherwise. */
+  readonly scheme?: 'JWT' | 'Bearer';
   /** Bound on one call with all its attempts, in milliseconds. */
   readonly timeoutMs?: number;
 }
@@ -98,6 +110,10 @@ export function upstream(options: UpstreamOptions): Upstream {
     halfOpenAfter: CUT_OFF_MS,
     breaker: new ConsecutiveBreaker(CUT_OFF_AFTER),
   });
+  const told = (isOpen: boolean) => () => circuitChanged.tell({ service: options.service, isOpen });
+  told(false)();
+  breaker.onBreak(told(true));
+  breaker.onReset(told(false));
   const safely = wrap(
     // Who is busy will be there soon; who is silent gets fewer chances.
     retry(
@@ -113,11 +129,20 @@ export function upstream(options: UpstreamOptions): Upstream {
   return async (call) => {
     const repeatable = call.repeatable ?? (call.method ?? 'GET') === 'GET';
     const signal = AbortSignal.timeout(call.timeoutMs ?? options.timeoutMs ?? 10_000);
+    const start = performance.now();
+    const ended = (outcome: 'answered' | 'refused' | 'failed' | 'cut_off') =>
+      upstreamCalled.tell({ service: options.service, outcome, seconds: (performance.now() - start) / 1_000 });
     try {
-      return await (repeatable ? safely : breaker).execute(() => attempt(options, call, signal), signal);
+      const reply = await (repeatable ? safely : breaker).execute(() => attempt(options, call, signal), signal);
+      ended('answered');
+      return reply;
     } catch (error) {
+      if (error instanceof UpstreamRefusal) ended('refused');
+      else ended(error instanceof BrokenCircuitError ? 'cut_off' : 'failed');
       if (error instanceof UpstreamRefusal || error instanceof UpstreamFailure) throw error;
-      throw new UpstreamFailure(options.service, 'is cut off after repeated failures', { cause: error });
+      // Stopped by the breaker; or out of time between two attempts, of which the first may have done something.
+      const isUndone = isBrokenCircuitError(error);
+      throw new UpstreamFailure(options.service, 'is cut off after repeated failures', { cause: error, isUndone });
     }
   };
 }
@@ -135,7 +160,8 @@ function urlOf(baseUrl: string, call: Pick<Call<z.ZodType>, 'path' | 'query'>): 
 interface Reply {
   readonly status: number;
   readonly text: string;
-  readonly retryAfter: string | string[] | undefined;
+  /** How long it asks us to wait, in milliseconds. */
+  readonly waitMs: number;
 }
 
 async function send(
@@ -166,7 +192,7 @@ async function exchange(
     dispatcher: agent,
     signal,
     headers: {
-      authorization: `JWT ${token}`,
+      authorization: `${options.scheme ?? 'JWT'} ${token}`,
       accept: 'application/json',
       ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
@@ -174,7 +200,9 @@ async function exchange(
     },
     ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
   });
-  return { status: reply.statusCode, text: await reply.body.text(), retryAfter: reply.headers['retry-after'] };
+  const waitMs =
+    waitOf(reply.headers['retry-after'], Date.now()) || waitUntil(reply.headers['x-ratelimit-reset'], Date.now());
+  return { status: reply.statusCode, text: await reply.body.text(), waitMs };
 }
 
 /**
@@ -190,6 +218,12 @@ async function sendWithToken(options: UpstreamOptions, call: Call<z.ZodType>, si
   return fresh === token ? reply : send(options, call, fresh, signal);
 }
 
+/** Errors of a connection that was never made. */
+const UNREACHED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
+
+const isUnreached = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && UNREACHED.has(String(error.code));
+
 async function attempt<T extends z.ZodType>(
   options: UpstreamOptions,
   call: Call<T>,
@@ -200,13 +234,14 @@ async function attempt<T extends z.ZodType>(
   try {
     reply = await sendWithToken(options, call, signal);
   } catch (error) {
-    throw new UpstreamFailure(service, 'did not answer', { cause: error });
+    throw new UpstreamFailure(service, 'did not answer', { cause: error, isUndone: isUnreached(error) });
   }
   const { status } = reply;
   // Whoever does not know us has not judged the request.
   if (status === 401 || status === 408 || status === 429 || status >= 500) {
-    const retryAfterMs = waitOf(reply.retryAfter, Date.now());
-    throw new UpstreamFailure(service, `answered ${status}`, { isBusy: status === 429, retryAfterMs });
+    const isBusy = status === 429;
+    const isUndone = isBusy || status === 401;
+    throw new UpstreamFailure(service, `answered ${status}`, { isBusy, isUndone, retryAfterMs: reply.waitMs });
   }
   const body = parseJson(reply.text);
   if (status >= 400) throw new UpstreamRefusal(service, status, body);

@@ -1,0 +1,143 @@
+import type { Runtime } from '../kernel/runtime.ts';
+import { type Braze, RECIPIENTS_PER_CALL } from '../upstreams/braze.ts';
+import { UpstreamFailure, UpstreamRefusal } from '../upstreams/http.ts';
+import {
+  type Letter,
+  type Mail,
+  MailInDoubt,
+  type MailKind,
+  MailOff,
+  MailRefused,
+  type Recipient,
+} from '../upstreams/mail.ts';
+import type { Campaign } from '../upstreams/mail-campaigns.ts';
+import {
+  beginAttempt,
+  type Delivery,
+  type DeliveryState,
+  deliveryOf,
+  hasOtherSince,
+  markSent,
+  openDelivery,
+  withdrawAttempt,
+} from './store.ts';
+
+/** An attempt without an end is not touched for so long: it may still run, and the service needs time to tell. */
+const IN_DOUBT_MS = 60_000;
+/** Our clock and the service's may differ by this. */
+const SKEW_MS = 5_000;
+
+interface Addressed {
+  readonly recipient: Recipient;
+  readonly delivery: Delivery;
+}
+
+export type CampaignIds = Readonly<Partial<Record<Campaign, string | undefined>>>;
+
+type Deps = Pick<Runtime, 'db' | 'clock'> & {
+  /** Null where there is no mail service. */
+  readonly braze: Braze | null;
+  readonly campaignIds: CampaignIds;
+};
+
+/** Each mailbox once: the service would take the first of two as well. */
+function addressed({ name }: MailKind, key: string, recipients: readonly Recipient[]): Addressed[] {
+  const all = recipients.map((recipient) => ({ recipient, delivery: deliveryOf(name, key, recipient) }));
+  return [...new Map(all.map((one) => [one.delivery.id, one])).values()];
+}
+
+const deliveriesOf = (all: readonly Addressed[]): Delivery[] => all.map(({ delivery }) => delivery);
+
+/**
+ * Mails with a record of their own. The service has no keys, so a call that was not answered cannot simply be repeated:
+ * before the next attempt, a minute later, the service is asked whether the person has got the mail.
+ */
+export function recordedMail({ db, clock, braze, campaignIds }: Deps): Mail {
+  /** Whether an attempt without an end has reached the person. Rather a second mail than none where it cannot tell. */
+  async function hasArrived(service: Braze, campaignId: string, { recipient, delivery }: Addressed, since: Date) {
+    const from = new Date(since.getTime() - SKEW_MS);
+    // The service tells the last mail of a campaign only; with another one under way, it may be that one.
+    if (await hasOtherSince(db, delivery, from)) return false;
+    const last = await service.lastReceived(campaignId, recipient);
+    return last !== null && last >= from;
+  }
+
+  /** Takes the attempt, or says why not. */
+  async function take(service: Braze, campaignId: string, one: Addressed): Promise<'taken' | 'sent' | 'doubt'> {
+    const seen: DeliveryState = await openDelivery(db, one.delivery, clock());
+    if (seen.isSent) return 'sent';
+    if (seen.attempted !== null) {
+      if (clock().getTime() - seen.attempted.getTime() < IN_DOUBT_MS) return 'doubt';
+      if (await hasArrived(service, campaignId, one, seen.attempted)) {
+        await markSent(db, [one.delivery], null, clock());
+        return 'sent';
+      }
+    }
+    return (await beginAttempt(db, one.delivery, seen, clock())) ? 'taken' : 'doubt';
+  }
+
+  /** Sends to all of them; those whom the service refuses are found one by one and returned. */
+  async function sendTo(
+    service: Braze,
+    campaignId: string,
+    properties: Readonly<Record<string, unknown>>,
+    all: readonly Addressed[],
+  ): Promise<readonly Recipient[]> {
+    const recipients = all.map(({ recipient }) => recipient);
+    let isTriggered = false;
+    try {
+      await service.introduce(recipients);
+      isTriggered = true;
+      const dispatchId = await service.trigger(campaignId, properties, recipients);
+      await markSent(db, deliveriesOf(all), dispatchId, clock());
+      return [];
+    } catch (error) {
+      const isRefused = error instanceof UpstreamRefusal;
+      const isUndone = isRefused || !isTriggered || (error instanceof UpstreamFailure && error.isUndone);
+      if (isRefused && all.length > 1) {
+        const refused: Recipient[] = [];
+        for (const one of all) refused.push(...(await sendTo(service, campaignId, properties, [one])));
+        return refused;
+      }
+      if (isUndone) await withdrawAttempt(db, deliveriesOf(all), clock());
+      if (isRefused) return recipients;
+      throw error;
+    }
+  }
+
+  const idOf = ({ campaign }: Pick<MailKind, 'campaign'>): string | undefined => campaignIds[campaign] || undefined;
+
+  return {
+    canSend: (kind) => braze !== null && idOf(kind) !== undefined,
+
+    async send(kind: MailKind, { key, recipients, properties: unsafeProperties }: Letter) {
+      const campaignId = idOf(kind);
+      if (braze === null || campaignId === undefined) throw new MailOff(kind);
+      const properties = kind.properties.parse(unsafeProperties);
+      const receipt = { sent: 0, repeated: 0, refused: [] as Recipient[] };
+      const taken: Addressed[] = [];
+      let inDoubt = 0;
+      for (const one of addressed(kind, key, recipients)) {
+        const state = await take(braze, campaignId, one);
+        if (state === 'taken') taken.push(one);
+        else if (state === 'sent') receipt.repeated += 1;
+        else inDoubt += 1;
+      }
+      for (let start = 0; start < taken.length; start += RECIPIENTS_PER_CALL) {
+        const some = taken.slice(start, start + RECIPIENTS_PER_CALL);
+        try {
+          const refused = await sendTo(braze, campaignId, properties, some);
+          receipt.refused.push(...refused);
+          receipt.sent += some.length - refused.length;
+        } catch (error) {
+          await withdrawAttempt(db, deliveriesOf(taken.slice(start + some.length)), clock());
+          throw error;
+        }
+      }
+      if (inDoubt > 0) throw new MailInDoubt('an earlier attempt may be under way');
+      if (receipt.refused.length > 0 && receipt.sent + receipt.repeated === 0)
+        throw new MailRefused('the mail service takes none of the recipients');
+      return receipt;
+    },
+  };
+}

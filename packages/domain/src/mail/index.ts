@@ -1,0 +1,1 @@
+export { recordedMail } from './delivery.ts';

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { type Database, insertIfAbsent } from '@enterprise-access/db';
+import type { Recipient } from '../upstreams/mail.ts';
+
+const sha256 = (...parts: readonly string[]): string =>
+  createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+/** Mailboxes are compared without case, as everywhere on the platform. */
+const folded = ({ email }: Recipient): string => email.trim().toLowerCase();
+
+/** One mail to one person. */
+export interface Delivery {
+  readonly id: string;
+  readonly kind: string;
+  /** Hash of the address. */
+  readonly recipient: string;
+}
+
+export const deliveryOf = (kind: string, key: string, recipient: Recipient): Delivery => ({
+  id: sha256(kind, key, folded(recipient)),
+  kind,
+  recipient: sha256(folded(recipient)),
+});
+
+export interface DeliveryState {
+  readonly isSent: boolean;
+  readonly attempts: number;
+  /** Start of an attempt whose end is not known. */
+  readonly attempted: Date | null;
+}
+
+/** Makes the delivery's row unless it is there, and reads it. */
+export async function openDelivery(db: Database, delivery: Delivery, now: Date): Promise<DeliveryState> {
+  await insertIfAbsent(db, 'mail_deliveries', { ...delivery, state: 'open', created: now, modified: now });
+  const row = await db('mail_deliveries').where({ id: delivery.id }).first('state', 'attempts', 'attempted');
+  return { isSent: row.state === 'sent', attempts: row.attempts, attempted: row.attempted };
+}
+
+/** Takes the next attempt; false when somebody else took it since `seen`. */
+export async function beginAttempt(
+  db: Database,
+  { id }: Delivery,
+  seen: Pick<DeliveryState, 'attempts'>,
+  now: Date,
+): Promise<boolean> {
+  const taken = await db('mail_deliveries')
+    .where({ id, state: 'open', attempts: seen.attempts })
+    .update({ attempts: seen.attempts + 1, attempted: now, modified: now });
+  return taken === 1;
+}
+
+const idsOf = (deliveries: readonly Delivery[]) => deliveries.map(({ id }) => id);
+
+/** It is certain that the attempt sent nothing. */
+export const withdrawAttempt = (db: Database, deliveries: readonly Delivery[], now: Date) =>
+  db('mail_deliveries').whereIn('id', idsOf(deliveries)).update({ attempted: null, modified: now });
+
+export const markSent = (db: Database, deliveries: readonly Delivery[], dispatchId: string | null, now: Date) =>
+  db('mail_deliveries')
+    .whereIn('id', idsOf(deliveries))
+    .update({ state: 'sent', attempted: null, dispatch_id: dispatchId, modified: now });
+
+/** Whether the person was, or may have been, sent another mail of the kind since then. */
+export async function hasOtherSince(db: Database, { id, kind, recipient }: Delivery, since: Date): Promise<boolean> {
+  const other = await db('mail_deliveries')
+    .where({ kind, recipient })
+    .whereNot({ id })
+    .where('modified', '>=', since)
+    .first('id');
+  return other !== undefined;
+}

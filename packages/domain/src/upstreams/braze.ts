@@ -1,0 +1,162 @@
+import { z } from 'zod';
+import { type Upstream, UpstreamFailure, UpstreamRefusal } from './http.ts';
+import type { Recipient } from './mail.ts';
+import type { TokenSource } from './token.ts';
+
+/** The calls of the mail service that we make. An `UpstreamRefusal` is about the recipients or the campaign. */
+export interface Braze {
+  /** Makes people known before they are written to. Safe to repeat. */
+  introduce(recipients: readonly Recipient[]): Promise<void>;
+  /** Writes to at most `RECIPIENTS_PER_CALL` people. Not safe to repeat: the service has no keys. */
+  trigger(
+    campaignId: string,
+    properties: Readonly<Record<string, unknown>>,
+    recipients: readonly Recipient[],
+  ): Promise<string>;
+  /** When somebody last got a mail of the campaign; null for never. */
+  lastReceived(campaignId: string, recipient: Recipient): Promise<Date | null>;
+}
+
+/** More are refused by each of the calls. */
+export const RECIPIENTS_PER_CALL = 50;
+/** The same for all services of the platform: they share the people. */
+const ALIAS_LABEL = 'Enterprise';
+
+const aliasOf = ({ email }: Recipient) => ({ alias_label: ALIAS_LABEL, alias_name: email });
+
+const exported = z.object({
+  users: z.array(
+    z.object({
+      external_id: z.string().nullish(),
+      email: z.string().nullish(),
+      campaigns_received: z
+        .array(z.object({ api_campaign_id: z.string().nullish(), last_received: z.string().nullish() }))
+        .nullish(),
+    }),
+  ),
+});
+const anything = z.unknown();
+const dispatched = z.object({ dispatch_id: z.string() });
+
+/** Somebody with an account; the call creates the person where there is none yet. */
+const known = (recipient: Recipient) => ({
+  external_user_id: recipient.lmsUserId,
+  attributes: {
+    user_alias: aliasOf(recipient),
+    email: recipient.email,
+    is_enterprise_learner: true,
+    _update_existing_only: false,
+  },
+  send_to_existing_only: false,
+  trigger_properties: {},
+});
+
+const unknown = (recipient: Recipient) => ({
+  attributes: { email: recipient.email, is_enterprise_learner: true },
+  user_alias: aliasOf(recipient),
+});
+
+/** A key is no token: there is no other one to try. */
+export const apiKey = (key: string): TokenSource => ({ get: async () => key, discard: () => undefined });
+
+/** Who may not do something has a wrong key, which says nothing about recipients. */
+async function judged<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof UpstreamRefusal && error.status === 403)
+      throw new UpstreamFailure(error.service, 'answered 403', { cause: error, isUndone: true });
+    throw error;
+  }
+}
+
+export function httpBraze(upstream: Upstream): Braze {
+  const call: Upstream = (what) => judged(upstream({ ...what, method: 'POST' }));
+
+  /** Gives addresses that the service does not know an entry of their own. */
+  async function makeAliases(recipients: readonly Recipient[]): Promise<void> {
+    if (recipients.length === 0) return;
+    const { users } = await call({
+      path: '/users/export/ids',
+      body: { user_aliases: recipients.map(aliasOf), fields_to_export: ['external_id', 'email'] },
+      reply: exported,
+      repeatable: true,
+    });
+    const found = new Set(users.map(({ email }) => email?.toLowerCase()));
+    const missing = recipients.filter(({ email }) => !found.has(email.toLowerCase()));
+    if (missing.length === 0) return;
+    await call({
+      path: '/users/alias/new',
+      body: { user_aliases: missing.map(aliasOf) },
+      reply: anything,
+      repeatable: true,
+    });
+    await call({
+      path: '/users/track',
+      body: {
+        attributes: missing.map((recipient) => ({
+          user_alias: aliasOf(recipient),
+          email: recipient.email,
+          is_enterprise_learner: true,
+          _update_existing_only: false,
+        })),
+      },
+      reply: anything,
+      repeatable: true,
+    });
+  }
+
+  return {
+    async introduce(recipients) {
+      const withAccount = recipients.filter(({ lmsUserId }) => lmsUserId !== null);
+      if (withAccount.length > 0) {
+        await call({
+          path: '/users/identify',
+          body: {
+            aliases_to_identify: withAccount.map((recipient) => ({
+              external_id: recipient.lmsUserId,
+              user_alias: aliasOf(recipient),
+            })),
+          },
+          reply: anything,
+          repeatable: true,
+        });
+      }
+      await makeAliases(recipients.filter(({ lmsUserId }) => lmsUserId === null));
+    },
+
+    async trigger(campaignId, properties, recipients) {
+      const { dispatch_id } = await call({
+        path: '/campaigns/trigger/send',
+        body: {
+          campaign_id: campaignId,
+          trigger_properties: properties,
+          recipients: recipients.map((recipient) => (recipient.lmsUserId === null ? unknown : known)(recipient)),
+          broadcast: false,
+        },
+        reply: dispatched,
+      });
+      return dispatch_id;
+    },
+
+    async lastReceived(campaignId, recipient) {
+      const { users } = await call({
+        path: '/users/export/ids',
+        body: {
+          ...(recipient.lmsUserId === null
+            ? { user_aliases: [aliasOf(recipient)] }
+            : { external_ids: [String(recipient.lmsUserId)] }),
+          fields_to_export: ['external_id', 'email', 'campaigns_received'],
+        },
+        reply: exported,
+        repeatable: true,
+      });
+      const times = users
+        .flatMap(({ campaigns_received }) => campaigns_received ?? [])
+        .filter(({ api_campaign_id }) => api_campaign_id === campaignId)
+        .map(({ last_received }) => Date.parse(last_received ?? ''))
+        .filter(Number.isFinite);
+      return times.length === 0 ? null : new Date(Math.max(...times));
+    },
+  };
+}

@@ -1,0 +1,105 @@
+import type { Database } from '@enterprise-access/db';
+import { cacheAsked, circuitChanged, redemptionDecided, upstreamCalled } from '@enterprise-access/domain';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+export interface ProcessMetrics {
+  /** Where a process puts what only it has. */
+  readonly registry: Registry;
+  readonly contentType: string;
+  /** Everything, in the text format of Prometheus. */
+  text(): Promise<string>;
+}
+
+/** What use cases tell, and the state of Node; once per process, however many applications run in it. */
+function shared(): Registry {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const calls = new Histogram({
+    name: 'enterprise_access_upstream_seconds',
+    help: 'Length of calls to other services, all attempts together.',
+    labelNames: ['service', 'outcome'],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    registers,
+  });
+  upstreamCalled.listen(({ service, outcome, seconds }) => calls.observe({ service, outcome }, seconds));
+  const circuits = new Gauge({
+    name: 'enterprise_access_upstream_cut_off',
+    help: '1 while a service is not called because it was silent too often.',
+    labelNames: ['service'],
+    registers,
+  });
+  circuitChanged.listen(({ service, isOpen }) => circuits.set({ service }, isOpen ? 1 : 0));
+  const cache = new Counter({
+    name: 'enterprise_access_cache_total',
+    help: 'Questions to the cache; joined ones waited for a call that was under way.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  cacheAsked.listen(({ outcome }) => cache.inc({ outcome }));
+  const redemptions = new Counter({
+    name: 'enterprise_access_redemptions_total',
+    help: 'Decided requests to redeem, and ended redemptions, by outcome and reason.',
+    labelNames: ['outcome', 'reason'],
+    registers,
+  });
+  redemptionDecided.listen(({ outcome, reason }) => redemptions.inc({ outcome, reason: reason ?? '' }));
+  return registry;
+}
+
+interface Pool {
+  numUsed(): number;
+  numFree(): number;
+  numPendingAcquires(): number;
+  readonly max: number;
+}
+
+function poolMetrics(db: Database, registers: Registry[]): void {
+  const pool: Pool = db.client.pool;
+  new Gauge({
+    name: 'enterprise_access_database_connections',
+    help: 'Connections of this process to the business database.',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      this.set({ state: 'used' }, pool.numUsed());
+      this.set({ state: 'free' }, pool.numFree());
+    },
+  });
+  new Gauge({
+    name: 'enterprise_access_database_connections_limit',
+    help: 'Connections that this process may open.',
+    registers,
+    collect() {
+      this.set(pool.max);
+    },
+  });
+  new Gauge({
+    name: 'enterprise_access_database_waiting',
+    help: 'Statements and transactions that wait for a free connection.',
+    registers,
+    collect() {
+      this.set(pool.numPendingAcquires());
+    },
+  });
+}
+
+let ofProcess: Registry | undefined;
+
+/** Begins to count what use cases tell; safe to repeat. */
+export function countHappenings(): Registry {
+  ofProcess ??= shared();
+  return ofProcess;
+}
+
+/** The metrics that API and worker have in common. Times in seconds. */
+export function processMetrics(db: Database): ProcessMetrics {
+  const common = countHappenings();
+  const registry = new Registry();
+  poolMetrics(db, [registry]);
+  return {
+    registry,
+    contentType: registry.contentType,
+    text: async () => `${await common.metrics()}\n${await registry.metrics()}`,
+  };
+}
