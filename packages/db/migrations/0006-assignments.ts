@@ -58,6 +58,9 @@ export const assignments: Migration = {
       column.instant('expired_at').nullable();
       column.instant('errored_at').nullable();
       column.instant('reversed_at').nullable();
+      column.code('expiration_reason').nullable();
+      // From then on the address can be forgotten; null when it must stay, or is forgotten already.
+      column.instant('retire_address_from').nullable();
       column.uuid('transaction_uuid').nullable();
       // The redemption in flight that has taken this assignment; nobody else may move it until that ends.
       column.uuid('redemption_uuid').nullable();
@@ -87,6 +90,7 @@ export const assignments: Migration = {
       // A first login looks for what waits for its address, whatever the configuration.
       table.index(['learner_email_key', 'lms_user_id'], 'assignments_email');
       table.index(['transaction_uuid'], 'assignments_transaction');
+      table.index(['retire_address_from'], 'assignments_retirement');
     });
     // One learner holds one content once, by address and by account; what is over does not count.
     const among = "state in ('allocated', 'accepted')";

@@ -82,6 +82,10 @@ export const emptyWorld = (): World => ({
 const lmsOf = (world: World): Lms => ({
   customer: async (uuid) => world.customers.get(uuid) ?? null,
   learner: async (customerUuid, lmsUserId) => world.learners.get(`${customerUuid}:${lmsUserId}`) ?? null,
+  addPendingLearner: async () => undefined,
+  accountOf: async (email) =>
+    [...world.learners.values()].find((learner) => learner.email.toLowerCase() === email.toLowerCase())?.lmsUserId ??
+    null,
   groupMembers: async () => ({ members: [], count: 0, pages: 1 }),
   allGroupMembers: async () => [],
   async enroll(customerUuid, enrollment) {
@@ -141,6 +145,7 @@ export function testRuntime(db: Database, world: World, change: Partial<Runtime>
     settings: {
       publicUrl: 'http://access.test',
       lmsUrl: 'http://lms.test',
+      learnerPortalUrl: 'http://portal.test',
       subsidyUrl: 'http://access.test',
       allowDeactivationWithSpend: false,
       refundsUnenrolments: true,

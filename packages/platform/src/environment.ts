@@ -56,6 +56,7 @@ export const serviceEnvironment = z.object({
   BRAZE_API_URL: url.optional().describe('Root of the mail service (Braze); without it no mail is sent.'),
   BRAZE_API_KEY: z.string().optional().describe('Its key; needed with BRAZE_API_URL.'),
   ...campaignIds,
+  ENTERPRISE_LEARNER_PORTAL_URL: url.optional().describe('Root of the learner portal; part of links in mails.'),
   ALLOW_BUDGET_DEACTIVATION_WITH_SPEND: flag.default(false).describe('Let policies with spend be deactivated.'),
   ENABLE_HANDLE_LC_ENROLLMENT_REVOKED: flag
     .default(true)

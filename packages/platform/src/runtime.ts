@@ -68,6 +68,7 @@ export function buildRuntime(
     settings: {
       publicUrl,
       lmsUrl: env.LMS_URL.replace(/\/+$/, ''),
+      learnerPortalUrl: env.ENTERPRISE_LEARNER_PORTAL_URL?.replace(/\/+$/, '') ?? null,
       subsidyUrl: subsidyUrl ?? publicUrl,
       allowDeactivationWithSpend: env.ALLOW_BUDGET_DEACTIVATION_WITH_SPEND,
       refundsUnenrolments: env.ENABLE_HANDLE_LC_ENROLLMENT_REVOKED,

@@ -1,7 +1,14 @@
-import { isUniqueViolation, type Transaction, transaction } from '@enterprise-access/db';
+import {
+  appendToOutbox,
+  isUniqueViolation,
+  type OutboxMessage,
+  type Transaction,
+  transaction,
+} from '@enterprise-access/db';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { newUuid } from '../kernel/ids.ts';
+import { jobMessage } from '../kernel/job.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { allocateBudget } from '../policies/budget.ts';
 import { policyNotFound } from '../policies/service.ts';
@@ -12,6 +19,7 @@ import { orUnavailable } from '../upstreams/http.ts';
 import { isActive, type Subsidy } from '../upstreams/ledger.ts';
 import * as contract from './allocation-contract.ts';
 import * as configurations from './configurations.ts';
+import { link, notify } from './job-contracts.ts';
 import { type Outcome, type Planned, planAllocation, type Terms, uniqueEmails } from './plan.ts';
 import { type AllocationFacts, allocationRefusal, type Refusal } from './price.ts';
 import { foldEmail } from './rules.ts';
@@ -82,6 +90,7 @@ export async function allocateWithin(
     at,
     enterpriseCustomerUuid: policy.enterpriseCustomerUuid,
   });
+  await appendToOutbox(trx, at, messagesOf(order, planned, at));
   if (chargedCents > 0) {
     if (await deps.ledger.earmark(trx, order.subsidy, chargedCents))
       throw new AllocationRefused('not_enough_value_in_subsidy');
@@ -91,6 +100,15 @@ export async function allocateWithin(
   await store.writeCounts(trx, store.countsOf(changes));
   return { planned, chargedCents };
 }
+
+/** R-ASG-18. A mail tells of an allocation: who has been told already is not told again. */
+const messagesOf = ({ suppressEmail }: Order, planned: readonly Planned[], at: Date): OutboxMessage[] =>
+  planned.flatMap(({ outcome, row, change }) => {
+    if (!row || !change) return [];
+    const linking = jobMessage(link, { assignmentUuid: row.uuid });
+    if (suppressEmail || outcome === 'touched') return [linking];
+    return [linking, jobMessage(notify, { assignmentUuid: row.uuid, occasion: at.toISOString() })];
+  });
 
 /** R-ADD-10, R-ADD-11, with the state before. */
 const actionOf =

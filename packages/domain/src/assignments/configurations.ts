@@ -102,3 +102,14 @@ const remember = (
   change: Change,
   at: Date,
 ) => appendHistory(trx, 'assignment_configurations', row, { ...change, at });
+
+/** The next active configurations by uuid, for work that goes through all of them. */
+export const nextActive = (db: Connection, after: string | null, limit: number): Promise<ConfigurationRow[]> =>
+  select(db)
+    .where('c.active', true)
+    .modify((query) => {
+      if (after !== null) query.where('c.uuid', '>', after);
+    })
+    .orderBy('c.uuid')
+    .limit(limit)
+    .select(columns);

@@ -29,6 +29,7 @@ export const errorReasons = ['email_error', 'internal_api_error', 'enrollment_er
 export type ErrorReason = (typeof errorReasons)[number];
 
 export const expirationReasons = ['NINETY_DAYS_PASSED', 'ENROLLMENT_DATE_PASSED', 'SUBSIDY_EXPIRED'] as const;
+export type ExpirationReason = (typeof expirationReasons)[number];
 
 const INT32 = 2_147_483_647;
 const LARGEST_PAGE = 500;

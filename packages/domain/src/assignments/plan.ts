@@ -127,6 +127,8 @@ const fresh = {
   expiredAt: null,
   erroredAt: null,
   reversedAt: null,
+  expirationReason: null,
+  retireAddressFrom: null,
   transactionUuid: null,
   redemptionUuid: null,
   notifiedAt: null,

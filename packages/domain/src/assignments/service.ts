@@ -1,12 +1,14 @@
-import { transaction } from '@enterprise-access/db';
+import { appendToOutbox, type Transaction, transaction } from '@enterprise-access/db';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { notFound } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
+import { jobMessage } from '../kernel/job.ts';
 import { pageNumber, pageOf } from '../kernel/page.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import * as configurations from './configurations.ts';
 import * as contract from './contract.ts';
+import { remindLearner, tellCancelled } from './job-contracts.ts';
 import * as lists from './lists.ts';
 import { type Move, move } from './moves.ts';
 import { cancelable, isAcknowledged } from './rules.ts';
@@ -101,6 +103,32 @@ const cancelled =
   (at: Date) =>
   (before: store.AssignmentRow): Move => ({ before, changes: { state: 'cancelled', cancelledAt: at } });
 
+async function cancelHeld(
+  trx: Transaction,
+  deps: Deps,
+  configuration: configurations.ConfigurationRow,
+  held: readonly store.AssignmentRow[],
+  by: store.Doer & { readonly at: Date },
+): Promise<void> {
+  await move(trx, deps, configuration, held.map(cancelled(by.at)), by);
+  await tell(trx, tellCancelled, held, by.at);
+}
+
+/** One mail to each learner, asked for in the transaction of what it tells of. */
+const tell = (
+  trx: Transaction,
+  job: typeof tellCancelled,
+  rows: readonly store.AssignmentRow[],
+  at: Date,
+): Promise<void> => {
+  const occasion = at.toISOString();
+  return appendToOutbox(
+    trx,
+    at,
+    rows.map(({ uuid }) => jobMessage(job, { assignmentUuid: uuid, occasion })),
+  );
+};
+
 /** R-ASG-60: what is cancelled already counts as done; the rest of the list is cancelled whatever else is on it. */
 export async function cancel(
   deps: Deps,
@@ -111,7 +139,7 @@ export async function cancel(
   const rows = await transaction(deps.db, async (trx) => {
     const at = deps.clock();
     const held = await store.findForUpdate(trx, configuration.uuid, input.assignmentUuids);
-    await move(trx, deps, configuration, held.filter(canCancel).map(cancelled(at)), { ...doer(actor), at });
+    await cancelHeld(trx, deps, configuration, held.filter(canCancel), { ...doer(actor), at });
     return held;
   });
   const done = rows.filter((row) => canCancel(row) || row.state === 'cancelled');
@@ -147,6 +175,7 @@ async function remindRows(
       waiting.map((before) => ({ before, changes: {} })),
       { ...by, at },
     );
+    await tell(trx, remindLearner, waiting, at);
     return held;
   });
 }
@@ -195,7 +224,7 @@ export async function cancelAll(
     transaction(deps.db, async (trx) => {
       const at = deps.clock();
       const held = (await store.findForUpdate(trx, configuration.uuid, uuids)).filter(canCancel);
-      await move(trx, deps, configuration, held.map(cancelled(at)), { ...doer(actor), at });
+      await cancelHeld(trx, deps, configuration, held, { ...doer(actor), at });
       return held.length;
     }),
   );

@@ -1,8 +1,8 @@
-import { addToCounters, appendHistories, type Connection, type Transaction } from '@enterprise-access/db';
+import { addToCounters, appendHistories, type Connection, claimMessage, type Transaction } from '@enterprise-access/db';
 import type { Knex } from 'knex';
 import { newUuid } from '../kernel/ids.ts';
 import { snakeCase } from '../kernel/wire.ts';
-import type { ActionType, ErrorReason, State } from './contract.ts';
+import type { ActionType, ErrorReason, ExpirationReason, State } from './contract.ts';
 import { classOf, reallocatable } from './rules.ts';
 
 /** A stored assignment. */
@@ -25,6 +25,9 @@ export interface AssignmentRow {
   readonly expiredAt: Date | null;
   readonly erroredAt: Date | null;
   readonly reversedAt: Date | null;
+  readonly expirationReason: ExpirationReason | null;
+  /** From then on the address can be forgotten (R-ASG-57). */
+  readonly retireAddressFrom: Date | null;
   readonly transactionUuid: string | null;
   readonly redemptionUuid: string | null;
   readonly allocationBatchUuid: string | null;
@@ -56,6 +59,8 @@ const fields = [
   'expiredAt',
   'erroredAt',
   'reversedAt',
+  'expirationReason',
+  'retireAddressFrom',
   'transactionUuid',
   'redemptionUuid',
   'allocationBatchUuid',
@@ -391,4 +396,59 @@ export async function setAccount(
   { lmsUserId, at }: { readonly lmsUserId: number; readonly at: Date },
 ): Promise<void> {
   if (uuids.length > 0) await trx(TABLE).whereIn('uuid', uuids).update({ lms_user_id: lmsUserId, modified: at });
+}
+
+/** A row of whatever configuration. */
+export const findAny = async (db: Connection, uuid: string): Promise<AssignmentRow | undefined> =>
+  select(db).where('assignments.uuid', uuid).first();
+
+export const findSeveral = (
+  db: Connection,
+  configurationUuid: string,
+  uuids: readonly string[],
+): Promise<AssignmentRow[]> =>
+  select(db).where('assignment_configuration_uuid', configurationUuid).whereIn('assignments.uuid', uuids);
+
+/** The next rows in a state by uuid, for work that goes through all of them. */
+export const inState = (
+  db: Connection,
+  configurationUuid: string,
+  state: State,
+  { after, limit }: { readonly after: string | null; readonly limit: number },
+): Promise<AssignmentRow[]> =>
+  select(db)
+    .where({ assignment_configuration_uuid: configurationUuid, state })
+    .modify((query) => {
+      if (after !== null) query.where('assignments.uuid', '>', after);
+    })
+    .orderBy('assignments.uuid')
+    .limit(limit);
+
+/** Whether an end of a job is written down for the first time. */
+export const claimJob = (trx: Transaction, end: string, actionType: ActionType, at: Date): Promise<boolean> =>
+  claimMessage(trx, { consumer: `assignments:${actionType}`, messageId: end, received: at });
+
+/** Rows of active configurations whose address can be forgotten. */
+const retirable = (db: Connection, now: Date) =>
+  db(TABLE)
+    .join('assignment_configurations as c', 'c.uuid', 'assignments.assignment_configuration_uuid')
+    .where('c.active', true)
+    .where('assignments.retire_address_from', '<=', now);
+
+export const countRetirable = async (db: Connection, now: Date): Promise<number> =>
+  Number((await retirable(db, now).count({ n: '*' }).first())?.n ?? 0);
+
+export async function holdRetirable(trx: Transaction, now: Date, limit: number): Promise<string[]> {
+  const rows: { uuid: string }[] = await retirable(trx, now)
+    .orderBy('assignments.uuid')
+    .limit(limit)
+    .forUpdate('assignments')
+    .select('assignments.uuid');
+  return rows.map(({ uuid }) => uuid);
+}
+
+/** Overwrites an address wherever it is kept; `modified` does not change. */
+export async function retireAddress(trx: Transaction, uuid: string, address: string): Promise<void> {
+  await trx(TABLE).where({ uuid }).update({ learner_email: address, retire_address_from: null });
+  await trx('assignment_actions').where({ assignment_uuid: uuid }).update({ learner_email: address });
 }
