@@ -255,7 +255,7 @@ const textOf = (value: unknown): string =>
   (typeof value === 'object' ? (JSON.stringify(value) ?? '') : String(value)).toWellFormed();
 
 test('whatever is sent, the status is below 500 and one that the document lists', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async (context) => {
   const world = await startApp('postgres', { poolSize: 20 });
   try {

@@ -153,7 +153,9 @@ export const assignments: Migration = {
       // One per address; null is still to be done.
       column.json('outcomes').notNullable();
       column.instant('finished').nullable();
+      column.instant('created').notNullable();
       table.primary(['batch_uuid', 'position']);
+      table.index(['created']);
     });
     await db.schema.alterTable('policies', (table) => {
       // The other half of the budget: what allocated assignments hold until they are redeemed or over.

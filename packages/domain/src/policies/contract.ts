@@ -1,6 +1,13 @@
 import { z } from 'zod';
 
-export { allocate, allocationRefused, notAllocatable } from '../assignments/allocation-contract.ts';
+export {
+  allocate,
+  allocateInBulk,
+  allocationRefused,
+  bulkReport,
+  notAllocatable,
+  resumeBulk,
+} from '../assignments/allocation-contract.ts';
 
 import { defineContract } from '../kernel/contract.ts';
 import { defineError } from '../kernel/errors.ts';

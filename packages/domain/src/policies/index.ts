@@ -1,11 +1,9 @@
 export {
   adjust,
-  allocateBudget,
   type BudgetRefusal,
   giveBackBudget,
   giveBackShare,
   type LearnerShare,
-  releaseBudget,
   sharesOf,
   takeBudget,
   takeShare,

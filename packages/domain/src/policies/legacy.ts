@@ -175,6 +175,7 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
   update: { reply: single(contract.update), errors: { invalid_policy: brokenOnUpdate } },
   deactivate: { reply: single(contract.deactivate), errors: { invalid_policy: brokenOnUpdate } },
   deposit: { reply: single(contract.deposit) },
+  allocateInBulk: { errors: { not_allocatable: notAllocatable, allocation_refused: allocationRefused } },
   allocate: { errors: { not_allocatable: notAllocatable, allocation_refused: allocationRefused } },
   setLateRedemption: { reply: single(contract.setLateRedemption) },
 };
