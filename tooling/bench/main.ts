@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { startTestServers, type TestServers } from '@enterprise-access/db/testing';
+import { assignments } from './assignments.ts';
 import { growth } from './growth.ts';
 import { type Row, type Settings, table } from './measure.ts';
 import { queries } from './queries.ts';
@@ -12,11 +13,13 @@ const USAGE = `Measures us against the least that the same work could cost, both
 
   rest     the REST door against a plain Fastify route with the same body
   redeem   redemptions at one hot policy against their writes through the bare driver
+  assignments  long lists against bare inserts of the same rows; lists of very many assignments against few
   growth   latency with very many ledger transactions against few
   queries  statements per request, many policies and keys against one
 `;
 
 const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Settings) => Promise<Row[]>>> = {
+  assignments,
   queries,
   rest,
   redeem,

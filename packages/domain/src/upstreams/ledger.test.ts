@@ -209,6 +209,29 @@ describe.each(implementations)('%s', (_name, start) => {
     });
   });
 
+  test('what is held for assignments is held once, given back, and taken by the assignment’s own redemption', async () => {
+    const uuid = await world.newSubsidy(2 * PRICE);
+    const { db } = world.database;
+    const subsidy = async () => {
+      const found = (await world.ledger.subsidies([uuid])).get(uuid);
+      if (!found) throw new Error('The subsidy is gone.');
+      return found;
+    };
+    const hold = async (cents: number) => {
+      const found = await subsidy();
+      return transaction(db, (trx) => world.ledger.earmark(trx, found, cents));
+    };
+    expect(await hold(PRICE)).toBeNull();
+    expect(await hold(PRICE + 1)).toBe('insufficient');
+    expect(await hold(PRICE)).toBeNull();
+    expect(await subsidy()).toMatchObject({ balanceCents: 2 * PRICE, reservedCents: 2 * PRICE });
+    await transaction(db, (trx) => world.ledger.release(trx, uuid, PRICE));
+    expect((await subsidy()).reservedCents).toBe(PRICE);
+    const assignmentUuid = newUuid();
+    expect(await spendOnce(intent(uuid, 1000, { assignmentUuid, requestedPriceCents: PRICE }))).toBe('committed');
+    expect(await subsidy()).toMatchObject({ balanceCents: PRICE, reservedCents: 0 });
+  });
+
   test('of a subsidy that does not exist there is nothing', async () => {
     const known = await world.newSubsidy(50_000);
     expect([...(await world.ledger.subsidies([UNKNOWN, known])).keys()]).toEqual([known]);
