@@ -2,7 +2,11 @@ import { parseArgs } from 'node:util';
 import { startTestServers, type TestServers } from '@enterprise-access/db/testing';
 import { assignments } from './assignments.ts';
 import { growth } from './growth.ts';
+import { kafka } from './kafka.ts';
+import { latency } from './latency.ts';
 import { type Row, type Settings, table } from './measure.ts';
+import { memory } from './memory.ts';
+import { outbox } from './outbox.ts';
 import { queries } from './queries.ts';
 import { redeem } from './redeem.ts';
 import { rest } from './rest.ts';
@@ -16,6 +20,10 @@ const USAGE = `Measures us against the least that the same work could cost, both
   assignments  long lists against bare inserts of the same rows; lists of very many assignments against few
   growth   latency with very many ledger transactions against few
   queries  statements per request, many policies and keys against one
+  outbox   jobs through the outbox against pg-boss alone with the same inserts and work
+  kafka    events from the outbox to Kafka against a bare producer with the same batches
+  latency  from the commit to the handler in an idle worker
+  memory   what an idle worker holds
 `;
 
 const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Settings) => Promise<Row[]>>> = {
@@ -24,6 +32,10 @@ const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Setti
   rest,
   redeem,
   growth,
+  outbox,
+  kafka,
+  latency,
+  memory,
 };
 
 async function run(names: readonly string[], settings: Settings): Promise<Row[]> {

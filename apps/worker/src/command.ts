@@ -8,7 +8,8 @@ import { z } from 'zod';
 import { openBus } from './bus.ts';
 import { deadLetterJobs, type Transport } from './dead-letters.ts';
 import { readWorkerEnvironment } from './env.ts';
-import { openQueues } from './queues.ts';
+import { lookIntoQueues } from './queues.ts';
+import { rewindJob } from './rewind.ts';
 
 const kebabCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -72,14 +73,19 @@ function parsed(all: readonly Job[], args: readonly string[]) {
 
 async function main(args: readonly string[]): Promise<void> {
   let opened: Transport | undefined;
-  const queueJobs = deadLetterJobs(
-    () => {
-      if (!opened) throw new Error('The queues are not open.');
-      return opened;
-    },
-    jobs,
-    consumers,
-  );
+  let group = '';
+  const transport = () => {
+    if (!opened) throw new Error('The queues are not open.');
+    return opened;
+  };
+  const queueJobs = [
+    ...deadLetterJobs(transport, jobs, consumers),
+    rewindJob(
+      () => transport().bus,
+      () => group,
+      consumers,
+    ),
+  ];
   const all = [...jobs, ...queueJobs];
   if (args.length === 0 || args.includes('--help')) {
     say(usage(all));
@@ -87,13 +93,14 @@ async function main(args: readonly string[]): Promise<void> {
   }
   const { job, payload, dryRun } = parsed(all, args);
   const env = readWorkerEnvironment(environmentOf(process.env));
+  group = env.EVENT_BUS_CONSUMER_GROUP;
   const log = pino(loggerOptions(env.LOG_LEVEL), pino.destination(2));
   const runtime = buildRuntime(env, log, 'http://127.0.0.1:18270', { readOnly: dryRun });
   const interrupted = new AbortController();
   process.once('SIGINT', () => interrupted.abort());
   try {
     if (queueJobs.includes(job))
-      opened = { boss: await openQueues(env.JOBS_DATABASE_URL, [], log), bus: openBus(env, runtime) };
+      opened = { boss: await lookIntoQueues(env.JOBS_DATABASE_URL, log), bus: openBus(env, runtime) };
     const attempt = { uuid: newUuid(), payload, signal: interrupted.signal, dryRun, isLast: true };
     const result = await runJob(runtime, job, attempt);
     say(JSON.stringify({ job: job.contract.name, dryRun, ...result }, null, 2));

@@ -4,7 +4,7 @@ import type { PgBoss } from 'pg-boss';
 import { z } from 'zod';
 import { handle } from './events.ts';
 import * as letters from './letters.ts';
-import { DEAD_LETTERS } from './queues.ts';
+import { deadJobs, redrive } from './redrive.ts';
 import { clearBlockedKeys } from './workers.ts';
 
 const retryContract = defineJob({
@@ -29,7 +29,7 @@ const clearContract = defineJob({
   summary: 'Let the jobs go on that wait behind one of their key that failed for good.',
   payload: z.object({}),
   result: z.object({ cleared: z.int().min(0).describe('Places that were freed.') }),
-  keyOf: () => 'all',
+  // Without a key: it could not free the place that it blocks itself.
   retry: { limit: 1, delaySeconds: 10, maximumDelaySeconds: 10 },
   timeoutSeconds: 60,
 });
@@ -49,19 +49,18 @@ export function deadLetterJobs(
   return [
     implementJob(retryContract, async ({ runtime, dryRun }, { job, limit }) => {
       const { boss, bus } = transport();
-      const filter = job === undefined ? {} : { sourceName: job };
       const isAll = job === undefined;
+      const dead = await deadJobs(boss, job, limit);
       if (dryRun) {
-        const { total } = await boss.previewRedrive(DEAD_LETTERS, filter);
-        const events = isAll ? Math.min(limit, await letters.countOpen(runtime.db)) : 0;
-        return { jobs: Math.min(limit, total), events, open: events };
+        const open = isAll ? await letters.countOpen(runtime.db) : 0;
+        return { jobs: dead.length, events: Math.min(limit, open), open };
       }
-      const jobs = await boss.redrive(DEAD_LETTERS, { ...filter, limit });
+      const jobs = await redrive(boss, dead);
       const events = isAll ? await retryEvents(runtime, bus, consumers, limit) : 0;
       return { jobs, events, open: isAll ? await letters.countOpen(runtime.db) : 0 };
     }),
     implementJob(clearContract, async ({ dryRun }) => ({
-      cleared: dryRun ? 0 : await clearBlockedKeys(transport().boss, others),
+      cleared: await clearBlockedKeys(transport().boss, others, { dryRun }),
     })),
   ];
 }

@@ -22,6 +22,9 @@ export const workerEnvironment = serviceEnvironment.extend({
   EVENT_BUS_TOPIC_PREFIX: z.string().optional().describe('Put before topics, with a hyphen.'),
   EVENT_BUS_CONSUMER_GROUP: z.string().min(1).default('enterprise-access').describe('Consumer group.'),
   EVENTS_SERVICE_NAME: z.string().min(1).default('enterprise_access').describe('Our name in the source of events.'),
+  DRAIN_SECONDS: integer(1, 25)
+    .default(20)
+    .describe('What is in hand when the process is told to stop has so much time; then it is given back.'),
   RELAY_POLL_MS: integer(5, 10_000).default(50).describe('Pause between looks at an empty outbox, in milliseconds.'),
 });
 

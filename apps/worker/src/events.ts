@@ -1,7 +1,6 @@
 import {
   type DeadLetter,
   type EventBus,
-  eventTypes,
   type Lag,
   type ReceivedEvent,
   type Subscription,
@@ -12,11 +11,11 @@ import { inSpan, SpanKind } from '@enterprise-access/tracing';
 import { handOver } from './hand-over.ts';
 import * as letters from './letters.ts';
 import type { Receiver } from './relay.ts';
+import { topicsOf } from './rewind.ts';
 
 /** Puts events on the bus. What the bus will never take is kept as a dead letter, so that the others go on. */
-export const eventReceiver =
-  ({ db, clock, log }: Pick<Runtime, 'db' | 'clock' | 'log'>, bus: EventBus): Receiver =>
-  async (messages) => {
+export const eventReceiver = ({ db, clock, log }: Pick<Runtime, 'db' | 'clock' | 'log'>, bus: EventBus): Receiver => ({
+  async take(messages) {
     const publishing = handOver('publish', messages);
     const events = publishing.messages.map(({ uuid: id, name: type, key, payload: data, created: time, trace }) => ({
       id,
@@ -30,7 +29,9 @@ export const eventReceiver =
       log.error({ event: event.id, type: event.type, reason }, 'an event cannot be sent');
       await letters.keepOutgoing(db, event, reason, clock());
     }
-  };
+  },
+  saturated: async () => [],
+});
 
 /** The effect of one event; those that mean nothing to us have none. */
 export async function handle(runtime: Runtime, consumers: readonly Consumer[], event: ReceivedEvent): Promise<void> {
@@ -56,10 +57,9 @@ export interface ConsumingOptions {
 /** Listens to the topics of all consumers. */
 export function startConsuming(options: ConsumingOptions): Subscription {
   const { bus, runtime, consumers, group, onLag } = options;
-  const topics = new Set(consumers.flatMap(({ type }) => eventTypes.get(type)?.topic ?? []));
   return bus.consume({
     group,
-    topics: [...topics],
+    topics: topicsOf(consumers),
     handle: (event) => handle(runtime, consumers, event),
     deadLetter: (letter: DeadLetter) => letters.keepIncoming(runtime.db, letter, runtime.clock()),
     ...(onLag ? { onLag } : {}),

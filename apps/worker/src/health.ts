@@ -1,6 +1,7 @@
 import type { Database } from '@enterprise-access/db';
 import type { ProcessMetrics } from '@enterprise-access/platform';
 import fastify from 'fastify';
+import { answers } from './outage.ts';
 
 export interface HealthOptions {
   readonly host: string;
@@ -10,17 +11,6 @@ export interface HealthOptions {
   readonly metrics: ProcessMetrics;
   /** False from the moment that the process is asked to stop. */
   readonly isAccepting: () => boolean;
-}
-
-const CHECK_MS = 2_000;
-
-async function answers(check: () => Promise<unknown>): Promise<boolean> {
-  const timeout = new Promise<boolean>((resolve) => setTimeout(resolve, CHECK_MS, false).unref());
-  const answer = check().then(
-    () => true,
-    () => false,
-  );
-  return Promise.race([answer, timeout]);
 }
 
 /** Liveness, readiness and metrics of the worker. */

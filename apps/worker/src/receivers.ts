@@ -2,29 +2,55 @@ import type { StoredMessage } from '@enterprise-access/db';
 import type { Job, Log } from '@enterprise-access/domain';
 import type { JobInsert, PgBoss } from 'pg-boss';
 import { handOver } from './hand-over.ts';
-import type { QueuedJob } from './queues.ts';
+import { fullQueues, type QueuedJob } from './queues.ts';
 import type { Receiver } from './relay.ts';
 
 /** Puts jobs into their queues under the ids of their messages: a repeat adds nothing. */
 export function jobReceiver(boss: PgBoss, jobs: readonly Job[], log: Log): Receiver {
   const known = new Map(jobs.map((job) => [job.contract.name, job]));
-  return async (messages) => {
-    for (const [name, group] of Map.groupBy(messages, (message) => message.name)) {
-      const job = known.get(name);
-      if (!job) {
-        // A newer process asked for what this one does not know: that one will take it over.
-        log.error({ job: name, count: group.length }, 'nobody knows this job; it is left to another worker');
-        throw new Error(`There is no job named ${name}.`);
+  return {
+    async take(messages) {
+      for (const [name, group] of Map.groupBy(messages, (message) => message.name)) {
+        const job = known.get(name);
+        if (!job) {
+          // A newer process asked for what this one does not know: that one will take it over.
+          log.error({ job: name, count: group.length }, 'nobody knows this job; it is left to another worker');
+          throw new Error(`There is no job named ${name}.`);
+        }
+        for (const run of job.contract.keyOf ? ascendingRuns(group) : [group]) {
+          const queueing = handOver('queue', run);
+          const inserts = queueing.messages.map((message) => insertOf(message));
+          await queueing.during(() => boss.insert(name, inserts));
+        }
       }
-      const queueing = handOver('queue', group);
-      const inserts = queueing.messages.map((message) => insertOf(job, message));
-      await queueing.during(() => boss.insert(name, inserts));
-    }
+    },
+    saturated: () => fullQueues(boss, [...known.keys()]),
   };
 }
 
-const insertOf = (job: Job, message: StoredMessage): JobInsert<QueuedJob> => ({
+const insertOf = (message: StoredMessage): JobInsert<QueuedJob> => ({
   id: message.uuid,
   data: { payload: message.payload, trace: message.trace },
-  ...(job.contract.keyOf ? { singletonKey: message.key } : {}),
+  // Without a key of its own a job has its uuid, which means nothing to its queue.
+  singletonKey: message.key,
 });
+
+/**
+ * Cuts messages where the ids of a key do not ascend. A queue orders jobs of one key by the time of their insert, which
+ * one statement gives to all, and then by id; ids come from the clocks of many machines, and their order is no promise.
+ */
+export function ascendingRuns<M extends Pick<StoredMessage, 'key' | 'uuid'>>(messages: readonly M[]): M[][] {
+  const runs: M[][] = [];
+  let run: M[] = [];
+  let last = new Map<string, string>();
+  for (const message of messages) {
+    if ((last.get(message.key) ?? '') > message.uuid) {
+      runs.push(run);
+      run = [];
+      last = new Map();
+    }
+    run.push(message);
+    last.set(message.key, message.uuid);
+  }
+  return run.length > 0 ? [...runs, run] : runs;
+}

@@ -2,8 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Database, type Lane, lanesWithMessages, relayLane, type StoredMessage } from '@enterprise-access/db';
 import type { Log } from '@enterprise-access/domain';
 
-/** Takes messages over, in their order; when it returns they are safe where they belong. Safe to repeat. */
-export type Receiver = (messages: readonly StoredMessage[]) => Promise<void>;
+export interface Receiver {
+  /** Takes messages over, in their order; when it returns they are safe where they belong. Safe to repeat. */
+  take(messages: readonly StoredMessage[]): Promise<void>;
+  /** Names of messages that it has enough of; they stay in the outbox, where waiting costs nothing. */
+  saturated(): Promise<readonly string[]>;
+}
 
 export interface RelayOptions {
   readonly db: Database;
@@ -46,10 +50,15 @@ export function startRelay(options: RelayOptions): { stop(): Promise<void> } {
 
   async function relay(lane: Lane): Promise<number> {
     try {
-      const count = await relayLane(db, lane, BATCH, async (messages) => {
-        await receivers[lane.kind](messages);
-        const oldest = messages[0]?.created.getTime() ?? Date.now();
-        options.onRelayed?.(lane.kind, messages.length, Date.now() - oldest);
+      const receiver = receivers[lane.kind];
+      const count = await relayLane(db, lane, {
+        limit: BATCH,
+        except: await receiver.saturated(),
+        async hand(messages) {
+          await receiver.take(messages);
+          const oldest = messages[0]?.created.getTime() ?? Date.now();
+          options.onRelayed?.(lane.kind, messages.length, Date.now() - oldest);
+        },
       });
       patience.worked(lane);
       return count;

@@ -15,6 +15,8 @@ export const schedules: readonly Schedule[] = [
   { job: 'redemptions.reconcile', cron: '* * * * *' },
   { job: 'dead-letters.clear-keys', cron: '* * * * *' },
   { job: 'books.audit', cron: '17 3 * * *' },
+  // Each hour, and planned once a day: an outage of the LMS in the morning costs nobody a reminder.
+  { job: 'groups.planReminders', cron: '23 * * * *' },
   { job: 'housekeeping.expire', cron: '41 2 * * *' },
   { job: 'assignments.expire', cron: '7 1 * * *' },
   { job: 'assignments.retireAddresses', cron: '7 4 * * *' },
@@ -31,7 +33,8 @@ export async function keepSchedules(boss: PgBoss, jobs: readonly Job[], table = 
     const job = known.get(name);
     if (!job) throw new Error(`There is a schedule but no job named ${name}.`);
     const data: QueuedJob = { payload, trace: null };
-    const key = job.contract.keyOf?.(job.contract.payload.parse(payload));
-    await boss.schedule(name, cron, data, { tz: 'UTC', ...(key === undefined ? {} : { singletonKey: key }) });
+    // Without a key it means nothing to the queue, except to one that was made when the job still had one.
+    const singletonKey = job.contract.keyOf?.(job.contract.payload.parse(payload)) ?? name;
+    await boss.schedule(name, cron, data, { tz: 'UTC', singletonKey });
   }
 }

@@ -8,13 +8,12 @@ import type { WorkerEnvironment } from './env.ts';
 import { eventReceiver, startConsuming } from './events.ts';
 import { startHealth } from './health.ts';
 import { workerMetrics } from './metrics.ts';
+import { watchOutages } from './outage.ts';
 import { openQueues } from './queues.ts';
 import { jobReceiver } from './receivers.ts';
 import { startRelay } from './relay.ts';
 import { keepSchedules, type Schedule, schedules } from './schedules.ts';
 import { startWorkers } from './workers.ts';
-
-const DRAIN_MS = 25_000;
 
 export interface WorkerOptions {
   readonly env: WorkerEnvironment;
@@ -49,10 +48,11 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const boss = await openQueues(env.JOBS_DATABASE_URL, jobs, log);
   opened = { boss, bus };
   const metrics = workerMetrics(db, boss);
-  await startWorkers({
+  const workers = await startWorkers({
     boss,
     runtime,
     jobs,
+    outages: watchOutages(db),
     concurrency: env.JOBS_CONCURRENCY,
     onEnded: (job, outcome, seconds) => metrics.jobs.observe({ job, outcome }, seconds),
   });
@@ -89,10 +89,11 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     bus,
     async stop() {
       isAccepting = false;
-      await relay.stop();
+      // All at once: none of them waits for another, and together they have no more time than one.
+      await Promise.all([relay.stop(), workers.stop(env.DRAIN_SECONDS * 1_000)]);
       // Stops what consumes, too.
       await bus.close();
-      await boss.stop({ graceful: true, timeout: DRAIN_MS });
+      await boss.stop({ graceful: true, timeout: 2_000 });
       await health.stop();
       await runtime.close();
     },

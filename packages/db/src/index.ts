@@ -11,6 +11,7 @@ export {
 } from './knex.ts';
 export { migrate } from './migrate.ts';
 export {
+  appendOnceToOutbox,
   appendToOutbox,
   type Lane,
   lanesWithMessages,
@@ -20,5 +21,5 @@ export {
   relayLane,
   type StoredMessage,
 } from './outbox.ts';
-export { isRetryable, isUniqueViolation, transaction } from './transaction.ts';
+export { isConnectionLost, isRetryable, isUniqueViolation, transaction } from './transaction.ts';
 export { addToCounters, insertIfAbsent } from './upsert.ts';

@@ -1,6 +1,7 @@
 import { traceparent } from '@enterprise-access/tracing';
 import { v7 } from 'uuid';
 import type { Connection, Database, Transaction } from './knex.ts';
+import { insertAbsent } from './upsert.ts';
 
 /** What must follow a change and may not be lost: an event for other services or a job for the worker. */
 export interface OutboxMessage {
@@ -26,21 +27,29 @@ export function shardOf(key: string): number {
 
 /** Stores messages in the transaction of the change that they follow. */
 export async function appendToOutbox(trx: Transaction, now: Date, messages: readonly OutboxMessage[]): Promise<void> {
-  if (messages.length === 0) return;
+  if (messages.length > 0) await trx('outbox').insert(rowsOf(now, messages));
+}
+
+/** As `appendToOutbox`, but a message whose uuid is there already is not stored again. Returns how many were new. */
+export const appendOnceToOutbox = (
+  trx: Transaction,
+  now: Date,
+  messages: readonly (OutboxMessage & { readonly uuid: string })[],
+): Promise<number> => insertAbsent(trx, 'outbox', rowsOf(now, messages));
+
+function rowsOf(now: Date, messages: readonly OutboxMessage[]) {
   // What follows belongs to the trace of what runs now.
   const trace = traceparent();
-  await trx('outbox').insert(
-    messages.map((message) => ({
-      uuid: message.uuid ?? v7(),
-      kind: message.kind,
-      name: message.name,
-      message_key: message.key,
-      payload: JSON.stringify(message.payload),
-      trace,
-      created: now,
-      shard: shardOf(message.key),
-    })),
-  );
+  return messages.map((message) => ({
+    uuid: message.uuid ?? v7(),
+    kind: message.kind,
+    name: message.name,
+    message_key: message.key,
+    payload: JSON.stringify(message.payload),
+    trace,
+    created: now,
+    shard: shardOf(message.key),
+  }));
 }
 
 /** A message as the relay hands it on. */
@@ -82,21 +91,29 @@ export interface Lane {
   readonly shard: number;
 }
 
-/** Lanes with messages that are not sent yet. */
+/** Lanes with messages that are not sent yet; as quick with many of them as with none. */
 export const lanesWithMessages = (db: Connection): Promise<Lane[]> =>
-  db('outbox').whereNull('sent').distinct('kind', 'shard');
+  db('outbox_lanes as l')
+    .whereExists((unsent) =>
+      unsent.from('outbox as o').whereRaw('o.kind = l.kind and o.shard = l.shard and o.sent is null').select('o.shard'),
+    )
+    .select('l.kind', 'l.shard');
+
+/** What is done with messages of a lane. */
+interface Handing {
+  /** At most so many at once. */
+  readonly limit: number;
+  /** Names of those whose receiver has enough for now. */
+  readonly except: readonly string[];
+  readonly hand: (messages: readonly StoredMessage[]) => Promise<void>;
+}
 
 /**
  * Hands the oldest unsent messages of a lane on, in order, and marks them as sent. Nothing is marked when `hand` fails; a
- * crash between the two repeats messages, which receivers know by their uuid. Returns how many were handed on; zero also
- * when another relay has the lane.
+ * crash between the two repeats messages, which receivers know by their uuid. Messages of the names in `except` stay.
+ * Returns how many were handed on; zero also when another relay has the lane.
  */
-export async function relayLane(
-  db: Database,
-  lane: Lane,
-  limit: number,
-  hand: (messages: readonly StoredMessage[]) => Promise<void>,
-): Promise<number> {
+export async function relayLane(db: Database, lane: Lane, { limit, except, hand }: Handing): Promise<number> {
   return db.transaction(async (trx) => {
     const held = await trx('outbox_lanes')
       .where({ ...lane })
@@ -107,6 +124,7 @@ export async function relayLane(
     const rows: Row[] = await trx('outbox')
       .where({ ...lane })
       .whereNull('sent')
+      .whereNotIn('name', [...except])
       .orderBy('position')
       .limit(limit)
       .select('position', 'uuid', 'kind', 'name', 'message_key', 'payload', 'trace', 'created');

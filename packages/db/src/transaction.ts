@@ -4,6 +4,9 @@ import type { Database, Transaction } from './knex.ts';
 /** Deadlock victim, lock wait timeout, serialization failure: the database undid everything and asks to be tried again. */
 const TRY_AGAIN = new Set(['40001', '40P01', 'ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT', 'ER_CHECKREAD']);
 const UNIQUE = new Set(['23505', 'ER_DUP_ENTRY']);
+/** The server went away, is starting or cannot be reached: whatever was under way was undone or is unknown. */
+const LOST =
+  /^(?:08...|57P0[1-3]|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|PROTOCOL_CONNECTION_LOST|ER_SERVER_SHUTDOWN|ER_CONNECTION_KILLED)$/u;
 const ATTEMPTS = 8;
 
 const codeOf = (error: unknown): string =>
@@ -21,6 +24,8 @@ function driverCodes(error: unknown): string[] {
 
 export const isUniqueViolation = (error: unknown): boolean => driverCodes(error).some((code) => UNIQUE.has(code));
 export const isRetryable = (error: unknown): boolean => driverCodes(error).some((code) => TRY_AGAIN.has(code));
+
+export const isConnectionLost = (error: unknown): boolean => driverCodes(error).some((code) => LOST.test(code));
 
 /**
  * Runs `work` in one transaction and repeats it when the database chose it as a deadlock victim.

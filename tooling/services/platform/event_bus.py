@@ -11,6 +11,7 @@ import json
 import sys
 from unittest import mock
 
+import attr
 import django
 from django.conf import settings
 
@@ -32,6 +33,17 @@ from openedx_events.enterprise import signals as _  # noqa: F401  (registers the
 from openedx_events.event_bus.avro.deserializer import AvroSignalDeserializer
 from openedx_events.event_bus.avro.serializer import AvroSignalSerializer
 from openedx_events.tooling import OpenEdxPublicSignal
+
+
+@attr.s(frozen=True)
+class PingData:
+    """The old service defined this event by itself, and the platform's tools learn it from that definition."""
+
+    ping_uuid = attr.ib(type=str)
+    ping_message = attr.ib(type=str)
+
+
+PING = OpenEdxPublicSignal(event_type="org.openedx.enterprise.core.ping.v1", data={"ping": PingData})
 
 
 def schemas(types):

@@ -104,7 +104,7 @@ function answerOf({ contract, legacy }: Operation): Answer {
   if (status === 204) return (reply) => reply.code(204).send();
   const form: LegacyReply<unknown> | undefined = legacy.reply as LegacyReply<unknown> | undefined;
   const encode = form?.encode ?? wireCodec(contract.output).encode;
-  const write = serializerOf(form?.body ?? contract.output);
+  const write = form ? serializerOf(form.body) : serializerOf(contract.output, snakeCase);
   return (reply, output, asked) => {
     const body = encode(output, asked);
     reply.code(form?.status?.(output) ?? status);
@@ -154,9 +154,9 @@ export function sendDomainError(reply: FastifyReply, error: DomainError, operati
   if (error.spec.code === throttled.code)
     reply.header('Retry-After', String((error.details as { retryAfterSeconds: number }).retryAfterSeconds));
   if (error.spec.status === 503) reply.header('Retry-After', '1');
-  // A body that is a bare string is JSON too.
   if (form) {
     const body = form.encode(error.details as never, error.message);
+    // A body that is a bare string is JSON too; some replies have none.
     return body === undefined ? reply.send() : reply.type('application/json').send(JSON.stringify(body));
   }
   if (error.spec.code === invalidInput.code) return reply.send((error.details as { fields: unknown }).fields);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { defineContract } from '../kernel/contract.ts';
 import { defineError } from '../kernel/errors.ts';
 import { uuid } from '../kernel/ids.ts';
+import { openEnum } from '../kernel/open-enum.ts';
 import { pageInput, pageOutput } from '../kernel/page.ts';
 import { reasonObject } from '../policies/reason.ts';
 import { assignment } from './contract.ts';
@@ -25,9 +26,9 @@ export const allocationRefused = defineError({
   status: 422,
   message: 'The allocation was refused.',
   details: z.object({
-    reason: z
-      .enum(['PriceValidationError', 'AllocationException', 'ValidationError'])
-      .describe('Machine name; the old services’ exception.'),
+    reason: openEnum(['PriceValidationError', 'AllocationException', 'ValidationError']).describe(
+      'Machine name; the old services’ exception.',
+    ),
     userMessage: z.string().describe('Sentence for people.'),
     errorMessage: z.string().describe('Sentence for those who look into it.'),
     policyUuids: z.array(z.string()).describe('The policy.'),
@@ -146,7 +147,7 @@ export const bulkReport = defineContract({
   output: pageOutput(
     z.object({
       learnerEmail: z.string().describe('Address. Personal data.'),
-      outcome: z.enum(bulkOutcomes).describe('What became of it; waiting is still to be done.'),
+      outcome: openEnum(bulkOutcomes).describe('What became of it; waiting is still to be done.'),
     }),
   ),
   errors: [],

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { defineContract } from '../kernel/contract.ts';
 import { defineError } from '../kernel/errors.ts';
 import { uuid } from '../kernel/ids.ts';
+import { openEnum } from '../kernel/open-enum.ts';
 import { pageInput, pageOutput } from '../kernel/page.ts';
 
 export const states = ['allocated', 'accepted', 'cancelled', 'errored', 'expired', 'reversed'] as const;
@@ -35,81 +36,118 @@ const INT32 = 2_147_483_647;
 const LARGEST_PAGE = 500;
 
 /** Where assignments of one budget are kept. */
-export const configuration = z.object({
-  uuid: z.string().describe('Identifies the configuration.'),
-  subsidyAccessPolicy: z.string().nullable().describe('Policy whose budget pays; null as long as there is none.'),
-  enterpriseCustomerUuid: z.string().describe('Customer that owns the assignments.'),
-  active: z.boolean().describe('False stops everything that happens by itself: a soft delete.'),
-});
+export const configuration = z
+  .object({
+    uuid: z.string().describe('Identifies the configuration.'),
+    subsidyAccessPolicy: z.string().nullable().describe('Policy whose budget pays; null as long as there is none.'),
+    enterpriseCustomerUuid: z.string().describe('Customer that owns the assignments.'),
+    active: z.boolean().describe('False stops everything that happens by itself: a soft delete.'),
+  })
+  .meta({ title: 'AssignmentConfiguration' });
 export type Configuration = z.infer<typeof configuration>;
 
 /** Something that happened to an assignment, or failed to. */
-export const action = z.object({
-  created: z.date().describe('When it was written down.'),
-  modified: z.date().describe('When it last changed.'),
-  uuid: z.string().describe('Identifies the action.'),
-  actionType: z.enum(actionTypes).describe('What was done. New kinds may come.'),
-  completedAt: z.date().nullable().describe('When it was done; null when it failed.'),
-  errorReason: z.enum(errorReasons).nullable().describe('Why it failed; null when it did not.'),
-});
+export const action = z
+  .object({
+    created: z.date().describe('When it was written down.'),
+    modified: z.date().describe('When it last changed.'),
+    uuid: z.string().describe('Identifies the action.'),
+    actionType: openEnum(actionTypes).describe('What was done. New kinds may come.'),
+    completedAt: z.date().nullable().describe('When it was done; null when it failed.'),
+    errorReason: openEnum(errorReasons).nullable().describe('Why it failed; null when it did not.'),
+  })
+  .meta({ title: 'AssignmentAction' });
 export type Action = z.infer<typeof action>;
 
 /** One learner’s earmark of one piece of content at a fixed price. */
-export const assignment = z.object({
-  uuid: z.string().describe('Identifies the assignment.'),
-  assignmentConfiguration: z.string().describe('Configuration that it belongs to.'),
-  learnerEmail: z.string().describe('Address as the administrator wrote it. Personal data.'),
-  lmsUserId: z.int().nullable().describe('Learner’s id on the platform; null until the learner has an account.'),
-  contentKey: z.string().describe('Course or course run, as the administrator chose.'),
-  parentContentKey: z.string().nullable().describe('Course of an assigned run; null for a course.'),
-  isAssignedCourseRun: z.boolean().describe('Whether one run was assigned, not any of the course.'),
-  contentTitle: z.string().nullable().describe('Title at the time of the allocation.'),
-  contentQuantity: z.int().max(0).describe('US cents, negative: value that leaves the budget.'),
-  state: z.enum(states).describe('Where it is.'),
-  transactionUuid: z.string().nullable().describe('Ledger transaction of the last acceptance.'),
-  actions: z.array(action).describe('What happened to it, oldest first.'),
-  earliestPossibleExpiration: z
-    .object({ date: z.date().describe('When it ends unless accepted.'), reason: z.enum(expirationReasons) })
-    .describe('The first of the dates that end it (R-ASG-50).'),
-});
+export const assignment = z
+  .object({
+    uuid: z.string().describe('Identifies the assignment.'),
+    assignmentConfiguration: z.string().describe('Configuration that it belongs to.'),
+    learnerEmail: z.string().describe('Address as the administrator wrote it. Personal data.'),
+    lmsUserId: z.int().nullable().describe('Learner’s id on the platform; null until the learner has an account.'),
+    contentKey: z.string().describe('Course or course run, as the administrator chose.'),
+    parentContentKey: z.string().nullable().describe('Course of an assigned run; null for a course.'),
+    isAssignedCourseRun: z.boolean().describe('Whether one run was assigned, not any of the course.'),
+    contentTitle: z.string().nullable().describe('Title at the time of the allocation.'),
+    contentQuantity: z.int().max(0).describe('US cents, negative: value that leaves the budget.'),
+    state: openEnum(states).describe('Where it is.'),
+    transactionUuid: z.string().nullable().describe('Ledger transaction of the last acceptance.'),
+    actions: z.array(action).describe('What happened to it, oldest first.'),
+    earliestPossibleExpiration: z
+      .object({
+        date: z.date().describe('When it ends unless accepted.'),
+        reason: openEnum(expirationReasons).describe('Which of the dates that is.'),
+      })
+      .meta({ title: 'AssignmentExpiration' })
+      .describe('The first of the dates that end it (R-ASG-50).'),
+  })
+  .meta({ title: 'Assignment' });
 export type Assignment = z.infer<typeof assignment>;
 
 /** An assignment with what administrators look for. */
-export const adminAssignment = assignment.extend({
-  recentAction: z
-    .object({
-      actionType: z.enum(['assigned', 'reminded']).nullable().describe('Null when both happened at once.'),
-      timestamp: z.date().nullable().describe('When it happened.'),
-    })
-    .describe('The later of allocation and last reminder (R-ASG-31).'),
-  learnerState: z.enum(learnerStates).nullable().describe('What the learner does about it; null when it is settled.'),
-  errorReason: z
-    .object({ actionType: z.enum(actionTypes), errorReason: z.enum(errorReasons) })
-    .nullable()
-    .describe('The last failure since the allocation.'),
-});
+export const adminAssignment = assignment
+  .extend({
+    recentAction: z
+      .object({
+        actionType: openEnum(['assigned', 'reminded']).nullable().describe('Null when both happened at once.'),
+        timestamp: z.date().nullable().describe('When it happened.'),
+      })
+      .describe('The later of allocation and last reminder (R-ASG-31).'),
+    learnerState: openEnum(learnerStates)
+      .nullable()
+      .describe('What the learner does about it; null when it is settled.'),
+    errorReason: z
+      .object({
+        actionType: openEnum(actionTypes).describe('What failed.'),
+        errorReason: openEnum(errorReasons).describe('Why it failed.'),
+      })
+      .nullable()
+      .describe('The last failure since the allocation.'),
+  })
+  .meta({ title: 'AdminAssignment' });
 export type AdminAssignment = z.infer<typeof adminAssignment>;
 
 /** An assignment as a learner’s page shows it (R-ASG-43). */
-export const learnerAssignment = assignment.extend({
-  actions: z.array(
-    action.extend({
-      learnerAcknowledged: z.boolean().nullable().describe('Whether the learner has seen it; null for other kinds.'),
-    }),
-  ),
-  contentMetadata: z
-    .object({
-      startDate: z.date().nullable(),
-      endDate: z.date().nullable(),
-      enrollByDate: z.date().nullable(),
-      contentPrice: z.number().nullable().describe('US dollars, as the catalog has them.'),
-      courseType: z.string().nullable(),
-      partners: z.array(z.object({ name: z.string(), logoImageUrl: z.string().nullable() })),
-    })
-    .nullable()
-    .describe('What the catalog knows; null if it does not know the content.'),
-  learnerAcknowledged: z.boolean().nullable().describe('Whether the learner has seen that it is over; else null.'),
-});
+export const learnerAssignment = assignment
+  .extend({
+    actions: z
+      .array(
+        action
+          .extend({
+            learnerAcknowledged: z
+              .boolean()
+              .nullable()
+              .describe('Whether the learner has seen it; null for kinds that nobody acknowledges.'),
+          })
+          .describe('An action with what the learner has seen of it.')
+          .meta({ title: 'LearnerAssignmentAction' }),
+      )
+      .describe('What happened to it, oldest first.'),
+    contentMetadata: z
+      .object({
+        startDate: z.date().nullable().describe('First day of the run.'),
+        endDate: z.date().nullable().describe('Last day of the run.'),
+        enrollByDate: z.date().nullable().describe('Deadline of enrollment.'),
+        contentPrice: z.number().nullable().describe('US dollars, as the catalog has them.'),
+        courseType: z.string().nullable().describe('Kind of course, as the catalog names it.'),
+        partners: z
+          .array(
+            z
+              .object({
+                name: z.string().describe('Name to show.'),
+                logoImageUrl: z.string().nullable().describe('Address of a logo.'),
+              })
+              .describe('An institution that offers a course.')
+              .meta({ title: 'ContentPartner' }),
+          )
+          .describe('Who offers it.'),
+      })
+      .nullable()
+      .describe('What the catalog knows; null if it does not know the content.'),
+    learnerAcknowledged: z.boolean().nullable().describe('Whether the learner has seen that it is over; else null.'),
+  })
+  .meta({ title: 'LearnerAssignment' });
 export type LearnerAssignment = z.infer<typeof learnerAssignment>;
 
 const configurationUuid = { assignmentConfigurationUuid: uuid().describe('Configuration of the assignments.') };
@@ -248,7 +286,14 @@ export const list = defineContract({
   }),
   output: pageOutput(adminAssignment).extend({
     learnerStateCounts: z
-      .array(z.object({ learnerState: z.enum(learnerStates), count: z.int().min(1) }))
+      .array(
+        z
+          .object({
+            learnerState: openEnum(learnerStates).describe('Learner state.'),
+            count: z.int().min(1).describe('Assignments in it.'),
+          })
+          .meta({ title: 'LearnerStateCount' }),
+      )
       .describe('Assignments in each learner state, most first, whatever states the list is limited to (R-ADD-20).'),
   }),
   errors: [],

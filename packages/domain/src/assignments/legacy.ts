@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { encodePage, pageEnvelope } from '../kernel/envelope.ts';
 import { type LegacyForm, legacyReply, type QueryName } from '../kernel/legacy.ts';
+import { openEnum } from '../kernel/open-enum.ts';
 import { wireCodec } from '../kernel/wire.ts';
 import * as contract from './contract.ts';
 
@@ -12,9 +13,9 @@ const action = z.object({
   created: z.date(),
   modified: z.date(),
   uuid: z.string(),
-  action_type: z.enum(contract.actionTypes),
+  action_type: openEnum(contract.actionTypes),
   completed_at: z.date().nullable(),
-  error_reason: z.enum(contract.errorReasons).nullable(),
+  error_reason: openEnum(contract.errorReasons).nullable(),
 });
 
 const assignmentBody = z.object({
@@ -27,20 +28,20 @@ const assignmentBody = z.object({
   is_assigned_course_run: z.boolean(),
   content_title: z.string().nullable(),
   content_quantity: z.int(),
-  state: z.enum(contract.states),
+  state: openEnum(contract.states),
   transaction_uuid: z.string().nullable(),
   actions: z.array(action),
-  earliest_possible_expiration: z.object({ date: z.date(), reason: z.enum(contract.expirationReasons) }),
+  earliest_possible_expiration: z.object({ date: z.date(), reason: openEnum(contract.expirationReasons) }),
 });
 
 const adminBody = assignmentBody.extend({
   recent_action: z.object({
-    action_type: z.enum(['assigned', 'reminded']).nullable(),
+    action_type: openEnum(['assigned', 'reminded']).nullable(),
     timestamp: z.date().nullable(),
   }),
-  learner_state: z.enum(contract.learnerStates).nullable(),
+  learner_state: openEnum(contract.learnerStates).nullable(),
   error_reason: z
-    .object({ action_type: z.enum(contract.actionTypes), error_reason: z.enum(contract.errorReasons) })
+    .object({ action_type: openEnum(contract.actionTypes), error_reason: openEnum(contract.errorReasons) })
     .nullable(),
 });
 
@@ -56,17 +57,46 @@ const silence = z.undefined();
 const silentError = { body: silence, encode: () => undefined };
 
 const filterNames: Readonly<Record<string, QueryName>> = {
-  content_key: { field: 'contentKey', description: 'Only this course or run.' },
-  content_key__in: { field: 'contentKey', isList: true, description: 'Only these, between commas.' },
-  learner_email: { field: 'learnerEmail', description: 'Only the learner with this address.' },
-  learner_email__in: { field: 'learnerEmail', isList: true, description: 'Only these learners, between commas.' },
-  lms_user_id: { field: 'lmsUserId', description: 'Only the learner with this id.' },
-  lms_user_id__in: { field: 'lmsUserId', isList: true, description: 'Only these learners, between commas.' },
-  state: { field: 'state', description: 'Only assignments in this state.' },
-  state__in: { field: 'state', isList: true, description: 'Only assignments in these states, between commas.' },
-  learner_state: { field: 'learnerState', description: 'Only learners in this state.' },
-  learner_state__in: { field: 'learnerState', isList: true, description: 'Only learners in these states.' },
-  search: { field: 'search', description: 'Words that title or address contain.' },
+  content_key: { field: 'contentKey', description: 'Only this course or run.', example: 'edX+DemoX' },
+  content_key__in: {
+    field: 'contentKey',
+    isList: true,
+    description: 'Only these, between commas.',
+    example: 'edX+DemoX,edX+OtherX',
+  },
+  learner_email: {
+    field: 'learnerEmail',
+    description: 'Only the learner with this address.',
+    example: 'learner-1000@demo.example',
+  },
+  learner_email__in: {
+    field: 'learnerEmail',
+    isList: true,
+    description: 'Only these learners, between commas.',
+    example: 'learner-1000@demo.example,learner-1001@demo.example',
+  },
+  lms_user_id: { field: 'lmsUserId', description: 'Only the learner with this id.', example: '1000' },
+  lms_user_id__in: {
+    field: 'lmsUserId',
+    isList: true,
+    description: 'Only these learners, between commas.',
+    example: '1000,1001',
+  },
+  state: { field: 'state', description: 'Only assignments in this state.', example: 'allocated' },
+  state__in: {
+    field: 'state',
+    isList: true,
+    description: 'Only assignments in these states, between commas.',
+    example: 'allocated,errored',
+  },
+  learner_state: { field: 'learnerState', description: 'Only learners in this state.', example: 'waiting' },
+  learner_state__in: {
+    field: 'learnerState',
+    isList: true,
+    description: 'Only learners in these states.',
+    example: 'waiting,failed',
+  },
+  search: { field: 'search', description: 'Words that title or address contain.', example: 'demo' },
 };
 
 /** Both forms of one filter must hold, so only what they share counts. */
@@ -103,7 +133,7 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
     query: filterNames,
     reply: legacyReply(contract.list, {
       body: pageEnvelope(adminBody).extend({
-        learner_state_counts: z.array(z.object({ learner_state: z.enum(contract.learnerStates), count: z.int() })),
+        learner_state_counts: z.array(z.object({ learner_state: openEnum(contract.learnerStates), count: z.int() })),
       }),
       encode: (page, request) => ({
         ...encodePage(page, request, admin.encode),

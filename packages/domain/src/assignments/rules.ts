@@ -96,7 +96,7 @@ export function isAcknowledged(facts: AcknowledgedFacts & { readonly endedAt: Da
 
 /** Whether the learner has seen one action; null for kinds that nobody acknowledges. */
 export function isActionAcknowledged(
-  { actionType, completedAt }: { readonly actionType: ActionType; readonly completedAt: Date | null },
+  { actionType, completedAt }: { readonly actionType: string; readonly completedAt: Date | null },
   facts: AcknowledgedFacts,
 ): boolean | null {
   if (actionType !== 'expired' && actionType !== 'cancelled') return null;

@@ -28,7 +28,7 @@ export async function runJob(runtime: Runtime, job: Job, attempt: Attempt): Prom
     dryRun,
     isLast: attempt.isLast,
     progress: async (done, total) => report?.progress(done, total),
-    once: onceIn(runtime, { name, uuid }),
+    once: onceIn(runtime, { name, uuid, signal }),
   };
   try {
     const result = await job.run(run, payload);

@@ -1,6 +1,13 @@
-import { appendToOutbox, claimMessage, type OutboxMessage, type Transaction, transaction } from '@enterprise-access/db';
+import {
+  appendOnceToOutbox,
+  appendToOutbox,
+  claimMessage,
+  type OutboxMessage,
+  type Transaction,
+  transaction,
+} from '@enterprise-access/db';
 import type { z } from 'zod';
-import { newUuid } from './ids.ts';
+import { newUuid, uuidOf } from './ids.ts';
 import { customerOf, insertRun } from './job-runs.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -85,13 +92,33 @@ export const jobMessage = <P extends z.ZodObject>(contract: JobContract<P>, payl
   return { uuid, kind: 'job', name: contract.name, key: contract.keyOf?.(payload) ?? uuid, payload };
 };
 
+/**
+ * Asks for jobs that are to run once per `occasion`, however often they are asked for within the days that sent messages
+ * are kept. They run in any order. Returns how many were new.
+ */
+export async function enqueueOnce<P extends z.ZodObject>(
+  trx: Transaction,
+  now: Date,
+  contract: Omit<JobContract<P>, 'keyOf' | 'reportsProgress'>,
+  jobs: readonly { readonly occasion: string; readonly payload: z.infer<P> }[],
+): Promise<number> {
+  const { name } = contract;
+  const messages = jobs.map(({ occasion, payload }) => {
+    const uuid = uuidOf(`${name}:${occasion}`);
+    return { uuid, kind: 'job', name, key: uuid, payload } as const;
+  });
+  return appendOnceToOutbox(trx, now, messages);
+}
+
 /** The part of a run that is the same wherever it runs. */
 export const onceIn =
-  (runtime: Pick<Runtime, 'db' | 'clock'>, job: { name: string; uuid: string }): JobRun['once'] =>
+  (runtime: Pick<Runtime, 'db' | 'clock'>, job: { name: string; uuid: string; signal: AbortSignal }): JobRun['once'] =>
   (effect) =>
     transaction(runtime.db, async (trx) => {
       const claim = { consumer: `job:${job.name}`, messageId: job.uuid, received: runtime.clock() };
       if (!(await claimMessage(trx, claim))) return false;
       await effect(trx);
+      // Whoever lost the job must not have its effect behind the back of the next attempt, or of the next job.
+      job.signal.throwIfAborted();
       return true;
     });

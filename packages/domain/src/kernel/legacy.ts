@@ -19,10 +19,13 @@ export interface LegacyReply<O = unknown> {
   readonly statuses?: readonly number[];
   /** Anything other than JSON, as text. */
   readonly contentType?: (output: O) => string | null;
+  /** What `contentType` can answer with. */
+  readonly otherTypes?: readonly string[];
 }
 
 export interface LegacyError {
   readonly body: z.ZodType;
+  /** Undefined is a reply without a body. */
   readonly encode: (details: never, message: string) => unknown;
 }
 
@@ -32,6 +35,7 @@ export interface QueryName {
   /** One text holds several values, separated by commas. */
   readonly isList?: boolean;
   readonly description: string;
+  readonly example: string;
 }
 
 /** Where an operation's REST form differs from what its contract alone would give. */

@@ -24,6 +24,8 @@ export interface Settings {
   /** Where clients read transactions: ours, or the enterprise-subsidy service. */
   readonly subsidyUrl: string;
   readonly allowDeactivationWithSpend: boolean;
+  /** Whether everybody who was invited to a group is reminded every day, for trying mails out. */
+  readonly remindsAllInvited: boolean;
   /** Whether our ledger gives value back when learners leave courses early. */
   readonly refundsUnenrolments: boolean;
   readonly allocationPriceLowerRatio: number;

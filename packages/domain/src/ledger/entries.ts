@@ -65,8 +65,10 @@ export async function insertTransaction(trx: Transaction, ledgerUuid: string, en
     reason: null,
     at: entry.created,
   });
-  if (entry.lmsUserId !== null)
-    await appendToOutbox(trx, entry.created, [transactionChanged('created', entry, ledgerUuid)]);
+  if (entry.lmsUserId === null) return;
+  // Made and in flight are one step here; others know a new transaction by the first of its states.
+  const fresh: LedgerTransaction = { ...entry, state: 'created' };
+  await appendToOutbox(trx, entry.created, [transactionChanged('created', fresh, ledgerUuid)]);
 }
 
 /** Ends a transaction that is in flight. When somebody else ended it before, there is nothing to tell. */

@@ -25,7 +25,7 @@ test.each([
   [1, null, 1e9, 1e9, false],
   [1, 0, 0, 0, false],
 ])(
-  'example %i: within %s with %i gone, another %i exceeds the limit: %s',
+  'R-POL-13, example %i: within %s with %i gone, another %i exceeds the limit: %s',
   (_example, limit, spent, price, expected) => {
     expect(exceeds(limit, spent, price)).toBe(expected);
   },

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { appendHistory, appendToOutbox, type Change, type Transaction, transaction } from '@enterprise-access/db';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input } from '../kernel/contract.ts';
@@ -147,8 +148,10 @@ async function change(
     const after = { ...before, ...changes } as PolicyRow;
     if (after.policyType === 'AssignedLearnerCreditAccessPolicy') after.accessMethod = 'assigned';
     after.retiredAt = retiredAt(before, after, now);
-    after.modified = now;
     assertTypeConstraints(after);
+    // Whoever says what is so already is told so, and neither history nor other services hear of a change.
+    if (isDeepStrictEqual({ ...after }, { ...before })) return before;
+    after.modified = now;
     assertMayDeactivate(deps, before, after);
     assertMayMove(before, after);
     const { spentCents: _spent, allocatedCents: _allocated, ...written } = after;

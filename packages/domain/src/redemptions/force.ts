@@ -51,7 +51,7 @@ async function allocate(deps: Deps, actor: Actor, policy: PolicyRow, input: Inpu
   const reason = await allocateForced(deps, actor, policy, input);
   if (reason === null) return;
   const contacts = await contactsOf(deps, actor, policy.enterpriseCustomerUuid);
-  throw contract.notRedeemable({ reasons: [reasonObject(reason, [policy.uuid], contacts)] });
+  throw contract.notRedeemable({ reason, reasons: [reasonObject(reason, [policy.uuid], contacts)] });
 }
 
 /** Executive education also wants the learner's consent and address. */

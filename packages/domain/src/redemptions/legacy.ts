@@ -10,7 +10,9 @@ const notRedeemable = {
 };
 
 const spendRefused = {
-  body: z.object({ detail: z.string(), code: z.string(), subsidy_status_code: z.string() }),
+  body: z
+    .object({ detail: z.string(), code: z.string(), subsidy_status_code: z.string() })
+    .meta({ title: 'SpendRefusal' }),
   encode: (details: z.infer<typeof contract.spendRefused.details>) => ({
     detail: details.detail,
     code: details.reason,

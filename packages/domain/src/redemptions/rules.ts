@@ -1,5 +1,6 @@
 import type { State } from '../assignments/contract.ts';
 import { stateRefusal } from '../assignments/redeem.ts';
+import type { reasonCodes } from '../policies/reason.ts';
 import { exceeds, isLateRedemptionAllowed } from '../policies/rules.ts';
 import type { Content } from '../upstreams/catalog.ts';
 import { isActive, type Subsidy } from '../upstreams/ledger.ts';
@@ -44,7 +45,7 @@ export interface Facts {
 }
 
 export interface Check {
-  readonly reason: string;
+  readonly reason: (typeof reasonCodes)[number];
   /** Cannot be judged without one. */
   readonly needsPrice?: true;
   readonly fails: (facts: Facts) => boolean;

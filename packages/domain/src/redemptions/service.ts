@@ -151,7 +151,7 @@ async function refused(deps: Deps, actor: Actor, policy: PolicyRow, reason: stri
   redemptionDecided.tell({ outcome: 'refused', reason });
   if (reason === PRICE_UNKNOWN) return priceUnknown(contentKey);
   const contacts = await contactsOf(deps, actor, policy.enterpriseCustomerUuid);
-  return contract.notRedeemable({ reasons: [reasonObject(reason, [policy.uuid], contacts)] });
+  return contract.notRedeemable({ reason, reasons: [reasonObject(reason, [policy.uuid], contacts)] });
 }
 
 const priceUnknown = (contentKey: string) =>

@@ -96,4 +96,4 @@ export const nothingReserved: Reservations = {
 };
 
 /** Keeps nothing. */
-export const noCache: Cache = { wrap: (_key, _ttlMs, load) => load(), forget: () => undefined };
+export const noCache: Cache = { wrap: (_kind, _id, load) => load(), forget: () => undefined };

@@ -1,0 +1,98 @@
+import { type Job, type Runtime, runJob, withRequestId } from '@enterprise-access/domain';
+import { inSpan, SpanKind } from '@enterprise-access/tracing';
+import type { JobResult, JobWithMetadata } from 'pg-boss';
+import type { OutageWatch } from './outage.ts';
+import type { QueuedJob } from './queues.ts';
+
+/** How an attempt ended: `interrupted` is nobody's fault and is never the last one. */
+export type Outcome = 'completed' | 'failed' | 'interrupted' | 'dead';
+
+export interface AttemptsOptions {
+  readonly runtime: Runtime;
+  readonly outages: OutageWatch;
+  /** Comes when the process must stop and has no time left. */
+  readonly stopping: AbortSignal;
+  readonly onEnded?: ((name: string, outcome: Outcome, seconds: number) => void) | undefined;
+}
+
+/** The attempt took longer than the job's contract allows. */
+class JobTimeout extends Error {
+  override readonly name = 'JobTimeout';
+}
+
+/** The process stops, or our database was away for all of the job's time. */
+class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
+/** Runs `work` in the trace of whoever asked for the job, and on behalf of the job for the services it calls. */
+const inTrace = <T>({ id, name, data }: JobWithMetadata<QueuedJob>, work: () => Promise<T>): Promise<T> =>
+  inSpan(`job ${name}`, { kind: SpanKind.CONSUMER, parent: data.trace, attributes: { 'job.id': id } }, () =>
+    withRequestId(id, work),
+  );
+
+/** Rejects with the reason of the signal as soon as it comes; the work may go on, and nobody waits for it. */
+function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  if (signal.aborted) return Promise.reject(signal.reason);
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  return promise;
+}
+
+/** Resolves with what the job reports; an outage of our database is waited out as long as the job may take. */
+async function report(
+  options: AttemptsOptions,
+  job: Job,
+  queued: JobWithMetadata<QueuedJob>,
+  isLast: boolean,
+): Promise<Record<string, unknown>> {
+  const { runtime, outages, stopping } = options;
+  const overdue = new AbortController();
+  const timer = setTimeout(() => overdue.abort(new JobTimeout()), job.contract.timeoutSeconds * 1_000);
+  const signal = AbortSignal.any([queued.signal, overdue.signal, stopping]);
+  // A job that comes back from the dead letters has another id and is the same job.
+  const uuid = queued.sourceRootId ?? queued.id;
+  const attempt = { uuid, payload: queued.data.payload, signal, dryRun: false, isLast };
+  try {
+    for (;;) {
+      try {
+        return await unless(signal, runJob(runtime, job, attempt));
+      } catch (error) {
+        if (stopping.aborted) throw new Interrupted('The process stops.', { cause: error });
+        if (signal.aborted || !(await outages.explains(error))) throw error;
+        await outages.over(signal).catch((cause: unknown) => {
+          throw new Interrupted('The database is away.', { cause });
+        });
+      }
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** One attempt at a job, and what becomes of the job then. */
+export function attempts(
+  options: AttemptsOptions,
+): (job: Job, queued: JobWithMetadata<QueuedJob>) => Promise<JobResult> {
+  const { runtime, onEnded } = options;
+  return async (job, queued) => {
+    const { id, name } = queued;
+    const start = performance.now();
+    const isLast = queued.retryCount >= job.contract.retry.limit;
+    const end = (outcome: Outcome) => onEnded?.(name, outcome, (performance.now() - start) / 1_000);
+    try {
+      const output = await inTrace(queued, () => report(options, job, queued, isLast));
+      end('completed');
+      return { id, status: 'completed', output };
+    } catch (error) {
+      const isDead = isLast && !(error instanceof Interrupted);
+      end(isDead ? 'dead' : error instanceof Interrupted ? 'interrupted' : 'failed');
+      runtime.log.warn({ err: error, job: name, id, isDead }, 'an attempt at a job failed');
+      // The kind of failure only: messages can hold personal data, and staff read these.
+      const output = { error: error instanceof Error ? error.name : 'Error' };
+      return { id, status: isDead ? 'deadletter' : 'failed', output };
+    }
+  };
+}

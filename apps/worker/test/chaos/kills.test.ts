@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, inject, test, vi } from 'vitest';
+import { appendSteps, effectCount, expectExactlyOnce, makeWorld, untilEffects, type World } from './world.ts';
+
+const ROWS = 20_000;
+const { missing } = inject('services');
+const isMysqlMissing = 'skipped' in inject('servers').mysql;
+
+const isRelayed = async ({ db }: World): Promise<boolean> => !(await db('outbox').whereNull('sent').first('uuid'));
+const isDone = async ({ db }: World): Promise<boolean> => (await effectCount(db)) >= ROWS;
+
+/** More are not needed, however slow the machine is. */
+const MOST_KILLS = 30;
+
+/** Kills workers after a second of life each until `isOver`; answers with the number of kills. */
+async function killEverySecond(world: World, isOver: (world: World) => Promise<boolean>): Promise<number> {
+  for (let kills = 0; ; kills += 1) {
+    const worker = await world.startWorker();
+    await sleep(1_000);
+    await worker.kill();
+    if (kills + 1 === MOST_KILLS || (await isOver(world))) return kills + 1;
+  }
+}
+
+/**
+ * A group of Kafka waits ten seconds for a member that vanished before it serves the next one, so a process that lives a
+ * second never consumes. These are killed a second after their first event.
+ */
+async function killConsumers(world: World, kills: number): Promise<void> {
+  for (let kill = 0; kill < kills; kill += 1) {
+    const worker = await world.startWorker();
+    const hasConsumed = async () =>
+      expect(await world.db('test_effects').where({ kind: 'event', process: worker.pid }).first()).toBeDefined();
+    await vi.waitFor(hasConsumed, { timeout: 60_000, interval: 50 });
+    await sleep(1_000);
+    await worker.kill();
+  }
+}
+
+async function finish(world: World): Promise<void> {
+  const worker = await world.startWorker();
+  await untilEffects(world.db, ROWS);
+  await expectExactlyOnce(world, ROWS);
+  expect(await worker.stop()).toBe(0);
+  expect(await effectCount(world.db)).toBe(ROWS);
+}
+
+describe('a worker that is killed every second', { timeout: 400_000 }, () => {
+  test('PostgreSQL and the embedded bus: every effect once, in the order of its key', async () => {
+    const world = await makeWorld({ dialect: 'postgres', bus: 'embedded' });
+    try {
+      const [kills] = await Promise.all([killEverySecond(world, isDone), appendSteps(world.db, ROWS)]);
+      expect(kills).toBeGreaterThan(5);
+      await finish(world);
+    } finally {
+      await world.close();
+    }
+  });
+
+  test.skipIf(isMysqlMissing || (missing.kafka ?? missing.registry))(
+    'MariaDB and Kafka: every effect once, in the order of its key',
+    async () => {
+      const world = await makeWorld({ dialect: 'mysql', bus: 'kafka' });
+      try {
+        await appendSteps(world.db, ROWS / 2);
+        const appended = appendSteps(world.db, ROWS / 2, ROWS / 2);
+        const kills = await killEverySecond(world, isRelayed);
+        await appended;
+        expect(kills).toBeGreaterThan(2);
+        await killConsumers(world, 2);
+        await finish(world);
+      } finally {
+        await world.close();
+      }
+    },
+  );
+});

@@ -1,0 +1,85 @@
+import { enqueue } from '@enterprise-access/domain';
+import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest';
+import { gatedJobContract } from './effects.ts';
+import { appendSteps, type Effect, expectExactlyOnce, makeWorld, untilEffects, type World } from './world.ts';
+
+const dialects = (['postgres', 'mysql'] as const).filter((dialect) => !('skipped' in inject('servers')[dialect]));
+
+const PATIENT = { timeout: 60_000, interval: 50 };
+
+describe.each(dialects)('several workers on %s', { timeout: 120_000 }, (dialect) => {
+  let world: World;
+  beforeEach(async () => {
+    world = await makeWorld({ dialect, bus: 'embedded' });
+  });
+  afterEach(() => world.close());
+
+  const shareOf = (effects: readonly Effect[], kind: string, pid: number): number => {
+    const all = effects.filter((effect) => effect.kind === kind);
+    return all.filter((effect) => effect.process === pid).length / all.length;
+  };
+
+  /** Asks for a job that waits for its gate; resolves with the process that began it. */
+  async function begin(gate: string): Promise<void> {
+    await world.db.transaction((trx) => enqueue(trx, new Date(), gatedJobContract, { gate }));
+    const isBegun = async () => expect(await world.db('test_begun').where({ gate })).toHaveLength(1);
+    await vi.waitFor(isBegun, PATIENT);
+  }
+  const openGate = (gate: string) => world.db('test_gates').insert({ gate });
+  const effectsOf = (gate: string): Promise<Effect[]> => world.db('test_effects').where({ effect_key: gate });
+
+  test('two share the load, and double nothing', async () => {
+    // So little at once that neither can take everything there is in one go.
+    const workers = await Promise.all([1, 2].map(() => world.startWorker({ JOBS_CONCURRENCY: '10' })));
+    await appendSteps(world.db, 4_000);
+    await untilEffects(world.db, 4_000);
+    const effects = await expectExactlyOnce(world, 4_000);
+    for (const kind of ['job', 'event']) {
+      for (const { pid } of workers) expect(shareOf(effects, kind, pid)).toBeGreaterThan(0.15);
+    }
+    expect(await Promise.all(workers.map((worker) => worker.stop()))).toEqual([0, 0]);
+  });
+
+  test('a rolling restart loses nothing and doubles nothing', async () => {
+    await appendSteps(world.db, 4_000);
+    const first = await world.startWorker();
+    await untilEffects(world.db, 100);
+    const second = await world.startWorker();
+    expect(await first.stop()).toBe(0);
+    const third = await world.startWorker();
+    expect(await second.stop()).toBe(0);
+    await untilEffects(world.db, 4_000);
+    await expectExactlyOnce(world, 4_000);
+    expect(await third.stop()).toBe(0);
+  });
+
+  test('told to stop, a worker finishes the job in hand', async () => {
+    const worker = await world.startWorker();
+    await begin('in-hand');
+    const stopped = worker.stop();
+    await vi.waitFor(async () => expect(await isAccepting(worker.url)).toBe(false), PATIENT);
+    await openGate('in-hand');
+    expect(await stopped).toBe(0);
+    expect(await effectsOf('in-hand')).toMatchObject([{ process: worker.pid }]);
+  });
+
+  test('a job that does not end in time is given back, even in its last attempt, and done by another worker', async () => {
+    const worker = await world.startWorker({ DRAIN_SECONDS: '1' });
+    await begin('too-long');
+    expect(await worker.stop()).toBe(0);
+    expect(await effectsOf('too-long')).toEqual([]);
+    await openGate('too-long');
+    const other = await world.startWorker();
+    await vi.waitFor(async () => expect(await effectsOf('too-long')).toHaveLength(1), PATIENT);
+    expect(await effectsOf('too-long')).toMatchObject([{ process: other.pid }]);
+    expect(await other.stop()).toBe(0);
+  });
+});
+
+async function isAccepting(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/ready`)).ok;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,162 @@
+import {
+  AbortedError,
+  ConnectionError,
+  EnterpriseAccessError,
+  type Failure,
+  HttpError,
+  RequestError,
+  TimeoutError,
+} from './errors.ts';
+import type { Settings } from './options.ts';
+import { isRetryableStatus, retryAfterMs } from './retry.ts';
+
+/** One HTTP request, and what is needed to tell how it failed. */
+export interface Request {
+  /** Operations in the request; more than one in a batch. */
+  readonly operation: string;
+  readonly url: string;
+  /** Null is a GET. */
+  readonly body: string | null;
+  readonly accept: string;
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly idempotencyKey: string | null;
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number;
+  readonly attempt: number;
+}
+
+/** What came back over HTTP; the body was read as `T`. */
+export interface Arrival<T> {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly requestId: string | null;
+  readonly body: T;
+}
+
+/** Fields that all failures of a request without a reply share. */
+const unanswered = (request: Request): Omit<Failure, 'code' | 'message'> => ({
+  status: null,
+  requestId: null,
+  details: null,
+  operation: request.operation,
+  idempotencyKey: request.idempotencyKey,
+  isRetryable: false,
+  retryAfterMs: null,
+});
+
+/** Fields that all failures of a request with a reply share. */
+export const answered = (
+  request: Request,
+  { status, headers, requestId }: Omit<Arrival<unknown>, 'body'>,
+): Omit<Failure, 'code' | 'message'> => ({
+  ...unanswered(request),
+  status,
+  requestId,
+  details: { contentType: mediaTypeOf(headers) },
+  isRetryable: isRetryableStatus(status),
+  retryAfterMs: retryAfterMs(headers),
+});
+
+const mediaTypeOf = (headers: Headers): string => (headers.get('content-type') ?? '').split(';')[0]?.trim() ?? '';
+
+export const isJson = (headers: Headers): boolean => /[/+]json$/.test(mediaTypeOf(headers));
+
+/** A refusal in nobody's words: from a proxy, or from another server than ours. */
+export function refusal(request: Request, arrival: Omit<Arrival<unknown>, 'body'>, message?: string): HttpError {
+  const { status, headers } = arrival;
+  const hint = status === 404 ? ' Is baseUrl right?' : '';
+  return new HttpError({
+    ...answered(request, arrival),
+    code: `http_${status}`,
+    message: message ?? `Status ${status}, and ${mediaTypeOf(headers) || 'nothing'} instead of an answer.${hint}`,
+  });
+}
+
+/** Settles as the promise does, unless the signal is aborted before. */
+const orAborted = <T>(promise: Promise<T>, signal: AbortSignal): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const leave = () => reject(signal.reason);
+    if (signal.aborted) leave();
+    signal.addEventListener('abort', leave, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
+
+async function headersOf(settings: Settings, request: Request, signal: AbortSignal): Promise<Headers> {
+  const headers = new Headers(settings.headers);
+  headers.set('accept', request.accept);
+  if (request.body !== null) headers.set('content-type', 'application/json');
+  if (request.idempotencyKey !== null) headers.set('idempotency-key', request.idempotencyKey);
+  const { token } = settings;
+  if (token !== undefined) {
+    const given = typeof token === 'string' ? token : token();
+    headers.set('authorization', `JWT ${typeof given === 'string' ? given : await orAborted(given, signal)}`);
+  }
+  for (const [name, value] of Object.entries(request.headers ?? {})) headers.set(name, value);
+  watch(settings, request, headers);
+  return headers;
+}
+
+function watch({ hooks }: Settings, { operation, attempt }: Request, headers: Headers): void {
+  try {
+    hooks?.onRequest?.({ operation, attempt, headers });
+  } catch {
+    // Whoever watches a call does not break it.
+  }
+}
+
+/** Sends a request and reads what comes back; the time limit and the caller's signal cover both. */
+export async function exchange<T>(
+  settings: Settings,
+  request: Request,
+  read: (response: Response, arrival: Omit<Arrival<T>, 'body'>) => Promise<T>,
+): Promise<Arrival<T>> {
+  const { signal: ofCaller, timeoutMs } = request;
+  const controller = new AbortController();
+  const { signal } = controller;
+  const leave = () => controller.abort(ofCaller?.reason);
+  if (ofCaller?.aborted) leave();
+  ofCaller?.addEventListener('abort', leave, { once: true });
+  let isLate = false;
+  const timer =
+    timeoutMs > 0
+      ? setTimeout(() => {
+          isLate = true;
+          controller.abort();
+        }, timeoutMs)
+      : undefined;
+  let isSent = false;
+  try {
+    signal.throwIfAborted();
+    const headers = await headersOf(settings, request, signal);
+    isSent = true;
+    const init: RequestInit = { method: request.body === null ? 'GET' : 'POST', headers, signal };
+    if (request.body !== null) init.body = request.body;
+    const response = await settings.fetch(request.url, init);
+    const arrival = {
+      status: response.status,
+      headers: response.headers,
+      requestId: response.headers.get('x-request-id'),
+    };
+    return { ...arrival, body: await read(response, arrival) };
+  } catch (cause) {
+    if (cause instanceof EnterpriseAccessError) throw cause;
+    const failure = { ...unanswered(request), cause };
+    if (ofCaller?.aborted) {
+      const message = 'The call was aborted.';
+      throw new AbortedError({ ...failure, code: 'aborted', message, cause: ofCaller.reason });
+    }
+    if (isLate) {
+      const message = `There was no complete reply within ${timeoutMs} ms.`;
+      throw new TimeoutError({ ...failure, code: 'timeout', message, details: { timeoutMs }, isRetryable: true });
+    }
+    if (!isSent) {
+      const message = 'The request could not be made: its token or headers are not usable.';
+      throw new RequestError({ ...failure, code: 'request', message });
+    }
+    const message = `There was no complete reply from ${new URL(request.url).origin}.`;
+    throw new ConnectionError({ ...failure, code: 'connection', message, isRetryable: true });
+  } finally {
+    clearTimeout(timer);
+    ofCaller?.removeEventListener('abort', leave);
+  }
+}
