@@ -11,7 +11,7 @@ const report = z.object({
 });
 
 const problemsOf = async (file: string): Promise<string[]> => {
-  const { problems } = report.parse(await redocly('lint', file, '--config', join(ROOT, 'redocly.yaml')));
+  const { problems } = report.parse(await redocly(ROOT, ['lint', file, '--config', join(ROOT, 'redocly.yaml')]));
   return problems.flatMap(({ ruleId, ignored }) => (ignored ? [] : [ruleId]));
 };
 

@@ -58,3 +58,6 @@ export function sdkFiles({ operations, streams, models }: Source): { code: File[
   }
   return { code, docs: docsFiles(answers) };
 }
+
+export { exampleInput } from './examples.ts';
+export { type Method, methodOf } from './operations.ts';

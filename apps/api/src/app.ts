@@ -64,7 +64,8 @@ export async function buildApp({
     // One line per request of our own, below.
     logController: new LogController({ disableRequestLogging: true }),
     frameworkErrors: (error, _request, reply) => refuseAddress(error, reply as unknown as FastifyReply),
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 300 },
+    // As long as a request line can be: what is too long for a parameter is refused by its contract, in the operation's own words.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 16_384 },
     genReqId: (request) => {
       const given = request.headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();

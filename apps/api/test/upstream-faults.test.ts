@@ -133,11 +133,24 @@ describe.each([
     heal();
   });
   afterAll(() => world.stop());
+  /** The first reply that is none of a service that is cut off, or waits for a token in vain. */
+  async function whenBack<T extends { status: number }>(ask: () => Promise<T>): Promise<T> {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    try {
+      for (let tries = 1; ; tries += 1) {
+        vi.setSystemTime(Date.now() + 5_000);
+        const reply = await ask();
+        if (reply.status === 200 || tries === 5) return reply;
+      }
+    } finally {
+      vi.useRealTimers();
+    }
+  }
   const discrepancies = (app: Awaited<ReturnType<typeof world.startApp>>) =>
     hasRemoteLedger ? auditDrift(app.runtime) : auditBooks(world.db);
 
   describe.each(faults)('a service that %s', (_what, spec) => {
-    const services = ['/lms/', '/catalog/', '/oauth2/', ...(hasRemoteLedger ? ['/subsidy/'] : [])];
+    const services = hasRemoteLedger ? ['/subsidy/'] : ['/lms/', '/catalog/', '/oauth2/'];
     test('makes what depends on it unavailable, in time and in declared words; without it nothing is missing', async () => {
       for (const service of services) {
         // One that has nothing in its cache, and no token.
@@ -157,10 +170,7 @@ describe.each([
           expect(await app.policy()).toMatchObject(unavailable);
         }
         heal();
-        // It may have been cut off.
-        vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 5_000 });
-        expect(await app.canRedeem(1000), service).toMatchObject({ status: 200, body: [{ can_redeem: true }] });
-        vi.useRealTimers();
+        expect(await whenBack(() => app.canRedeem(1000)), service).toMatchObject({ body: [{ can_redeem: true }] });
       }
     });
 

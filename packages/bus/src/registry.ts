@@ -84,10 +84,15 @@ export function schemaRegistry(options: RegistryOptions): SchemaRegistry {
     }
   }
 
-  const ids = new Map<string, Promise<number>>();
+  /** By subject, then by schema: asked for every event that is sent, so the long texts are not put together each time. */
+  const ids = new Map<string, Map<string, Promise<number>>>();
   const schemas = new Map<number, Promise<unknown>>();
   return {
-    register: (subject, text) => once(ids, `${subject}\n${text}`, () => register(subject, text)),
+    register(subject, text) {
+      const known = ids.get(subject) ?? new Map<string, Promise<number>>();
+      ids.set(subject, known);
+      return once(known, text, () => register(subject, text));
+    },
     schema: (id) => once(schemas, id, () => schema(id)),
     close: () => agent.destroy(),
   };

@@ -70,7 +70,7 @@ async function sendTogether(settings: Settings, group: readonly Waiting[]): Prom
   const together: Call = {
     ...first.call,
     operation: group.map(({ call }) => call.operation).join(','),
-    input: Object.fromEntries(group.map(({ call }, index) => [index, call.input])),
+    input: `{${group.map(({ call }, index) => `"${index}":${call.input}`).join()}}`,
     signal: signalOfAll(group),
   };
   const request = requestOf(settings, together, '?batch=1');

@@ -59,7 +59,10 @@ export const answered = (
 
 const mediaTypeOf = (headers: Headers): string => (headers.get('content-type') ?? '').split(';')[0]?.trim() ?? '';
 
-export const isJson = (headers: Headers): boolean => /[/+]json$/.test(mediaTypeOf(headers));
+export function isJson(headers: Headers): boolean {
+  const type = headers.get('content-type') ?? '';
+  return type === 'application/json' || /[/+]json\s*(;|$)/.test(type);
+}
 
 /** A refusal in nobody's words: from a proxy, or from another server than ours. */
 export function refusal(request: Request, arrival: Omit<Arrival<unknown>, 'body'>, message?: string): HttpError {
@@ -81,26 +84,44 @@ const orAborted = <T>(promise: Promise<T>, signal: AbortSignal): Promise<T> =>
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
   });
 
-async function headersOf(settings: Settings, request: Request, signal: AbortSignal): Promise<Headers> {
-  const headers = new Headers(settings.headers);
-  headers.set('accept', request.accept);
-  if (request.body !== null) headers.set('content-type', 'application/json');
-  if (request.idempotencyKey !== null) headers.set('idempotency-key', request.idempotencyKey);
-  const { token } = settings;
+/** Names in small letters, so that what is set later replaces what was set before. */
+function add(to: Record<string, string>, headers: Readonly<Record<string, string>> | undefined): void {
+  for (const name in headers) to[name.toLowerCase()] = headers[name] as string;
+}
+
+async function headersOf(
+  settings: Settings,
+  request: Request,
+  signal: AbortSignal,
+): Promise<Headers | Record<string, string>> {
+  const { token, hooks } = settings;
+  const own: Record<string, string> = {};
+  add(own, settings.headers);
+  own.accept = request.accept;
+  if (request.body !== null) own['content-type'] = 'application/json';
+  if (request.idempotencyKey !== null) own['idempotency-key'] = request.idempotencyKey;
   if (token !== undefined) {
     const given = typeof token === 'string' ? token : token();
-    headers.set('authorization', `JWT ${typeof given === 'string' ? given : await orAborted(given, signal)}`);
+    own.authorization = `JWT ${typeof given === 'string' ? given : await orAborted(given, signal)}`;
   }
-  for (const [name, value] of Object.entries(request.headers ?? {})) headers.set(name, value);
-  watch(settings, request, headers);
+  add(own, request.headers);
+  if (!hooks?.onRequest) return own;
+  const headers = new Headers(own);
+  try {
+    hooks.onRequest({ operation: request.operation, attempt: request.attempt, headers });
+  } catch {
+    // Whoever watches a call does not break it.
+  }
   return headers;
 }
 
-function watch({ hooks }: Settings, { operation, attempt }: Request, headers: Headers): void {
+/** Whether the failure of `fetch` is about the headers that it was given, and so nothing was sent. */
+function areUsable(headers: Headers | Record<string, string>): boolean {
   try {
-    hooks?.onRequest?.({ operation, attempt, headers });
+    new Headers(headers);
+    return true;
   } catch {
-    // Whoever watches a call does not break it.
+    return false;
   }
 }
 
@@ -124,20 +145,17 @@ export async function exchange<T>(
           controller.abort();
         }, timeoutMs)
       : undefined;
-  let isSent = false;
+  let headers: Headers | Record<string, string> | null = null;
   try {
     signal.throwIfAborted();
-    const headers = await headersOf(settings, request, signal);
-    isSent = true;
+    headers = await headersOf(settings, request, signal);
     const init: RequestInit = { method: request.body === null ? 'GET' : 'POST', headers, signal };
     if (request.body !== null) init.body = request.body;
     const response = await settings.fetch(request.url, init);
-    const arrival = {
-      status: response.status,
-      headers: response.headers,
-      requestId: response.headers.get('x-request-id'),
-    };
-    return { ...arrival, body: await read(response, arrival) };
+    const { status } = response;
+    const arrival = { status, headers: response.headers, requestId: response.headers.get('x-request-id') };
+    const body = await read(response, arrival);
+    return { status, headers: arrival.headers, requestId: arrival.requestId, body };
   } catch (cause) {
     if (cause instanceof EnterpriseAccessError) throw cause;
     const failure = { ...unanswered(request), cause };
@@ -149,7 +167,7 @@ export async function exchange<T>(
       const message = `There was no complete reply within ${timeoutMs} ms.`;
       throw new TimeoutError({ ...failure, code: 'timeout', message, details: { timeoutMs }, isRetryable: true });
     }
-    if (!isSent) {
+    if (headers === null || !areUsable(headers)) {
       const message = 'The request could not be made: its token or headers are not usable.';
       throw new RequestError({ ...failure, code: 'request', message });
     }

@@ -25,11 +25,9 @@ export function tell({ hooks, logger }: Settings, outcome: Outcome): void {
 }
 
 /** The input as it is sent; made once, because a key goes with one body. */
-export function wired(settings: Settings, operation: string, input: unknown): unknown {
+export function wired(settings: Settings, operation: string, input: unknown): string {
   try {
-    const form = (settings.serializer ?? wire).serialize(input);
-    JSON.stringify(form);
-    return form;
+    return JSON.stringify((settings.serializer ?? wire).serialize(input));
   } catch (cause) {
     throw new RequestError({
       code: 'request',

@@ -7,8 +7,8 @@ export interface Call {
   /** `policies.list` */
   readonly operation: string;
   readonly isQuery: boolean;
-  /** The input in the form of the wire. */
-  readonly input: unknown;
+  /** The input in the form of the wire, as JSON. */
+  readonly input: string;
   readonly headers: Readonly<Record<string, string>> | undefined;
   readonly idempotencyKey: string | null;
   readonly signal: AbortSignal | undefined;
@@ -33,9 +33,8 @@ const LONGEST_URL = 4_000;
 
 /** The HTTP request of some operations: queries are GETs as long as they fit into an address. */
 export function requestOf(settings: Settings, call: Call, suffix = ''): Request {
-  const { operation, input, isQuery, headers, idempotencyKey, signal, timeoutMs, attempt } = call;
+  const { operation, input: json, isQuery, headers, idempotencyKey, signal, timeoutMs, attempt } = call;
   const address = `${settings.baseUrl}/trpc/${operation}${suffix}`;
-  const json = JSON.stringify(input);
   const url = isQuery ? `${address}${suffix === '' ? '?' : '&'}input=${encodeURIComponent(json)}` : address;
   const fits = isQuery && url.length <= LONGEST_URL;
   const accept = 'application/json';
@@ -56,8 +55,7 @@ export function requestOf(settings: Settings, call: Call, suffix = ''): Request 
 /** One attempt of one call in a request of its own. */
 export async function send(settings: Settings, call: Call): Promise<Reply<unknown>> {
   const request = requestOf(settings, call);
-  const { body, ...head } = await exchange(settings, request, (response, arrival) =>
-    readJson(request, response, arrival),
-  );
-  return { ...head, data: dataOf(settings, request, head, body) };
+  const head = await exchange(settings, request, (response, arrival) => readJson(request, response, arrival));
+  const { status, headers, requestId } = head;
+  return { data: dataOf(settings, request, head, head.body), status, headers, requestId };
 }

@@ -71,10 +71,9 @@ function applyInside(root: unknown, inside: NotesByPath): void {
   for (const path of Object.keys(inside)) {
     const segments = segmentsOf(path);
     const last = segments.pop() as string;
-    const parent = own(
-      segments.reduce((value, segment) => own(value, segment)[segment], root),
-      last,
-    );
+    let value = root;
+    for (const segment of segments) value = own(value, segment)[segment];
+    const parent = own(value, last);
     parent[last] = apply(parent[last], inside[path] as Notes);
   }
 }
