@@ -111,7 +111,7 @@ export async function buildApp({
   await app.register(cookie);
   await app.register(auth, {
     verify: tokenVerifier(env),
-    actorOf: actorsFor(runtime.db, runtime.clock),
+    actorOf: actorsFor(runtime),
     trustedOrigins: [...env.CORS_ORIGINS, ...env.CSRF_TRUSTED_ORIGINS],
     secureCookies: env.NODE_ENV === 'production',
   });

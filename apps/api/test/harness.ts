@@ -35,8 +35,12 @@ export const testEnvironment = (change: Record<string, string> = {}) =>
     ...change,
   });
 
-export const tokenFor = (role: string, enterprise: string, userId: number, more: { isStaff?: boolean } = {}): string =>
-  makeToken({ roles: [role], enterprise, userId, secret: SECRET, ...more });
+export const tokenFor = (
+  role: string,
+  enterprise: string,
+  userId: number,
+  more: { isStaff?: boolean; email?: string } = {},
+): string => makeToken({ roles: [role], enterprise, userId, secret: SECRET, ...more });
 
 export const learnerToken = (userId: number): string => tokenFor('enterprise_learner', demonstration.customer, userId);
 export const operatorToken = (): string => tokenFor('enterprise_openedx_operator', '*', 7);

@@ -1,4 +1,4 @@
-export { appendHistory, type Change } from './history.ts';
+export { appendHistories, appendHistory, type Change } from './history.ts';
 export { claimMessage } from './inbox.ts';
 export {
   type Connection,
@@ -22,4 +22,4 @@ export {
   type StoredMessage,
 } from './outbox.ts';
 export { isConnectionLost, isRetryable, isUniqueViolation, transaction } from './transaction.ts';
-export { insertIfAbsent } from './upsert.ts';
+export { addToCounters, insertIfAbsent } from './upsert.ts';

@@ -1,4 +1,4 @@
-import { type Connection, dialectOf } from './knex.ts';
+import { type Connection, dialectOf, type Transaction } from './knex.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -14,4 +14,23 @@ export async function insertAbsent(db: Connection, table: string, rows: readonly
   // The drivers report the number of written rows each in its own way.
   if (dialectOf(db) === 'mysql') return (result as [{ affectedRows: number }])[0].affectedRows;
   return (result as { rowCount: number | null }).rowCount ?? 0;
+}
+
+/**
+ * Adds to counters in one statement; a counter that is not there yet starts from zero. Rows are written in the order
+ * given, so callers who sort them queue instead of deadlocking.
+ */
+export async function addToCounters(
+  trx: Transaction,
+  table: string,
+  options: { readonly key: readonly string[]; readonly counter: string },
+  rows: readonly Readonly<Record<string, unknown>>[],
+): Promise<void> {
+  if (rows.length === 0) return;
+  const { key, counter } = options;
+  const added = dialectOf(trx) === 'mysql' ? `values("${counter}")` : `excluded."${counter}"`;
+  await trx(table)
+    .insert(rows)
+    .onConflict([...key])
+    .merge({ [counter]: trx.raw(`"${table}"."${counter}" + ${added}`) });
 }

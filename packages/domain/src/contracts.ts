@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import * as assignments from './assignments/contract.ts';
+import { legacy as assignmentsLegacy } from './assignments/legacy.ts';
 import * as groups from './groups/contract.ts';
 import { legacy as groupsLegacy } from './groups/legacy.ts';
 import * as jobs from './jobs/contract.ts';
@@ -30,6 +32,7 @@ export interface StreamOperation {
 }
 
 const slices = {
+  assignments: { exports: assignments, legacy: assignmentsLegacy },
   groups: { exports: groups, legacy: groupsLegacy },
   jobs: { exports: jobs, legacy: {} },
   ledger: { exports: { ...ledger, transactionView }, legacy: ledgerLegacy },

@@ -1,4 +1,5 @@
 export { type AppRouter, appRouter } from './app-router.ts';
+export { linkAccount } from './assignments/index.ts';
 export { consumers } from './consumer-registry.ts';
 export { type Model, models, type Operation, operations, type StreamOperation, streams } from './contracts.ts';
 export { jobs } from './job-registry.ts';
@@ -20,7 +21,7 @@ export {
 export { newUuid } from './kernel/ids.ts';
 export { defineJob, enqueue, implementJob, type Job, type JobContract, type JobRun } from './kernel/job.ts';
 export { type Attempt, runJob } from './kernel/job-attempt.ts';
-export type { LegacyReply, RestRequest } from './kernel/legacy.ts';
+export type { LegacyReply, QueryName, RestRequest } from './kernel/legacy.ts';
 export { memcached, type SharedStore } from './kernel/memcached.ts';
 export { grantedTo, type Permission } from './kernel/permissions.ts';
 export { withRequestId } from './kernel/request-scope.ts';
@@ -31,6 +32,7 @@ export { sharedCache } from './kernel/shared-cache.ts';
 export { camelCase, queryDecoder, snakeCase, unwrapInput, wireCodec } from './kernel/wire.ts';
 export { depositEntry, embeddedLedger } from './ledger/embedded.ts';
 export { insertTransaction } from './ledger/entries.ts';
+export { storedReservations } from './ledger/reservations.ts';
 export { recordedMail } from './mail/index.ts';
 export { ownersIn } from './owners.ts';
 export { auditBooks, auditDrift, countPendingBefore, type Discrepancy, reconcile } from './redemptions/index.ts';

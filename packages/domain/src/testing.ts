@@ -53,6 +53,16 @@ export const contentWith = (change: Partial<Content>): Content => ({
   priceCents: 14_900,
   enrollByDate: null,
   variantId: null,
+  details: {
+    courseType: null,
+    partners: [],
+    imageUrl: null,
+    startDate: null,
+    endDate: null,
+    priceUsd: null,
+    pacing: null,
+    weeksToComplete: null,
+  },
   ...change,
 });
 
@@ -74,6 +84,10 @@ export const emptyWorld = (): World => ({
 const lmsOf = (world: World): Lms => ({
   customer: async (uuid) => world.customers.get(uuid) ?? null,
   learner: async (customerUuid, lmsUserId) => world.learners.get(`${customerUuid}:${lmsUserId}`) ?? null,
+  addPendingLearner: async () => undefined,
+  accountOf: async (email) =>
+    [...world.learners.values()].find((learner) => learner.email.toLowerCase() === email.toLowerCase())?.lmsUserId ??
+    null,
   customerOfGroup: async (uuid) => world.groups.get(uuid)?.customerUuid ?? null,
   invitations: async (uuid) => world.groups.get(uuid)?.invitations ?? null,
   async markUnreachable(uuid, email) {
@@ -140,6 +154,7 @@ export function testRuntime(db: Database, world: World, change: Partial<Runtime>
     settings: {
       publicUrl: 'http://access.test',
       lmsUrl: 'http://lms.test',
+      learnerPortalUrl: 'http://portal.test',
       subsidyUrl: 'http://access.test',
       allowDeactivationWithSpend: false,
       remindsAllInvited: false,

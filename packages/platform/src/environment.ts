@@ -74,6 +74,7 @@ export const serviceEnvironment = z.object({
   BRAZE_API_URL: url.optional().describe('Root of the mail service (Braze); without it no mail is sent.'),
   BRAZE_API_KEY: z.string().optional().describe('Its key; needed with BRAZE_API_URL.'),
   ...campaignIds,
+  ENTERPRISE_LEARNER_PORTAL_URL: url.optional().describe('Root of the learner portal; part of links in mails.'),
   BRAZE_GROUP_EMAIL_FORCE_REMIND_ALL_PENDING_LEARNERS: flag
     .default(false)
     .describe('Remind everybody who was invited to a group, every day, with the mail of day 5; to try mails out.'),

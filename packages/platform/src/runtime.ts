@@ -16,6 +16,7 @@ import {
   type SharedStore,
   serviceToken,
   sharedCache,
+  storedReservations,
   systemClock,
   upstream,
   watchJobRuns,
@@ -89,13 +90,14 @@ export function buildRuntime(
     ledger:
       subsidyUrl === undefined
         ? embeddedLedger({ db, clock: systemClock, lms })
-        : httpLedger(service('subsidy', subsidyUrl), cache, {
+        : httpLedger(service('subsidy', subsidyUrl), cache, storedReservations(db), {
             spendMs: env.ENROLLMENT_TIMEOUT_MS * SPENDING_PER_ENROLMENT,
           }),
     mail: recordedMail({ db, clock: systemClock, braze: braze(env), campaignIds: env }),
     settings: {
       publicUrl,
       lmsUrl: env.LMS_URL.replace(/\/+$/, ''),
+      learnerPortalUrl: env.ENTERPRISE_LEARNER_PORTAL_URL?.replace(/\/+$/, '') ?? null,
       subsidyUrl: subsidyUrl ?? publicUrl,
       allowDeactivationWithSpend: env.ALLOW_BUDGET_DEACTIVATION_WITH_SPEND,
       remindsAllInvited: env.BRAZE_GROUP_EMAIL_FORCE_REMIND_ALL_PENDING_LEARNERS,

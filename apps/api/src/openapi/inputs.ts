@@ -51,8 +51,18 @@ export function parameters(operation: Operation, names: SchemaNames): Json[] {
         ),
       }),
     );
+  const old = Object.entries(operation.legacy.query ?? {})
+    .filter(([name]) => contract.rest.method !== 'GET' || properties[name] === undefined)
+    .map(([name, { description, example }]) => ({
+      name,
+      in: 'query',
+      required: false,
+      description,
+      schema: { type: 'string' },
+      example,
+    }));
   const header = contract.kind === 'mutation' ? [{ $ref: '#/components/parameters/IdempotencyKey' }] : [];
-  return [...fields, ...header];
+  return [...fields, ...old, ...header];
 }
 
 /** `uuid` in an address names whatever the operation is about. */

@@ -38,7 +38,9 @@ test.each([
   [null, 3, 3],
   [0, 1, 0],
 ])('example 15: a limit of %s with %i allocated leaves %i', (spendLimitCents, allocatedCents, left) => {
-  expect(spendAvailable({ spendLimitCents, spentCents: 3, allocatedCents, subsidyBalanceCents: 6 })).toBe(left);
+  const facts = { spendLimitCents, spentCents: 3, allocatedCents };
+  const subsidy = { subsidyBalanceCents: 6, subsidyReservedCents: allocatedCents };
+  expect(spendAvailable({ ...facts, ...subsidy })).toBe(left);
 });
 
 describe('example 16: limits are compared with deposits whenever they may rise', () => {

@@ -25,6 +25,8 @@ export class PolicyRow extends Model {
   declare assignmentConfigurationUuid: string | null;
   declare learnerCreditRequestConfigUuid: string | null;
   declare spentCents: number;
+  /** What allocated assignments hold of the budget; a counter like the other one. */
+  declare allocatedCents: number;
   declare created: Date;
   declare modified: Date;
 }

@@ -1,10 +1,11 @@
 import { z } from 'zod';
+import { learnerAssignment } from '../assignments/contract.ts';
 import { defineContract } from '../kernel/contract.ts';
 import { defineError } from '../kernel/errors.ts';
 import { courseRunKey, uuid } from '../kernel/ids.ts';
-import { openEnum } from '../kernel/open-enum.ts';
 import { transactionView } from '../ledger/transaction.ts';
 import { accessMethod, policyType } from '../policies/contract.ts';
+import { reasonCode, reasonObject } from '../policies/reason.ts';
 
 const lmsUserId = () => z.int().min(1).max(2_147_483_647);
 
@@ -33,50 +34,6 @@ export const redeemablePolicy = z
   })
   .meta({ title: 'RedeemablePolicy' });
 export type RedeemablePolicy = z.infer<typeof redeemablePolicy>;
-
-/** Why a redemption is refused, in the order in which the checks decide, and what comes without a check. */
-export const reasonCodes = [
-  'policy_expired',
-  'learner_not_in_enterprise',
-  'learner_not_in_enterprise_group',
-  'content_not_in_catalog',
-  'beyond_enrollment_deadline',
-  'subsidy_expired',
-  'not_enough_value_in_subsidy',
-  'policy_spend_limit_reached',
-  'learner_max_enrollments_reached',
-  'learner_max_spend_reached',
-  'reason_learner_not_assigned_content',
-  'access_by_request_only',
-] as const;
-const reasonCode = () => openEnum(reasonCodes);
-
-/** A reason with what can be shown of it. */
-export const reasonObject = z
-  .object({
-    reason: reasonCode().describe('Machine name; new ones may come.'),
-    userMessage: z.string().nullable().describe('Sentence for the learner.'),
-    metadata: z
-      .object({
-        enterpriseAdministrators: z
-          .array(
-            z
-              .object({
-                email: z
-                  .string()
-                  .nullable()
-                  .describe('Address to write to. Personal data unless it is the customer’s.'),
-                lmsUserId: z.int().nullable().describe('The administrator; null for an address of the customer.'),
-              })
-              .meta({ title: 'Administrator' }),
-          )
-          .describe('Whom to ask. Learners see the contact address of the customer only.'),
-      })
-      .describe('What helps the learner to go on.'),
-    policyUuids: z.array(z.string()).describe('Policies that refused for this reason.'),
-  })
-  .meta({ title: 'Reason' });
-export type ReasonObject = z.infer<typeof reasonObject>;
 
 /** None of the policies, or not this one, lets the learner redeem the content; nothing was spent. */
 export const notRedeemable = defineError({
@@ -196,7 +153,9 @@ export const creditsAvailable = defineContract({
           .describe('What the learner has left: US cents, or redemptions for enrollment limits.'),
         remainingBalance: z.int().describe('US cents in the subsidy.'),
         subsidyExpirationDate: z.date().nullable().describe('End of the subsidy.'),
-        learnerContentAssignments: z.array(z.unknown()).describe('Assignments of the learner.'),
+        learnerContentAssignments: z
+          .array(learnerAssignment)
+          .describe('Assignments of the learner, without those whose end was acknowledged.'),
         learnerRequests: z.array(z.unknown()).describe('Requests of the learner.'),
         groupAssociations: z.array(z.string()).describe('Groups whose members may redeem.'),
       })

@@ -18,6 +18,21 @@ export interface Content {
   readonly priceCents: number | null;
   readonly enrollByDate: Date | null;
   readonly variantId: string | null;
+  readonly details: ContentDetails;
+}
+
+/** What pages and mails show of a course or run. */
+export interface ContentDetails {
+  readonly courseType: string | null;
+  /** Owners that have a name. */
+  readonly partners: readonly { readonly name: string; readonly logoImageUrl: string | null }[];
+  readonly imageUrl: string | null;
+  readonly startDate: Date | null;
+  readonly endDate: Date | null;
+  /** US dollars as the catalog has them. */
+  readonly priceUsd: number | null;
+  readonly pacing: string | null;
+  readonly weeksToComplete: number | null;
 }
 
 export interface ListPrice {
@@ -53,6 +68,7 @@ const normalized = z.object({
   content_price: z.number().nullish(),
   enroll_by_date: lenientDate,
   start_date: lenientDate,
+  end_date: lenientDate,
 });
 
 const run = z.object({
@@ -60,6 +76,8 @@ const run = z.object({
   uuid: z.string().nullish(),
   first_enrollable_paid_seat_price: z.number().nullish(),
   variant_id: z.string().nullish(),
+  pacing_type: z.string().nullish(),
+  weeks_to_complete: z.number().nullish(),
 });
 
 const record = z.object({
@@ -67,6 +85,12 @@ const record = z.object({
   uuid: z.string().nullish(),
   title: z.string().nullish(),
   content_type: z.string().nullish(),
+  course_type: z.string().nullish(),
+  owners: z.array(z.object({ name: z.string().nullish(), logo_image_url: z.string().nullish() })).nullish(),
+  card_image_url: z.string().nullish(),
+  image_url: z.string().nullish(),
+  pacing_type: z.string().nullish(),
+  weeks_to_complete: z.number().nullish(),
   first_enrollable_paid_seat_price: z.number().nullish(),
   variant_id: z.string().nullish(),
   product_source: z.object({ slug: z.string().nullish(), name: z.string().nullish() }).nullish(),
@@ -112,6 +136,18 @@ export function contentOf(found: CatalogRecord, identifier: string): Content {
     priceCents: dollars === undefined || dollars === null ? null : centsOfDollars(dollars),
     enrollByDate: metadata?.enroll_by_date ?? null,
     variantId: courseRun?.variant_id ?? null,
+    details: {
+      courseType: found.course_type ?? null,
+      partners: (found.owners ?? []).flatMap(({ name, logo_image_url: logo }) =>
+        name ? [{ name, logoImageUrl: logo ?? null }] : [],
+      ),
+      imageUrl: found.card_image_url || found.image_url || null,
+      startDate: metadata?.start_date ?? null,
+      endDate: metadata?.end_date ?? null,
+      priceUsd: metadata?.content_price ?? null,
+      pacing: courseRun?.pacing_type ?? null,
+      weeksToComplete: courseRun?.weeks_to_complete ?? null,
+    },
   };
 }
 
@@ -128,7 +164,7 @@ const containsKind: CacheKind<boolean> = {
 
 const contentKind: CacheKind<Content | null> = {
   name: 'catalog:content',
-  version: 1,
+  version: 2,
   shape: z
     .object({
       contentKey: z.string(),
@@ -142,6 +178,16 @@ const contentKind: CacheKind<Content | null> = {
       priceCents: z.int().nullable(),
       enrollByDate: instantText.nullable(),
       variantId: z.string().nullable(),
+      details: z.object({
+        courseType: z.string().nullable(),
+        partners: z.array(z.object({ name: z.string(), logoImageUrl: z.string().nullable() })),
+        imageUrl: z.string().nullable(),
+        startDate: instantText.nullable(),
+        endDate: instantText.nullable(),
+        priceUsd: z.number().nullable(),
+        pacing: z.string().nullable(),
+        weeksToComplete: z.number().nullable(),
+      }),
     })
     .nullable(),
   ttlMs: foundOrNot,

@@ -71,6 +71,10 @@ export interface Lms {
   customer(uuid: string): Promise<Customer | null>;
   /** The learner's link to the customer, or null: not linked, or not active there. */
   learner(customerUuid: string, lmsUserId: number): Promise<Learner | null>;
+  /** Account of an address on the platform; null when there is none. */
+  accountOf(email: string): Promise<number | null>;
+  /** Lets the customer's link wait for the owner of the address (R-ASG-71). Safe to repeat. */
+  addPendingLearner(customerUuid: string, email: string): Promise<void>;
   groupMembers(query: GroupMembersQuery, page: number): Promise<GroupMembersPage>;
   /** Customer that a group belongs to; null when the LMS does not know the group. */
   customerOfGroup(groupUuid: string): Promise<string | null>;
@@ -215,6 +219,27 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
         );
         return found?.user ? { lmsUserId, email: found.user.email, groupUuids: found.enterprise_group ?? [] } : null;
       }),
+
+    async accountOf(email) {
+      const found = await orNull(
+        call({
+          path: '/api/user/v1/accounts',
+          query: { email },
+          reply: z.array(z.object({ id: z.number().nullish() })),
+        }),
+      );
+      return found?.[0]?.id ?? null;
+    },
+
+    async addPendingLearner(customerUuid, email) {
+      await call({
+        method: 'POST',
+        path: '/enterprise/api/v1/pending-enterprise-learner/',
+        repeatable: true,
+        body: [{ enterprise_customer: customerUuid, user_email: email }],
+        reply: z.unknown(),
+      });
+    },
 
     async groupMembers(query, page) {
       const found = await membersPage(query, page);

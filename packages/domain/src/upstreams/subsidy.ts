@@ -7,6 +7,7 @@ import {
   type Ledger,
   LedgerRefusal,
   type LedgerTransaction,
+  type Reservations,
   type Settlement,
   type Spend,
   type Subsidy,
@@ -55,10 +56,15 @@ const mayBeUnknown = (error: unknown): error is UpstreamRefusal =>
  * The ledger of an enterprise-subsidy service. It judges, charges and enrols in one call; what we keep of a spend is the
  * stored intent with its key. So there is nothing to hold before and nothing to record after that call.
  */
-export function httpLedger(call: Upstream, cache: Cache, { spendMs = SPEND_MS } = {}): Ledger {
+export function httpLedger(
+  call: Upstream,
+  cache: Cache,
+  reservations: Reservations,
+  { spendMs = SPEND_MS } = {},
+): Ledger {
   const transactionsPath = (uuid: string) => `/api/v2/subsidies/${uuid}/admin/transactions/`;
 
-  const find = (uuid: string): Promise<Subsidy | null> =>
+  const find = (uuid: string): Promise<Omit<Subsidy, 'reservedCents'> | null> =>
     cache.wrap(subsidyKind, uuid, async () => {
       try {
         return await call({ path: `/api/v1/subsidies/${uuid}/`, reply: subsidyReply, atMostMs: RECORD_MS });
@@ -208,8 +214,12 @@ export function httpLedger(call: Upstream, cache: Cache, { spendMs = SPEND_MS } 
     isOurs: false,
 
     async subsidies(uuids) {
-      const found = await Promise.all([...new Set(uuids)].map(find));
-      return new Map(found.flatMap((each) => (each ? [[each.uuid, each] as const] : [])));
+      const [found, reserved] = await Promise.all([Promise.all([...new Set(uuids)].map(find)), reservations.of(uuids)]);
+      return new Map(
+        found.flatMap((each) =>
+          each ? [[each.uuid, { ...each, reservedCents: reserved.get(each.uuid) ?? 0 }] as const] : [],
+        ),
+      );
     },
 
     async transactions({ subsidyUuids, lmsUserId, contentKeys }) {
@@ -224,6 +234,11 @@ export function httpLedger(call: Upstream, cache: Cache, { spendMs = SPEND_MS } 
 
     hold: async () => null,
 
+    earmark: async (trx, { uuid, balanceCents }, cents) =>
+      (await reservations.add(trx, uuid, cents, balanceCents)) ? null : 'insufficient',
+
+    release: (trx, subsidyUuid, cents) => reservations.remove(trx, subsidyUuid, cents),
+
     async settle(spend) {
       try {
         return await settle(spend);
@@ -233,7 +248,11 @@ export function httpLedger(call: Upstream, cache: Cache, { spendMs = SPEND_MS } 
       }
     },
 
-    record: async (_trx, _spend, settlement) => ({ transaction: rowOf(settlement), events: [] }),
+    async record(trx, spend, settlement) {
+      // Only now the balance over there is without the price that was held for the assignment.
+      if (spend.assignmentUuid !== null) await reservations.remove(trx, spend.subsidyUuid, spend.priceCents);
+      return { transaction: rowOf(settlement), events: [] };
+    },
 
     async deposit(request) {
       try {

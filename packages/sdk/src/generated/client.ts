@@ -3,6 +3,7 @@
 import { Client } from '../client.ts';
 import type { ClientOptions } from '../options.ts';
 import { declaredErrors } from './errors.ts';
+import { type AssignmentsApi, assignmentsTable } from './assignments.ts';
 import { type GroupsApi, groupsTable } from './groups.ts';
 import { type JobsApi, jobsTable } from './jobs.ts';
 import { type LedgerApi, ledgerTable } from './ledger.ts';
@@ -11,6 +12,8 @@ import { type RedemptionsApi, redemptionsTable } from './redemptions.ts';
 
 /** Calls the service for one caller; make as many as there are callers. It holds no connection and needs no closing. */
 export class EnterpriseAccess extends Client {
+  /** Operations of assignments. */
+  readonly assignments: AssignmentsApi = this.router('assignments', assignmentsTable);
   /** Operations of groups. */
   readonly groups: GroupsApi = this.router('groups', groupsTable);
   /** Operations of jobs. */

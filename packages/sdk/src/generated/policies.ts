@@ -4,7 +4,97 @@ import type { ApiPromise } from '../call.ts';
 import type { Table } from '../client.ts';
 import type { CallOptions, MutationOptions } from '../options.ts';
 import type { List } from '../page.ts';
-import type { Policy } from './models.ts';
+import type { Assignment, Policy } from './models.ts';
+
+/** Input of `policies.allocate`. */
+export interface PoliciesAllocateInput {
+  /** Policy that pays. UUID. */
+  policyUuid: string;
+  /** Course or course run. 1 to 255 characters. */
+  contentKey: string;
+  /** US cents for each learner; within 5 % of the catalog’s price (R-POL-14). Integer, 0 to 2,147,483,647. */
+  contentPriceCents: number;
+  /** Administrator; counts only for callers whose token names no learner. Integer, 1 to 2,147,483,647. */
+  adminLmsUserId?: number | null | undefined;
+  /**
+   * True sends no mail about the new assignments (R-ADD-16).
+   *
+   * @defaultValue `false`
+   */
+  suppressEmail?: boolean | undefined;
+  /** Addresses, compared without regard to case. Personal data. 1 to 1,000 items. */
+  learnerEmails: string[];
+}
+
+/** What `policies.allocate` answers. */
+export interface PoliciesAllocateOutput {
+  /** Assignments that were there and have changed. */
+  updated: Assignment[];
+  /** New assignments. */
+  created: Assignment[];
+  /** Learners who hold the content already. */
+  noChange: Assignment[];
+}
+
+/** Input of `policies.allocateInBulk`. */
+export interface PoliciesAllocateInBulkInput {
+  /** Policy that pays. UUID. */
+  policyUuid: string;
+  /** Course or course run. 1 to 255 characters. */
+  contentKey: string;
+  /** US cents for each learner; within 5 % of the catalog’s price (R-POL-14). Integer, 0 to 2,147,483,647. */
+  contentPriceCents: number;
+  /** Administrator; counts only for callers whose token names no learner. Integer, 1 to 2,147,483,647. */
+  adminLmsUserId?: number | null | undefined;
+  /**
+   * True sends no mail about the new assignments (R-ADD-16).
+   *
+   * @defaultValue `false`
+   */
+  suppressEmail?: boolean | undefined;
+  /** Addresses; those that are none are reported as such. Personal data. At most 50,000 items. */
+  learnerEmails?: string[] | undefined;
+  /** Text in CSV with a column `email` or `learner_email`, or with addresses in its first column. At most 5,000,000 characters. */
+  csv?: string | undefined;
+}
+
+/** What `policies.allocateInBulk` answers. */
+export interface PoliciesAllocateInBulkOutput {
+  /** Identifies the bulk allocation, for its report. */
+  uuid: string;
+  /** Job to follow: `jobs.get`, and its progress. */
+  jobUuid: string;
+  /** Learners, each counted once. */
+  learnerCount: number;
+}
+
+/** Input of `policies.bulkReport`. */
+export interface PoliciesBulkReportInput {
+  /** Policy that pays. UUID. */
+  policyUuid: string;
+  /** Bulk allocation. UUID. */
+  uuid: string;
+  /**
+   * Only learners who were not allocated the content.
+   *
+   * @defaultValue `false`
+   */
+  onlyFailed?: boolean | undefined;
+  /** Where to go on: `nextCursor` of the page before. At most 200 characters. */
+  cursor?: string | undefined;
+  /** Page number from 1; an alternative to the cursor. Integer, 1 to 1,000,000. */
+  page?: number | undefined;
+  /** Items in a page; larger values than 500 are taken as 500. Integer, at least 1. */
+  pageSize?: number | undefined;
+}
+
+/** An item of `policies.bulkReport`. */
+export interface PoliciesBulkReportItem {
+  /** Address. Personal data. */
+  learnerEmail: string;
+  /** What became of it; waiting is still to be done. */
+  outcome: 'waiting' | 'created' | 'updated' | 'no_change' | 'invalid_address' | 'policy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | (string & {});
+}
 
 /** Input of `policies.create`. */
 export interface PoliciesCreateInput {
@@ -122,6 +212,22 @@ export interface PoliciesListInput {
   pageSize?: number | undefined;
 }
 
+/** Input of `policies.resumeBulk`. */
+export interface PoliciesResumeBulkInput {
+  /** Policy that pays. UUID. */
+  policyUuid: string;
+  /** Bulk allocation. UUID. */
+  uuid: string;
+}
+
+/** What `policies.resumeBulk` answers. */
+export interface PoliciesResumeBulkOutput {
+  /** Job to follow. */
+  jobUuid: string;
+  /** Learners who are tried again. */
+  learnerCount: number;
+}
+
 /** Input of `policies.setLateRedemption`. */
 export interface PoliciesSetLateRedemptionInput {
   /** Policy. UUID. */
@@ -169,6 +275,30 @@ export interface PoliciesUpdateInput {
 /** Operations of policies. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
 export interface PoliciesApi {
   /**
+   * Allocate a course or run to learners at a fixed price. Learners who hold it already are not charged again.
+   *
+   * REST: `POST /api/v1/policy-allocation/{policyUuid}/allocate/`. Permission: `subsidy_access_policy.has_allocation_access`.
+   *
+   * @throws `NotAllocatableError` The content cannot be allocated through this policy.
+   * @throws `AllocationRefusedError` The allocation was refused.
+   */
+  allocate(input: PoliciesAllocateInput, options?: MutationOptions): ApiPromise<PoliciesAllocateOutput>;
+  /**
+   * Allocate a course or run to thousands of learners in the background. Follow the job; the report has an outcome for each learner.
+   *
+   * REST: `POST /api/v1/policy-allocation/{policyUuid}/allocate-in-bulk/`. Permission: `subsidy_access_policy.has_allocation_access`.
+   *
+   * @throws `NotAllocatableError` The content cannot be allocated through this policy.
+   * @throws `AllocationRefusedError` The allocation was refused.
+   */
+  allocateInBulk(input: PoliciesAllocateInBulkInput, options?: MutationOptions): ApiPromise<PoliciesAllocateInBulkOutput>;
+  /**
+   * What became of each learner of a bulk allocation, in the order of the list.
+   *
+   * REST: `GET /api/v1/policy-allocation/{policyUuid}/bulk-allocations/{uuid}/`. Permission: `subsidy_access_policy.has_allocation_access`.
+   */
+  bulkReport(input: PoliciesBulkReportInput, options?: CallOptions): List<PoliciesBulkReportItem>;
+  /**
    * Create a policy, or find the active one with the same type, customer, subsidy, catalog and access method.
    *
    * REST: `POST /api/v1/subsidy-access-policies/`. Permission: `subsidy_access_policy.has_write_access`.
@@ -205,6 +335,14 @@ export interface PoliciesApi {
    */
   list(input: PoliciesListInput, options?: CallOptions): List<Policy>;
   /**
+   * Try again for the learners of a bulk allocation whom the budget did not cover.
+   *
+   * REST: `POST /api/v1/policy-allocation/{policyUuid}/bulk-allocations/{uuid}/resume/`. Permission: `subsidy_access_policy.has_allocation_access`.
+   *
+   * @throws `NothingToResumeError` No learner of this bulk allocation is left whom another attempt could help.
+   */
+  resumeBulk(input: PoliciesResumeBulkInput, options?: MutationOptions): ApiPromise<PoliciesResumeBulkOutput>;
+  /**
    * Let learners redeem after enrollment deadlines for some days, or stop that.
    *
    * REST: `POST /api/v1/subsidy-access-policies/{uuid}/late-redemption/`. Permission: `subsidy_access_policy.has_write_access`.
@@ -222,11 +360,15 @@ export interface PoliciesApi {
 
 /** How each operation of policies is called. */
 export const policiesTable = {
+  allocate: 'mutation',
+  allocateInBulk: 'mutation',
+  bulkReport: 'list',
   create: 'mutation',
   deactivate: 'mutation',
   deposit: 'mutation',
   get: 'query',
   list: 'list',
+  resumeBulk: 'mutation',
   setLateRedemption: 'mutation',
   update: 'mutation',
 } as const satisfies Table;

@@ -4,17 +4,53 @@ import { factories, type ListFactory, type MutationFactory, type QueryFactory, t
 import type { NoDetails } from '../errors.ts';
 import type { Page } from '../page.ts';
 import type { EnterpriseAccess } from './client.ts';
-import type { ForcedRedemption, JobRun, Policy, Subsidy, Transaction } from './models.ts';
+import type { AdminAssignment, Assignment, Configuration, ForcedRedemption, JobRun, Policy, Subsidy, Transaction } from './models.ts';
+import type { AssignmentsAcknowledgeInput, AssignmentsAcknowledgeOutput, AssignmentsCancelAllInput, AssignmentsCancelAllOutput, AssignmentsCancelInput, AssignmentsCancelOutput, AssignmentsCreateConfigurationInput, AssignmentsDeactivateConfigurationInput, AssignmentsGetConfigurationInput, AssignmentsGetInput, AssignmentsGetOwnInput, AssignmentsListConfigurationsInput, AssignmentsListInput, AssignmentsListOwnInput, AssignmentsListPage, AssignmentsNudgeInput, AssignmentsNudgeOutput, AssignmentsRemindAllInput, AssignmentsRemindAllOutput, AssignmentsRemindInput, AssignmentsRemindOutput, AssignmentsUpdateConfigurationInput } from './assignments.ts';
 import type { GroupsAddAssociationInput, GroupsAddAssociationOutput, GroupsListMembersInput, GroupsListMembersPage, GroupsRemoveAssociationsInput, GroupsRemoveAssociationsOutput } from './groups.ts';
 import type { JobsGetInput } from './jobs.ts';
 import type { LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputItem, LedgerCanRedeemInput, LedgerCanRedeemOutput, LedgerContentMetadataInput, LedgerContentMetadataOutput, LedgerCreateDepositInput, LedgerCreateDepositOutput, LedgerCreateSubsidyInput, LedgerCreateSubsidyOutput, LedgerCreateTransactionInput, LedgerCreateTransactionOutput, LedgerCreateTransactionV1Input, LedgerCreateTransactionV1Output, LedgerDeleteSubsidyInput, LedgerGetSubsidyInput, LedgerGetTransactionInput, LedgerListSubsidiesInput, LedgerListTransactionsInput, LedgerListTransactionsPage, LedgerListTransactionsV1Input, LedgerOwnTransactionsInput, LedgerReverseInput, LedgerUpdateSubsidyInput } from './ledger.ts';
-import type { PoliciesCreateInput, PoliciesCreateOutput, PoliciesDeactivateInput, PoliciesDepositInput, PoliciesGetInput, PoliciesListInput, PoliciesSetLateRedemptionInput, PoliciesUpdateInput } from './policies.ts';
+import type { PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput, PoliciesAllocateInput, PoliciesAllocateOutput, PoliciesBulkReportInput, PoliciesBulkReportItem, PoliciesCreateInput, PoliciesCreateOutput, PoliciesDeactivateInput, PoliciesDepositInput, PoliciesGetInput, PoliciesListInput, PoliciesResumeBulkInput, PoliciesResumeBulkOutput, PoliciesSetLateRedemptionInput, PoliciesUpdateInput } from './policies.ts';
 import type { RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem, RedemptionsCanRequestInput, RedemptionsCanRequestOutput, RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem, RedemptionsExplainInput, RedemptionsExplainOutput, RedemptionsForceInput, RedemptionsGetInput, RedemptionsRedeemInput } from './redemptions.ts';
+import { assignmentsTable } from './assignments.ts';
 import { groupsTable } from './groups.ts';
 import { jobsTable } from './jobs.ts';
 import { ledgerTable } from './ledger.ts';
 import { policiesTable } from './policies.ts';
 import { redemptionsTable } from './redemptions.ts';
+
+/** Options for the operations of assignments. */
+export interface AssignmentsQueries extends RouterKeys {
+  /** Say that the learner has seen that assignments expired or were cancelled. Safe to repeat. */
+  readonly acknowledge: MutationFactory<AssignmentsAcknowledgeInput, AssignmentsAcknowledgeOutput>;
+  /** Take assignments back that learners have not redeemed, and tell the learners. */
+  readonly cancel: MutationFactory<AssignmentsCancelInput, AssignmentsCancelOutput>;
+  /** Take all matching assignments back that learners have not redeemed, and tell the learners. */
+  readonly cancelAll: MutationFactory<AssignmentsCancelAllInput, AssignmentsCancelAllOutput>;
+  /** Create an assignment configuration without a policy. Every call makes a new one. */
+  readonly createConfiguration: MutationFactory<AssignmentsCreateConfigurationInput, Configuration>;
+  /** Switch an assignment configuration off. Repeating it changes nothing. */
+  readonly deactivateConfiguration: MutationFactory<AssignmentsDeactivateConfigurationInput, Configuration>;
+  /** One assignment of a configuration. */
+  readonly get: QueryFactory<AssignmentsGetInput, AdminAssignment>;
+  /** One assignment configuration. */
+  readonly getConfiguration: QueryFactory<AssignmentsGetConfigurationInput, Configuration>;
+  /** One of the caller’s own assignments. */
+  readonly getOwn: QueryFactory<AssignmentsGetOwnInput, Assignment>;
+  /** Assignments of a configuration, by default the latest action first, and how many learners are in each state. */
+  readonly list: ListFactory<AssignmentsListInput, AssignmentsListPage, string | null>;
+  /** Assignment configurations of a customer, newest first. */
+  readonly listConfigurations: ListFactory<AssignmentsListConfigurationsInput, Page<Configuration>, string | null>;
+  /** The caller’s own assignments of a configuration, newest allocation first. */
+  readonly listOwn: ListFactory<AssignmentsListOwnInput, Page<Assignment>, string | null>;
+  /** Remind learners of executive education that begins in so many days. */
+  readonly nudge: MutationFactory<AssignmentsNudgeInput, AssignmentsNudgeOutput>;
+  /** Remind learners of assignments; those that do not wait for their learner are skipped. */
+  readonly remind: MutationFactory<AssignmentsRemindInput, AssignmentsRemindOutput>;
+  /** Remind the learners of all matching assignments that wait for them. */
+  readonly remindAll: MutationFactory<AssignmentsRemindAllInput, AssignmentsRemindAllOutput>;
+  /** Switch an assignment configuration on or off. */
+  readonly updateConfiguration: MutationFactory<AssignmentsUpdateConfigurationInput, Configuration>;
+}
 
 /** Options for the operations of groups. */
 export interface GroupsQueries extends RouterKeys {
@@ -70,6 +106,12 @@ export interface LedgerQueries extends RouterKeys {
 
 /** Options for the operations of policies. */
 export interface PoliciesQueries extends RouterKeys {
+  /** Allocate a course or run to learners at a fixed price. Learners who hold it already are not charged again. */
+  readonly allocate: MutationFactory<PoliciesAllocateInput, PoliciesAllocateOutput>;
+  /** Allocate a course or run to thousands of learners in the background. Follow the job; the report has an outcome for each learner. */
+  readonly allocateInBulk: MutationFactory<PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput>;
+  /** What became of each learner of a bulk allocation, in the order of the list. */
+  readonly bulkReport: ListFactory<PoliciesBulkReportInput, Page<PoliciesBulkReportItem>, string | null>;
   /** Create a policy, or find the active one with the same type, customer, subsidy, catalog and access method. */
   readonly create: MutationFactory<PoliciesCreateInput, PoliciesCreateOutput>;
   /** Hide a policy from everybody. Allowed only while nothing is spent. */
@@ -80,6 +122,8 @@ export interface PoliciesQueries extends RouterKeys {
   readonly get: QueryFactory<PoliciesGetInput, Policy>;
   /** Policies of a customer with the totals of their budgets, newest first. */
   readonly list: ListFactory<PoliciesListInput, Page<Policy>, string | null>;
+  /** Try again for the learners of a bulk allocation whom the budget did not cover. */
+  readonly resumeBulk: MutationFactory<PoliciesResumeBulkInput, PoliciesResumeBulkOutput>;
   /** Let learners redeem after enrollment deadlines for some days, or stop that. */
   readonly setLateRedemption: MutationFactory<PoliciesSetLateRedemptionInput, Policy>;
   /** Change fields of a policy; what is not named stays. */
@@ -106,6 +150,8 @@ export interface RedemptionsQueries extends RouterKeys {
 
 /** Options for every operation. */
 export interface AccessQueries extends RouterKeys {
+  /** Options for the operations of assignments. */
+  readonly assignments: AssignmentsQueries;
   /** Options for the operations of groups. */
   readonly groups: GroupsQueries;
   /** Options for the operations of jobs. */
@@ -121,6 +167,7 @@ export interface AccessQueries extends RouterKeys {
 /** Makes options for TanStack Query from a client. */
 export const accessQueries = (access: EnterpriseAccess): AccessQueries =>
   factories<AccessQueries>(access, {
+    assignments: assignmentsTable,
     groups: groupsTable,
     jobs: jobsTable,
     ledger: ledgerTable,

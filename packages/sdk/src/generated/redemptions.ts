@@ -3,7 +3,7 @@
 import type { ApiPromise } from '../call.ts';
 import type { Table } from '../client.ts';
 import type { CallOptions, MutationOptions } from '../options.ts';
-import type { ForcedRedemption, ReasonObject, RedeemablePolicy, Transaction } from './models.ts';
+import type { ForcedRedemption, LearnerAssignment, RedeemablePolicy, Transaction } from './models.ts';
 
 /** Input of `redemptions.canRedeem`. */
 export interface RedemptionsCanRedeemInput {
@@ -30,9 +30,9 @@ export interface RedemptionsCanRedeemOutputItem {
   /** Whether there is such a policy. */
   canRedeem: boolean;
   /** Why there is none. */
-  reasons: ReasonObject[];
+  reasons: RedemptionsCanRedeemOutputItemReason[];
   /** The reason to show. */
-  displayReason: ReasonObject | null;
+  displayReason: RedemptionsCanRedeemOutputItemDisplayReason | null;
 }
 
 /** Price, null if unknown. */
@@ -47,6 +47,58 @@ export interface RedemptionsCanRedeemOutputItemListPrice {
 export interface RedemptionsCanRedeemOutputItemRedemption extends Transaction {
   /** Where its state can be read. */
   policyRedemptionStatusUrl: string;
+}
+
+/** Why there is none. */
+export interface RedemptionsCanRedeemOutputItemReason {
+  /** Machine name; new ones may come. */
+  reason: 'policy_expired' | 'learner_not_in_enterprise' | 'learner_not_in_enterprise_group' | 'content_not_in_catalog' | 'beyond_enrollment_deadline' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached' | 'reason_learner_not_assigned_content' | 'reason_learner_assignment_cancelled' | 'reason_learner_assignment_failed' | 'reason_learner_assignment_expired' | 'reason_learner_assignment_reversed' | 'access_by_request_only' | (string & {});
+  /** Sentence for the learner. */
+  userMessage: string | null;
+  /** What helps the learner to go on. */
+  metadata: RedemptionsCanRedeemOutputItemReasonMetadata;
+  /** Policies that refused for this reason. */
+  policyUuids: string[];
+}
+
+/** What helps the learner to go on. */
+export interface RedemptionsCanRedeemOutputItemReasonMetadata {
+  /** Whom to ask. Learners see the contact address of the customer only. */
+  enterpriseAdministrators: RedemptionsCanRedeemOutputItemReasonMetadataEnterpriseAdministrator[];
+}
+
+/** Whom to ask. Learners see the contact address of the customer only. */
+export interface RedemptionsCanRedeemOutputItemReasonMetadataEnterpriseAdministrator {
+  /** Address to write to. Personal data unless it is the customer’s. */
+  email: string | null;
+  /** The administrator; null for an address of the customer. */
+  lmsUserId: number | null;
+}
+
+/** The reason to show. */
+export interface RedemptionsCanRedeemOutputItemDisplayReason {
+  /** Machine name; new ones may come. */
+  reason: 'policy_expired' | 'learner_not_in_enterprise' | 'learner_not_in_enterprise_group' | 'content_not_in_catalog' | 'beyond_enrollment_deadline' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached' | 'reason_learner_not_assigned_content' | 'reason_learner_assignment_cancelled' | 'reason_learner_assignment_failed' | 'reason_learner_assignment_expired' | 'reason_learner_assignment_reversed' | 'access_by_request_only' | (string & {});
+  /** Sentence for the learner. */
+  userMessage: string | null;
+  /** What helps the learner to go on. */
+  metadata: RedemptionsCanRedeemOutputItemDisplayReasonMetadata;
+  /** Policies that refused for this reason. */
+  policyUuids: string[];
+}
+
+/** What helps the learner to go on. */
+export interface RedemptionsCanRedeemOutputItemDisplayReasonMetadata {
+  /** Whom to ask. Learners see the contact address of the customer only. */
+  enterpriseAdministrators: RedemptionsCanRedeemOutputItemDisplayReasonMetadataEnterpriseAdministrator[];
+}
+
+/** Whom to ask. Learners see the contact address of the customer only. */
+export interface RedemptionsCanRedeemOutputItemDisplayReasonMetadataEnterpriseAdministrator {
+  /** Address to write to. Personal data unless it is the customer’s. */
+  email: string | null;
+  /** The administrator; null for an address of the customer. */
+  lmsUserId: number | null;
 }
 
 /** Input of `redemptions.canRequest`. */
@@ -83,8 +135,8 @@ export interface RedemptionsCreditsAvailableOutputItem extends RedeemablePolicy 
   remainingBalance: number;
   /** End of the subsidy. */
   subsidyExpirationDate: Date | null;
-  /** Assignments of the learner. */
-  learnerContentAssignments: unknown[];
+  /** Assignments of the learner, without those whose end was acknowledged. */
+  learnerContentAssignments: LearnerAssignment[];
   /** Requests of the learner. */
   learnerRequests: unknown[];
   /** Groups whose members may redeem. */
@@ -110,7 +162,7 @@ export interface RedemptionsExplainOutput {
   /** Whether one stands already; a repeat would answer with it. */
   alreadyRedeemed: boolean;
   /** What the learner would be told. */
-  reason: 'policy_expired' | 'learner_not_in_enterprise' | 'learner_not_in_enterprise_group' | 'content_not_in_catalog' | 'beyond_enrollment_deadline' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached' | 'reason_learner_not_assigned_content' | 'access_by_request_only' | (string & {}) | null;
+  reason: 'policy_expired' | 'learner_not_in_enterprise' | 'learner_not_in_enterprise_group' | 'content_not_in_catalog' | 'beyond_enrollment_deadline' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached' | 'reason_learner_not_assigned_content' | 'reason_learner_assignment_cancelled' | 'reason_learner_assignment_failed' | 'reason_learner_assignment_expired' | 'reason_learner_assignment_reversed' | 'access_by_request_only' | (string & {}) | null;
   /** In the order in which they decide. */
   checks: RedemptionsExplainOutputCheck[];
 }
@@ -118,7 +170,7 @@ export interface RedemptionsExplainOutput {
 /** In the order in which they decide. */
 export interface RedemptionsExplainOutputCheck {
   /** Reason that a failure of this check gives. */
-  reason: 'policy_expired' | 'learner_not_in_enterprise' | 'learner_not_in_enterprise_group' | 'content_not_in_catalog' | 'beyond_enrollment_deadline' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached' | 'reason_learner_not_assigned_content' | 'access_by_request_only' | (string & {});
+  reason: 'policy_expired' | 'learner_not_in_enterprise' | 'learner_not_in_enterprise_group' | 'content_not_in_catalog' | 'beyond_enrollment_deadline' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached' | 'reason_learner_not_assigned_content' | 'reason_learner_assignment_cancelled' | 'reason_learner_assignment_failed' | 'reason_learner_assignment_expired' | 'reason_learner_assignment_reversed' | 'access_by_request_only' | (string & {});
   /** How the check ended; unknown when it needs a price and the content has none. */
   verdict: 'passed' | 'failed' | 'unknown' | (string & {});
   /** What it looked at. */
