@@ -143,7 +143,12 @@ test('mutations are never part of a batch', async () => {
 });
 
 test.each([0, Infinity, 1e12])('a limit of %d ms is none', async (timeoutMs) => {
-  const { access } = accessTo(() => data({ uuid }), { timeoutMs, maxRetries: 0 });
+  const slow = (_url: string, { signal }: RequestInit) =>
+    new Promise<Response>((resolve, reject) => {
+      signal?.addEventListener('abort', () => reject(signal.reason));
+      setTimeout(() => resolve(data({ uuid })), 50);
+    });
+  const access = new EnterpriseAccess({ baseUrl: 'http://access.test', timeoutMs, maxRetries: 0, fetch: slow });
   expect(await access.policies.get({ uuid })).toEqual({ uuid });
 });
 
