@@ -90,6 +90,15 @@ const cases: readonly Case[] = [
   ['a bound is tighter', (shop) => Object.assign(order(shop).get.parameters[2].schema, { maximum: 10 }), /<= 10/],
   ['a bound is wider', (shop) => Object.assign(order(shop).get.parameters[2].schema, { maximum: 500 }), null],
   [
+    'a parameter says more',
+    (shop) => {
+      const { schema: bounds } = order(shop).get.parameters[2];
+      Object.assign(order(shop).get.parameters[2], { description: 'How many of them.', example: 7 });
+      Object.assign(bounds, { description: 'How many.' });
+    },
+    null,
+  ],
+  [
     'a field of a request is gone',
     (shop) => delete schema(shop, 'Payment').properties.note,
     /request: .*note.*removed/,
@@ -107,7 +116,10 @@ const cases: readonly Case[] = [
   ['a status is new', (shop) => Object.assign(order(shop).get.responses, { '409': { description: '' } }), null],
   [
     'a field of a reply is gone',
-    (shop) => (delete schema(shop, 'Order').properties.cents, drop(schema(shop, 'Order').required, 'cents')),
+    (shop) => {
+      delete schema(shop, 'Order').properties.cents;
+      drop(schema(shop, 'Order').required, 'cents');
+    },
     /reply 200: .*cents/,
   ],
   ['a field of a reply may be missing', (shop) => drop(schema(shop, 'Order').required, 'cents'), /reply 200: .*cents/],
@@ -126,7 +138,10 @@ const cases: readonly Case[] = [
   ['a reply lacks a value', (shop) => (field(shop, 'Order', 'state').enum as string[]).pop(), null],
   [
     'a field inside is gone',
-    (shop) => (delete schema(shop, 'Buyer').properties.name, drop(schema(shop, 'Buyer').required, 'name')),
+    (shop) => {
+      delete schema(shop, 'Buyer').properties.name;
+      drop(schema(shop, 'Buyer').required, 'name');
+    },
     /reply 200: .*name/,
   ],
   [

@@ -92,13 +92,8 @@ describe.skipIf(memcachedMissing())('two API processes with one memcached', () =
   });
   const metric = async (api: ApiProcess, line: string) => {
     const text = await (await fetch(`${api.url}/metrics`)).text();
-    return Number(
-      text
-        .split('\n')
-        .find((each) => each.startsWith(`${line} `))
-        ?.split(' ')
-        .at(-1),
-    );
+    const found = text.split('\n').find((each) => each.startsWith(`${line} `));
+    return Number(found?.split(' ').at(-1) ?? 0);
   };
 
   test('a hundred simultaneous misses make one call of each kind', async () => {

@@ -58,6 +58,16 @@ describe.skipIf(services.missing.memcached)('memcached as the store of all proce
     expect(new Set(totals).size).toBe(50);
   });
 
+  test('a counter that many start at one moment counts all of them', async () => {
+    const stores = Array.from({ length: 6 }, () => open([server]));
+    await Promise.all(stores.map((store) => store.get('nothing')));
+    for (let round = 0; round < 20; round += 1) {
+      const key = newUuid();
+      const totals = await Promise.all(stores.map((store) => store.increment(key, 1, 60_000)));
+      expect(totals.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6]);
+    }
+  });
+
   test('a time below a second is rounded up, never to for ever', async () => {
     const store = open([server]);
     const key = newUuid();

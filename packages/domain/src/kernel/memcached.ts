@@ -34,6 +34,7 @@ const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
 /** Our own bound strikes first; the library's is a second net. In seconds. */
 const LIBRARY_TIMEOUT_SECONDS = 30;
+const NOT_STORED = 'MemJS INCREMENT: Item not stored';
 const NO_LOG = { log: () => undefined };
 
 /** Keys that belong together are on one server, where commands keep their order: what follows `#` does not count. */
@@ -75,7 +76,11 @@ export function memcached(options: MemcachedOptions): SharedStore {
     delete: (key) => run(key, async (client) => void (await client.delete(key))),
     increment: (key, by, ttlMs) =>
       run(key, async (client) => {
-        const { value } = await client.increment(key, by, { initial: by, expires: seconds(ttlMs) });
+        const add = () => client.increment(key, by, { initial: by, expires: seconds(ttlMs) });
+        // Of several who start a counter at one moment memcached turns away all but one; then there is a counter.
+        const { value } = await add().catch((error: Error) =>
+          error.message === NOT_STORED ? add() : Promise.reject(error),
+        );
         if (typeof value !== 'number') throw new Unshared('There is no counter.');
         return value;
       }),
