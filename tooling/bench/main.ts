@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { startTestServers, type TestServers } from '@enterprise-access/db/testing';
+import { assignments } from './assignments.ts';
 import { growth } from './growth.ts';
 import { kafka } from './kafka.ts';
 import { latency } from './latency.ts';
@@ -9,6 +10,9 @@ import { outbox } from './outbox.ts';
 import { queries } from './queries.ts';
 import { redeem } from './redeem.ts';
 import { rest } from './rest.ts';
+import { overhead } from './sdk-overhead.ts';
+import { size } from './sdk-size.ts';
+import { types } from './sdk-types.ts';
 
 const USAGE = `Measures us against the least that the same work could cost, both sides in turn in one run.
 
@@ -16,15 +20,20 @@ const USAGE = `Measures us against the least that the same work could cost, both
 
   rest     the REST door against a plain Fastify route with the same body
   redeem   redemptions at one hot policy against their writes through the bare driver
+  assignments  long lists against bare inserts of the same rows; lists of very many assignments against few
   growth   latency with very many ledger transactions against few
   queries  statements per request, many policies and keys against one
   outbox   jobs through the outbox against pg-boss alone with the same inserts and work
   kafka    events from the outbox to Kafka against a bare producer with the same batches
   latency  from the commit to the handler in an idle worker
   memory   what an idle worker holds
+  types     what the SDK's types cost the compiler, against the router's type
+  size      the SDK in a browser bundle
+  overhead  a call through the SDK against a bare fetch
 `;
 
 const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Settings) => Promise<Row[]>>> = {
+  assignments,
   queries,
   rest,
   redeem,
@@ -35,15 +44,24 @@ const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Setti
   memory,
 };
 
+/** Those that need no database. */
+const ofClients: Readonly<Record<string, (settings: Settings) => Promise<Row[]>>> = { types, size, overhead };
+
 async function run(names: readonly string[], settings: Settings): Promise<Row[]> {
   const rows: Row[] = [];
+  for (const name of names.filter((each) => ofClients[each])) {
+    process.stderr.write(`${name} …\n`);
+    rows.push(...((await ofClients[name]?.(settings)) ?? []));
+  }
+  const others = names.filter((name) => benchmarks[name]);
+  if (others.length === 0) return rows;
   const { servers, stop } = await startTestServers();
   try {
     for (const dialect of ['postgres', 'mysql'] as const) {
       const server = servers[dialect];
       if ('skipped' in server) process.stderr.write(`${dialect} is left out: ${server.skipped}.\n`);
     }
-    for (const name of names) {
+    for (const name of others) {
       process.stderr.write(`${name} …\n`);
       rows.push(...((await benchmarks[name]?.(servers, settings)) ?? []));
     }
@@ -71,8 +89,8 @@ async function main(): Promise<void> {
     settings.rounds <= 20 &&
     settings.rows >= 1_000 &&
     settings.rows <= 10_000_000;
-  const names = positionals.length > 0 ? positionals : Object.keys(benchmarks);
-  if (values.help || !isBounded || names.some((name) => !benchmarks[name])) {
+  const names = positionals.length > 0 ? positionals : [...Object.keys(benchmarks), ...Object.keys(ofClients)];
+  if (values.help || !isBounded || names.some((name) => !benchmarks[name] && !ofClients[name])) {
     process.stderr.write(USAGE);
     process.exitCode = values.help ? 0 : 2;
     return;

@@ -73,13 +73,13 @@ export const canRedeemPath = (lmsUserId: number, keys: readonly string[]): strin
 };
 
 /** The application on a database of its own, with one policy that pays for as much as anybody wants. */
-export async function makeSetting(servers: TestServers, dialect: Dialect): Promise<Setting> {
+export async function makeSetting(servers: TestServers, dialect: Dialect, world: World = bigWorld()): Promise<Setting> {
   const { db, url, drop } = await createTestDatabase(servers, dialect, 20);
   await seedDemonstration(db);
   await db('policies').where({ uuid: demonstration.spendPolicy }).update({ spend_limit_cents: null });
   await db('policies').whereNot({ uuid: demonstration.spendPolicy }).update({ active: false });
   await db('ledgers').update({ balance_cents: 1_000_000_000_000, deposits_cents: 1_000_000_000_000 });
-  const app = await buildApp({ env: environment(), runtime: testRuntime(db, bigWorld()) });
+  const app = await buildApp({ env: environment(), runtime: testRuntime(db, world) });
   const token = operatorToken();
   const headers = { authorization: `JWT ${token}` };
   const redeemPath = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;

@@ -45,11 +45,6 @@ export interface WorkerSetting {
   stop(): Promise<void>;
 }
 
-export interface BusAddress {
-  readonly KAFKA_BROKERS: string;
-  readonly SCHEMA_REGISTRY_URL: string;
-}
-
 /** Databases of a worker that a benchmark starts. */
 export async function makeWorkerSetting(
   servers: TestServers,

@@ -46,7 +46,7 @@ const identify = z.object({
 const exportIds = z.object({
   user_aliases: z.array(alias).max(ALIASES_PER_CALL).default([]),
   external_ids: z.array(z.string()).max(ALIASES_PER_CALL).default([]),
-  fields_to_export: z.array(z.string()).min(1),
+  fields_to_export: z.array(z.string()).default([]),
 });
 /** One of the two ways in which our services name a recipient. */
 const recipient = z.looseObject({
@@ -102,13 +102,13 @@ export function brazeRoutes(app: FastifyInstance, state: SandboxState): void {
     record('/users/export/ids', request.body);
     const { identities, aliases: known } = state.braze;
     const byAlias = user_aliases
-      .map(({ alias_name }) => key(alias_name))
-      .filter((address) => identities.has(address) || known.has(address));
+      .map(({ alias_name }) => alias_name)
+      .filter((address) => identities.has(key(address)) || known.has(key(address)));
     const byId = external_ids.flatMap((id) => [...identities].filter(([, known]) => known === id).map(([a]) => a));
     const users = [...byAlias, ...byId].map((address) => ({
-      external_id: identities.get(address),
+      external_id: identities.get(key(address)),
       email: address,
-      ...(fields_to_export.includes('campaigns_received') ? { campaigns_received: received(address) } : {}),
+      ...(fields_to_export.includes('campaigns_received') ? { campaigns_received: received(key(address)) } : {}),
     }));
     reply.code(201).send({ users, message: 'success' });
   });

@@ -43,7 +43,10 @@ export const learnerBody = z.strictObject({
   remove: z.boolean().optional(),
 });
 
-const memberBody = z.union([z.strictObject({ lmsUserId: z.int() }), z.strictObject({ email: z.string().min(3) })]);
+const memberBody = z.union([
+  z.strictObject({ lmsUserId: z.int() }),
+  z.strictObject({ email: z.string().min(3), invitedAt: z.coerce.date().optional() }),
+]);
 export const groupBody = z.strictObject({
   uuid: z.uuid().optional(),
   name: z.string().optional(),
@@ -141,6 +144,7 @@ export function changeGroup(state: SandboxState, change: GroupChange): string {
   const group = { uuid, name, customerUuid: customer.uuid, members: new Map(), removed: new Map() };
   lms.groups.set(uuid, group);
   for (const link of links) joinGroup(group, link, state.now());
-  for (const member of members) if ('email' in member) inviteToGroup(lms, group, member.email, state.now());
+  for (const member of members)
+    if ('email' in member) inviteToGroup(lms, group, member.email, member.invitedAt ?? state.now());
   return uuid;
 }

@@ -8,6 +8,7 @@ export const faultBody = z.strictObject({
   latencyMs: z.int().min(0).optional(),
   status: z.int().min(200).max(599).optional(),
   body: z.unknown().optional(),
+  headers: z.record(z.string(), z.string()).optional(),
   garbage: z.boolean().optional(),
   hang: z.boolean().optional(),
   dropConnection: z.boolean().optional(),
@@ -85,7 +86,10 @@ export function misbehave(spec: FaultSpec, request: FastifyRequest, reply: Fasti
     } else if (spec.status !== undefined || spec.body !== undefined) {
       const body = spec.body === undefined ? { detail: 'Injected fault.' } : spec.body;
       const isText = typeof body === 'string';
-      reply.code(spec.status ?? 200).type(isText ? 'text/plain' : 'application/json');
+      reply
+        .code(spec.status ?? 200)
+        .type(isText ? 'text/plain' : 'application/json')
+        .headers(spec.headers ?? {});
       reply.send(isText ? body : JSON.stringify(body));
     } else {
       if (spec.loseReply) unanswered.add(request);

@@ -113,6 +113,13 @@ export function lmsRoutes(app: FastifyInstance, state: SandboxState): void {
     reply.send({ ...page, enterprise_features: enterpriseFeatures });
   });
 
+  // A group by itself; our services read whose it is.
+  app.get<ByUuid>(`${API}/enterprise-group/:uuid/`, (request, reply) => {
+    const { uuid, name, customerUuid, members } = groupOf(request.params.uuid);
+    const accepted = [...members.values()].filter(({ status }) => status === 'accepted').length;
+    reply.send({ uuid, name, enterprise_customer: customerUuid, accepted_members_count: accepted, group_type: 'flex' });
+  });
+
   // LMS-13
   app.get<ByUuid>(`${API}/enterprise-group/:uuid/learners/`, (request, reply) => {
     const group = groupOf(request.params.uuid);

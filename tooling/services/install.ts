@@ -2,7 +2,16 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { run } from '@enterprise-access/db/servers';
-import { folders, KAFKA_POM, PLATFORM_REQUIREMENTS, program, REGISTRY_ARTIFACT } from './paths.ts';
+import {
+  folders,
+  JAVA_CLIENT_POM,
+  JAVA_GENERATOR_ARTIFACT,
+  KAFKA_POM,
+  PLATFORM_REQUIREMENTS,
+  PYTHON_CLIENT_REQUIREMENTS,
+  program,
+  REGISTRY_ARTIFACT,
+} from './paths.ts';
 
 const MAVEN = ['--batch-mode', '--quiet', '-Dstyle.color=never'];
 const plugin = (version: string) => `org.apache.maven.plugins:maven-dependency-plugin:${version}`;
@@ -12,6 +21,21 @@ interface Installation {
   readonly folder: string;
   install(into: string): Promise<void>;
 }
+
+/** A virtual environment knows its own path: it is made where it stays, and its last step is the mark that it is whole. */
+const virtualEnvironment = (name: string, home: string, requirements: string): Installation => ({
+  name,
+  folder: join(home, 'installed'),
+  async install(into) {
+    await rm(home, { recursive: true, force: true });
+    await run({ program: program('python3'), args: ['-m', 'venv', home] });
+    await run({
+      program: join(home, 'bin', 'pip'),
+      args: ['install', '--quiet', '--disable-pip-version-check', '-r', requirements],
+    });
+    await mkdir(into, { recursive: true });
+  },
+});
 
 const installations: readonly Installation[] = [
   {
@@ -44,20 +68,21 @@ const installations: readonly Installation[] = [
     },
   },
   {
-    // A virtual environment knows its own path: it is made where it stays, and its last step is the mark that it is whole.
-    name: "The platform's event bus in Python",
-    folder: join(folders.platform(), 'installed'),
+    name: 'Generator of Java clients, and what they use',
+    folder: folders.javaClient(),
     async install(into) {
-      const home = folders.platform();
-      await rm(home, { recursive: true, force: true });
-      await run({ program: program('python3'), args: ['-m', 'venv', home] });
-      await run({
-        program: join(home, 'bin', 'pip'),
-        args: ['install', '--quiet', '--disable-pip-version-check', '-r', PLATFORM_REQUIREMENTS],
-      });
-      await mkdir(into, { recursive: true });
+      const generator = [
+        '-Dmdep.stripVersion=true',
+        `-Dartifact=${JAVA_GENERATOR_ARTIFACT}`,
+        `-DoutputDirectory=${into}`,
+      ];
+      await run({ program: program('mvn'), args: [...MAVEN, `${plugin('2.8')}:copy`, ...generator] });
+      const libraries = [`${plugin('3.8.1')}:copy-dependencies`, `-DoutputDirectory=${join(into, 'libraries')}`];
+      await run({ program: program('mvn'), args: [...MAVEN, '-f', JAVA_CLIENT_POM, ...libraries] });
     },
   },
+  virtualEnvironment('Generator of Python clients', folders.pythonClient(), PYTHON_CLIENT_REQUIREMENTS),
+  virtualEnvironment("The platform's event bus in Python", folders.platform(), PLATFORM_REQUIREMENTS),
 ];
 
 /** Brings what is not there yet from the Maven and Python registries that this machine is set up for. */

@@ -8,6 +8,11 @@ import { fileURLToPath } from 'node:url';
 export const REGISTRY_ARTIFACT = 'io.apicurio:apicurio-registry-app:3.0.9:tar.gz:all';
 
 export const KAFKA_POM = fileURLToPath(new URL('./maven/pom.xml', import.meta.url));
+/** Maven coordinates of the generator of Java clients; everything it needs is inside. */
+export const JAVA_GENERATOR_ARTIFACT = 'org.openapitools:openapi-generator-cli:7.25.0';
+
+export const JAVA_CLIENT_POM = fileURLToPath(new URL('./clients/pom.xml', import.meta.url));
+export const PYTHON_CLIENT_REQUIREMENTS = fileURLToPath(new URL('./clients/requirements.txt', import.meta.url));
 export const PLATFORM_REQUIREMENTS = fileURLToPath(new URL('./platform/requirements.txt', import.meta.url));
 export const PLATFORM_PROGRAM = fileURLToPath(new URL('./platform/event_bus.py', import.meta.url));
 
@@ -22,6 +27,9 @@ const digest = (text: string | Buffer): string => createHash('sha256').update(te
 export const folders = {
   kafka: () => join(root(), `kafka-${digest(readFileSync(KAFKA_POM))}`),
   registry: () => join(root(), `registry-${digest(REGISTRY_ARTIFACT)}`),
+  pythonClient: () => join(root(), `python-client-${digest(readFileSync(PYTHON_CLIENT_REQUIREMENTS))}`),
+  javaClient: () =>
+    join(root(), `java-client-${digest(JAVA_GENERATOR_ARTIFACT + readFileSync(JAVA_CLIENT_POM, 'utf8'))}`),
   platform: () => join(root(), `platform-${digest(readFileSync(PLATFORM_REQUIREMENTS))}`),
 };
 

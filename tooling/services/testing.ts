@@ -2,12 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { javaClientMissing, pythonClientMissing } from './clients.ts';
 import { kafkaMissing, startKafka } from './kafka.ts';
 import { memcachedMissing, startMemcached } from './memcached.ts';
 import { platformMissing } from './platform.ts';
 import { registryMissing, startRegistry } from './registry.ts';
 
-export type ServiceName = 'kafka' | 'registry' | 'memcached' | 'platform';
+export type ServiceName = 'kafka' | 'registry' | 'memcached' | 'platform' | 'pythonClient' | 'javaClient';
 
 /** What test files know of the services before they ask for one. */
 export interface TestServices {
@@ -39,6 +40,12 @@ interface Service {
 
 const nothingToStop = async () => undefined;
 
+/** Not a server but a program that tests run; to ask for it is to say that it was tested. */
+const program = (missing: () => string | null): Service => ({
+  missing,
+  start: async () => ({ address: '', stop: nothingToStop }),
+});
+
 const SERVICES: Readonly<Record<ServiceName, Service>> = {
   kafka: {
     variable: 'TEST_KAFKA_BROKERS',
@@ -64,10 +71,9 @@ const SERVICES: Readonly<Record<ServiceName, Service>> = {
       return { address: memcached.servers, stop: memcached.stop };
     },
   },
-  platform: {
-    missing: platformMissing,
-    start: async () => ({ address: '', stop: nothingToStop }),
-  },
+  platform: program(platformMissing),
+  pythonClient: program(pythonClientMissing),
+  javaClient: program(javaClientMissing),
 };
 
 const NAMES = Object.keys(SERVICES) as ServiceName[];

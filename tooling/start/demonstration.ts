@@ -14,6 +14,7 @@ export const demonstration = {
   enrollmentPolicy: '88888888-8888-4888-8888-888888888882',
   assignedPolicy: '88888888-8888-4888-8888-888888888883',
   otherPolicy: '88888888-8888-4888-8888-888888888884',
+  assignmentConfiguration: '99999999-9999-4999-8999-999999999991',
 } as const;
 
 /** The sandbox as the mail service, with a campaign for every kind of mail, named like its variable. */
@@ -95,7 +96,7 @@ async function seedPolicies(db: Database): Promise<void> {
     subsidy_uuid: demonstration.subsidy,
     modified: now,
   };
-  const configuration = newUuid();
+  const configuration = demonstration.assignmentConfiguration;
   await db('assignment_configurations').insert({
     uuid: configuration,
     enterprise_customer_uuid: demonstration.customer,

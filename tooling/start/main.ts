@@ -84,7 +84,7 @@ async function leaveEnvironment(dataDir: string, environment: Readonly<Record<st
   await writeFile(resolve(dataDir, 'environment.json'), JSON.stringify(environment, null, 2), { mode: 0o600 });
 }
 
-function welcome(url: string): string {
+function welcome(url: string, sandboxUrl: string): string {
   const token = `npm run -s token -- --role enterprise_learner --enterprise ${demonstration.customer} --user 1000 --email learner-1000@demo.example`;
   const course = 'course-v1:edX+DemoX+2T2026';
   return `
@@ -94,6 +94,7 @@ Enterprise Access is ready.
   tRPC      ${url}/trpc
   Docs      ${url}/docs
   OpenAPI   ${url}/openapi.json
+  Mails     ${sandboxUrl}/control/mails
 
 Try it as learner 1000 of Demo Company, in another terminal:
 
@@ -149,7 +150,7 @@ async function main(): Promise<void> {
     const env = { ...environment, ...process.env, DATABASE_URL: databases.business };
     const url = await startProcess(API, env, parts);
     await startProcess(WORKER, env, parts);
-    say(welcome(url));
+    say(welcome(url, sandbox.url));
   } catch (error) {
     await stop();
     throw error;

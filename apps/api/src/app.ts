@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Actor, RpcContext, Runtime } from '@enterprise-access/domain';
+import type { Shared } from '@enterprise-access/platform';
 import cookie from '@fastify/cookie';
 import cors from '@fastify/cors';
 import rateLimit from '@fastify/rate-limit';
@@ -21,6 +22,7 @@ import { handleError, rest } from './plugins/rest.ts';
 import { streams } from './plugins/streams.ts';
 import { tracing } from './plugins/tracing.ts';
 import { trpc } from './plugins/trpc.ts';
+import { throttleStore } from './throttles.ts';
 import { tokenVerifier } from './tokens.ts';
 import { actorsFor } from './users.ts';
 
@@ -34,7 +36,7 @@ const REQUEST_ID = /^[\w.:+/=-]{1,128}$/;
 
 export interface AppOptions {
   readonly env: Environment;
-  readonly runtime: Runtime;
+  readonly runtime: Runtime & Partial<Shared>;
   readonly logger?: FastifyBaseLogger;
   readonly isAccepting?: () => boolean;
 }
@@ -62,7 +64,8 @@ export async function buildApp({
     // One line per request of our own, below.
     logController: new LogController({ disableRequestLogging: true }),
     frameworkErrors: (error, _request, reply) => refuseAddress(error, reply as unknown as FastifyReply),
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 300 },
+    // As long as a request line can be: what is too long for a parameter is refused by its contract, in the operation's own words.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 16_384 },
     genReqId: (request) => {
       const given = request.headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
@@ -108,7 +111,7 @@ export async function buildApp({
   await app.register(cookie);
   await app.register(auth, {
     verify: tokenVerifier(env),
-    actorOf: actorsFor(runtime.db, runtime.clock),
+    actorOf: actorsFor(runtime),
     trustedOrigins: [...env.CORS_ORIGINS, ...env.CSRF_TRUSTED_ORIGINS],
     secureCookies: env.NODE_ENV === 'production',
   });
@@ -136,6 +139,7 @@ export async function buildApp({
     await doors.register(rateLimit, {
       hook: 'preHandler',
       timeWindow: 60_000,
+      store: throttleStore(runtime.shared ?? null, runtime.clock),
       max: (request) => (request.actor ? env.THROTTLE_ACTOR_PER_MINUTE : env.THROTTLE_ANONYMOUS_PER_MINUTE),
       keyGenerator: (request) => (request.actor ? `actor:${request.actor.userId}` : `address:${request.ip}`),
       addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },

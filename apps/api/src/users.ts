@@ -1,5 +1,5 @@
 import { type Database, insertIfAbsent } from '@enterprise-access/db';
-import { type Actor, type Clock, grantOfAssignment, grantsOfToken } from '@enterprise-access/domain';
+import { type Actor, grantOfAssignment, grantsOfToken, linkAccount, type Runtime } from '@enterprise-access/domain';
 import { LRUCache } from 'lru-cache';
 import type { Claims } from './tokens.ts';
 
@@ -28,10 +28,10 @@ const REMEMBERED_MS = 10_000;
  * The local copy of the platform's users: made with the first token, brought up to date when a token says something
  * new (R-JWT-06), and joined with the roles that are stored here.
  */
-export function actorsFor(db: Database, clock: Clock): ActorOf {
+export function actorsFor(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>): ActorOf {
   const remembered = new LRUCache<string, { claims: Claims; actor: Actor }>({ max: 20_000, ttl: REMEMBERED_MS });
   const recall = async (claims: Claims): Promise<Actor> => {
-    const actor = await load(db, clock, claims);
+    const actor = await load(runtime, claims);
     remembered.set(claims.username, { claims, actor });
     return actor;
   };
@@ -41,9 +41,11 @@ export function actorsFor(db: Database, clock: Clock): ActorOf {
   };
 }
 
-async function load(db: Database, clock: Clock, claims: Claims): Promise<Actor> {
+async function load(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, claims: Claims): Promise<Actor> {
+  const { db, clock } = runtime;
   let rows = await read(db, claims.username);
-  if (rows.length === 0) {
+  const isNew = rows.length === 0;
+  if (isNew) {
     const now = clock();
     await insertIfAbsent(db, 'users', {
       username: claims.username,
@@ -60,6 +62,7 @@ async function load(db: Database, clock: Clock, claims: Claims): Promise<Actor> 
     await db('users')
       .where({ id: user.id })
       .update({ ...changes, modified: clock() });
+  if (isNew || 'email' in changes || 'lms_user_id' in changes) await link(runtime, claims);
   const stored = rows.flatMap((row) =>
     row.feature_role === null ? [] : [grantOfAssignment(row.feature_role, row.enterprise_customer_uuid)],
   );
@@ -75,6 +78,17 @@ async function load(db: Database, clock: Clock, claims: Claims): Promise<Actor> 
     isSuperuser: user.is_active && user.is_superuser,
     grants,
   };
+}
+
+/** Assignments that wait for the address become the learner's own. They are no reason to refuse a login. */
+async function link(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, claims: Claims): Promise<void> {
+  const { email, user_id: lmsUserId } = claims;
+  if (!email || !lmsUserId) return;
+  try {
+    await linkAccount(runtime, { email, lmsUserId });
+  } catch (err) {
+    runtime.log.error({ err }, 'assignments could not be linked to the account of a login');
+  }
 }
 
 const read = async (db: Database, username: string): Promise<(StoredUser & Assignment)[]> =>

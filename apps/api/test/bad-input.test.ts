@@ -1,7 +1,8 @@
 import { auditBooks, type Operation, operations, snakeCase } from '@enterprise-access/domain';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { openApiDocument } from '../src/openapi.ts';
+import { openApiDocument } from '../src/openapi/document.ts';
+import { judge } from './conformance.ts';
 import {
   examples,
   methodsOf,
@@ -144,7 +145,7 @@ describe.each(dialects)('bad input on %s', (dialect) => {
 
   test('refuses bad addresses', async () => {
     expect((await send(world, 'GET', '/api/v1/subsidy-access-policies/%zz/')).status).toBe(400);
-    expect((await send(world, 'GET', `/api/v1/subsidy-access-policies/${'a'.repeat(400)}/`)).status).toBe(404);
+    expect((await send(world, 'GET', `/api/v1/subsidy-access-policies/${'a'.repeat(4_000)}/`)).status).toBe(400);
   });
 
   test('the tRPC door answers nonsense with 4xx', async () => {
@@ -175,7 +176,8 @@ describe.each(dialects)('bad input on %s', (dialect) => {
 const snakeToShape = ({ contract }: Operation, name: string): boolean => nameOfWire(name) in contract.input.shape;
 
 type Schema = {
-  type?: string;
+  $ref?: string;
+  type?: string | string[];
   enum?: unknown[];
   format?: string;
   minimum?: number;
@@ -187,7 +189,7 @@ type Schema = {
 };
 interface Documented {
   operationId: string;
-  parameters: { name: string; in: string; schema: Schema }[];
+  parameters: ({ name: string; in: string; schema: Schema } | { $ref: string })[];
   requestBody?: { content: { 'application/json': { schema: Schema } } };
   responses: Record<string, unknown>;
 }
@@ -215,7 +217,17 @@ const strange: fc.Arbitrary<unknown> = fc.oneof(
   fc.dictionary(fc.oneof(fc.constantFrom(...keys), fc.string()), fc.jsonValue(), { maxKeys: 3, noNullPrototype: true }),
 );
 
-function valid(schema: Schema, name: string): fc.Arbitrary<unknown> {
+const document = openApiDocument() as {
+  paths: Record<string, Record<string, Documented>>;
+  components: { schemas: Record<string, Schema> };
+};
+const resolved = (schema: Schema): Schema =>
+  schema.$ref === undefined ? schema : (document.components.schemas[schema.$ref.split('/').at(-1) ?? ''] ?? {});
+
+function valid(given: Schema, name: string): fc.Arbitrary<unknown> {
+  const schema = resolved(given);
+  const { type } = schema;
+  if (Array.isArray(type)) return fc.oneof(...type.map((each) => valid({ ...schema, type: each }, name)));
   // Larger deposits meet the known failure that the last test of this file keeps.
   const example = examples[nameOfWire(name)];
   if (schema.enum) return fc.constantFrom(...schema.enum);
@@ -255,11 +267,10 @@ const textOf = (value: unknown): string =>
   (typeof value === 'object' ? (JSON.stringify(value) ?? '') : String(value)).toWellFormed();
 
 test('whatever is sent, the status is below 500 and one that the document lists', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async (context) => {
   const world = await startApp('postgres', { poolSize: 20 });
   try {
-    const document = openApiDocument() as { paths: Record<string, Record<string, Documented>> };
     const described = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
     );
@@ -272,10 +283,12 @@ test('whatever is sent, the status is below 500 and one that the document lists'
         const of = (place: string) =>
           record(
             Object.fromEntries(
-              operation.parameters.filter((each) => each.in === place).map(({ name, schema }) => [name, schema]),
+              operation.parameters.flatMap((each) =>
+                'in' in each && each.in === place ? [[each.name, each.schema]] : [],
+              ),
             ),
           );
-        const body = record(operation.requestBody?.content['application/json'].schema.properties ?? {});
+        const body = record(resolved(operation.requestBody?.content['application/json'].schema ?? {}).properties ?? {});
         const request = fc.record({
           inPath: of('path'),
           query: of('query'),
@@ -311,13 +324,11 @@ test('whatever is sent, the status is below 500 and one that the document lists'
             },
             ...(payload === undefined ? {} : { payload }),
           });
+          judge({ method, url }, reply);
           const status = String(reply.statusCode);
           statuses[status] = (statuses[status] ?? 0) + 1;
           expect(reply.statusCode, `${method} ${url}?${query} ${payload} -> ${reply.body}`).toBeLessThan(500);
-          expect(
-            [...Object.keys(operation.responses), '405', '413', '415'],
-            `${method} ${url} -> ${reply.body}`,
-          ).toContain(status);
+          expect([...Object.keys(operation.responses), '405'], `${method} ${url} -> ${reply.body}`).toContain(status);
         });
         return fc.assert(property, { seed: SEED, numRuns: perOperation, endOnFailure: true });
       }),

@@ -33,7 +33,10 @@ describe.each(dialects)('both doors give the same information on %s', (dialect) 
     'policies.deactivate': { uuid: demonstration.assignedPolicy, reason: 'a test' },
     'policies.update': { displayName: 'New name' },
   };
-  const covered = operations.filter(({ domain }) => domain === 'policies' || domain === 'redemptions');
+  // A second allocation of the same learner has another outcome; it has a test of its own.
+  const covered = operations.filter(
+    ({ id, domain }) => (domain === 'policies' || domain === 'redemptions') && id !== 'policies.allocate',
+  );
 
   test.each(covered.map((operation) => [operation.id, operation] as const))('%s', async (id, operation) => {
     const { contract, legacy } = operation;

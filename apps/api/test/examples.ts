@@ -25,6 +25,9 @@ export const examples: Readonly<Record<string, unknown>> = {
   contentPriceCents: 14_900,
   days: 3,
   traversePagination: true,
+  learnerEmails: ['learner-1000@demo.example'],
+  assignmentConfigurationUuid: demonstration.assignmentConfiguration,
+  state: 'allocated',
 };
 
 type Schema = { type?: string; enum?: unknown[]; minimum?: number; format?: string; items?: Schema; anyOf?: Schema[] };
@@ -61,6 +64,7 @@ export function sampleInput(operation: Operation | StreamOperation, change: Inpu
   if (from === 'customer') input[field] = demonstration.customer;
   if (from === 'policy') input[field] = demonstration.spendPolicy;
   if (from === 'subsidy') input[field] = demonstration.subsidy;
+  if (from === 'configuration') input[field] = demonstration.assignmentConfiguration;
   return { ...input, ...change };
 }
 
@@ -132,6 +136,10 @@ export async function rowCounts(world: World): Promise<Record<string, number>> {
     'policy_deposits',
     'policy_learner_budgets',
     'assignment_configurations',
+    'assignments',
+    'assignment_actions',
+    'assignment_counts',
+    'allocation_batches',
     'redemptions',
     'forced_redemptions',
     'subsidies',

@@ -209,3 +209,57 @@ export function tokenWithoutLearner(customer: string): string {
   const unsigned = `${head}.${Buffer.from(nobody).toString('base64url')}`;
   return `${unsigned}.${createHmac('sha256', SECRET).update(unsigned).digest('base64url')}`;
 }
+
+export interface AssignedWish {
+  readonly learners?: readonly number[];
+  readonly balance?: number;
+  readonly limit?: number;
+  /** Another policy on the same subsidy, with the same course. */
+  readonly like?: {
+    readonly customer: string;
+    readonly subsidy: string;
+    readonly course: string;
+    readonly run: string;
+  };
+}
+
+/** A customer with an assigned policy, its configuration, and a course with one run, all of the test's own. */
+export async function assignedBudget(world: World, wish: AssignedWish = {}) {
+  const { balance = 10 * PRICE, limit = 10 * PRICE, learners = [], like } = wish;
+  const customer = like?.customer ?? newCustomer(world, learners);
+  const subsidy = like?.subsidy ?? (await newSubsidy(world, { customer, balance }));
+  const run = like?.run ?? newCourse(world);
+  const course = like?.course ?? `edX+${run.split('+')[1]}`;
+  world.world.contents.set(course, contentWith({ contentKey: course, courseRunKey: run }));
+  const configuration = randomUUID();
+  const created = new Date('2026-06-01T12:00:00.000Z');
+  await world.db('assignment_configurations').insert({
+    uuid: configuration,
+    enterprise_customer_uuid: customer,
+    active: true,
+    created,
+    modified: created,
+  });
+  const policy = await newPolicy(world, { customer, subsidy, spendLimit: limit });
+  await world.db('policies').where({ uuid: policy }).update({
+    policy_type: 'AssignedLearnerCreditAccessPolicy',
+    access_method: 'assigned',
+    assignment_configuration_uuid: configuration,
+  });
+  return { customer, subsidy, policy, configuration, course, run };
+}
+
+/** Allocates the budget's course as an administrator of its customer. */
+export const allocateTo = (
+  world: World,
+  budget: { readonly customer: string; readonly policy: string; readonly course: string },
+  emails: readonly string[],
+  change: object = {},
+  token = tokenFor('enterprise_admin', budget.customer, 7),
+) =>
+  world.call('POST', `/api/v1/policy-allocation/${budget.policy}/allocate/`, token, {
+    learner_emails: emails,
+    content_key: budget.course,
+    content_price_cents: PRICE,
+    ...change,
+  });

@@ -243,8 +243,9 @@ describe.each(dialects)('groups on %s', (dialect) => {
 
   test('a group is removed from all policies of the customer, and from nobody else’s (W27)', async () => {
     const doomed = randomUUID();
+    await world.control('PUT', '/groups', { uuid: doomed, customerUuid: demonstration.customer });
     const own = [await policyWith(), await policyWith()];
-    for (const uuid of own) await associate(uuid, doomed);
+    for (const uuid of own) expect((await associate(uuid, doomed)).status).toBe(201);
     const stamps = { created: new Date(), modified: new Date() };
     await world.db('policy_groups').insert({
       uuid: randomUUID(),
@@ -261,6 +262,22 @@ describe.each(dialects)('groups on %s', (dialect) => {
     expect(left).toEqual([demonstration.otherPolicy]);
   });
 
+  test('a group of another customer, or of none, is associated with no policy', async () => {
+    const target = await policyWith();
+    const foreign = randomUUID();
+    await world.control('PUT', '/groups', { uuid: foreign, customerUuid: demonstration.otherCustomer });
+    const refusal = (text: string) => ({ status: 400, body: { group_uuid: [text] } });
+    expect(await associate(target, foreign)).toMatchObject(
+      refusal('This group belongs to another enterprise customer.'),
+    );
+    expect(await associate(target, randomUUID())).toMatchObject(refusal('This group does not exist.'));
+    await world.control('PUT', '/faults', { path: `/lms/enterprise/api/v1/enterprise-group/${foreign}/`, status: 500 });
+    expect(await associate(target, foreign)).toMatchObject({ status: 503 });
+    await world.control('DELETE', '/faults');
+    expect((await call('GET', `${POLICIES}${target}/`)).body.group_associations).toEqual([]);
+    expect((await associate(demonstration.otherPolicy, foreign)).status).toBe(201);
+  });
+
   test('ten associations of one group at once make one', async () => {
     const target = await policyWith();
     const replies = await Promise.all(Array.from({ length: 10 }, () => associate(target, group)));
@@ -273,8 +290,12 @@ describe.each(dialects)('groups on %s', (dialect) => {
     const silent = await list('page=1');
     expect(silent).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
     await world.control('DELETE', '/faults');
+    // It was deleted at the LMS, and is still associated.
+    const orphan = randomUUID();
+    await world.control('PUT', '/groups', { uuid: orphan, customerUuid: demonstration.customer });
     const unknown = await policyWith();
-    await associate(unknown, randomUUID());
+    expect((await associate(unknown, orphan)).status).toBe(201);
+    await world.control('PUT', '/groups', { uuid: orphan, remove: true });
     expect(await list('page=1', unknown)).toMatchObject({
       status: 404,
       body: 'Policy group not found associated with subsidy',

@@ -1,11 +1,16 @@
 import type { Dialect } from '@enterprise-access/db';
 import { createTestDatabase } from '@enterprise-access/db/testing';
 import { contentWith, emptyWorld, testRuntime } from '@enterprise-access/domain/testing';
+import { loggerOptions } from '@enterprise-access/platform';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
 import { makeToken } from '@enterprise-access/token';
+import { pino } from 'pino';
 import { inject } from 'vitest';
+import { indiscretionOfReply } from '../../../tooling/test/discretion.ts';
+import { openLog } from '../../../tooling/test/logs.ts';
 import { buildApp } from '../src/app.ts';
 import { readEnvironment } from '../src/env.ts';
+import { judge } from './conformance.ts';
 
 export const SECRET = 'a secret of the tests only';
 export const run = 'course-v1:edX+DemoX+2T2026';
@@ -30,8 +35,12 @@ export const testEnvironment = (change: Record<string, string> = {}) =>
     ...change,
   });
 
-export const tokenFor = (role: string, enterprise: string, userId: number, more: { isStaff?: boolean } = {}): string =>
-  makeToken({ roles: [role], enterprise, userId, secret: SECRET, ...more });
+export const tokenFor = (
+  role: string,
+  enterprise: string,
+  userId: number,
+  more: { isStaff?: boolean; email?: string } = {},
+): string => makeToken({ roles: [role], enterprise, userId, secret: SECRET, ...more });
 
 export const learnerToken = (userId: number): string => tokenFor('enterprise_learner', demonstration.customer, userId);
 export const operatorToken = (): string => tokenFor('enterprise_openedx_operator', '*', 7);
@@ -58,8 +67,10 @@ export async function startApp(dialect: Dialect, options: { poolSize?: number; e
   world.contents.set(run, contentWith({}));
   world.catalogs.set(demonstration.catalog, demonstration.customer);
   world.catalogs.set(demonstration.otherCatalog, demonstration.otherCustomer);
-  const runtime = testRuntime(db, world);
-  const app = await buildApp({ env: testEnvironment(options.env), runtime });
+  world.groups.set(demonstration.group, { customerUuid: demonstration.customer, invitations: new Map() });
+  const logger = pino(loggerOptions('info'), pino.destination({ fd: openLog(inject('logFolder')) }));
+  const runtime = testRuntime(db, world, { log: logger });
+  const app = await buildApp({ env: testEnvironment(options.env), runtime, logger });
   const call = async (
     method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
     path: string,
@@ -73,6 +84,9 @@ export async function startApp(dialect: Dialect, options: { poolSize?: number; e
       headers: { ...(token === null ? {} : { authorization: `JWT ${token}` }), ...headers },
       ...(body === undefined ? {} : { payload: body as object }),
     });
+    const given = indiscretionOfReply(reply.statusCode, reply.body);
+    if (given !== null) throw new Error(`${method} ${path} gives away ${given}: ${reply.body.slice(0, 500)}`);
+    judge({ method, url: path }, reply);
     return {
       status: reply.statusCode,
       body:

@@ -31,17 +31,23 @@ describe.each(dialects)('what a policy draws on, on %s', (dialect) => {
       ...change,
     });
 
-  test.each(['catalog_uuid', 'subsidy_uuid'] as const)('%s of another customer is refused', async (field) => {
-    const refusal = { [field]: ['This belongs to another enterprise customer.'] };
-    const change = { [field]: others[field] };
-    expect(await create(change)).toMatchObject({ status: 400, body: refusal });
-    const policy = `${path}${demonstration.spendPolicy}/`;
-    expect(await world.call('PATCH', policy, operatorToken(), change)).toMatchObject({ status: 400, body: refusal });
-    const same = await world.call('PATCH', policy, operatorToken(), { [field]: own[field] });
-    expect(same).toMatchObject({ status: 200, body: { [field]: own[field] } });
-  });
+  test.each(['catalog_uuid', 'subsidy_uuid'] as const)(
+    'R-POL-10, W29: %s of another customer is refused',
+    async (field) => {
+      const refusal = { [field]: ['This belongs to another enterprise customer.'] };
+      const change = { [field]: others[field] };
+      expect(await create(change)).toMatchObject({ status: 400, body: refusal });
+      const policy = `${path}${demonstration.spendPolicy}/`;
+      expect(await world.call('PATCH', policy, operatorToken(), change)).toMatchObject({ status: 400, body: refusal });
+      const same = await world.call('PATCH', policy, operatorToken(), { [field]: own[field] });
+      expect(same).toMatchObject({ status: 200, body: { [field]: own[field] } });
+    },
+  );
 
-  test.each(['catalog_uuid', 'subsidy_uuid'] as const)('%s that nobody knows yet is accepted', async (field) => {
-    expect((await create({ [field]: unknown })).status).toBe(201);
-  });
+  test.each(['catalog_uuid', 'subsidy_uuid'] as const)(
+    'R-POL-10: %s that nobody knows yet is accepted',
+    async (field) => {
+      expect((await create({ [field]: unknown })).status).toBe(201);
+    },
+  );
 });

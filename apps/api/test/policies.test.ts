@@ -329,6 +329,24 @@ describe.each(dialects)('policies on %s', (dialect) => {
       expect(new Set(replies.map((reply) => reply.body.uuid)).size).toBe(1);
     });
 
+    test('names and descriptions lose the space around them; blank ones are kept', async () => {
+      const named = { display_name: '  Name ', description: '\n text ' };
+      const uuid = await made(await subsidyWith(), named);
+      expect((await call('GET', at(uuid))).body).toMatchObject({ display_name: 'Name', description: 'text' });
+      const blank = { display_name: null, description: '' };
+      expect((await update(uuid, blank)).body).toMatchObject(blank);
+    });
+
+    test('keys that creation does not know, and those that are only read, are ignored', async () => {
+      const more = { uuid: randomUUID(), is_subsidy_active: false, spent_cents: 5, assignment_configuration: null };
+      const uuid = await made(await subsidyWith(), more);
+      expect(uuid).not.toBe(more.uuid);
+      expect((await call('GET', at(uuid))).body).toMatchObject({
+        is_subsidy_active: true,
+        aggregates: { amount_redeemed_usd_cents: 0 },
+      });
+    });
+
     test.each([
       [{ display_name: 'x'.repeat(513) }, { display_name: ['Ensure this field has no more than 512 characters.'] }],
       [{ description: 'x'.repeat(201) }, { description: ['Ensure this field has no more than 200 characters.'] }],
@@ -465,7 +483,7 @@ describe.each(dialects)('policies on %s', (dialect) => {
         status: 400,
         body: { reason: ['Ensure this field has no more than 100 characters.'] },
       });
-      expect((await call('DELETE', at(randomUUID()))).status).toBe(404);
+      expect(await call('DELETE', at(randomUUID()))).toMatchObject({ status: 404, body: null });
     });
   });
 

@@ -1,6 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { inject } from 'vitest';
+import { openLog } from '../../../tooling/test/logs.ts';
 import { SECRET } from './harness.ts';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
@@ -25,7 +27,7 @@ export async function startApiProcess(
       PATH: process.env.PATH,
       NODE_ENV: 'test',
       PORT: '0',
-      LOG_LEVEL: 'warn',
+      LOG_LEVEL: 'info',
       DATABASE_URL: databaseUrl,
       JWT_SECRET_KEY: SECRET,
       LMS_URL: `${sandboxUrl}/lms`,
@@ -36,7 +38,7 @@ export async function startApiProcess(
       SANDBOX: 'true',
       ...more,
     },
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    stdio: ['ignore', openLog(inject('logFolder')), 'inherit', 'ipc'],
   });
   const exited = once(child, 'exit') as Promise<[number | null]>;
   const [message] = (await Promise.race([once(child, 'message'), exited.then(() => [null])])) as [

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { auditBooks, reconcile, UpstreamFailure, UpstreamRefusal } from '@enterprise-access/domain';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { World } from './examples.ts';
@@ -173,6 +173,38 @@ describe.each(dialects)('redemptions on %s', (dialect) => {
         if (order.length === 3) break;
       }
       expect(order).toEqual([fifty, hundred, later]);
+    });
+
+    test('R-RED-20: the policy of the address pays, whichever would come first', async () => {
+      const { customer, policies } = await budgets([
+        { expiration: '2026-06-02T00:00:00Z', balance: PRICE },
+        { expiration: '2026-06-05T00:00:00Z', balance: PRICE },
+      ]);
+      const [first, second] = policies as [string, string];
+      expect((await answerFor(customer, 1)).redeemable_subsidy_access_policy.uuid).toBe(first);
+      const made = await redeemAs(world, second, customer, 1);
+      expect(made).toMatchObject({ status: 200, body: { subsidy_access_policy_uuid: second } });
+      expect([await spentOf(world, first), await spentOf(world, second)]).toEqual([0, PRICE]);
+    });
+
+    test('R-RED-26: attempts through another policy of the subsidy do not change the key', async () => {
+      const { customer, subsidy, policy } = await newBudget(world);
+      const other = await newPolicy(world, { customer, subsidy, type: 'PerLearnerEnrollmentCreditAccessPolicy' });
+      const key = newCourse(world);
+      const refused = () => Promise.reject(new UpstreamRefusal('lms', 409, {}));
+      expect((await withFault(refused, () => redeemAs(world, other, customer, 1, key))).status).toBe(422);
+      const { body } = await redeemAs(world, policy, customer, 1, key);
+      const text = `{'lms_user_id': 1, 'content_key': '${key}', 'subsidy_access_policy_uuid': '${policy}', 'historical_redemptions_uuids': []}`;
+      const digest = createHash('md5').update(text).digest('hex');
+      expect(body.idempotency_key).toBe(`ledger-for-subsidy-${subsidy}-${digest}`);
+    });
+
+    test('R-RED-30 to 32: there is no lock that a second learner could meet', async () => {
+      const learners = Array.from({ length: 20 }, (_, index) => index + 1);
+      const { customer, policy } = await newBudget(world, { learners });
+      const replies = await Promise.all(learners.map((learner) => redeemAs(world, policy, customer, learner)));
+      expect(replies.map(({ status }) => status)).toEqual(learners.map(() => 200));
+      expect(await spentOf(world, policy)).toBe(20 * PRICE);
     });
 
     // Assigned policies come first in the order; nobody has assignments yet, so they only refuse first.
@@ -514,7 +546,7 @@ describe.each(dialects)('redemptions on %s', (dialect) => {
     });
   });
 
-  describe('prices', () => {
+  describe('prices (R-RED-50)', () => {
     test('R-ADD-02, addition example 5: a redeemed run that left every catalog has no price and breaks nothing', async () => {
       const { customer, policy } = await newBudget(world);
       const [vanished, normal] = [newCourse(world), newCourse(world)];

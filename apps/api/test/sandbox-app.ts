@@ -5,6 +5,7 @@ import { type SandboxOptions, startSandbox } from '@enterprise-access/sandbox';
 import { sandboxMail, seedDemonstration } from '@enterprise-access/start/demonstration';
 import { inject } from 'vitest';
 import { buildApp } from '../src/app.ts';
+import { judge } from './conformance.ts';
 import { testEnvironment } from './harness.ts';
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -42,6 +43,7 @@ export async function startSandboxApp(dialect: Dialect, options: SandboxOptions 
         headers: token === null ? {} : { authorization: `JWT ${token}` },
         ...(body === undefined ? {} : { payload: body as object }),
       });
+      judge({ method, url: path }, reply);
       const isJson = String(reply.headers['content-type'] ?? '').includes('json');
       return {
         status: reply.statusCode,

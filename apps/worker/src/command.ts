@@ -9,6 +9,7 @@ import { openBus } from './bus.ts';
 import { deadLetterJobs, type Transport } from './dead-letters.ts';
 import { readWorkerEnvironment } from './env.ts';
 import { lookIntoQueues } from './queues.ts';
+import { rewindJob } from './rewind.ts';
 
 const kebabCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -72,14 +73,19 @@ function parsed(all: readonly Job[], args: readonly string[]) {
 
 async function main(args: readonly string[]): Promise<void> {
   let opened: Transport | undefined;
-  const queueJobs = deadLetterJobs(
-    () => {
-      if (!opened) throw new Error('The queues are not open.');
-      return opened;
-    },
-    jobs,
-    consumers,
-  );
+  let group = '';
+  const transport = () => {
+    if (!opened) throw new Error('The queues are not open.');
+    return opened;
+  };
+  const queueJobs = [
+    ...deadLetterJobs(transport, jobs, consumers),
+    rewindJob(
+      () => transport().bus,
+      () => group,
+      consumers,
+    ),
+  ];
   const all = [...jobs, ...queueJobs];
   if (args.length === 0 || args.includes('--help')) {
     say(usage(all));
@@ -87,6 +93,7 @@ async function main(args: readonly string[]): Promise<void> {
   }
   const { job, payload, dryRun } = parsed(all, args);
   const env = readWorkerEnvironment(environmentOf(process.env));
+  group = env.EVENT_BUS_CONSUMER_GROUP;
   const log = pino(loggerOptions(env.LOG_LEVEL), pino.destination(2));
   const runtime = buildRuntime(env, log, 'http://127.0.0.1:18270', { readOnly: dryRun });
   const interrupted = new AbortController();

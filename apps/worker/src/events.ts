@@ -1,7 +1,6 @@
 import {
   type DeadLetter,
   type EventBus,
-  eventTypes,
   type Lag,
   type ReceivedEvent,
   type Subscription,
@@ -12,6 +11,7 @@ import { inSpan, SpanKind } from '@enterprise-access/tracing';
 import { handOver } from './hand-over.ts';
 import * as letters from './letters.ts';
 import type { Receiver } from './relay.ts';
+import { topicsOf } from './rewind.ts';
 
 /** Puts events on the bus. What the bus will never take is kept as a dead letter, so that the others go on. */
 export const eventReceiver = ({ db, clock, log }: Pick<Runtime, 'db' | 'clock' | 'log'>, bus: EventBus): Receiver => ({
@@ -57,10 +57,9 @@ export interface ConsumingOptions {
 /** Listens to the topics of all consumers. */
 export function startConsuming(options: ConsumingOptions): Subscription {
   const { bus, runtime, consumers, group, onLag } = options;
-  const topics = new Set(consumers.flatMap(({ type }) => eventTypes.get(type)?.topic ?? []));
   return bus.consume({
     group,
-    topics: [...topics],
+    topics: topicsOf(consumers),
     handle: (event) => handle(runtime, consumers, event),
     deadLetter: (letter: DeadLetter) => letters.keepIncoming(runtime.db, letter, runtime.clock()),
     ...(onLag ? { onLag } : {}),

@@ -15,7 +15,12 @@ export const schedules: readonly Schedule[] = [
   { job: 'redemptions.reconcile', cron: '* * * * *' },
   { job: 'dead-letters.clear-keys', cron: '* * * * *' },
   { job: 'books.audit', cron: '17 3 * * *' },
+  // Each hour, and planned once a day: an outage of the LMS in the morning costs nobody a reminder.
+  { job: 'groups.planReminders', cron: '23 * * * *' },
   { job: 'housekeeping.expire', cron: '41 2 * * *' },
+  { job: 'assignments.expire', cron: '7 1 * * *' },
+  { job: 'assignments.retireAddresses', cron: '7 4 * * *' },
+  { job: 'assignments.nudge', cron: '37 4 * * *' },
 ];
 
 /** Makes the stored schedules those of the table. One job per time, however many workers there are. */

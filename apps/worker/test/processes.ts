@@ -1,6 +1,9 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { writeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { inject } from 'vitest';
+import { openLog } from '../../../tooling/test/logs.ts';
 
 const MAIN = new URL('../src/main.ts', import.meta.url);
 
@@ -21,12 +24,14 @@ export async function startWorkerProcess(
   main: URL = MAIN,
 ): Promise<WorkerProcess> {
   const child = fork(fileURLToPath(main), {
-    env: { PATH: process.env.PATH, NODE_ENV: 'test', WORKER_PORT: '0', LOG_LEVEL: 'warn', ...env },
+    env: { PATH: process.env.PATH, NODE_ENV: 'test', WORKER_PORT: '0', LOG_LEVEL: 'info', ...env },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
+  const log = openLog(inject('logFolder'));
   let output = '';
   child.stdout?.on('data', (chunk: Buffer) => {
     output += chunk.toString('utf8');
+    writeSync(log, chunk);
   });
   const exited = once(child, 'exit') as Promise<[number | null]>;
   const [message] = (await Promise.race([once(child, 'message'), exited.then(() => [null])])) as [

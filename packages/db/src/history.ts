@@ -32,13 +32,25 @@ export async function appendHistory(
   row: { readonly uuid: string },
   change: Change & { readonly at: Date },
 ): Promise<void> {
-  await trx(`${entity}_history`).insert({
-    history_uuid: v7(),
-    entity_uuid: row.uuid,
-    history_date: change.at,
-    history_type: change.type,
-    actor_user_id: change.actorUserId,
-    reason: change.reason,
-    snapshot: JSON.stringify(row),
-  });
+  await appendHistories(trx, entity, [{ row, change }]);
+}
+
+/** The same for many changes in one statement. */
+export async function appendHistories(
+  trx: Transaction,
+  entity: string,
+  changes: readonly { readonly row: { readonly uuid: string }; readonly change: Change & { readonly at: Date } }[],
+): Promise<void> {
+  if (changes.length === 0) return;
+  await trx(`${entity}_history`).insert(
+    changes.map(({ row, change }) => ({
+      history_uuid: v7(),
+      entity_uuid: row.uuid,
+      history_date: change.at,
+      history_type: change.type,
+      actor_user_id: change.actorUserId,
+      reason: change.reason,
+      snapshot: JSON.stringify(row),
+    })),
+  );
 }

@@ -1,4 +1,4 @@
-export { appendHistory, type Change } from './history.ts';
+export { appendHistories, appendHistory, type Change } from './history.ts';
 export { claimMessage } from './inbox.ts';
 export {
   type Connection,
@@ -11,6 +11,7 @@ export {
 } from './knex.ts';
 export { migrate } from './migrate.ts';
 export {
+  appendOnceToOutbox,
   appendToOutbox,
   type Lane,
   lanesWithMessages,
@@ -21,4 +22,4 @@ export {
   type StoredMessage,
 } from './outbox.ts';
 export { isConnectionLost, isRetryable, isUniqueViolation, transaction } from './transaction.ts';
-export { insertIfAbsent } from './upsert.ts';
+export { addToCounters, insertIfAbsent } from './upsert.ts';

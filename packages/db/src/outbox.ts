@@ -1,6 +1,7 @@
 import { traceparent } from '@enterprise-access/tracing';
 import { v7 } from 'uuid';
 import type { Connection, Database, Transaction } from './knex.ts';
+import { insertAbsent } from './upsert.ts';
 
 /** What must follow a change and may not be lost: an event for other services or a job for the worker. */
 export interface OutboxMessage {
@@ -26,21 +27,29 @@ export function shardOf(key: string): number {
 
 /** Stores messages in the transaction of the change that they follow. */
 export async function appendToOutbox(trx: Transaction, now: Date, messages: readonly OutboxMessage[]): Promise<void> {
-  if (messages.length === 0) return;
+  if (messages.length > 0) await trx('outbox').insert(rowsOf(now, messages));
+}
+
+/** As `appendToOutbox`, but a message whose uuid is there already is not stored again. Returns how many were new. */
+export const appendOnceToOutbox = (
+  trx: Transaction,
+  now: Date,
+  messages: readonly (OutboxMessage & { readonly uuid: string })[],
+): Promise<number> => insertAbsent(trx, 'outbox', rowsOf(now, messages));
+
+function rowsOf(now: Date, messages: readonly OutboxMessage[]) {
   // What follows belongs to the trace of what runs now.
   const trace = traceparent();
-  await trx('outbox').insert(
-    messages.map((message) => ({
-      uuid: message.uuid ?? v7(),
-      kind: message.kind,
-      name: message.name,
-      message_key: message.key,
-      payload: JSON.stringify(message.payload),
-      trace,
-      created: now,
-      shard: shardOf(message.key),
-    })),
-  );
+  return messages.map((message) => ({
+    uuid: message.uuid ?? v7(),
+    kind: message.kind,
+    name: message.name,
+    message_key: message.key,
+    payload: JSON.stringify(message.payload),
+    trace,
+    created: now,
+    shard: shardOf(message.key),
+  }));
 }
 
 /** A message as the relay hands it on. */

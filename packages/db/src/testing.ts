@@ -65,17 +65,23 @@ export interface TestDatabase {
   readonly drop: () => Promise<void>;
 }
 
-/** A migrated database of the caller's own, in well under a second. */
-export async function createTestDatabase(servers: TestServers, dialect: Dialect, poolSize = 10): Promise<TestDatabase> {
+/** A database of the caller's own, in well under a second; migrated unless that is what is tested. */
+export async function createTestDatabase(
+  servers: TestServers,
+  dialect: Dialect,
+  poolSize = 10,
+  { migrated = true } = {},
+): Promise<TestDatabase> {
   const server = servers[dialect];
   if ('skipped' in server) throw new Error(server.skipped);
   const name = `test_${randomBytes(8).toString('hex')}`;
   const url = withDatabase(server.adminUrl, name);
   const admin = connect({ url: server.adminUrl, poolSize: 1 });
-  await admin.raw(dialect === 'postgres' ? `create database ${name} template ${TEMPLATE}` : `create database ${name}`);
+  const isCopy = migrated && dialect === 'postgres';
+  await admin.raw(isCopy ? `create database ${name} template ${TEMPLATE}` : `create database ${name}`);
   await admin.destroy();
   const db = connect({ url, poolSize });
-  if (dialect === 'mysql') await migrate(db);
+  if (migrated && !isCopy) await migrate(db);
   return {
     db,
     url,

@@ -1,14 +1,36 @@
-import { type Connection, dialectOf } from './knex.ts';
+import { type Connection, dialectOf, type Transaction } from './knex.ts';
+
+type Row = Readonly<Record<string, unknown>>;
 
 /** Inserts a row unless a unique key already holds one; says whether it did. */
-export async function insertIfAbsent(
-  db: Connection,
-  table: string,
-  row: Readonly<Record<string, unknown>>,
-): Promise<boolean> {
-  const { sql, bindings } = db(table).insert(row).onConflict().ignore().toSQL();
+export const insertIfAbsent = async (db: Connection, table: string, row: Row): Promise<boolean> =>
+  (await insertAbsent(db, table, [row])) === 1;
+
+/** Inserts those rows that no unique key holds yet; says how many they were. */
+export async function insertAbsent(db: Connection, table: string, rows: readonly Row[]): Promise<number> {
+  if (rows.length === 0) return 0;
+  const { sql, bindings } = db(table).insert(rows).onConflict().ignore().toSQL();
   const result: unknown = await db.raw(sql, bindings as never);
   // The drivers report the number of written rows each in its own way.
-  if (dialectOf(db) === 'mysql') return (result as [{ affectedRows: number }])[0].affectedRows === 1;
-  return (result as { rowCount: number | null }).rowCount === 1;
+  if (dialectOf(db) === 'mysql') return (result as [{ affectedRows: number }])[0].affectedRows;
+  return (result as { rowCount: number | null }).rowCount ?? 0;
+}
+
+/**
+ * Adds to counters in one statement; a counter that is not there yet starts from zero. Rows are written in the order
+ * given, so callers who sort them queue instead of deadlocking.
+ */
+export async function addToCounters(
+  trx: Transaction,
+  table: string,
+  options: { readonly key: readonly string[]; readonly counter: string },
+  rows: readonly Readonly<Record<string, unknown>>[],
+): Promise<void> {
+  if (rows.length === 0) return;
+  const { key, counter } = options;
+  const added = dialectOf(trx) === 'mysql' ? `values("${counter}")` : `excluded."${counter}"`;
+  await trx(table)
+    .insert(rows)
+    .onConflict([...key])
+    .merge({ [counter]: trx.raw(`"${table}"."${counter}" + ${added}`) });
 }

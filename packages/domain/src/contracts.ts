@@ -1,3 +1,6 @@
+import { z } from 'zod';
+import * as assignments from './assignments/contract.ts';
+import { legacy as assignmentsLegacy } from './assignments/legacy.ts';
 import * as groups from './groups/contract.ts';
 import { legacy as groupsLegacy } from './groups/legacy.ts';
 import * as jobs from './jobs/contract.ts';
@@ -5,6 +8,7 @@ import type { Contract, StreamContract } from './kernel/contract.ts';
 import type { LegacyForm } from './kernel/legacy.ts';
 import * as ledger from './ledger/contract.ts';
 import { legacy as ledgerLegacy } from './ledger/legacy.ts';
+import { transactionView } from './ledger/transaction.ts';
 import * as policies from './policies/contract.ts';
 import { legacy as policiesLegacy } from './policies/legacy.ts';
 import * as redemptions from './redemptions/contract.ts';
@@ -28,9 +32,10 @@ export interface StreamOperation {
 }
 
 const slices = {
+  assignments: { exports: assignments, legacy: assignmentsLegacy },
   groups: { exports: groups, legacy: groupsLegacy },
   jobs: { exports: jobs, legacy: {} },
-  ledger: { exports: ledger, legacy: ledgerLegacy },
+  ledger: { exports: { ...ledger, transactionView }, legacy: ledgerLegacy },
   policies: { exports: policies, legacy: policiesLegacy },
   redemptions: { exports: redemptions, legacy: redemptionsLegacy },
 };
@@ -57,4 +62,16 @@ export const operations: readonly Operation[] = declarations.flatMap(([id, domai
 /** Every stream; they are at the tRPC door only. */
 export const streams: readonly StreamOperation[] = declarations.flatMap(([id, domain, , contract]) =>
   isStream(contract) ? [{ id, domain, contract }] : [],
+);
+
+/** A form that answers share, under the name that clients give it. */
+export interface Model {
+  /** `transactionView` */
+  readonly name: string;
+  readonly schema: z.ZodObject;
+}
+
+/** Every object that a contract exports. */
+export const models: readonly Model[] = declarations.flatMap(([, , name, schema]) =>
+  schema instanceof z.ZodObject ? [{ name, schema }] : [],
 );

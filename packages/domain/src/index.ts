@@ -1,28 +1,38 @@
 export { type AppRouter, appRouter } from './app-router.ts';
+export { linkAccount } from './assignments/index.ts';
 export { consumers } from './consumer-registry.ts';
-export { type Operation, operations, type StreamOperation, streams } from './contracts.ts';
+export { type Model, models, type Operation, operations, type StreamOperation, streams } from './contracts.ts';
 export { jobs } from './job-registry.ts';
 export { watchJobRuns } from './jobs/index.ts';
 export * from './kernel/actor.ts';
-export { processCache } from './kernel/cache.ts';
+export { type Cache, processCache } from './kernel/cache.ts';
 export type { Call, RpcContext } from './kernel/call.ts';
 export { type Clock, systemClock } from './kernel/clock.ts';
 export { type Consumer, consumerOf, UnusableEvent } from './kernel/consumer.ts';
 export type { Contract, StreamContract } from './kernel/contract.ts';
 export * from './kernel/errors.ts';
-export { cacheAsked, circuitChanged, redemptionDecided, upstreamCalled } from './kernel/happenings.ts';
+export {
+  cacheAsked,
+  circuitChanged,
+  memcachedTroubled,
+  redemptionDecided,
+  upstreamCalled,
+} from './kernel/happenings.ts';
 export { newUuid } from './kernel/ids.ts';
 export { defineJob, enqueue, implementJob, type Job, type JobContract, type JobRun } from './kernel/job.ts';
 export { type Attempt, runJob } from './kernel/job-attempt.ts';
-export type { LegacyReply, RestRequest } from './kernel/legacy.ts';
+export type { LegacyReply, QueryName, RestRequest } from './kernel/legacy.ts';
+export { memcached, type SharedStore } from './kernel/memcached.ts';
 export { grantedTo, type Permission } from './kernel/permissions.ts';
 export { withRequestId } from './kernel/request-scope.ts';
 export { callOfProcedure, domainErrorOf, INTERNAL_ERROR } from './kernel/rpc.ts';
 export { codeOfStatus } from './kernel/rpc-codes.ts';
 export type { Log, Runtime, Settings } from './kernel/runtime.ts';
+export { sharedCache } from './kernel/shared-cache.ts';
 export { camelCase, queryDecoder, snakeCase, unwrapInput, wireCodec } from './kernel/wire.ts';
 export { depositEntry, embeddedLedger } from './ledger/embedded.ts';
 export { insertTransaction } from './ledger/entries.ts';
+export { storedReservations } from './ledger/reservations.ts';
 export { recordedMail } from './mail/index.ts';
 export { ownersIn } from './owners.ts';
 export { auditBooks, auditDrift, countPendingBefore, type Discrepancy, reconcile } from './redemptions/index.ts';

@@ -1,6 +1,15 @@
+import { assignmentJobs } from './assignments/index.ts';
+import { planRemindersJob, remindMemberJob } from './groups/jobs.ts';
 import { expireJob } from './housekeeping/jobs.ts';
 import type { Job } from './kernel/job.ts';
 import { auditJob, reconcileJob } from './redemptions/jobs.ts';
 
 /** Every job, gathered from the slices. */
-export const jobs: readonly Job[] = [reconcileJob, auditJob, expireJob];
+export const jobs: readonly Job[] = [
+  reconcileJob,
+  auditJob,
+  planRemindersJob,
+  remindMemberJob,
+  expireJob,
+  ...assignmentJobs,
+];

@@ -1,5 +1,6 @@
 import type { Database } from '@enterprise-access/db';
 import { LRUCache } from 'lru-cache';
+import { ownerOf as ownerOfConfiguration } from './assignments/index.ts';
 import { ownerOf as ownerOfJob } from './jobs/index.ts';
 import type { Runtime } from './kernel/runtime.ts';
 import { ownerOf as ownerOfSubsidy, ownerOfTransaction } from './ledger/store.ts';
@@ -23,6 +24,7 @@ function remembered(look: (uuid: string) => Promise<string | null>): OwnerOf {
 
 /** Whose each thing is that an operation can be about. Every request asks this before anything else. */
 export const ownersIn = (db: Database): Runtime['ownerOf'] => ({
+  configuration: remembered((uuid) => ownerOfConfiguration(db, uuid)),
   policy: remembered((uuid) => ownerOfPolicy(db, uuid)),
   subsidy: (uuid) => ownerOfSubsidy(db, uuid),
   job: remembered((uuid) => ownerOfJob(db, uuid)),

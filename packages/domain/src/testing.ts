@@ -7,7 +7,7 @@ import { ownersIn } from './owners.ts';
 import type { Braze } from './upstreams/braze.ts';
 import type { Catalog, Content } from './upstreams/catalog.ts';
 import { UpstreamRefusal } from './upstreams/http.ts';
-import type { Customer, Learner, Lms } from './upstreams/lms.ts';
+import type { Customer, Invitation, Learner, Lms } from './upstreams/lms.ts';
 import type { Recipient } from './upstreams/mail.ts';
 import { campaignVariables } from './upstreams/mail-campaigns.ts';
 
@@ -27,6 +27,7 @@ export interface World {
   readonly contents: Map<string, Content>;
   /** Customer by catalog. */
   readonly catalogs: Map<string, string>;
+  readonly groups: Map<string, { readonly customerUuid: string; readonly invitations: Map<string, Invitation> }>;
   readonly enrollments: Map<string, string>;
   now: Date;
   /** Stands in the way of enrolments, to try what happens when the LMS does not play along. */
@@ -52,6 +53,16 @@ export const contentWith = (change: Partial<Content>): Content => ({
   priceCents: 14_900,
   enrollByDate: null,
   variantId: null,
+  details: {
+    courseType: null,
+    partners: [],
+    imageUrl: null,
+    startDate: null,
+    endDate: null,
+    priceUsd: null,
+    pacing: null,
+    weeksToComplete: null,
+  },
   ...change,
 });
 
@@ -60,6 +71,7 @@ export const emptyWorld = (): World => ({
   learners: new Map(),
   contents: new Map(),
   catalogs: new Map(),
+  groups: new Map(),
   enrollments: new Map(),
   now: new Date('2026-06-01T12:00:00.000Z'),
   enrollmentFault: null,
@@ -72,6 +84,16 @@ export const emptyWorld = (): World => ({
 const lmsOf = (world: World): Lms => ({
   customer: async (uuid) => world.customers.get(uuid) ?? null,
   learner: async (customerUuid, lmsUserId) => world.learners.get(`${customerUuid}:${lmsUserId}`) ?? null,
+  addPendingLearner: async () => undefined,
+  accountOf: async (email) =>
+    [...world.learners.values()].find((learner) => learner.email.toLowerCase() === email.toLowerCase())?.lmsUserId ??
+    null,
+  customerOfGroup: async (uuid) => world.groups.get(uuid)?.customerUuid ?? null,
+  invitations: async (uuid) => world.groups.get(uuid)?.invitations ?? null,
+  async markUnreachable(uuid, email) {
+    const invitations = world.groups.get(uuid)?.invitations ?? new Map();
+    for (const [membership, invitation] of invitations) if (invitation.email === email) invitations.delete(membership);
+  },
   groupMembers: async () => ({ members: [], count: 0, pages: 1 }),
   allGroupMembers: async () => [],
   async enroll(customerUuid, enrollment) {
@@ -92,6 +114,7 @@ const lmsOf = (world: World): Lms => ({
 const catalogOf = (world: World): Catalog => ({
   contains: async (_catalog, contentKey) => world.contents.has(contentKey),
   content: async (_customer, contentKey) => world.contents.get(contentKey) ?? null,
+  contentCount: async (catalog) => (world.catalogs.has(catalog) ? world.contents.size : null),
   customerOf: async (catalog) => world.catalogs.get(catalog) ?? null,
   async listPrice(contentKey) {
     const cents = world.contents.get(contentKey)?.priceCents;
@@ -131,8 +154,10 @@ export function testRuntime(db: Database, world: World, change: Partial<Runtime>
     settings: {
       publicUrl: 'http://access.test',
       lmsUrl: 'http://lms.test',
+      learnerPortalUrl: 'http://portal.test',
       subsidyUrl: 'http://access.test',
       allowDeactivationWithSpend: false,
+      remindsAllInvited: false,
       refundsUnenrolments: true,
       allocationPriceLowerRatio: 0.95,
       allocationPriceUpperRatio: 1.05,

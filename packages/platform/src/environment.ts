@@ -18,6 +18,8 @@ export const list = (standard: string) =>
 
 export const jobsDatabaseUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL');
 
+const MEMCACHED_SERVER = /^([^:@\s]+:[^@\s]+@)?[\w.-]+(:\d+)?$/;
+
 const campaignIds = Object.fromEntries(
   Object.entries(campaigns).map(([name, occasion]) => [
     name,
@@ -52,10 +54,30 @@ export const serviceEnvironment = z.object({
   BACKEND_SERVICE_EDX_OAUTH2_SECRET: z.string().min(1).describe('Client secret of this service.'),
   UPSTREAM_TIMEOUT_MS: integer(100, 120_000)
     .default(10_000)
-    .describe('Bound on one call to another service, with all its attempts; enrolling and spending have longer ones.'),
+    .describe('Bound on one call to another service, with all its attempts.'),
+  ENROLLMENT_TIMEOUT_MS: integer(100, 120_000)
+    .default(20_000)
+    .describe('The same for enrolling and unenrolling; a subsidy service that spends gets half as much again.'),
+  MEMCACHED_SERVERS: list('')
+    .pipe(z.array(z.string().regex(MEMCACHED_SERVER, 'must be [user:password@]host[:port], separated by commas')))
+    .describe(
+      'memcached servers, host:port, separated by commas, that all processes share; without them each process keeps a cache and counts throttles of its own.',
+    ),
+  MEMCACHED_TIMEOUT_MS: integer(10, 5_000)
+    .default(200)
+    .describe('How long memcached may take before we go on without it, in milliseconds.'),
+  CACHE_KEY_VERSION_STAMP: z
+    .string()
+    .max(100)
+    .default('')
+    .describe('Part of every key in memcached; another value makes all processes begin with an empty cache.'),
   BRAZE_API_URL: url.optional().describe('Root of the mail service (Braze); without it no mail is sent.'),
   BRAZE_API_KEY: z.string().optional().describe('Its key; needed with BRAZE_API_URL.'),
   ...campaignIds,
+  ENTERPRISE_LEARNER_PORTAL_URL: url.optional().describe('Root of the learner portal; part of links in mails.'),
+  BRAZE_GROUP_EMAIL_FORCE_REMIND_ALL_PENDING_LEARNERS: flag
+    .default(false)
+    .describe('Remind everybody who was invited to a group, every day, with the mail of day 5; to try mails out.'),
   ALLOW_BUDGET_DEACTIVATION_WITH_SPEND: flag.default(false).describe('Let policies with spend be deactivated.'),
   ENABLE_HANDLE_LC_ENROLLMENT_REVOKED: flag
     .default(true)

@@ -13,4 +13,4 @@ export {
 export { loggerOptions } from './logging.ts';
 export { type ProcessMetrics, processMetrics } from './metrics.ts';
 export { runProcess } from './process.ts';
-export { buildRuntime, type ServiceRuntime } from './runtime.ts';
+export { buildRuntime, type ServiceRuntime, type Shared } from './runtime.ts';

@@ -1,5 +1,11 @@
 import type { Database } from '@enterprise-access/db';
-import { cacheAsked, circuitChanged, redemptionDecided, upstreamCalled } from '@enterprise-access/domain';
+import {
+  cacheAsked,
+  circuitChanged,
+  memcachedTroubled,
+  redemptionDecided,
+  upstreamCalled,
+} from '@enterprise-access/domain';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 export interface ProcessMetrics {
@@ -32,11 +38,18 @@ function shared(): Registry {
   circuitChanged.listen(({ service, isOpen }) => circuits.set({ service }, isOpen ? 1 : 0));
   const cache = new Counter({
     name: 'enterprise_access_cache_total',
-    help: 'Questions to the cache; joined ones waited for a call that was under way.',
+    help: 'Questions to the cache; joined ones waited for a call that was under way, in this process or another.',
     labelNames: ['outcome'],
     registers,
   });
   cacheAsked.listen(({ outcome }) => cache.inc({ outcome }));
+  const memcached = new Counter({
+    name: 'enterprise_access_memcached_errors_total',
+    help: 'Connections to memcached that were lost, and commands that failed or were not tried meanwhile.',
+    labelNames: ['kind'],
+    registers,
+  });
+  memcachedTroubled.listen(({ kind }) => memcached.inc({ kind }));
   const redemptions = new Counter({
     name: 'enterprise_access_redemptions_total',
     help: 'Decided requests to redeem, and ended redemptions, by outcome and reason.',

@@ -1,17 +1,22 @@
 import { connect } from '@enterprise-access/db';
 import {
   apiKey,
+  type Cache,
   embeddedLedger,
   httpBraze,
   httpCatalog,
   httpLedger,
   httpLms,
   type Log,
+  memcached,
   ownersIn,
   processCache,
   type Runtime,
   recordedMail,
+  type SharedStore,
   serviceToken,
+  sharedCache,
+  storedReservations,
   systemClock,
   upstream,
   watchJobRuns,
@@ -19,7 +24,28 @@ import {
 import type { ServiceEnvironment } from './environment.ts';
 import { countHappenings } from './metrics.ts';
 
-export type ServiceRuntime = Runtime & { close(): Promise<void> };
+/** What saves calls, and what several processes share: null where every process is on its own. */
+export interface Shared {
+  readonly cache: Cache;
+  readonly shared: SharedStore | null;
+}
+
+export type ServiceRuntime = Runtime & Partial<Shared> & { close(): Promise<void> };
+
+/** The subsidy service enrols before it answers, and may ask a provider of courses before that. */
+const SPENDING_PER_ENROLMENT = 1.5;
+const LONGEST_TOKEN_MS = 5_000;
+
+/** The cache of this process, with memcached behind it where there is one. */
+function openCache(env: ServiceEnvironment, log: Log): Shared {
+  if (env.MEMCACHED_SERVERS.length === 0) return { cache: processCache(), shared: null };
+  const store = memcached({ servers: env.MEMCACHED_SERVERS, timeoutMs: env.MEMCACHED_TIMEOUT_MS, log });
+  return {
+    shared: store,
+    // Some values take two calls.
+    cache: sharedCache({ store, stamp: env.CACHE_KEY_VERSION_STAMP, longestLoadMs: 2 * env.UPSTREAM_TIMEOUT_MS }),
+  };
+}
 
 function braze({ BRAZE_API_URL, BRAZE_API_KEY, UPSTREAM_TIMEOUT_MS }: ServiceEnvironment) {
   if (BRAZE_API_URL === undefined || BRAZE_API_KEY === undefined) return null;
@@ -38,19 +64,21 @@ export function buildRuntime(
   log: Log,
   localUrl: string,
   { readOnly = false } = {},
-): ServiceRuntime {
+): ServiceRuntime & Shared {
   // Before anything is built that tells.
   countHappenings();
   const db = connect({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, readOnly });
-  const cache = processCache();
+  const { cache, shared } = openCache(env, log);
   const token = serviceToken({
     root: env.OAUTH2_URL,
     clientId: env.BACKEND_SERVICE_EDX_OAUTH2_KEY,
     clientSecret: env.BACKEND_SERVICE_EDX_OAUTH2_SECRET,
+    // A call that waits in vain can try another time.
+    timeoutMs: Math.min(env.UPSTREAM_TIMEOUT_MS / 2, LONGEST_TOKEN_MS),
   });
   const service = (name: string, baseUrl: string) =>
     upstream({ service: name, baseUrl, token, timeoutMs: env.UPSTREAM_TIMEOUT_MS });
-  const lms = httpLms(service('lms', env.LMS_URL), cache);
+  const lms = httpLms(service('lms', env.LMS_URL), cache, { enrollMs: env.ENROLLMENT_TIMEOUT_MS });
   const publicUrl = (env.PUBLIC_URL ?? localUrl).replace(/\/+$/, '');
   const subsidyUrl = env.ENTERPRISE_SUBSIDY_URL?.replace(/\/+$/, '');
   return {
@@ -62,19 +90,28 @@ export function buildRuntime(
     ledger:
       subsidyUrl === undefined
         ? embeddedLedger({ db, clock: systemClock, lms })
-        : httpLedger(service('subsidy', subsidyUrl), cache),
+        : httpLedger(service('subsidy', subsidyUrl), cache, storedReservations(db), {
+            spendMs: env.ENROLLMENT_TIMEOUT_MS * SPENDING_PER_ENROLMENT,
+          }),
     mail: recordedMail({ db, clock: systemClock, braze: braze(env), campaignIds: env }),
     settings: {
       publicUrl,
       lmsUrl: env.LMS_URL.replace(/\/+$/, ''),
+      learnerPortalUrl: env.ENTERPRISE_LEARNER_PORTAL_URL?.replace(/\/+$/, '') ?? null,
       subsidyUrl: subsidyUrl ?? publicUrl,
       allowDeactivationWithSpend: env.ALLOW_BUDGET_DEACTIVATION_WITH_SPEND,
+      remindsAllInvited: env.BRAZE_GROUP_EMAIL_FORCE_REMIND_ALL_PENDING_LEARNERS,
       refundsUnenrolments: env.ENABLE_HANDLE_LC_ENROLLMENT_REVOKED,
       allocationPriceLowerRatio: 0.95,
       allocationPriceUpperRatio: 1.05,
     },
     jobRuns: watchJobRuns(db, log),
     ownerOf: ownersIn(db),
-    close: () => db.destroy(),
+    cache,
+    shared,
+    async close() {
+      shared?.close();
+      await db.destroy();
+    },
   };
 }

@@ -1,7 +1,6 @@
 import {
   appRouter,
   type Call,
-  type Contract,
   callOfProcedure,
   type DomainError,
   domainErrorOf,
@@ -32,7 +31,7 @@ const PLACEHOLDER = /\{(\w+)\}/g;
 type Unsafe = Record<string, unknown>;
 
 /** Turns a request into the contract's input, without judging it: that is the procedure's task, after permission. */
-function inputReader(contract: Contract): (request: FastifyRequest) => Unsafe {
+function inputReader({ contract, legacy }: Operation): (request: FastifyRequest) => Unsafe {
   const { path, method } = contract.rest;
   const inPath = [...path.matchAll(PLACEHOLDER)].map(([, name = '']) => name);
   const shape = contract.input.shape as Record<string, z.ZodType>;
@@ -45,6 +44,19 @@ function inputReader(contract: Contract): (request: FastifyRequest) => Unsafe {
     const field = shape[name];
     return { name, decode: field ? queryDecoder(unwrapInput(field)) : (text: string) => text };
   });
+  const oldNames = Object.entries(legacy.query ?? {}).map(([name, { field, isList = false }]) => {
+    const schema = shape[field];
+    return { name, field, isList, decode: queryDecoder(unwrapInput(schema ?? contract.input)) };
+  });
+  /** What the query string says by its old names. */
+  const addOldNames = (input: Unsafe, given: Record<string, string | string[]>): void => {
+    for (const { name, field, isList, decode } of oldNames) {
+      const text = given[name];
+      if (text === undefined) continue;
+      const values = isList ? [text].flat().flatMap((each) => each.split(',').filter((item) => item !== '')) : text;
+      input[field] = decode(values);
+    }
+  };
   const body = wireCodec(contract.input);
 
   const addQuery = (input: Unsafe, given: Record<string, string | string[]>): void => {
@@ -64,14 +76,16 @@ function inputReader(contract: Contract): (request: FastifyRequest) => Unsafe {
     const input: Unsafe = {};
     if (method === 'GET') {
       addQuery(input, request.query as Record<string, string | string[]>);
+      addOldNames(input, request.query as Record<string, string | string[]>);
       return addPath(input, params);
     }
+    addOldNames(input, request.query as Record<string, string | string[]>);
     if (request.body === undefined || request.body === null) return addPath(input, params);
     const decoded = body.decode(request.body);
     // A body that is no object goes on as a list, which no contract accepts: who may not call is told that first.
     if (typeof decoded !== 'object' || decoded === null || Array.isArray(decoded))
       return addPath([] as unknown as Unsafe, params);
-    return addPath(decoded as Unsafe, params);
+    return addPath(Object.assign(decoded as Unsafe, input), params);
   };
 }
 
@@ -90,19 +104,20 @@ function answerOf({ contract, legacy }: Operation): Answer {
   if (status === 204) return (reply) => reply.code(204).send();
   const form: LegacyReply<unknown> | undefined = legacy.reply as LegacyReply<unknown> | undefined;
   const encode = form?.encode ?? wireCodec(contract.output).encode;
-  const write = serializerOf(form?.body ?? contract.output);
+  const write = form ? serializerOf(form.body) : serializerOf(contract.output, snakeCase);
   return (reply, output, asked) => {
     const body = encode(output, asked);
     reply.code(form?.status?.(output) ?? status);
+    if (body === undefined) return reply.send();
     const otherType = form?.contentType?.(output) ?? null;
     return otherType === null ? reply.type(JSON_TYPE).send(write(body)) : reply.type(otherType).send(body);
   };
 }
 
 function compile(operation: Operation, options: RestOptions): Compiled {
-  const { contract, id } = operation;
+  const { id } = operation;
   const call = callOf(id);
-  const read = inputReader(contract);
+  const read = inputReader(operation);
   const answer = answerOf(operation);
   return {
     operation,
@@ -139,9 +154,11 @@ export function sendDomainError(reply: FastifyReply, error: DomainError, operati
   if (error.spec.code === throttled.code)
     reply.header('Retry-After', String((error.details as { retryAfterSeconds: number }).retryAfterSeconds));
   if (error.spec.status === 503) reply.header('Retry-After', '1');
-  // A body that is a bare string is JSON too.
-  if (form)
-    return reply.type('application/json').send(JSON.stringify(form.encode(error.details as never, error.message)));
+  if (form) {
+    const body = form.encode(error.details as never, error.message);
+    // A body that is a bare string is JSON too; some replies have none.
+    return body === undefined ? reply.send() : reply.type('application/json').send(JSON.stringify(body));
+  }
   if (error.spec.code === invalidInput.code) return reply.send((error.details as { fields: unknown }).fields);
   return reply.send({ detail: error.message });
 }

@@ -40,6 +40,8 @@ export async function trpc(
         return { ...context, signal: app.openStreams.open(res, context.actor) };
       },
       maxBatchSize: 20,
+      // Questions that are too long for an address, such as two hundred course runs, come in a body.
+      allowMethodOverride: true,
       onError: ({ error, req, path }) => {
         if (error.code !== 'INTERNAL_SERVER_ERROR' || domainErrorOf(error)) return;
         req.log.error({ err: error.cause ?? error, operation: path }, 'request failed');

@@ -47,7 +47,7 @@ export const listMembers = defineContract({
     })
     .refine(({ page, traversePagination }) => (page === undefined) === (traversePagination ?? false), EXACTLY_ONE),
   output: z.object({
-    items: z.array(member),
+    items: z.array(member).describe('Members of this page.'),
     count: z.int().min(0).describe('Members in all pages together.'),
     page: z.int().min(1).describe('Number of this page, from 1.'),
     numPages: z.int().min(1).describe('Number of pages; 1 when all were asked for at once.'),
@@ -75,7 +75,10 @@ export const addAssociation = defineContract({
     uuid: uuid().describe('Policy.'),
     groupUuid: uuid().describe('Group of the LMS.'),
   }),
-  output: z.object({ association, created: z.boolean().describe('False when it was there already.') }),
+  output: z.object({
+    association: association.describe('The association, new or found.'),
+    created: z.boolean().describe('False when it was there already.'),
+  }),
   errors: [],
 });
 

@@ -5,24 +5,28 @@ import { wireCodec } from '../kernel/wire.ts';
 import * as contract from './contract.ts';
 import { PAGE_SIZE } from './rules.ts';
 
-const memberBody = z.object({
-  enterprise_customer_user_id: z.int().nullable(),
-  lms_user_id: z.int().nullable(),
-  pending_enterprise_customer_user_id: z.int().nullable(),
-  enterprise_group_membership_uuid: z.string(),
-  member_details: z.object({ user_email: z.string(), user_name: z.string().nullable() }),
-  recent_action: z.string().nullable(),
-  status: z.string().nullable(),
-  activated_at: z.string().nullable(),
-  enrollment_count: z.int(),
-});
+const memberBody = z
+  .object({
+    enterprise_customer_user_id: z.int().nullable(),
+    lms_user_id: z.int().nullable(),
+    pending_enterprise_customer_user_id: z.int().nullable(),
+    enterprise_group_membership_uuid: z.string(),
+    member_details: z.object({ user_email: z.string(), user_name: z.string().nullable() }),
+    recent_action: z.string().nullable(),
+    status: z.string().nullable(),
+    activated_at: z.string().nullable(),
+    enrollment_count: z.int(),
+  })
+  .meta({ title: 'GroupMember' });
 
-const associationBody = z.object({
-  uuid: z.string(),
-  policy_uuid: z.string(),
-  group_uuid: z.string(),
-  created: z.date(),
-});
+const associationBody = z
+  .object({
+    uuid: z.string(),
+    policy_uuid: z.string(),
+    group_uuid: z.string(),
+    created: z.date(),
+  })
+  .meta({ title: 'GroupAssociation' });
 
 const members = wireCodec(z.array(contract.member));
 const association = wireCodec(contract.association);
@@ -41,6 +45,7 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
     reply: legacyReply(contract.listMembers, {
       body: pageEnvelope(memberBody),
       contentType: ({ csv }) => (csv === null ? null : 'text/csv; charset=utf-8'),
+      otherTypes: ['text/csv'],
       encode: (found, request) =>
         found.csv ?? {
           next: found.page < found.numPages ? linkTo(request, found.page + 1) : null,

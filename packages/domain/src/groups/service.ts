@@ -1,5 +1,5 @@
 import type { Input, Output } from '../kernel/contract.ts';
-import { notFound } from '../kernel/errors.ts';
+import { invalidInput, notFound } from '../kernel/errors.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { find as findPolicy, groupsOf } from '../policies/index.ts';
 import { orUnavailable, UpstreamRefusal } from '../upstreams/http.ts';
@@ -73,12 +73,22 @@ async function known<T>(work: Promise<T>, missing: () => Error): Promise<T> {
   }
 }
 
+/** A group of somebody else would let strangers spend, and show their names to this customer's administrators. */
+async function assertOwnGroup(deps: Pick<Deps, 'lms'>, customerUuid: string, groupUuid: string): Promise<void> {
+  const owner = await orUnavailable(deps.lms.customerOfGroup(groupUuid));
+  if (owner === customerUuid) return;
+  const message = owner === null ? 'This group does not exist.' : 'This group belongs to another enterprise customer.';
+  throw invalidInput({ fields: { group_uuid: [message] } });
+}
+
 export async function addAssociation(
   deps: Deps,
   input: Input<typeof contract.addAssociation>,
 ): Promise<Output<typeof contract.addAssociation>> {
   const pair = { policyUuid: input.uuid, groupUuid: input.groupUuid };
-  if (!(await findPolicy(deps.db, input.uuid))) throw policyNotFound();
+  const policy = await findPolicy(deps.db, input.uuid);
+  if (!policy) throw policyNotFound();
+  await assertOwnGroup(deps, policy.enterpriseCustomerUuid, input.groupUuid);
   const created = await store.insert(deps.db, pair, deps.clock());
   const association = await store.find(deps.db, pair);
   // Removed again in the meantime: then this call comes after the removal.

@@ -39,3 +39,47 @@ export const remove = async (db: Connection, enterpriseCustomerUuid: string, gro
     .where({ enterprise_group_uuid: groupUuid })
     .whereIn('policy_uuid', db('policies').where({ enterprise_customer_uuid: enterpriseCustomerUuid }).select('uuid'))
     .delete();
+
+/** Associations of groups with policies that can be redeemed through, oldest first. */
+const openAssociations = (db: Connection) =>
+  db('policy_groups')
+    .join('policies', 'policies.uuid', 'policy_groups.policy_uuid')
+    .where({ 'policies.active': true, 'policies.retired': false })
+    .whereNotNull('policy_groups.enterprise_group_uuid');
+
+/** Groups whose members could redeem something: those who were invited to them are reminded. */
+export async function remindedGroups(db: Connection): Promise<string[]> {
+  const rows: { group: string }[] = await openAssociations(db)
+    .distinct({ group: 'policy_groups.enterprise_group_uuid' })
+    .orderBy('group');
+  return rows.map(({ group }) => group);
+}
+
+/** The policy that reminders of a group speak of: the one that the group was associated with first. */
+export async function policyOfGroup(
+  db: Connection,
+  groupUuid: string,
+): Promise<{ enterpriseCustomerUuid: string; subsidyUuid: string; catalogUuid: string } | undefined> {
+  return openAssociations(db)
+    .where({ 'policy_groups.enterprise_group_uuid': groupUuid })
+    .orderBy(['policy_groups.created', 'policy_groups.uuid'])
+    .first({
+      enterpriseCustomerUuid: 'policies.enterprise_customer_uuid',
+      subsidyUuid: 'policies.subsidy_uuid',
+      catalogUuid: 'policies.catalog_uuid',
+    });
+}
+
+/** Days since then whose reminders of the group are planned. */
+export async function plannedDays(
+  db: Connection,
+  planner: string,
+  groupUuid: string,
+  since: string,
+): Promise<ReadonlySet<string>> {
+  const rows: { message_id: string }[] = await db('inbox')
+    .where({ consumer: planner })
+    .whereBetween('message_id', [`${groupUuid}:${since}`, `${groupUuid}:9999`])
+    .select('message_id');
+  return new Set(rows.map(({ message_id }) => message_id.slice(groupUuid.length + 1)));
+}

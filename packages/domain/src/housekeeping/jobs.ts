@@ -14,11 +14,20 @@ const contract = defineJob({
   payload: z.object({
     outboxDays: days(7).describe('Sent messages are kept for so many days, for those who look into a problem.'),
     inboxDays: days(30).describe('Longer than any bus keeps messages that it could deliver again.'),
+    allocationDays: days(30).describe('Lists of bulk allocations, with the addresses on them.'),
     jobRunDays: days(30).describe('Reports of finished jobs.'),
     mailDays: days(365).describe('A mail with the same key is not sent again for so long.'),
     batch: z.int().min(1).max(100_000).default(5_000).describe('Rows of one statement.'),
   }),
-  result: z.object({ idempotencyRecords: count, outbox: count, inbox: count, jobRuns: count, mails: count }),
+  result: z.object({
+    idempotencyRecords: count,
+    outbox: count,
+    inbox: count,
+    jobRuns: count,
+    mails: count,
+    allocationChunks: count,
+    allocationBatches: count,
+  }),
   keyOf: () => 'all',
   retry: { limit: 3, delaySeconds: 60, maximumDelaySeconds: 600 },
   timeoutSeconds: 3_600,
@@ -39,6 +48,8 @@ const keyColumns: Readonly<Record<string, readonly string[]>> = {
   outbox: ['position'],
   inbox: ['consumer', 'message_id'],
   job_runs: ['uuid'],
+  allocation_chunks: ['batch_uuid', 'position'],
+  allocation_batches: ['uuid'],
   mail_deliveries: ['id'],
 };
 
@@ -66,9 +77,27 @@ export const expireJob = implementJob(contract, async ({ runtime, dryRun, signal
     outbox: { table: 'outbox', column: 'sent', before: before(payload.outboxDays * DAY_MS) },
     inbox: { table: 'inbox', column: 'received', before: before(payload.inboxDays * DAY_MS) },
     jobRuns: { table: 'job_runs', column: 'finished', before: before(payload.jobRunDays * DAY_MS) },
+    allocationChunks: {
+      table: 'allocation_chunks',
+      column: 'created',
+      before: before(payload.allocationDays * DAY_MS),
+    },
+    allocationBatches: {
+      table: 'allocation_batches',
+      column: 'created',
+      before: before(payload.allocationDays * DAY_MS),
+    },
     mails: { table: 'mail_deliveries', column: 'created', before: before(payload.mailDays * DAY_MS) },
   };
-  const done = { idempotencyRecords: 0, outbox: 0, inbox: 0, jobRuns: 0, mails: 0 };
+  const done = {
+    idempotencyRecords: 0,
+    outbox: 0,
+    inbox: 0,
+    jobRuns: 0,
+    mails: 0,
+    allocationChunks: 0,
+    allocationBatches: 0,
+  };
   for (const [name, expiry] of Object.entries(expiries) as [keyof typeof done, Expiry][]) {
     if (!dryRun) done[name] = await expire(db, expiry, payload.batch, signal);
     else done[name] = Number((await expired(db, expiry).count({ n: '*' }).first())?.n ?? 0);

@@ -9,7 +9,7 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
  * uuid, or an input field that names something which belongs to it.
  */
 export interface ContextSource {
-  readonly from: 'customer' | 'policy' | 'subsidy' | 'transaction' | 'job';
+  readonly from: 'customer' | 'policy' | 'configuration' | 'subsidy' | 'transaction' | 'job';
   /** Name of the input field. */
   readonly field: string;
 }

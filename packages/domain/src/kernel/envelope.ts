@@ -4,15 +4,23 @@ import type { Page } from './page.ts';
 
 /** The page envelope of the old services (auth.md 5.2, "EA standard"). */
 export const pageEnvelope = <T extends z.ZodType>(item: T) =>
-  z.object({
-    next: z.string().nullable().describe('Absolute URL of the next page.'),
-    previous: z.string().nullable().describe('Absolute URL of the page before.'),
-    count: z.int(),
-    num_pages: z.int(),
-    current_page: z.int(),
-    start: z.int().describe('Number of items before this page.'),
-    results: z.array(item),
-  });
+  z
+    .object({
+      next: z.string().nullable().describe('Absolute URL of the next page.'),
+      previous: z.string().nullable().describe('Absolute URL of the page before.'),
+      count: z.int().describe('Items in all pages together.'),
+      num_pages: z.int().describe('Number of pages.'),
+      current_page: z.int().describe('Number of this page, from 1.'),
+      start: z.int().describe('Number of items before this page.'),
+      results: z.array(item),
+    })
+    .meta(titleOfPage(item));
+
+/** A page of a named thing has a name too. */
+export const titleOfPage = (item: z.ZodType): { title?: string } => {
+  const title = item.meta()?.title;
+  return title === undefined ? {} : { title: `${title}Page` };
+};
 
 export function encodePage<T>(page: Page<T>, request: RestRequest, encodeItem: (item: T) => unknown) {
   const pages = Math.max(1, Math.ceil(page.count / page.pageSize));

@@ -27,8 +27,16 @@ export const upstreamCalled = happening<{
 /** A service was cut off after repeated silence, or is spoken to again. */
 export const circuitChanged = happening<{ readonly service: string; readonly isOpen: boolean }>('circuit-changed');
 
-/** A cache was asked: it knew, somebody was fetching it already, or it had to be fetched. */
-export const cacheAsked = happening<{ readonly outcome: 'hit' | 'joined' | 'miss' }>('cache-asked');
+/**
+ * A cache was asked: this process knew, the processes together knew, somebody was fetching it already, or it had to be
+ * fetched. Unreadable: what was shared could not be used, and was thrown away.
+ */
+export const cacheAsked = happening<{
+  readonly outcome: 'hit' | 'shared_hit' | 'joined' | 'miss' | 'unreadable';
+}>('cache-asked');
+
+/** A connection to memcached was lost, or a command failed or was not tried because of that. */
+export const memcachedTroubled = happening<{ readonly kind: 'lost' | 'failed' }>('memcached-troubled');
 
 /** A request to redeem was decided, or an earlier one ended. */
 export const redemptionDecided = happening<{

@@ -1,8 +1,14 @@
-import { v7 } from 'uuid';
+import { v5, v7 } from 'uuid';
 import { z } from 'zod';
 
 /** Time-ordered, so that new rows land at the end of their index. */
 export const newUuid = (): string => v7();
+
+/** Ours alone, so that no other system derives the same uuid from the same text. */
+const NAMESPACE = '8c7c5b3e-5d0f-4a5c-9a43-2f1f6f6f3a10';
+
+/** Always the same uuid for the same text (version 5). */
+export const uuidOf = (text: string): string => v5(text, NAMESPACE);
 
 /** A uuid in any version, normalized to lower case. */
 export const uuid = () => z.guid().toLowerCase();

@@ -26,6 +26,7 @@ export async function runJob(runtime: Runtime, job: Job, attempt: Attempt): Prom
     uuid,
     signal,
     dryRun,
+    isLast: attempt.isLast,
     progress: async (done, total) => report?.progress(done, total),
     once: onceIn(runtime, { name, uuid, signal }),
   };

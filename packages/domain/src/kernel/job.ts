@@ -1,6 +1,13 @@
-import { appendToOutbox, claimMessage, type Transaction, transaction } from '@enterprise-access/db';
+import {
+  appendOnceToOutbox,
+  appendToOutbox,
+  claimMessage,
+  type OutboxMessage,
+  type Transaction,
+  transaction,
+} from '@enterprise-access/db';
 import type { z } from 'zod';
-import { newUuid } from './ids.ts';
+import { newUuid, uuidOf } from './ids.ts';
 import { customerOf, insertRun } from './job-runs.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -39,6 +46,8 @@ export interface JobRun {
   readonly signal: AbortSignal;
   /** Look, count and report; write nothing and call nobody who would. */
   readonly dryRun: boolean;
+  /** A failure of this attempt is the end of the job. */
+  readonly isLast: boolean;
   /** Tells those who follow how far it is; `total` null is unknown. */
   progress(done: number, total: number | null): Promise<void>;
   /** Runs `effect` in one transaction, once per job however often it is repeated; false when it was there already. */
@@ -75,6 +84,30 @@ export async function enqueue<P extends z.ZodObject>(
   }
   await appendToOutbox(trx, now, [{ uuid, kind: 'job', name, key, payload }]);
   return uuid;
+}
+
+/** A job as the message that asks for it; for many at once, in the transaction of the change that needs them. */
+export const jobMessage = <P extends z.ZodObject>(contract: JobContract<P>, payload: z.infer<P>): OutboxMessage => {
+  const uuid = newUuid();
+  return { uuid, kind: 'job', name: contract.name, key: contract.keyOf?.(payload) ?? uuid, payload };
+};
+
+/**
+ * Asks for jobs that are to run once per `occasion`, however often they are asked for within the days that sent messages
+ * are kept. They run in any order. Returns how many were new.
+ */
+export async function enqueueOnce<P extends z.ZodObject>(
+  trx: Transaction,
+  now: Date,
+  contract: Omit<JobContract<P>, 'keyOf' | 'reportsProgress'>,
+  jobs: readonly { readonly occasion: string; readonly payload: z.infer<P> }[],
+): Promise<number> {
+  const { name } = contract;
+  const messages = jobs.map(({ occasion, payload }) => {
+    const uuid = uuidOf(`${name}:${occasion}`);
+    return { uuid, kind: 'job', name, key: uuid, payload } as const;
+  });
+  return appendOnceToOutbox(trx, now, messages);
 }
 
 /** The part of a run that is the same wherever it runs. */

@@ -19,16 +19,30 @@ export interface LegacyReply<O = unknown> {
   readonly statuses?: readonly number[];
   /** Anything other than JSON, as text. */
   readonly contentType?: (output: O) => string | null;
+  /** What `contentType` can answer with. */
+  readonly otherTypes?: readonly string[];
 }
 
 export interface LegacyError {
   readonly body: z.ZodType;
+  /** Undefined is a reply without a body. */
   readonly encode: (details: never, message: string) => unknown;
+}
+
+/** A name of the old query strings for a field of the contract. */
+export interface QueryName {
+  readonly field: string;
+  /** One text holds several values, separated by commas. */
+  readonly isList?: boolean;
+  readonly description: string;
+  readonly example: string;
 }
 
 /** Where an operation's REST form differs from what its contract alone would give. */
 export interface LegacyForm {
   readonly reply?: LegacyReply<never>;
+  /** Parts of the input that are read from the query string, whatever the method, by their old names. */
+  readonly query?: Readonly<Record<string, QueryName>>;
   /** By error code. */
   readonly errors?: Readonly<Record<string, LegacyError>>;
 }

@@ -15,7 +15,7 @@ export const pageInput = (options: { defaultSize: number; maximumSize: number })
 
 export const pageOutput = <T extends z.ZodType>(item: T) =>
   z.object({
-    items: z.array(item),
+    items: z.array(item).describe('Items of this page, in the order of the list.'),
     nextCursor: z.string().nullable().describe('Give it as `cursor` for the next page; null at the end.'),
     count: z.int().min(0).describe('Items in all pages together.'),
     page: z.int().min(1).describe('Number of this page, from 1.'),

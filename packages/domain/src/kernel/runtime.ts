@@ -19,9 +19,13 @@ export interface Settings {
   /** Public address of this service; part of links in replies. */
   readonly publicUrl: string;
   readonly lmsUrl: string;
+  /** Root of the learner portal, for links in mails; null where there is none. */
+  readonly learnerPortalUrl: string | null;
   /** Where clients read transactions: ours, or the enterprise-subsidy service. */
   readonly subsidyUrl: string;
   readonly allowDeactivationWithSpend: boolean;
+  /** Whether everybody who was invited to a group is reminded every day, for trying mails out. */
+  readonly remindsAllInvited: boolean;
   /** Whether our ledger gives value back when learners leave courses early. */
   readonly refundsUnenrolments: boolean;
   readonly allocationPriceLowerRatio: number;

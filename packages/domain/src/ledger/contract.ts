@@ -3,7 +3,7 @@ import { defineContract } from '../kernel/contract.ts';
 import { courseRunKey, uuid } from '../kernel/ids.ts';
 import { pageInput, pageOutput } from '../kernel/page.ts';
 import * as errors from './errors.ts';
-import { transactionStates, transactionView } from './transaction.ts';
+import { transactionState, transactionView } from './transaction.ts';
 
 const MAXIMUM_CENTS = 1_000_000_000_000;
 const INT32 = 2_147_483_647;
@@ -21,24 +21,26 @@ const idempotencyKey = () => z.string().min(1).max(255).nullable();
 const pages = pageInput({ defaultSize: 10, maximumSize: 100 });
 
 /** A subsidy as clients read it. */
-export const subsidy = z.object({
-  uuid: z.string().describe('Identifies the subsidy.'),
-  title: z.string().nullable().describe('Name for administrators.'),
-  enterpriseCustomerUuid: z.string().describe('Customer that owns the value.'),
-  activeDatetime: z.date().nullable().describe('Start; null is open.'),
-  expirationDatetime: z.date().nullable().describe('End; null is open.'),
-  unit: z.string().describe('usd_cents.'),
-  referenceId: z.string().nullable().describe('Line item of the sale.'),
-  referenceType: z.string().describe('What kind of reference that is.'),
-  currentBalance: z.int().describe('US cents left; value in flight is gone already.'),
-  startingBalance: z.int().describe('US cents at the start.'),
-  internalOnly: z.boolean().describe('A test of ours; its reference need not be unique.'),
-  revenueCategory: z.string().describe('For analytics.'),
-  isActive: z.boolean().describe('Whether it pays right now.'),
-  totalDeposits: z.int().describe('US cents ever deposited.'),
-  created: z.date().describe('When it was made.'),
-  modified: z.date().describe('When it last changed.'),
-});
+export const subsidy = z
+  .object({
+    uuid: z.string().describe('Identifies the subsidy.'),
+    title: z.string().nullable().describe('Name for administrators.'),
+    enterpriseCustomerUuid: z.string().describe('Customer that owns the value.'),
+    activeDatetime: z.date().nullable().describe('Start; null is open.'),
+    expirationDatetime: z.date().nullable().describe('End; null is open.'),
+    unit: z.string().describe('usd_cents.'),
+    referenceId: z.string().nullable().describe('Line item of the sale.'),
+    referenceType: z.string().describe('What kind of reference that is.'),
+    currentBalance: z.int().describe('US cents left; value in flight is gone already.'),
+    startingBalance: z.int().describe('US cents at the start.'),
+    internalOnly: z.boolean().describe('A test of ours; its reference need not be unique.'),
+    revenueCategory: z.string().describe('For analytics.'),
+    isActive: z.boolean().describe('Whether it pays right now.'),
+    totalDeposits: z.int().describe('US cents ever deposited.'),
+    created: z.date().describe('When it was made.'),
+    modified: z.date().describe('When it last changed.'),
+  })
+  .meta({ title: 'Subsidy' });
 export type SubsidyView = z.infer<typeof subsidy>;
 
 const ofSubsidy = { from: 'subsidy', field: 'uuid' } as const;
@@ -105,10 +107,12 @@ export const aggregatesByLearner = defineContract({
     subsidyAccessPolicyUuid: uuid().optional().describe('Only what was spent through this policy.'),
   }),
   output: z.array(
-    z.object({
-      lmsUserId: z.int().describe('Learner.'),
-      total: z.int().min(0).describe('Enrollments.'),
-    }),
+    z
+      .object({
+        lmsUserId: z.int().describe('Learner.'),
+        total: z.int().min(0).describe('Enrollments.'),
+      })
+      .meta({ title: 'EnrollmentsOfLearner' }),
   ),
   errors: [],
 });
@@ -123,19 +127,21 @@ export const contentMetadata = defineContract({
     contentIdentifier: z.string().min(1).max(255).describe('Key of the course or run.'),
     enterpriseCustomerUuid: uuid().describe('Customer whose catalogs are searched.'),
   }),
-  output: z.object({
-    contentTitle: z.string().nullable().describe('Title.'),
-    contentUuid: z.string().nullable().describe('Identifies the content in the catalog.'),
-    contentKey: z.string().describe('Course.'),
-    courseRunUuid: z.string().nullable().describe('Identifies the run in the catalog.'),
-    courseRunKey: z.string().nullable().describe('Run.'),
-    courseRunStartDate: z.date().nullable().describe('Start of the run.'),
-    source: z.string().describe('edX or 2u.'),
-    mode: z.string().describe('Mode of the enrollment.'),
-    contentPrice: z.int().nullable().describe('Price in US cents; null if unknown.'),
-    enrollByDate: z.date().nullable().describe('Until then learners can enroll.'),
-    geagVariantId: z.string().nullable().describe('Variant of executive education.'),
-  }),
+  output: z
+    .object({
+      contentTitle: z.string().nullable().describe('Title.'),
+      contentUuid: z.string().nullable().describe('Identifies the content in the catalog.'),
+      contentKey: z.string().describe('Course.'),
+      courseRunUuid: z.string().nullable().describe('Identifies the run in the catalog.'),
+      courseRunKey: z.string().nullable().describe('Run.'),
+      courseRunStartDate: z.date().nullable().describe('Start of the run.'),
+      source: z.string().describe('edX or 2u.'),
+      mode: z.string().describe('Mode of the enrollment.'),
+      contentPrice: z.int().nullable().describe('Price in US cents; null if unknown.'),
+      enrollByDate: z.date().nullable().describe('Until then learners can enroll.'),
+      geagVariantId: z.string().nullable().describe('Variant of executive education.'),
+    })
+    .meta({ title: 'ContentMetadata' }),
   errors: [],
 });
 
@@ -156,7 +162,10 @@ export const createSubsidy = defineContract({
     defaultRevenueCategory: z.enum(revenueCategories).describe('For analytics.'),
     defaultInternalOnly: z.boolean().describe('True always creates.'),
   }),
-  output: z.object({ subsidy, created: z.boolean().describe('False when the subsidy was there already.') }),
+  output: z.object({
+    subsidy: subsidy.describe('The subsidy, new or found.'),
+    created: z.boolean().describe('False when the subsidy was there already.'),
+  }),
   errors: [],
 });
 
@@ -178,7 +187,7 @@ export const updateSubsidy = defineContract({
       enterpriseCustomerUuid: uuid().describe('Fixed: another value is refused.'),
       unit: z.string().describe('Fixed: another value is refused.'),
       referenceType: z.string().describe('Fixed: another value is refused.'),
-      startingBalance: z.int().describe('Fixed: another value is refused.'),
+      startingBalance: z.int().describe('US cents. Fixed: another value is refused.'),
     })
     .partial()
     .required({ uuid: true }),
@@ -200,7 +209,7 @@ export const deleteSubsidy = defineContract({
 const filters = {
   contentKey: z.string().max(255).optional().describe('Only this course run.'),
   subsidyAccessPolicyUuid: uuid().optional().describe('Only what was spent through this policy.'),
-  state: z.array(z.enum(transactionStates)).max(10).optional().describe('Only these states.'),
+  state: z.array(transactionState).max(10).optional().describe('Only these states.'),
   search: z.string().max(255).optional().describe('Only where the address or the title holds this text.'),
   ordering: z.enum(transactionOrders).default('-created').describe('Order; a minus sign is descending.'),
 };
@@ -256,7 +265,7 @@ const purchase = {
   idempotencyKey: idempotencyKey().default(null).describe('A second spend under this key is the first one.'),
 };
 const purchased = z.object({
-  transaction: transactionView,
+  transaction: transactionView.describe('The transaction, new or found.'),
   created: z.boolean().describe('False when the redemption was there already.'),
 });
 const purchaseErrors = [
@@ -318,14 +327,16 @@ export const createDeposit = defineContract({
     idempotencyKey: idempotencyKey().default(null).describe('Made from amount and line item unless given.'),
   }),
   output: z.object({
-    deposit: z.object({
-      uuid: z.string().describe('Identifies the deposit.'),
-      ledger: z.string().describe('Ledger that holds the value.'),
-      desiredDepositQuantity: z.int().describe('US cents.'),
-      transaction: z.string().describe('Transaction that moved the value.'),
-      salesContractReferenceId: z.string().nullable().describe('Line item of the sale.'),
-      salesContractReferenceProvider: z.string().nullable().describe('Who keeps it.'),
-    }),
+    deposit: z
+      .object({
+        uuid: z.string().describe('Identifies the deposit.'),
+        ledger: z.string().describe('Ledger that holds the value.'),
+        desiredDepositQuantity: z.int().describe('US cents.'),
+        transaction: z.string().describe('Transaction that moved the value.'),
+        salesContractReferenceId: z.string().nullable().describe('Line item of the sale.'),
+        salesContractReferenceProvider: z.string().nullable().describe('Who keeps it.'),
+      })
+      .describe('The deposit, new or found.'),
     created: z.boolean().describe('False when the deposit was there already.'),
   }),
   errors: [errors.depositOnExpiredSubsidy, errors.depositNotCreated],

@@ -9,7 +9,15 @@ import {
   type Settlement,
   type Spend,
 } from '../upstreams/ledger.ts';
-import { addBalance, endTransaction, insertTransaction, takeBalance } from './entries.ts';
+import {
+  addBalance,
+  endTransaction,
+  holdBalance,
+  insertTransaction,
+  releaseBalance,
+  takeBalance,
+  takeReserved,
+} from './entries.ts';
 import {
   enrollmentCounts,
   findSubsidies,
@@ -75,7 +83,15 @@ export function embeddedLedger(deps: Deps): Ledger {
     async hold(trx, spend) {
       const ledgerUuid = await ledgerUuidOf(trx, spend.subsidyUuid);
       await insertTransaction(trx, ledgerUuid, inFlight(spend));
-      return (await takeBalance(trx, ledgerUuid, spend.priceCents)) ? null : 'insufficient';
+      const take = spend.assignmentUuid === null ? takeBalance : takeReserved;
+      return (await take(trx, ledgerUuid, spend.priceCents)) ? null : 'insufficient';
+    },
+
+    earmark: async (trx, { uuid }, cents) =>
+      (await holdBalance(trx, await ledgerUuidOf(trx, uuid), cents)) ? null : 'insufficient',
+
+    release: async (trx, subsidyUuid, cents) => {
+      await releaseBalance(trx, await ledgerUuidOf(trx, subsidyUuid), cents);
     },
 
     async settle(spend): Promise<Settlement> {

@@ -4,12 +4,34 @@ import type { LedgerTransaction, Recorded } from '../upstreams/ledger.ts';
 import { transactionChanged } from './events.ts';
 import { findTransaction } from './store.ts';
 
-/** Takes value from a ledger unless it would go below zero. Conditional: no number of callers can overdraw. */
+/** Takes value from a ledger unless that is held for assignments. Conditional: no number of callers can overdraw. */
 export const takeBalance = async (trx: Transaction, ledgerUuid: string, cents: number): Promise<boolean> =>
   (await trx('ledgers')
     .where({ uuid: ledgerUuid })
-    .where('balance_cents', '>=', cents)
+    .whereRaw('balance_cents - reserved_cents >= ?', [cents])
     .update({ balance_cents: trx.raw('balance_cents - ?', [cents]) })) === 1;
+
+/** Takes value that was held for an assignment. */
+export const takeReserved = async (trx: Transaction, ledgerUuid: string, cents: number): Promise<boolean> =>
+  (await trx('ledgers')
+    .where({ uuid: ledgerUuid })
+    .where('balance_cents', '>=', cents)
+    .update({
+      balance_cents: trx.raw('balance_cents - ?', [cents]),
+      reserved_cents: trx.raw('reserved_cents - ?', [cents]),
+    })) === 1;
+
+/** Holds value for assignments, as long as the balance covers everything that is held. */
+export const holdBalance = async (trx: Transaction, ledgerUuid: string, cents: number): Promise<boolean> =>
+  (await trx('ledgers')
+    .where({ uuid: ledgerUuid })
+    .whereRaw('balance_cents - reserved_cents >= ?', [cents])
+    .update({ reserved_cents: trx.raw('reserved_cents + ?', [cents]) })) === 1;
+
+export const releaseBalance = (trx: Transaction, ledgerUuid: string, cents: number) =>
+  trx('ledgers')
+    .where({ uuid: ledgerUuid })
+    .update({ reserved_cents: trx.raw('reserved_cents - ?', [cents]) });
 
 export const addBalance = (trx: Transaction, ledgerUuid: string, cents: number) =>
   trx('ledgers')
@@ -43,8 +65,10 @@ export async function insertTransaction(trx: Transaction, ledgerUuid: string, en
     reason: null,
     at: entry.created,
   });
-  if (entry.lmsUserId !== null)
-    await appendToOutbox(trx, entry.created, [transactionChanged('created', entry, ledgerUuid)]);
+  if (entry.lmsUserId === null) return;
+  // Made and in flight are one step here; others know a new transaction by the first of its states.
+  const fresh: LedgerTransaction = { ...entry, state: 'created' };
+  await appendToOutbox(trx, entry.created, [transactionChanged('created', fresh, ledgerUuid)]);
 }
 
 /** Ends a transaction that is in flight. When somebody else ended it before, there is nothing to tell. */

@@ -9,31 +9,41 @@ import { transactionView } from './transaction.ts';
 const renamed = (shape: Readonly<Record<string, z.ZodType>>): Record<string, z.ZodType> =>
   Object.fromEntries(Object.entries(shape).map(([name, field]) => [snakeCase(name), field]));
 
-const subsidyBody = z.object(renamed(contract.subsidy.shape));
-const transactionBody = z.object({
-  ...renamed(transactionView.shape),
-  reversal: z.object(renamed(transactionView.shape.reversal.unwrap().shape)).nullable(),
-});
-const depositBody = z.object(renamed(contract.createDeposit.output.shape.deposit.shape));
+const subsidyBody = z.object(renamed(contract.subsidy.shape)).meta({ title: 'Subsidy' });
+const transactionBody = z
+  .object({
+    ...renamed(transactionView.shape),
+    reversal: z
+      .object(renamed(transactionView.shape.reversal.unwrap().shape))
+      .meta({ title: 'Reversal' })
+      .nullable()
+      .describe('Set when the value went back.'),
+  })
+  .meta({ title: 'Transaction' });
+const depositBody = z.object(renamed(contract.createDeposit.output.shape.deposit.shape)).meta({ title: 'Deposit' });
 
 const encodeSubsidy = wireCodec(contract.subsidy).encode;
 const encodeTransaction = wireCodec(transactionView).encode;
 const encodeDeposit = wireCodec(contract.createDeposit.output.shape.deposit).encode;
 
 /** The envelope E2p. */
-const subsidiesBody = z.object({
-  count: z.int(),
-  next: z.string().nullable().describe('Absolute URL of the next page.'),
-  previous: z.string().nullable().describe('Absolute URL of the page before.'),
-  page_count: z.int(),
-  results: z.array(subsidyBody),
-});
+const subsidiesBody = z
+  .object({
+    count: z.int(),
+    next: z.string().nullable().describe('Absolute URL of the next page.'),
+    previous: z.string().nullable().describe('Absolute URL of the page before.'),
+    page_count: z.int(),
+    results: z.array(subsidyBody),
+  })
+  .meta({ title: 'SubsidyPage' });
 
-const aggregatesBody = z.object({
-  unit: z.string(),
-  remaining_subsidy_balance: z.int(),
-  total_quantity: z.int(),
-});
+const aggregatesBody = z
+  .object({
+    unit: z.string(),
+    remaining_subsidy_balance: z.int(),
+    total_quantity: z.int(),
+  })
+  .meta({ title: 'TransactionAggregates' });
 
 /** Errors with a machine name beside the sentence. */
 const coded = (of: Contract): Record<string, LegacyError> =>
@@ -41,7 +51,7 @@ const coded = (of: Contract): Record<string, LegacyError> =>
     of.errors.map(({ code }) => [
       code,
       {
-        body: z.object({ detail: z.string(), code: z.string() }),
+        body: z.object({ detail: z.string(), code: z.string() }).meta({ title: 'CodedError' }),
         encode: (_details: never, message: string) => ({ detail: message, code }),
       },
     ]),
@@ -52,7 +62,10 @@ const sentences = (of: Contract): Record<string, LegacyError> =>
   Object.fromEntries(
     of.errors.map(({ code }) => [
       code,
-      { body: z.object({ Error: z.string() }), encode: (_details: never, message: string) => ({ Error: message }) },
+      {
+        body: z.object({ Error: z.string() }).meta({ title: 'CapitalError' }),
+        encode: (_details: never, message: string) => ({ Error: message }),
+      },
     ]),
   );
 
@@ -63,7 +76,9 @@ const verbose: Readonly<Record<string, LegacyError>> = Object.fromEntries(
   Object.entries(phrases).map(([code, phrase]) => [
     code,
     {
-      body: z.object({ error_code: z.string(), developer_message: z.string(), user_message: z.string() }),
+      body: z
+        .object({ error_code: z.string(), developer_message: z.string(), user_message: z.string() })
+        .meta({ title: 'VerboseError' }),
       encode: (_details: never, message: string) => ({
         error_code: phrase,
         developer_message: message,
@@ -104,7 +119,9 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
   deleteSubsidy: { errors: verbose },
   listTransactions: {
     reply: legacyReply(contract.listTransactions, {
-      body: pageEnvelope(transactionBody).extend({ aggregates: aggregatesBody.optional() }),
+      body: pageEnvelope(transactionBody)
+        .extend({ aggregates: aggregatesBody.optional() })
+        .meta({ title: 'TransactionPageWithAggregates' }),
       encode: (page, request) => {
         const envelope = encodePage(page, request, encodeTransaction);
         if (page.aggregates === null) return envelope;

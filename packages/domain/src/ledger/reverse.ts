@@ -1,4 +1,5 @@
 import { appendToOutbox, type Transaction, transaction } from '@enterprise-access/db';
+import { reverse as reverseAssignment } from '../assignments/redeem.ts';
 import { notFound } from '../kernel/errors.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { giveBackBudget, giveBackShare } from '../policies/index.ts';
@@ -44,12 +45,14 @@ export async function reverseTransaction(deps: Deps, request: ReverseRequest): P
       if (request.claim && !(await request.claim(trx))) throw new AlreadyReversed();
       const policyUuid = found.subsidyAccessPolicyUuid;
       const charge = policyUuid === null ? null : { policyUuid, lmsUserId, priceCents: -found.quantityCents };
+      const countAssignment = await reverseAssignment(trx, uuid, at);
       if (charge) await giveBackShare(trx, charge);
       await markRedemption(trx, uuid, at);
       const { idempotencyKey, metadata } = request;
       if (!(await insertReversal(trx, { transaction: found, ledgerUuid, idempotencyKey, metadata, at })))
         throw new AlreadyReversed();
       if (charge) await giveBackBudget(trx, charge);
+      await countAssignment();
     });
   } catch (error) {
     if (!(error instanceof AlreadyReversed)) throw error;

@@ -143,6 +143,7 @@ async function intentOf(
       title: content.title,
       courseRunStartDate: content.courseRunStartDate?.toISOString() ?? null,
     },
+    assignmentUuid: null,
     created: deps.clock(),
   };
 }
@@ -211,6 +212,7 @@ const spendOf = (made: LedgerTransaction, subsidy: SubsidyRecord): Spend => ({
     title: made.contentTitle,
     courseRunStartDate: made.courseRunStartDate?.toISOString() ?? null,
   },
+  assignmentUuid: null,
   created: made.created,
 });
 

@@ -99,6 +99,7 @@ interface SubsidyRow {
   active_datetime: Date | null;
   expiration_datetime: Date | null;
   balance_cents: number;
+  reserved_cents: number;
   deposits_cents: number;
 }
 
@@ -114,6 +115,7 @@ export async function findSubsidies(db: Connection, uuids: readonly string[]): P
       's.active_datetime',
       's.expiration_datetime',
       'l.balance_cents',
+      'l.reserved_cents',
       'l.deposits_cents',
     );
   return new Map(
@@ -125,6 +127,7 @@ export async function findSubsidies(db: Connection, uuids: readonly string[]): P
         activeDatetime: row.active_datetime,
         expirationDatetime: row.expiration_datetime,
         balanceCents: row.balance_cents,
+        reservedCents: row.reserved_cents,
         depositsCents: row.deposits_cents,
       },
     ]),

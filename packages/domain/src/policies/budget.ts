@@ -5,7 +5,12 @@ export interface Charge {
   readonly policyUuid: string;
   readonly lmsUserId: number;
   readonly priceCents: number;
+  /** Assignment that is redeemed, whose price the policy holds already; null for other redemptions. */
+  readonly assignmentUuid: string | null;
 }
+
+/** What gives a charge back does not ask where it came from. */
+export type GivenBack = Omit<Charge, 'assignmentUuid'>;
 
 export type BudgetRefusal =
   | 'policy_expired'
@@ -21,12 +26,17 @@ export type BudgetRefusal =
 
 /** Takes the price from the policy, or says what is in the way. */
 export async function takeBudget(trx: Transaction, charge: Charge): Promise<BudgetRefusal | null> {
+  const { priceCents } = charge;
+  const isAssigned = charge.assignmentUuid !== null;
+  // What others are allocated is theirs; what this learner is allocated becomes spent.
+  const total = isAssigned ? 'spent_cents + ?' : 'spent_cents + allocated_cents + ?';
   const taken = await trx('policies')
     .where({ uuid: charge.policyUuid, active: true, retired: false })
-    .where((limit) =>
-      limit.whereNull('spend_limit_cents').orWhereRaw('spent_cents + ? <= spend_limit_cents', [charge.priceCents]),
-    )
-    .update({ spent_cents: trx.raw('spent_cents + ?', [charge.priceCents]) });
+    .where((limit) => limit.whereNull('spend_limit_cents').orWhereRaw(`${total} <= spend_limit_cents`, [priceCents]))
+    .update({
+      spent_cents: trx.raw('spent_cents + ?', [priceCents]),
+      ...(isAssigned ? { allocated_cents: trx.raw('allocated_cents - ?', [priceCents]) } : {}),
+    });
   if (taken === 1) return null;
   return (await isOpen(trx, charge.policyUuid)) ? 'policy_spend_limit_reached' : 'policy_expired';
 }
@@ -57,14 +67,38 @@ export async function takeShare(trx: Transaction, charge: Charge): Promise<Budge
     : 'learner_max_enrollments_reached';
 }
 
+/** Holds value for assignments of a policy as long as its limit allows, or says what is in the way. */
+export async function allocateBudget(
+  trx: Transaction,
+  policyUuid: string,
+  cents: number,
+): Promise<'policy_expired' | 'policy_spend_limit_reached' | null> {
+  const held = await trx('policies')
+    .where({ uuid: policyUuid, active: true, retired: false })
+    .where((limit) =>
+      limit
+        .whereNull('spend_limit_cents')
+        .orWhereRaw('spent_cents + allocated_cents + ? <= spend_limit_cents', [cents]),
+    )
+    .update({ allocated_cents: trx.raw('allocated_cents + ?', [cents]) });
+  if (held === 1) return null;
+  return (await isOpen(trx, policyUuid)) ? 'policy_spend_limit_reached' : 'policy_expired';
+}
+
+/** Gives back what the policy held for assignments that are over. */
+export const releaseBudget = (trx: Transaction, policyUuid: string, cents: number): Promise<number> =>
+  trx('policies')
+    .where({ uuid: policyUuid })
+    .update({ allocated_cents: trx.raw('allocated_cents - ?', [cents]) });
+
 /** Gives back what a failed or reversed redemption had taken from the policy. */
-export const giveBackBudget = (trx: Transaction, charge: Charge): Promise<number> =>
+export const giveBackBudget = (trx: Transaction, charge: GivenBack): Promise<number> =>
   trx('policies')
     .where({ uuid: charge.policyUuid })
     .update({ spent_cents: trx.raw('spent_cents - ?', [charge.priceCents]) });
 
 /** Gives back what a failed or reversed redemption had taken from the learner's share. */
-export const giveBackShare = (trx: Transaction, charge: Charge): Promise<number> =>
+export const giveBackShare = (trx: Transaction, charge: GivenBack): Promise<number> =>
   trx('policy_learner_budgets')
     .where({ policy_uuid: charge.policyUuid, lms_user_id: charge.lmsUserId })
     .update({
@@ -73,7 +107,7 @@ export const giveBackShare = (trx: Transaction, charge: Charge): Promise<number>
     });
 
 /** Makes the price that was taken what a ledger of somebody else has charged. Limits do not count: that value is gone. */
-export async function adjust(trx: Transaction, charge: Charge, chargedCents: number): Promise<void> {
+export async function adjust(trx: Transaction, charge: GivenBack, chargedCents: number): Promise<void> {
   const cents = chargedCents - charge.priceCents;
   if (cents === 0) return;
   await trx('policy_learner_budgets')

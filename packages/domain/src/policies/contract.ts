@@ -1,4 +1,14 @@
 import { z } from 'zod';
+
+export {
+  allocate,
+  allocateInBulk,
+  allocationRefused,
+  bulkReport,
+  notAllocatable,
+  resumeBulk,
+} from '../assignments/allocation-contract.ts';
+
 import { defineContract } from '../kernel/contract.ts';
 import { defineError } from '../kernel/errors.ts';
 import { uuid } from '../kernel/ids.ts';
@@ -10,6 +20,8 @@ export const policyTypes = [
   'AssignedLearnerCreditAccessPolicy',
 ] as const;
 export const accessMethods = ['direct', 'request', 'assigned'] as const;
+export const policyType = z.enum(policyTypes).meta({ title: 'PolicyType' });
+export const accessMethod = z.enum(accessMethods).meta({ title: 'AccessMethod' });
 
 const INT32 = 2_147_483_647;
 const int32 = () =>
@@ -22,7 +34,7 @@ const limit = () => int32().min(0).nullable();
 /** A policy as callers see it, with the totals of its budget. */
 export const policy = z.object({
   uuid: z.string().describe('Identifies the policy.'),
-  policyType: z.enum(policyTypes).describe('Which rules decide about a redemption.'),
+  policyType: policyType.describe('Which rules decide about a redemption.'),
   displayName: z.string().nullable().describe('Name for administrators.'),
   description: z.string().describe('Free text for administrators.'),
   active: z.boolean().describe('False hides the policy from everybody: a soft delete.'),
@@ -31,7 +43,7 @@ export const policy = z.object({
   enterpriseCustomerUuid: z.string().describe('Customer that owns the budget.'),
   catalogUuid: z.string().describe('Catalog whose content may be redeemed.'),
   subsidyUuid: z.string().describe('Subsidy that pays.'),
-  accessMethod: z.enum(accessMethods).describe('How learners come to a redemption.'),
+  accessMethod: accessMethod.describe('How learners come to a redemption.'),
   perLearnerEnrollmentLimit: z.int().nullable().describe('Redemptions per learner; null is no limit.'),
   perLearnerSpendLimitCents: z.int().nullable().describe('US cents per learner; null is no limit.'),
   spendLimitCents: z.int().nullable().describe('US cents for the whole policy; null is no limit.'),
@@ -55,25 +67,27 @@ export const policy = z.object({
   learnerCreditRequestConfigUuid: z.string().nullable().describe('Browse & Request configuration, if there is one.'),
   groupAssociations: z.array(z.string()).describe('Groups whose members may redeem; empty is everybody.'),
   bnrEnabled: z.boolean().describe('Whether learners may request content.'),
-  totalSpendLimitsForSubsidyCents: z.int().describe('Sum of the limits of all active policies on this subsidy.'),
-  totalDepositsForSubsidyCents: z.int().describe('Value ever deposited into the subsidy.'),
+  totalSpendLimitsForSubsidyCents: z
+    .int()
+    .describe('US cents: the limits of all active policies on this subsidy together.'),
+  totalDepositsForSubsidyCents: z.int().describe('US cents ever deposited into the subsidy.'),
   created: z.date().describe('When the policy was created.'),
 });
 export type Policy = z.infer<typeof policy>;
 
 const writable = {
-  displayName: z.string().trim().max(512).nullable(),
-  description: z.string().trim().max(200),
-  active: z.boolean(),
-  retired: z.boolean(),
-  retiredAt: z.date().nullable(),
-  catalogUuid: uuid(),
-  subsidyUuid: uuid(),
-  accessMethod: z.enum(accessMethods),
+  displayName: z.string().trim().max(512).nullable().describe('Name for administrators.'),
+  description: z.string().trim().max(200).describe('Free text for administrators.'),
+  active: z.boolean().describe('False hides the policy from everybody: a soft delete.'),
+  retired: z.boolean().describe('True stops redemptions; administrators still see the policy.'),
+  retiredAt: z.date().nullable().describe('When the policy was retired.'),
+  catalogUuid: uuid().describe('Catalog whose content may be redeemed.'),
+  subsidyUuid: uuid().describe('Subsidy that pays.'),
+  accessMethod: accessMethod.describe('How learners come to a redemption.'),
   spendLimit: limit().describe('US cents; null is no limit.'),
   perLearnerSpendLimit: limit().describe('US cents; null is no limit.'),
   perLearnerEnrollmentLimit: limit().describe('Redemptions; null is no limit.'),
-  lateRedemptionAllowedUntil: z.date().nullable(),
+  lateRedemptionAllowedUntil: z.date().nullable().describe('Until then enrollment deadlines do not count.'),
 };
 
 /** The limits of a policy contradict its type (R-POL-02). */
@@ -125,8 +139,8 @@ export const create = defineContract({
   denial: 'Missing',
   rest: { method: 'POST', path: '/api/v1/subsidy-access-policies/', status: 201 },
   input: z.object({
-    policyType: z.enum(policyTypes),
-    enterpriseCustomerUuid: uuid(),
+    policyType: policyType.describe('Which rules decide about a redemption.'),
+    enterpriseCustomerUuid: uuid().describe('Customer that owns the budget.'),
     ...writable,
     displayName: writable.displayName.default(null),
     description: writable.description.default(''),
@@ -138,7 +152,10 @@ export const create = defineContract({
     perLearnerEnrollmentLimit: writable.perLearnerEnrollmentLimit.default(null),
     lateRedemptionAllowedUntil: writable.lateRedemptionAllowedUntil.default(null),
   }),
-  output: z.object({ policy, created: z.boolean().describe('False when the policy was there already.') }),
+  output: z.object({
+    policy: policy.describe('The policy, new or found.'),
+    created: z.boolean().describe('False when the policy was there already.'),
+  }),
   errors: [invalidPolicy],
 });
 

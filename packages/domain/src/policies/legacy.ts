@@ -4,13 +4,14 @@ import { type LegacyForm, legacyReply } from '../kernel/legacy.ts';
 import { dollarsOfCents } from '../kernel/money.ts';
 import { snakeCase } from '../kernel/wire.ts';
 import * as contract from './contract.ts';
+import { refusalBody, refusalOf } from './refusal-body.ts';
 
 const time = z.date().nullable();
 
 /** What POST answers with. */
-const crudBody = z.object({
+const crudFields = z.object({
   uuid: z.string(),
-  policy_type: z.enum(contract.policyTypes),
+  policy_type: contract.policyType,
   display_name: z.string().nullable(),
   description: z.string(),
   active: z.boolean(),
@@ -19,7 +20,7 @@ const crudBody = z.object({
   enterprise_customer_uuid: z.string(),
   catalog_uuid: z.string(),
   subsidy_uuid: z.string(),
-  access_method: z.enum(contract.accessMethods),
+  access_method: contract.accessMethod,
   per_learner_enrollment_limit: z.int().nullable(),
   per_learner_spend_limit: z.int().nullable(),
   spend_limit: z.int().nullable(),
@@ -31,29 +32,36 @@ const crudBody = z.object({
   is_late_redemption_allowed: z.boolean(),
 });
 
+const crudBody = crudFields.meta({ title: 'CreatedPolicy' });
+
 /** What every other operation answers with. */
-const responseBody = crudBody.extend({
-  aggregates: z.object({
-    amount_redeemed_usd_cents: z.int(),
-    amount_redeemed_usd: z.number(),
-    amount_allocated_usd_cents: z.int(),
-    amount_allocated_usd: z.number(),
-    spend_available_usd_cents: z.int().nullable(),
-    spend_available_usd: z.number().nullable(),
-  }),
-  assignment_configuration: z
-    .object({
-      uuid: z.string(),
-      subsidy_access_policy: z.string(),
-      enterprise_customer_uuid: z.string(),
-      active: z.boolean(),
-    })
-    .nullable(),
-  created: z.date(),
-  bnr_enabled: z.boolean(),
-  total_spend_limits_for_subsidy: z.int(),
-  total_deposits_for_subsidy: z.int(),
-});
+const responseBody = crudFields
+  .extend({
+    aggregates: z
+      .object({
+        amount_redeemed_usd_cents: z.int(),
+        amount_redeemed_usd: z.number(),
+        amount_allocated_usd_cents: z.int(),
+        amount_allocated_usd: z.number(),
+        spend_available_usd_cents: z.int().nullable(),
+        spend_available_usd: z.number().nullable(),
+      })
+      .meta({ title: 'PolicyAggregates' }),
+    assignment_configuration: z
+      .object({
+        uuid: z.string(),
+        subsidy_access_policy: z.string(),
+        enterprise_customer_uuid: z.string(),
+        active: z.boolean(),
+      })
+      .meta({ title: 'AssignmentConfigurationSummary' })
+      .nullable(),
+    created: z.date(),
+    bnr_enabled: z.boolean(),
+    total_spend_limits_for_subsidy: z.int(),
+    total_deposits_for_subsidy: z.int(),
+  })
+  .meta({ title: 'Policy' });
 
 const crudForm = (policy: contract.Policy): z.infer<typeof crudBody> => ({
   uuid: policy.uuid,
@@ -103,17 +111,21 @@ const responseForm = (policy: contract.Policy): z.infer<typeof responseBody> => 
   };
 };
 
-const constraintBody = z.union([z.array(z.string()), z.record(z.string(), z.array(z.string()))]);
+const messages = z.array(z.string()).meta({ title: 'Messages' });
+const messagesByField = z
+  .object({ non_field_errors: z.array(z.string()).optional() })
+  .catchall(messages)
+  .meta({ title: 'MessagesByField' });
 
 type Broken = z.infer<typeof contract.invalidPolicy.details>;
 
 /** Creation keys a violation by its field; an update answers with the whole sentence in a list. */
 const brokenOnCreate = {
-  body: constraintBody,
+  body: messagesByField,
   encode: ({ field, messages }: Broken) => ({ [snakeCase(field)]: messages }),
 };
 const brokenOnUpdate = {
-  body: constraintBody,
+  body: z.union([messages, messagesByField]),
   encode: ({ field, messages, kind }: Broken, message: string) =>
     kind === 'constraint' ? [message] : { [snakeCase(field)]: messages },
 };
@@ -128,6 +140,31 @@ const single = <
 >(
   of: C,
 ) => legacyReply(of, { body: responseBody, encode: responseForm });
+
+const notAllocatable = {
+  body: refusalBody,
+  encode: ({ reasons }: z.infer<typeof contract.notAllocatable.details>) => refusalOf(reasons),
+};
+
+/** A list with one object, as of the other refusal; what it holds is the text of an exception. */
+const allocationRefused = {
+  body: z.array(
+    z.object({
+      reason: z.string(),
+      user_message: z.string(),
+      error_message: z.string(),
+      policy_uuids: z.array(z.string()),
+    }),
+  ),
+  encode: (details: z.infer<typeof contract.allocationRefused.details>) => [
+    {
+      reason: details.reason,
+      user_message: details.userMessage,
+      error_message: details.errorMessage,
+      policy_uuids: details.policyUuids,
+    },
+  ],
+};
 
 export const legacy: Readonly<Record<string, LegacyForm>> = {
   list: {
@@ -147,7 +184,12 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
     errors: { invalid_policy: brokenOnCreate },
   },
   update: { reply: single(contract.update), errors: { invalid_policy: brokenOnUpdate } },
-  deactivate: { reply: single(contract.deactivate), errors: { invalid_policy: brokenOnUpdate } },
+  deactivate: {
+    reply: single(contract.deactivate),
+    errors: { invalid_policy: brokenOnUpdate, not_found: { body: z.undefined(), encode: () => undefined } },
+  },
   deposit: { reply: single(contract.deposit) },
+  allocateInBulk: { errors: { not_allocatable: notAllocatable, allocation_refused: allocationRefused } },
+  allocate: { errors: { not_allocatable: notAllocatable, allocation_refused: allocationRefused } },
   setLateRedemption: { reply: single(contract.setLateRedemption) },
 };

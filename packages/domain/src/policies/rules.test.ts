@@ -25,7 +25,7 @@ test.each([
   [1, null, 1e9, 1e9, false],
   [1, 0, 0, 0, false],
 ])(
-  'example %i: within %s with %i gone, another %i exceeds the limit: %s',
+  'R-POL-13, example %i: within %s with %i gone, another %i exceeds the limit: %s',
   (_example, limit, spent, price, expected) => {
     expect(exceeds(limit, spent, price)).toBe(expected);
   },
@@ -38,7 +38,9 @@ test.each([
   [null, 3, 3],
   [0, 1, 0],
 ])('example 15: a limit of %s with %i allocated leaves %i', (spendLimitCents, allocatedCents, left) => {
-  expect(spendAvailable({ spendLimitCents, spentCents: 3, allocatedCents, subsidyBalanceCents: 6 })).toBe(left);
+  const facts = { spendLimitCents, spentCents: 3, allocatedCents };
+  const subsidy = { subsidyBalanceCents: 6, subsidyReservedCents: allocatedCents };
+  expect(spendAvailable({ ...facts, ...subsidy })).toBe(left);
 });
 
 describe('example 16: limits are compared with deposits whenever they may rise', () => {

@@ -4,16 +4,21 @@ import { formatDollars } from '../kernel/money.ts';
 export const exceeds = (limitCents: number | null, spentCents: number, priceCents: number): boolean =>
   limitCents !== null && spentCents + priceCents > limitCents;
 
-/** What a policy can still spend (R-POL-12). */
+/**
+ * What a policy can still spend (R-POL-12, R-ASG-02). Of the subsidy's balance, what assignments of any policy hold is
+ * not available, those of this one included.
+ */
 export function spendAvailable(facts: {
   spendLimitCents: number | null;
   spentCents: number;
   allocatedCents: number;
   subsidyBalanceCents: number;
+  subsidyReservedCents: number;
 }): number {
-  const { spendLimitCents, spentCents, allocatedCents, subsidyBalanceCents } = facts;
-  const withinLimit = spendLimitCents === null ? subsidyBalanceCents : Math.max(0, spendLimitCents - spentCents);
-  return Math.max(0, Math.min(withinLimit, subsidyBalanceCents) - allocatedCents);
+  const { spendLimitCents, spentCents, allocatedCents, subsidyBalanceCents, subsidyReservedCents } = facts;
+  const inSubsidy = subsidyBalanceCents - subsidyReservedCents;
+  const withinLimit = spendLimitCents === null ? inSubsidy : spendLimitCents - spentCents - allocatedCents;
+  return Math.max(0, Math.min(withinLimit, inSubsidy));
 }
 
 export const isLateRedemptionAllowed = (until: Date | null, now: Date): boolean => until !== null && now < until;

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { appendHistory, appendToOutbox, type Change, type Transaction, transaction } from '@enterprise-access/db';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input } from '../kernel/contract.ts';
@@ -62,6 +63,7 @@ export async function create(deps: Deps, actor: Actor, input: Input<typeof contr
     assignmentConfigurationUuid: isAssigned ? newUuid() : null,
     learnerCreditRequestConfigUuid: null,
     spentCents: 0,
+    allocatedCents: 0,
     created: now,
     modified: now,
   } as PolicyRow;
@@ -146,10 +148,13 @@ async function change(
     const after = { ...before, ...changes } as PolicyRow;
     if (after.policyType === 'AssignedLearnerCreditAccessPolicy') after.accessMethod = 'assigned';
     after.retiredAt = retiredAt(before, after, now);
-    after.modified = now;
     assertTypeConstraints(after);
+    // Whoever says what is so already is told so, and neither history nor other services hear of a change.
+    if (isDeepStrictEqual({ ...after }, { ...before })) return before;
+    after.modified = now;
     assertMayDeactivate(deps, before, after);
-    const { spentCents: _counter, ...written } = after;
+    assertMayMove(before, after);
+    const { spentCents: _spent, allocatedCents: _allocated, ...written } = after;
     await store.PolicyRow.query(trx).findById(uuid).patch(written);
     await assertCeiling(trx, before, after, depositsCents);
     await remember(trx, after, record, now);
@@ -182,6 +187,16 @@ function assertMayDeactivate(deps: Pick<Runtime, 'settings'>, before: PolicyRow,
   throw contract.invalidPolicy({
     field: 'active',
     messages: ['Cannot deactivate this policy while it has existing spend.'],
+    kind: 'guard',
+  });
+}
+
+/** What assignments hold is held in one subsidy. */
+function assertMayMove(before: PolicyRow, after: PolicyRow): void {
+  if (before.subsidyUuid === after.subsidyUuid || before.allocatedCents === 0) return;
+  throw contract.invalidPolicy({
+    field: 'subsidyUuid',
+    messages: ['Cannot change the subsidy of this policy while it has allocated assignments.'],
     kind: 'guard',
   });
 }

@@ -1,4 +1,4 @@
-import { type Connection, insertIfAbsent, type Transaction } from '@enterprise-access/db';
+import type { Connection, Transaction } from '@enterprise-access/db';
 import { Model, snakeCaseMappers } from 'objection';
 import type { accessMethods, policyTypes } from './contract.ts';
 
@@ -25,6 +25,8 @@ export class PolicyRow extends Model {
   declare assignmentConfigurationUuid: string | null;
   declare learnerCreditRequestConfigUuid: string | null;
   declare spentCents: number;
+  /** What allocated assignments hold of the budget; a counter like the other one. */
+  declare allocatedCents: number;
   declare created: Date;
   declare modified: Date;
 }
@@ -116,10 +118,13 @@ export async function limitsBySubsidy(
   return new Map(rows.map((row) => [row.subsidy_uuid, Number(row.total ?? 0)]));
 }
 
-/** Until the transaction ends nobody else changes the set of spend limits on this subsidy. */
+/**
+ * Until the transaction ends nobody else changes the set of spend limits on this subsidy. One statement makes the row or
+ * locks the one that is there: an insert that gives way would leave InnoDB with a shared lock, and many of those that
+ * all want more are a deadlock.
+ */
 export async function holdCeiling(trx: Transaction, subsidyUuid: string): Promise<void> {
-  await insertIfAbsent(trx, 'policy_ceilings', { subsidy_uuid: subsidyUuid });
-  await trx('policy_ceilings').where({ subsidy_uuid: subsidyUuid }).forUpdate().first('subsidy_uuid');
+  await trx('policy_ceilings').insert({ subsidy_uuid: subsidyUuid }).onConflict('subsidy_uuid').merge();
 }
 
 export async function createAssignmentConfiguration(

@@ -37,8 +37,6 @@ function viewOf(
   facts: { now: Date; groups: readonly (string | null)[]; limitsCents: number; subsidy: Subsidy | null },
 ): Policy {
   const { now, groups, limitsCents, subsidy } = facts;
-  // Nothing can be allocated before there are assignments.
-  const allocatedCents = 0;
   return {
     uuid: row.uuid,
     policyType: row.policyType,
@@ -60,9 +58,14 @@ function viewOf(
     subsidyExpirationDatetime: subsidy?.expirationDatetime ?? null,
     isSubsidyActive: subsidy && isActive(subsidy, now),
     spentCents: row.spentCents,
-    allocatedCents,
+    allocatedCents: row.allocatedCents,
     spendAvailableCents:
-      subsidy && spendAvailable({ ...row, allocatedCents, subsidyBalanceCents: subsidy.balanceCents }),
+      subsidy &&
+      spendAvailable({
+        ...row,
+        subsidyBalanceCents: subsidy.balanceCents,
+        subsidyReservedCents: subsidy.reservedCents,
+      }),
     assignmentConfiguration:
       row.assignmentConfigurationUuid === null
         ? null

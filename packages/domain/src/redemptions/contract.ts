@@ -1,54 +1,49 @@
 import { z } from 'zod';
+import { learnerAssignment } from '../assignments/contract.ts';
 import { defineContract } from '../kernel/contract.ts';
 import { defineError } from '../kernel/errors.ts';
 import { courseRunKey, uuid } from '../kernel/ids.ts';
 import { transactionView } from '../ledger/transaction.ts';
-import { accessMethods, policyTypes } from '../policies/contract.ts';
+import { accessMethod, policyType } from '../policies/contract.ts';
+import { reasonCode, reasonObject } from '../policies/reason.ts';
 
 const lmsUserId = () => z.int().min(1).max(2_147_483_647);
 
 /** A policy as learners see it, with the address to redeem at. */
-export const redeemablePolicy = z.object({
-  uuid: z.string().describe('Identifies the policy.'),
-  policyType: z.enum(policyTypes).describe('Which rules decide.'),
-  enterpriseCustomerUuid: z.string().describe('Customer that pays.'),
-  displayName: z.string().nullable().describe('Name for administrators.'),
-  description: z.string().describe('Free text for administrators.'),
-  active: z.boolean().describe('False hides the policy.'),
-  retired: z.boolean().describe('True stops redemptions.'),
-  retiredAt: z.date().nullable().describe('When it was retired.'),
-  catalogUuid: z.string().describe('Catalog whose content may be redeemed.'),
-  subsidyUuid: z.string().describe('Subsidy that pays.'),
-  accessMethod: z.enum(accessMethods).describe('How learners come to a redemption.'),
-  spendLimit: z.int().nullable().describe('US cents; null is no limit.'),
-  perLearnerEnrollmentLimit: z.int().nullable().describe('Redemptions per learner; null is no limit.'),
-  perLearnerSpendLimit: z.int().nullable().describe('US cents per learner; null is no limit.'),
-  lateRedemptionAllowedUntil: z.date().nullable().describe('Until then deadlines do not count.'),
-  assignmentConfiguration: z.string().nullable().describe('Where assignments are kept.'),
-  learnerCreditRequestConfig: z.string().nullable().describe('Browse & Request configuration.'),
-  policyRedemptionUrl: z.string().describe('POST here to redeem.'),
-  isLateRedemptionAllowed: z.boolean().describe('Whether deadlines do not count right now.'),
-});
+export const redeemablePolicy = z
+  .object({
+    uuid: z.string().describe('Identifies the policy.'),
+    policyType: policyType.describe('Which rules decide.'),
+    enterpriseCustomerUuid: z.string().describe('Customer that pays.'),
+    displayName: z.string().nullable().describe('Name for administrators.'),
+    description: z.string().describe('Free text for administrators.'),
+    active: z.boolean().describe('False hides the policy.'),
+    retired: z.boolean().describe('True stops redemptions.'),
+    retiredAt: z.date().nullable().describe('When it was retired.'),
+    catalogUuid: z.string().describe('Catalog whose content may be redeemed.'),
+    subsidyUuid: z.string().describe('Subsidy that pays.'),
+    accessMethod: accessMethod.describe('How learners come to a redemption.'),
+    spendLimit: z.int().nullable().describe('US cents; null is no limit.'),
+    perLearnerEnrollmentLimit: z.int().nullable().describe('Redemptions per learner; null is no limit.'),
+    perLearnerSpendLimit: z.int().nullable().describe('US cents per learner; null is no limit.'),
+    lateRedemptionAllowedUntil: z.date().nullable().describe('Until then deadlines do not count.'),
+    assignmentConfiguration: z.string().nullable().describe('Where assignments are kept.'),
+    learnerCreditRequestConfig: z.string().nullable().describe('Browse & Request configuration.'),
+    policyRedemptionUrl: z.string().describe('POST here to redeem.'),
+    isLateRedemptionAllowed: z.boolean().describe('Whether deadlines do not count right now.'),
+  })
+  .meta({ title: 'RedeemablePolicy' });
 export type RedeemablePolicy = z.infer<typeof redeemablePolicy>;
-
-export const reasonObject = z.object({
-  reason: z.string().describe('Machine name; new ones may come.'),
-  userMessage: z.string().nullable().describe('Sentence for the learner.'),
-  metadata: z.object({
-    enterpriseAdministrators: z
-      .array(z.object({ email: z.string().nullable(), lmsUserId: z.int().nullable() }))
-      .describe('Whom to ask. Learners see the contact address of the customer only.'),
-  }),
-  policyUuids: z.array(z.string()).describe('Policies that refused for this reason.'),
-});
-export type ReasonObject = z.infer<typeof reasonObject>;
 
 /** None of the policies, or not this one, lets the learner redeem the content; nothing was spent. */
 export const notRedeemable = defineError({
   code: 'not_redeemable',
   status: 422,
   message: 'The content cannot be redeemed by this learner through this policy.',
-  details: z.object({ reasons: z.array(reasonObject).describe('Why, first reason first.') }),
+  details: z.object({
+    reason: reasonCode().describe('The first reason.'),
+    reasons: z.array(reasonObject).describe('Why, first reason first.'),
+  }),
 });
 
 /** The ledger or the enrolment behind it refused; nothing was spent. */
@@ -95,18 +90,28 @@ export const canRedeem = defineContract({
     lmsUserId: lmsUserId().optional().describe('Another learner; for staff only, otherwise ignored.'),
   }),
   output: z.array(
-    z.object({
-      contentKey: z.string().describe('The course run asked about.'),
-      listPrice: z.object({ usd: z.number(), usdCents: z.int() }).nullable().describe('Price, null if unknown.'),
-      redemptions: z
-        .array(transactionView.extend({ policyRedemptionStatusUrl: z.string() }))
-        .describe('What the learner has redeemed of it so far, in any state.'),
-      hasSuccessfulRedemption: z.boolean().describe('Whether one of them stands.'),
-      redeemableSubsidyAccessPolicy: redeemablePolicy.nullable().describe('The policy to redeem through.'),
-      canRedeem: z.boolean().describe('Whether there is such a policy.'),
-      reasons: z.array(reasonObject).describe('Why there is none.'),
-      displayReason: reasonObject.nullable().describe('The reason to show.'),
-    }),
+    z
+      .object({
+        contentKey: z.string().describe('The course run asked about.'),
+        listPrice: z
+          .object({ usd: z.number().describe('US dollars.'), usdCents: z.int().describe('US cents.') })
+          .meta({ title: 'ListPrice' })
+          .nullable()
+          .describe('Price, null if unknown.'),
+        redemptions: z
+          .array(
+            transactionView
+              .extend({ policyRedemptionStatusUrl: z.string().describe('Where its state can be read.') })
+              .meta({ title: 'RedemptionTransaction' }),
+          )
+          .describe('What the learner has redeemed of it so far, in any state.'),
+        hasSuccessfulRedemption: z.boolean().describe('Whether one of them stands.'),
+        redeemableSubsidyAccessPolicy: redeemablePolicy.nullable().describe('The policy to redeem through.'),
+        canRedeem: z.boolean().describe('Whether there is such a policy.'),
+        reasons: z.array(reasonObject).describe('Why there is none.'),
+        displayReason: reasonObject.nullable().describe('The reason to show.'),
+      })
+      .meta({ title: 'Redeemability' }),
   ),
   errors: [priceUnknown],
 });
@@ -140,17 +145,21 @@ export const creditsAvailable = defineContract({
     lmsUserId: lmsUserId().describe('Learner: the caller, or for administrators anybody of the customer.'),
   }),
   output: z.array(
-    redeemablePolicy.extend({
-      remainingBalancePerUser: z
-        .int()
-        .nullable()
-        .describe('What the learner has left: US cents, or redemptions for enrollment limits.'),
-      remainingBalance: z.int().describe('US cents in the subsidy.'),
-      subsidyExpirationDate: z.date().nullable().describe('End of the subsidy.'),
-      learnerContentAssignments: z.array(z.unknown()).describe('Assignments of the learner.'),
-      learnerRequests: z.array(z.unknown()).describe('Requests of the learner.'),
-      groupAssociations: z.array(z.string()).describe('Groups whose members may redeem.'),
-    }),
+    redeemablePolicy
+      .extend({
+        remainingBalancePerUser: z
+          .int()
+          .nullable()
+          .describe('What the learner has left: US cents, or redemptions for enrollment limits.'),
+        remainingBalance: z.int().describe('US cents in the subsidy.'),
+        subsidyExpirationDate: z.date().nullable().describe('End of the subsidy.'),
+        learnerContentAssignments: z
+          .array(learnerAssignment)
+          .describe('Assignments of the learner, without those whose end was acknowledged.'),
+        learnerRequests: z.array(z.unknown()).describe('Requests of the learner.'),
+        groupAssociations: z.array(z.string()).describe('Groups whose members may redeem.'),
+      })
+      .meta({ title: 'PolicyWithCredit' }),
   ),
   errors: [],
 });
@@ -186,20 +195,22 @@ export const get = defineContract({
 });
 
 /** A redemption that support makes for a learner, and how it ended. */
-export const forcedRedemption = z.object({
-  uuid: z.string().describe('Identifies the record.'),
-  policyUuid: z.string().describe('Budget to spend from.'),
-  lmsUserId: z.int().describe('Learner.'),
-  courseRunKey: z.string().describe('Course run.'),
-  contentPriceCents: z.int().describe('US cents to assign the content at; only assigned policies use it.'),
-  waitToRedeem: z.boolean().describe('True only stores the record.'),
-  redeemedAt: z.date().nullable().describe('When the transaction was made.'),
-  erroredAt: z.date().nullable().describe('When the last attempt failed.'),
-  traceback: z.string().nullable().describe('Why it failed, in words for support.'),
-  transactionUuid: z.string().nullable().describe('Transaction that pays.'),
-  created: z.date().describe('When the record was made.'),
-  modified: z.date().describe('When it last changed.'),
-});
+export const forcedRedemption = z
+  .object({
+    uuid: z.string().describe('Identifies the record.'),
+    policyUuid: z.string().describe('Budget to spend from.'),
+    lmsUserId: z.int().describe('Learner.'),
+    courseRunKey: z.string().describe('Course run.'),
+    contentPriceCents: z.int().describe('US cents to assign the content at; only assigned policies use it.'),
+    waitToRedeem: z.boolean().describe('True only stores the record.'),
+    redeemedAt: z.date().nullable().describe('When the transaction was made.'),
+    erroredAt: z.date().nullable().describe('When the last attempt failed.'),
+    traceback: z.string().nullable().describe('Why it failed, in words for support.'),
+    transactionUuid: z.string().nullable().describe('Transaction that pays.'),
+    created: z.date().describe('When the record was made.'),
+    modified: z.date().describe('When it last changed.'),
+  })
+  .meta({ title: 'ForcedRedemption' });
 export type ForcedRedemption = z.infer<typeof forcedRedemption>;
 
 const executiveKeys = [
@@ -249,16 +260,18 @@ export const explain = defineContract({
   output: z.object({
     redeemable: z.boolean().describe('Whether a redemption would pass now.'),
     alreadyRedeemed: z.boolean().describe('Whether one stands already; a repeat would answer with it.'),
-    reason: z.string().nullable().describe('What the learner would be told.'),
+    reason: reasonCode().nullable().describe('What the learner would be told.'),
     checks: z
       .array(
-        z.object({
-          reason: z.string().describe('Reason that a failure of this check gives.'),
-          verdict: z
-            .enum(verdicts)
-            .describe('How the check ended; unknown when it needs a price and the content has none.'),
-          inputs: z.record(z.string(), z.unknown()).describe('What it looked at.'),
-        }),
+        z
+          .object({
+            reason: reasonCode().describe('Reason that a failure of this check gives.'),
+            verdict: z
+              .enum(verdicts)
+              .describe('How the check ended; unknown when it needs a price and the content has none.'),
+            inputs: z.record(z.string(), z.unknown()).describe('What it looked at.'),
+          })
+          .meta({ title: 'RedemptionCheck' }),
       )
       .describe('In the order in which they decide.'),
   }),

@@ -1,9 +1,11 @@
+import { assignmentFor } from '../assignments/redeem.ts';
+import { type AssignmentRow, ofLearner } from '../assignments/store.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { groupsOf, type LearnerShare, type PolicyRow, sharesOf } from '../policies/index.ts';
 import { orUnavailable } from '../upstreams/http.ts';
 import type { LedgerTransaction, Subsidy } from '../upstreams/ledger.ts';
 import type { Learner } from '../upstreams/lms.ts';
-import type { Facts } from './rules.ts';
+import { type Facts, needsAssignment } from './rules.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'lms' | 'catalog' | 'ledger'>;
 
@@ -14,6 +16,8 @@ export interface LearnerFacts {
   readonly groups: ReadonlyMap<string, readonly (string | null)[]>;
   readonly subsidies: ReadonlyMap<string, Subsidy>;
   readonly shares: ReadonlyMap<string, LearnerShare>;
+  /** The learner's assignments of policies that have some, in any state, latest first. */
+  readonly assignments: readonly AssignmentRow[];
   /** The learner's transactions for the content keys, in any state and through any policy, oldest first. */
   readonly transactions: readonly LedgerTransaction[];
 }
@@ -28,14 +32,16 @@ export async function learnerFacts(
 ): Promise<LearnerFacts> {
   const policyUuids = policies.map(({ uuid }) => uuid);
   const subsidyUuids = [...new Set(policies.map(({ subsidyUuid }) => subsidyUuid))];
-  const [learner, groups, subsidies, shares, transactions] = await Promise.all([
+  const configurationUuids = policies.flatMap(({ assignmentConfigurationUuid: uuid }) => (uuid === null ? [] : [uuid]));
+  const [learner, groups, subsidies, shares, assignments, transactions] = await Promise.all([
     orUnavailable(deps.lms.learner(customerUuid, lmsUserId)),
     groupsOf(deps.db, policyUuids),
     orUnavailable(deps.ledger.subsidies(subsidyUuids)),
     sharesOf(deps.db, policyUuids, lmsUserId),
+    ofLearner(deps.db, configurationUuids, lmsUserId),
     orUnavailable(deps.ledger.transactions({ subsidyUuids, lmsUserId, contentKeys })),
   ]);
-  return { now: deps.clock(), learner, groups, subsidies, shares, transactions };
+  return { now: deps.clock(), learner, groups, subsidies, shares, assignments, transactions };
 }
 
 /** Adds what the catalog knows of one content. */
@@ -53,6 +59,9 @@ export async function factsFor(
     ]),
   );
   const share = known.shares.get(policy.uuid);
+  const assignments = known.assignments.filter(
+    (row) => row.assignmentConfigurationUuid === policy.assignmentConfigurationUuid,
+  );
   return {
     now: known.now,
     policy,
@@ -61,6 +70,7 @@ export async function factsFor(
     inCatalog,
     content,
     subsidy: known.subsidies.get(policy.subsidyUuid) ?? null,
+    assignment: needsAssignment(policy) ? assignmentFor(assignments, contentKey, content?.contentKey ?? null) : null,
     learnerSpentCents: share?.spentCents ?? 0,
     learnerRedemptionCount: share?.redemptionCount ?? 0,
     skipsDeadline: options.skipsDeadline ?? false,

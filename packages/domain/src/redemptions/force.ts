@@ -1,4 +1,5 @@
 import { transaction } from '@enterprise-access/db';
+import { allocateForced } from '../assignments/force.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input } from '../kernel/contract.ts';
 import { DomainError } from '../kernel/errors.ts';
@@ -8,6 +9,7 @@ import { orUnavailable } from '../upstreams/http.ts';
 import { isStanding } from '../upstreams/ledger.ts';
 import * as contract from './contract.ts';
 import * as store from './forced-store.ts';
+import { contactsOf, reasonObject } from './reasons.ts';
 import { spendThrough } from './service.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
@@ -29,6 +31,7 @@ export async function force(
   try {
     const { lmsUserId, contentKey } = input;
     const metadata = await metadataOf(deps, policy, input);
+    await allocate(deps, actor, policy, input);
     const made = await spendThrough(deps, actor, policy, { lmsUserId, contentKey, metadata, skipsDeadline: true });
     const done = { transactionUuid: made.uuid, redeemedAt: made.modified, erroredAt: null, traceback: null };
     return await transaction(deps.db, (trx) => store.update(trx, record.uuid, done, { ...by, at: deps.clock() }));
@@ -40,6 +43,15 @@ export async function force(
     });
     throw error;
   }
+}
+
+/** What is redeemed through an assigned policy is assigned first (R-RED-60). */
+async function allocate(deps: Deps, actor: Actor, policy: PolicyRow, input: Input<typeof contract.force>) {
+  if (policy.accessMethod !== 'assigned') return;
+  const reason = await allocateForced(deps, actor, policy, input);
+  if (reason === null) return;
+  const contacts = await contactsOf(deps, actor, policy.enterpriseCustomerUuid);
+  throw contract.notRedeemable({ reason, reasons: [reasonObject(reason, [policy.uuid], contacts)] });
 }
 
 /** Executive education also wants the learner's consent and address. */

@@ -1,29 +1,18 @@
 import { z } from 'zod';
-import { type LegacyForm, leavesAsText } from '../kernel/legacy.ts';
-import { wireCodec } from '../kernel/wire.ts';
-import * as contract from './contract.ts';
-
-const reasons = wireCodec(z.array(contract.reasonObject));
-
-const refusalBody = z.array(
-  z.object({
-    reason: z.string(),
-    user_message: z.string(),
-    metadata: z.object({
-      enterprise_administrators: z.array(z.object({ email: z.string(), lms_user_id: z.string() })),
-    }),
-    policy_uuids: z.array(z.string()),
-  }),
-);
+import type { LegacyForm } from '../kernel/legacy.ts';
+import { refusalBody, refusalOf } from '../policies/refusal-body.ts';
+import type * as contract from './contract.ts';
 
 /** A refusal is a list with one reason object whose leaves are text. */
 const notRedeemable = {
   body: refusalBody,
-  encode: (details: z.infer<typeof contract.notRedeemable.details>) => leavesAsText(reasons.encode(details.reasons)),
+  encode: (details: z.infer<typeof contract.notRedeemable.details>) => refusalOf(details.reasons),
 };
 
 const spendRefused = {
-  body: z.object({ detail: z.string(), code: z.string(), subsidy_status_code: z.string() }),
+  body: z
+    .object({ detail: z.string(), code: z.string(), subsidy_status_code: z.string() })
+    .meta({ title: 'SpendRefusal' }),
   encode: (details: z.infer<typeof contract.spendRefused.details>) => ({
     detail: details.detail,
     code: details.reason,

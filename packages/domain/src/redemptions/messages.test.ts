@@ -43,7 +43,11 @@ test.each([
   expect(userMessage(reason, false)).toBeNull();
 });
 
-test('only group membership is refused without a word', () => {
+test('only group membership and assignments that are over are refused without a word (R-ASG-27)', () => {
   const silent = checks.map(({ reason }) => reason).filter((reason) => userMessage(reason, true) === null);
-  expect(silent).toEqual(['learner_not_in_enterprise_group']);
+  expect(silent).toEqual([
+    'learner_not_in_enterprise_group',
+    'reason_learner_assignment_expired',
+    'reason_learner_assignment_reversed',
+  ]);
 });

@@ -1,8 +1,8 @@
 import { type Actor, isPermitted } from '../kernel/actor.ts';
 import type { Runtime } from '../kernel/runtime.ts';
+import type { ReasonObject } from '../policies/reason.ts';
 import { orUnavailable } from '../upstreams/http.ts';
 import type { AdminContact } from '../upstreams/lms.ts';
-import type { ReasonObject } from './contract.ts';
 import { userMessage } from './messages.ts';
 
 /** Whom learners may turn to, and who there is at all. */

@@ -1,4 +1,5 @@
 import { appendToOutbox, type Transaction, transaction } from '@enterprise-access/db';
+import { reverse as reverseAssignment } from '../assignments/redeem.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { giveBackBudget, giveBackShare } from '../policies/index.ts';
 import type { LedgerTransaction } from '../upstreams/ledger.ts';
@@ -12,7 +13,7 @@ import * as store from './store.ts';
  */
 export async function noteReversal(
   deps: Pick<Runtime, 'db' | 'clock'>,
-  { spend }: store.Redemption,
+  { spend, transactionUuid }: store.Redemption,
   reversed: Pick<LedgerTransaction, 'quantityCents'>,
   claim?: (trx: Transaction) => Promise<boolean>,
 ): Promise<void> {
@@ -21,8 +22,10 @@ export async function noteReversal(
     if (claim && !(await claim(trx))) return;
     if (!(await store.reverse(trx, spend.uuid, at))) return;
     const charge = { ...spend, priceCents: -reversed.quantityCents };
+    const countAssignment = transactionUuid === null ? null : await reverseAssignment(trx, transactionUuid, at);
     await giveBackShare(trx, charge);
     await appendToOutbox(trx, at, [redemptionReversed(spend)]);
     await giveBackBudget(trx, charge);
+    await countAssignment?.();
   });
 }

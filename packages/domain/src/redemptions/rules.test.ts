@@ -15,6 +15,7 @@ const policy: Facts['policy'] = {
   lateRedemptionAllowedUntil: null,
   spendLimitCents: null,
   spentCents: 0,
+  allocatedCents: 0,
   perLearnerEnrollmentLimit: null,
   perLearnerSpendLimitCents: null,
   accessMethod: 'direct',
@@ -32,6 +33,16 @@ const content: Content = {
   priceCents: 1_000,
   enrollByDate: null,
   variantId: null,
+  details: {
+    courseType: null,
+    partners: [],
+    imageUrl: null,
+    startDate: null,
+    endDate: null,
+    priceUsd: null,
+    pacing: null,
+    weeksToComplete: null,
+  },
 };
 const subsidy: Subsidy = {
   uuid: 's',
@@ -39,6 +50,7 @@ const subsidy: Subsidy = {
   activeDatetime: past,
   expirationDatetime: tomorrow,
   balanceCents: 100_000,
+  reservedCents: 0,
   depositsCents: 100_000,
 };
 const good: Facts = {
@@ -49,6 +61,7 @@ const good: Facts = {
   inCatalog: true,
   content,
   subsidy,
+  assignment: null,
   learnerSpentCents: 0,
   learnerRedemptionCount: 0,
   skipsDeadline: false,
@@ -120,6 +133,65 @@ test.each<[string, Partly]>([
   expect(refusal(factsOf(changes))).toBeNull();
 });
 
+const assigned = { policy: { policyType: 'AssignedLearnerCreditAccessPolicy' } };
+const inState = (state: NonNullable<Facts['assignment']>['state'], redemptionUuid: string | null = null) => ({
+  uuid: 'a',
+  state,
+  redemptionUuid,
+  priceCents: 700,
+});
+
+// R-RED-01, R-ASG-27.
+test.each<[Reason | null, string, Facts['assignment']]>([
+  [null, 'an allocated assignment', inState('allocated')],
+  ['reason_learner_not_assigned_content', 'no assignment', null],
+  ['reason_learner_not_assigned_content', 'an accepted one', inState('accepted')],
+  ['reason_learner_not_assigned_content', 'one that is redeemed at this moment', inState('allocated', 'r')],
+  ['reason_learner_assignment_cancelled', 'a cancelled one', inState('cancelled')],
+  ['reason_learner_assignment_failed', 'one that failed', inState('errored')],
+  ['reason_learner_assignment_expired', 'an expired one', inState('expired')],
+  ['reason_learner_assignment_reversed', 'a reversed one', inState('reversed')],
+])('step 10c answers %s for %s', (reason, _what, assignment) => {
+  expect(refusal(factsOf({ ...assigned, assignment }))).toBe(reason);
+});
+
+// W18: the old service compared limits with the price of today and forgot what was promised to others.
+test.each<[string, Partly, Reason | null]>([
+  [
+    'the assigned price counts, not today’s',
+    {
+      ...assigned,
+      assignment: inState('allocated'),
+      content: priced(9_000),
+      subsidy: { ...subsidy, balanceCents: 700 },
+    },
+    null,
+  ],
+  [
+    'a limit that was lowered below it holds',
+    { policy: { ...assigned.policy, spendLimitCents: 699 }, assignment: inState('allocated') },
+    'policy_spend_limit_reached',
+  ],
+  [
+    'an assignment needs no price of the catalog',
+    { ...assigned, assignment: inState('allocated'), content: priced(null) },
+    null,
+  ],
+  [
+    'what is held for others in the policy cannot be spent',
+    { policy: { spendLimitCents: 1_500, allocatedCents: 501 } },
+    'policy_spend_limit_reached',
+  ],
+  [
+    'what is held for others in the subsidy cannot be spent',
+    { subsidy: { ...subsidy, balanceCents: 1_500, reservedCents: 501 } },
+    'not_enough_value_in_subsidy',
+  ],
+  ['what is not held can', { subsidy: { ...subsidy, balanceCents: 1_500, reservedCents: 500 } }, null],
+])('%s', (_what, changes, expected) => {
+  expect(refusal(factsOf(changes))).toBe(expected);
+});
+
 test('the first reason in the documented order decides', () => {
   const breakers: [Reason, Partly][] = [
     ['policy_expired', { policy: { retired: true } }],
@@ -132,7 +204,11 @@ test('the first reason in the documented order decides', () => {
     ['policy_spend_limit_reached', { policy: { spendLimitCents: 0 } }],
     ['learner_max_enrollments_reached', { policy: { perLearnerEnrollmentLimit: 0 } }],
     ['learner_max_spend_reached', { policy: { perLearnerSpendLimitCents: 0 } }],
-    ['reason_learner_not_assigned_content', { policy: { policyType: 'AssignedLearnerCreditAccessPolicy' } }],
+    ['reason_learner_not_assigned_content', { ...assigned, assignment: null }],
+    ['reason_learner_assignment_cancelled', { ...assigned, assignment: inState('cancelled') }],
+    ['reason_learner_assignment_failed', { ...assigned, assignment: inState('errored') }],
+    ['reason_learner_assignment_expired', { ...assigned, assignment: inState('expired') }],
+    ['reason_learner_assignment_reversed', { ...assigned, assignment: inState('reversed') }],
     ['access_by_request_only', { policy: { accessMethod: 'request' } }],
   ];
   expect(checks.map(({ reason }) => reason)).toEqual(breakers.map(([reason]) => reason));

@@ -1,3 +1,6 @@
+import type { State } from '../assignments/contract.ts';
+import { stateRefusal } from '../assignments/redeem.ts';
+import type { reasonCodes } from '../policies/reason.ts';
 import { exceeds, isLateRedemptionAllowed } from '../policies/rules.ts';
 import type { Content } from '../upstreams/catalog.ts';
 import { isActive, type Subsidy } from '../upstreams/ledger.ts';
@@ -13,6 +16,8 @@ export interface Facts {
     readonly lateRedemptionAllowedUntil: Date | null;
     readonly spendLimitCents: number | null;
     readonly spentCents: number;
+    /** What allocated assignments hold of the budget. */
+    readonly allocatedCents: number;
     readonly perLearnerEnrollmentLimit: number | null;
     readonly perLearnerSpendLimitCents: number | null;
     readonly accessMethod: string;
@@ -26,6 +31,13 @@ export interface Facts {
   readonly inCatalog: boolean;
   readonly content: Content | null;
   readonly subsidy: Subsidy | null;
+  /** The learner's assignment for the content, if the policy needs one. */
+  readonly assignment: {
+    readonly uuid: string;
+    readonly state: State;
+    readonly redemptionUuid: string | null;
+    readonly priceCents: number;
+  } | null;
   readonly learnerSpentCents: number;
   readonly learnerRedemptionCount: number;
   /** Support may redeem after a deadline (R-RED-61). */
@@ -33,7 +45,7 @@ export interface Facts {
 }
 
 export interface Check {
-  readonly reason: string;
+  readonly reason: (typeof reasonCodes)[number];
   /** Cannot be judged without one. */
   readonly needsPrice?: true;
   readonly fails: (facts: Facts) => boolean;
@@ -41,7 +53,28 @@ export interface Check {
   readonly inputs: (facts: Facts) => Readonly<Record<string, unknown>>;
 }
 
-const priceOf = (facts: Facts): number => facts.content?.priceCents ?? 0;
+/** What is assigned has its own price (R-ASG-28); the rest has the catalog's. Null when there is none. */
+export const knownPriceOf = ({ assignment, content }: Pick<Facts, 'assignment' | 'content'>): number | null =>
+  assignment?.priceCents ?? content?.priceCents ?? null;
+
+const priceOf = (facts: Facts): number => knownPriceOf(facts) ?? 0;
+
+/** What is held for assignments is nobody else's; those who need one themselves are told so further down. */
+const heldInSubsidy = (facts: Facts): number =>
+  needsAssignment(facts.policy) ? 0 : (facts.subsidy?.reservedCents ?? 0);
+const heldInPolicy = (facts: Facts): number => (needsAssignment(facts.policy) ? 0 : facts.policy.allocatedCents);
+
+function assignmentCheck<const R extends NonNullable<ReturnType<typeof stateRefusal>>>(reason: R) {
+  return {
+    reason,
+    fails: ({ policy, assignment }: Facts) => needsAssignment(policy) && stateRefusal(assignment) === reason,
+    inputs: ({ policy, assignment }: Facts) => ({
+      policyType: policy.policyType,
+      browseAndRequest: policy.learnerCreditRequestConfigUuid !== null,
+      assignment: assignment && { uuid: assignment.uuid, state: assignment.state },
+    }),
+  };
+}
 
 // The order is part of the API: the learner is told the first reason that applies.
 export const checks = [
@@ -91,20 +124,23 @@ export const checks = [
   {
     reason: 'not_enough_value_in_subsidy',
     needsPrice: true,
-    fails: (facts) => (facts.subsidy?.balanceCents ?? 0) < priceOf(facts),
+    fails: (facts) => (facts.subsidy?.balanceCents ?? 0) - heldInSubsidy(facts) < priceOf(facts),
     inputs: (facts) => ({
       balanceCents: facts.subsidy?.balanceCents ?? null,
-      priceCents: facts.content?.priceCents ?? null,
+      heldForAssignmentsCents: heldInSubsidy(facts),
+      priceCents: knownPriceOf(facts),
     }),
   },
   {
     reason: 'policy_spend_limit_reached',
     needsPrice: true,
-    fails: (facts) => exceeds(facts.policy.spendLimitCents, facts.policy.spentCents, priceOf(facts)),
+    fails: (facts) =>
+      exceeds(facts.policy.spendLimitCents, facts.policy.spentCents + heldInPolicy(facts), priceOf(facts)),
     inputs: (facts) => ({
       spendLimitCents: facts.policy.spendLimitCents,
       spentCents: facts.policy.spentCents,
-      priceCents: facts.content?.priceCents ?? null,
+      heldForAssignmentsCents: heldInPolicy(facts),
+      priceCents: knownPriceOf(facts),
     }),
   },
   {
@@ -127,18 +163,15 @@ export const checks = [
       browseAndRequest: facts.policy.learnerCreditRequestConfigUuid !== null,
       limitCents: facts.policy.perLearnerSpendLimitCents,
       spentCents: facts.learnerSpentCents,
-      priceCents: facts.content?.priceCents ?? null,
+      priceCents: knownPriceOf(facts),
     }),
   },
-  {
-    reason: 'reason_learner_not_assigned_content',
-    fails: ({ policy }) => needsAssignment(policy),
-    inputs: ({ policy }) => ({
-      policyType: policy.policyType,
-      browseAndRequest: policy.learnerCreditRequestConfigUuid !== null,
-      assignment: null,
-    }),
-  },
+  // Step 10c, one check for each state that stands in the way (R-RED-01).
+  assignmentCheck('reason_learner_not_assigned_content'),
+  assignmentCheck('reason_learner_assignment_cancelled'),
+  assignmentCheck('reason_learner_assignment_failed'),
+  assignmentCheck('reason_learner_assignment_expired'),
+  assignmentCheck('reason_learner_assignment_reversed'),
   {
     // Ours: such a policy was redeemable until somebody redeemed (R-RED-21).
     reason: 'access_by_request_only',
@@ -147,7 +180,11 @@ export const checks = [
   },
 ] as const satisfies readonly Check[];
 
-function needsAssignment({ policyType, learnerCreditRequestConfigUuid }: Facts['policy']): boolean {
+/** Assigned policies, and those whose learners have to ask first (R-ASG-27, R-ASG-85). */
+export function needsAssignment({
+  policyType,
+  learnerCreditRequestConfigUuid,
+}: Pick<Facts['policy'], 'policyType' | 'learnerCreditRequestConfigUuid'>): boolean {
   if (policyType === 'AssignedLearnerCreditAccessPolicy') return true;
   return policyType === 'PerLearnerSpendCreditAccessPolicy' && learnerCreditRequestConfigUuid !== null;
 }
@@ -160,7 +197,7 @@ export const PRICE_UNKNOWN = 'price_unknown';
 type Verdict = 'passed' | 'failed' | 'unknown';
 
 const verdictOf = (check: Check, facts: Facts): Verdict => {
-  if (check.needsPrice && (facts.content?.priceCents ?? null) === null) return 'unknown';
+  if (check.needsPrice && knownPriceOf(facts) === null) return 'unknown';
   return check.fails(facts) ? 'failed' : 'passed';
 };
 

@@ -1,3 +1,5 @@
+import { unacknowledged } from '../assignments/learner.ts';
+import { assignmentFor } from '../assignments/redeem.ts';
 import { type Actor, isPermitted } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { notFound, permissionDenied } from '../kernel/errors.ts';
@@ -23,7 +25,7 @@ import { factsFor, type LearnerFacts, learnerFacts } from './facts.ts';
 import { endedAttempts, redemptionKey } from './idempotency.ts';
 import { contactsOf, reasonObject } from './reasons.ts';
 import { noteReversal } from './reversal.ts';
-import { type Facts, PRICE_UNKNOWN, type Reason, refusal, verdicts } from './rules.ts';
+import { type Facts, knownPriceOf, needsAssignment, PRICE_UNKNOWN, type Reason, refusal, verdicts } from './rules.ts';
 import { awaitEnd, type Finished, finish, reserve } from './spend.ts';
 import * as store from './store.ts';
 
@@ -130,8 +132,10 @@ function intentOf(policy: PolicyRow, request: SpendRequest, facts: Facts, known:
     enterpriseCustomerUuid: policy.enterpriseCustomerUuid,
     lmsUserId,
     contentKey,
-    priceCents: facts.content?.priceCents ?? 0,
-    requestedPriceCents: null,
+    priceCents: knownPriceOf(facts) ?? 0,
+    // R-RED-23: zero is a price too.
+    requestedPriceCents: facts.assignment?.priceCents ?? null,
+    assignmentUuid: facts.assignment?.uuid ?? null,
     metadata: isLate ? { ...metadata, allow_late_enrollment: true } : metadata,
     content: {
       lmsUserEmail: known.learner?.email ?? null,
@@ -147,7 +151,7 @@ async function refused(deps: Deps, actor: Actor, policy: PolicyRow, reason: stri
   redemptionDecided.tell({ outcome: 'refused', reason });
   if (reason === PRICE_UNKNOWN) return priceUnknown(contentKey);
   const contacts = await contactsOf(deps, actor, policy.enterpriseCustomerUuid);
-  return contract.notRedeemable({ reasons: [reasonObject(reason, [policy.uuid], contacts)] });
+  return contract.notRedeemable({ reason, reasons: [reasonObject(reason, [policy.uuid], contacts)] });
 }
 
 const priceUnknown = (contentKey: string) =>
@@ -262,15 +266,20 @@ async function answerFor(
   const { contentKey, known } = question;
   const transactions = known.transactions.filter((transaction) => transaction.contentKey === contentKey);
   const hasSuccessfulRedemption = transactions.some(isStanding);
-  const { policy, refusals } = hasSuccessfulRedemption
-    ? { policy: null, refusals: new Map<Reason, string[]>() }
+  const { policy, refusals, assignment } = hasSuccessfulRedemption
+    ? { policy: null, refusals: new Map<Reason, string[]>(), assignment: null }
     : await resolve(deps, question);
+  const assignedCents = hasSuccessfulRedemption ? assignedPrice(question, transactions) : assignment?.priceCents;
   const contacts =
     refusals.size > 0 ? await contactsOf(deps, actor, question.enterpriseCustomerUuid) : { visible: [], exist: false };
   const reasons = [...refusals].map(([reason, policyUuids]) => reasonObject(reason, policyUuids, contacts));
   return {
     contentKey,
-    listPrice: await listPrice(deps, question, { policy, hasSuccessfulRedemption }),
+    listPrice: await listPrice(deps, question, {
+      policy,
+      hasSuccessfulRedemption,
+      assignedCents: assignedCents ?? null,
+    }),
     redemptions: transactions.map((transaction) => redemptionView(transaction, deps.settings)),
     hasSuccessfulRedemption,
     redeemableSubsidyAccessPolicy: policy && viewOfPolicy(policy, deps.settings, known.now),
@@ -278,6 +287,15 @@ async function answerFor(
     reasons,
     displayReason: reasons[0] ?? null,
   };
+}
+
+/** R-RED-50: what was redeemed first decides; through an assigned policy it has the assignment's price. */
+function assignedPrice({ policies, contentKey, known }: Question, transactions: readonly LedgerTransaction[]) {
+  const first = transactions.find(isStanding);
+  const policy = policies.find(({ uuid }) => uuid === first?.subsidyAccessPolicyUuid);
+  if (!policy || !needsAssignment(policy)) return null;
+  const rows = known.assignments.filter((row) => isOf(policy, row));
+  return assignmentFor(rows, contentKey, first?.parentContentKey ?? null)?.priceCents ?? null;
 }
 
 const redemptionView = (transaction: LedgerTransaction, settings: Settings) => {
@@ -294,20 +312,22 @@ async function resolve(deps: Deps, { policies, contentKey, known }: Question) {
   for (const { policy, facts } of all) {
     const reason = refusal(facts);
     if (reason === PRICE_UNKNOWN) throw priceUnknown(contentKey);
-    if (reason === null) return { policy, refusals: new Map<Reason, string[]>() };
+    if (reason === null) return { policy, refusals: new Map<Reason, string[]>(), assignment: facts.assignment };
     const others = refusals.get(reason);
     if (others) others.push(policy.uuid);
     else refusals.set(reason, [policy.uuid]);
   }
-  return { policy: null, refusals };
+  return { policy: null, refusals, assignment: null };
 }
 
 /** R-RED-50 with R-ADD-01 to R-ADD-03. */
 async function listPrice(
   deps: Deps,
   { enterpriseCustomerUuid, contentKey }: Question,
-  found: { policy: PolicyRow | null; hasSuccessfulRedemption: boolean },
+  found: { policy: PolicyRow | null; hasSuccessfulRedemption: boolean; assignedCents: number | null },
 ) {
+  const { assignedCents } = found;
+  if (assignedCents !== null) return { usd: dollarsOfCents(assignedCents), usdCents: assignedCents };
   const message = `Could not determine list price for content_key ${contentKey} with enterprise customer ${enterpriseCustomerUuid}`;
   const unknown = (cause?: unknown) => contract.priceUnknown({ contentKey }, { message, cause });
   if (!found.policy && !found.hasSuccessfulRedemption) {
@@ -376,29 +396,41 @@ export async function creditsAvailable(
   if (!mayAsk) throw permissionDenied({ permission: REDEMPTION }, { message: `MISSING: ${REDEMPTION}` });
   const candidates = await redeemable(deps.db, enterpriseCustomerUuid);
   const known = await learnerFacts(deps, enterpriseCustomerUuid, lmsUserId, candidates, []);
+  const shown = await unacknowledged(deps, enterpriseCustomerUuid, known.assignments);
   return candidates
-    .filter((policy) => hasCredit(policy, known))
-    .map((policy) => ({
+    .map((policy) => ({ policy, assignments: shown.filter(({ row }) => isOf(policy, row)) }))
+    .filter(({ policy, assignments }) => hasCredit(policy, known, assignments.length))
+    .map(({ policy, assignments }) => ({
       ...viewOfPolicy(policy, deps.settings, known.now),
       remainingBalancePerUser: remainingPerUser(policy, known),
       remainingBalance: known.subsidies.get(policy.subsidyUuid)?.balanceCents ?? 0,
       subsidyExpirationDate: known.subsidies.get(policy.subsidyUuid)?.expirationDatetime ?? null,
-      learnerContentAssignments: [],
+      learnerContentAssignments: needsAssignment(policy)
+        ? assignments.map(({ view }) => view(known.subsidies.get(policy.subsidyUuid)?.expirationDatetime ?? null))
+        : [],
       learnerRequests: [],
       groupAssociations: (known.groups.get(policy.uuid) ?? []).filter((uuid) => uuid !== null),
     }));
 }
 
-/** Learner-wide credit, whatever the content (R-RED-40, R-RED-41). Nobody has assignments before there are any. */
-function hasCredit(policy: PolicyRow, known: LearnerFacts): boolean {
+const isOf = (policy: PolicyRow, row: { readonly assignmentConfigurationUuid: string }): boolean =>
+  row.assignmentConfigurationUuid === policy.assignmentConfigurationUuid;
+
+/**
+ * Learner-wide credit, whatever the content (R-RED-40, R-RED-41). What is assigned stays to be seen when the subsidy has
+ * ended (R-RED-43).
+ */
+function hasCredit(policy: PolicyRow, known: LearnerFacts, assignments: number): boolean {
+  const isAssigned = policy.policyType === 'AssignedLearnerCreditAccessPolicy';
   const subsidy = known.subsidies.get(policy.subsidyUuid);
   const groups = known.groups.get(policy.uuid) ?? [];
   const isMember =
     known.learner !== null &&
     (groups.length === 0 || groups.some((group) => group !== null && known.learner?.groupUuids.includes(group)));
-  if (!isMember || !subsidy || !isActive(subsidy, known.now) || subsidy.balanceCents <= 0) return false;
+  if (!isMember || !subsidy || subsidy.balanceCents <= 0) return false;
+  if (!isAssigned && !isActive(subsidy, known.now)) return false;
   if (policy.spendLimitCents !== null && policy.spentCents >= policy.spendLimitCents) return false;
-  if (policy.policyType === 'AssignedLearnerCreditAccessPolicy') return false;
+  if (isAssigned) return assignments > 0;
   const remaining = remainingPerUser(policy, known);
   // What is used up can still be asked for.
   return remaining === null || remaining > 0 || (policy.learnerCreditRequestConfigUuid !== null && remaining === 0);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { appendToOutbox, isUniqueViolation, transaction } from '@enterprise-access/db';
+import { claim, settle } from '../assignments/redeem.ts';
 import { redemptionDecided } from '../kernel/happenings.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { adjust, type BudgetRefusal, giveBackBudget, giveBackShare, takeBudget, takeShare } from '../policies/index.ts';
@@ -11,9 +12,11 @@ import * as store from './store.ts';
 type Deps = Pick<Runtime, 'db' | 'clock' | 'ledger' | 'log'>;
 
 /** Rolls the reservation back and carries the reason out of the transaction. */
+type ReservationRefusal = BudgetRefusal | 'not_enough_value_in_subsidy' | 'reason_learner_not_assigned_content';
+
 class ReservationRefused extends Error {
-  readonly reason: BudgetRefusal | 'not_enough_value_in_subsidy';
-  constructor(reason: BudgetRefusal | 'not_enough_value_in_subsidy') {
+  readonly reason: ReservationRefusal;
+  constructor(reason: ReservationRefusal) {
     super(reason);
     this.reason = reason;
   }
@@ -23,11 +26,17 @@ export type Reservation =
   | { readonly reserved: true }
   | { readonly reserved: false; readonly reason: ReservationRefused['reason'] | 'already_redeemed' };
 
-/** Step 1: stores the intent and takes its price from the learner's share, the ledger and the policy, all or nothing. */
+/**
+ * Step 1: stores the intent and takes the learner's assignment, if it is one that is redeemed, and the price from the
+ * learner's share, the ledger and the policy, all or nothing.
+ */
 export async function reserve(deps: Deps, spend: Spend): Promise<Reservation> {
   try {
     await transaction(deps.db, async (trx) => {
       await store.insert(trx, spend);
+      const { assignmentUuid } = spend;
+      if (assignmentUuid !== null && !(await claim(trx, spend, assignmentUuid)))
+        throw new ReservationRefused('reason_learner_not_assigned_content');
       const overShare = await takeShare(trx, spend);
       if (overShare) throw new ReservationRefused(overShare);
       if (await deps.ledger.hold(trx, spend)) throw new ReservationRefused('not_enough_value_in_subsidy');
@@ -62,11 +71,13 @@ export async function finish(deps: Deps, spend: Spend): Promise<Finished | null>
     const isCommitted = settlement.outcome === 'committed';
     const first = await store.end(trx, spend.uuid, { ...end, at: now });
     if (!first) return null;
+    const countAssignment = await settle(trx, spend, settlement, now);
     if (!isCommitted) await giveBackShare(trx, spend);
     const { transaction: made, events } = await deps.ledger.record(trx, spend, settlement, now);
     await appendToOutbox(trx, now, isCommitted ? [...events, subsidyRedeemed(spend)] : events);
     if (!isCommitted) await giveBackBudget(trx, spend);
     else if (settlement.remote) await adjust(trx, spend, -settlement.remote.quantityCents);
+    await countAssignment();
     return { settlement, transaction: made };
   });
   if (finished) redemptionDecided.tell({ outcome: end.state, reason: end.errorCode });

@@ -25,6 +25,7 @@ interface Row {
   state: RedemptionState;
   metadata: Record<string, unknown> | string | null;
   content: SpendContent | string;
+  assignment_uuid: string | null;
   transaction_uuid: string | null;
   error_code: string | null;
   created: Date;
@@ -45,6 +46,7 @@ const redemptionOf = (row: Row): Redemption => ({
     // MariaDB keeps JSON as text.
     metadata: typeof row.metadata === 'string' ? JSON.parse(row.metadata) : row.metadata,
     content: typeof row.content === 'string' ? JSON.parse(row.content) : row.content,
+    assignmentUuid: row.assignment_uuid,
     created: row.created,
   },
   state: row.state,
@@ -67,6 +69,7 @@ export async function insert(trx: Transaction, spend: Spend): Promise<void> {
     state: 'pending',
     metadata: spend.metadata && JSON.stringify(spend.metadata),
     content: JSON.stringify(spend.content),
+    assignment_uuid: spend.assignmentUuid,
     created: spend.created,
     modified: spend.created,
   });

@@ -45,6 +45,11 @@ test('a run has its course, price and deadline', async () => {
   expect(await catalog.content(CUSTOMER, 'course-v1:edX+NopeX+1')).toBeNull();
 });
 
+test('a catalog knows how many courses it has', async () => {
+  expect(await catalog.contentCount(CATALOG)).toBe(sandbox.state.content.catalogs.get(CATALOG)?.courseKeys.size);
+  expect(await catalog.contentCount(UNKNOWN)).toBeNull();
+});
+
 test('the list price needs no customer', async () => {
   expect(await catalog.listPrice(RUN)).toEqual({ price: { usd: 19.99, usdCents: 1_999 } });
   expect(await catalog.listPrice('course-v1:edX+NopeX+1')).toBeNull();

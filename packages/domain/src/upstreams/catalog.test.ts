@@ -44,7 +44,7 @@ const answering = (body: unknown) => {
 };
 const contentOf = (body: unknown, identifier: string = RUN) => answering(body).content('customer', identifier);
 
-describe('the price is that of the run (R-UP-32), in rounded cents', () => {
+describe('the price is that of the run (R-UP-32, R-POL-20), in rounded cents', () => {
   test.each([
     ['its own price', course, 1999],
     ['its seat when the price is zero', { ...course, normalized_metadata_by_run: unpriced }, 4900],
@@ -69,7 +69,7 @@ describe('the price is that of the run (R-UP-32), in rounded cents', () => {
   });
 });
 
-describe('the run of an identifier (R-UP-33)', () => {
+describe('the run of an identifier (R-UP-33, R-POL-20)', () => {
   test.each([
     ['a run by key', RUN, RUN],
     ['a run by uuid', 'run-1', RUN],

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { Cache } from '../kernel/cache.ts';
+import type { Cache, CacheKind } from '../kernel/cache.ts';
+import { instantText } from '../kernel/cache-shapes.ts';
 import { centsOfDollars } from '../kernel/money.ts';
 import { orNull, type Upstream } from './http.ts';
 
@@ -17,6 +18,21 @@ export interface Content {
   readonly priceCents: number | null;
   readonly enrollByDate: Date | null;
   readonly variantId: string | null;
+  readonly details: ContentDetails;
+}
+
+/** What pages and mails show of a course or run. */
+export interface ContentDetails {
+  readonly courseType: string | null;
+  /** Owners that have a name. */
+  readonly partners: readonly { readonly name: string; readonly logoImageUrl: string | null }[];
+  readonly imageUrl: string | null;
+  readonly startDate: Date | null;
+  readonly endDate: Date | null;
+  /** US dollars as the catalog has them. */
+  readonly priceUsd: number | null;
+  readonly pacing: string | null;
+  readonly weeksToComplete: number | null;
 }
 
 export interface ListPrice {
@@ -32,6 +48,8 @@ export interface Catalog {
   content(customerUuid: string, contentKey: string): Promise<Content | null>;
   /** Customer that a catalog belongs to; null when the service does not know the catalog. */
   customerOf(catalogUuid: string): Promise<string | null>;
+  /** Number of courses in a catalog; null when the service does not know the catalog. */
+  contentCount(catalogUuid: string): Promise<number | null>;
   /** Price whatever the catalog: null content when nobody knows the key, null price when it has none. */
   listPrice(contentKey: string): Promise<{ readonly price: ListPrice | null } | null>;
 }
@@ -50,6 +68,7 @@ const normalized = z.object({
   content_price: z.number().nullish(),
   enroll_by_date: lenientDate,
   start_date: lenientDate,
+  end_date: lenientDate,
 });
 
 const run = z.object({
@@ -57,6 +76,8 @@ const run = z.object({
   uuid: z.string().nullish(),
   first_enrollable_paid_seat_price: z.number().nullish(),
   variant_id: z.string().nullish(),
+  pacing_type: z.string().nullish(),
+  weeks_to_complete: z.number().nullish(),
 });
 
 const record = z.object({
@@ -64,6 +85,12 @@ const record = z.object({
   uuid: z.string().nullish(),
   title: z.string().nullish(),
   content_type: z.string().nullish(),
+  course_type: z.string().nullish(),
+  owners: z.array(z.object({ name: z.string().nullish(), logo_image_url: z.string().nullish() })).nullish(),
+  card_image_url: z.string().nullish(),
+  image_url: z.string().nullish(),
+  pacing_type: z.string().nullish(),
+  weeks_to_complete: z.number().nullish(),
   first_enrollable_paid_seat_price: z.number().nullish(),
   variant_id: z.string().nullish(),
   product_source: z.object({ slug: z.string().nullish(), name: z.string().nullish() }).nullish(),
@@ -109,73 +136,136 @@ export function contentOf(found: CatalogRecord, identifier: string): Content {
     priceCents: dollars === undefined || dollars === null ? null : centsOfDollars(dollars),
     enrollByDate: metadata?.enroll_by_date ?? null,
     variantId: courseRun?.variant_id ?? null,
+    details: {
+      courseType: found.course_type ?? null,
+      partners: (found.owners ?? []).flatMap(({ name, logo_image_url: logo }) =>
+        name ? [{ name, logoImageUrl: logo ?? null }] : [],
+      ),
+      imageUrl: found.card_image_url || found.image_url || null,
+      startDate: metadata?.start_date ?? null,
+      endDate: metadata?.end_date ?? null,
+      priceUsd: metadata?.content_price ?? null,
+      pacing: courseRun?.pacing_type ?? null,
+      weeksToComplete: courseRun?.weeks_to_complete ?? null,
+    },
   };
 }
 
 const HIT_MS = 1_800_000;
 const MISS_MS = 15_000;
+const foundOrNot = (found: unknown): number => (found ? HIT_MS : MISS_MS);
+
+const containsKind: CacheKind<boolean> = {
+  name: 'catalog:contains',
+  version: 1,
+  shape: z.boolean(),
+  ttlMs: foundOrNot,
+};
+
+const contentKind: CacheKind<Content | null> = {
+  name: 'catalog:content',
+  version: 2,
+  shape: z
+    .object({
+      contentKey: z.string(),
+      courseRunKey: z.string().nullable(),
+      title: z.string().nullable(),
+      uuid: z.string().nullable(),
+      courseRunUuid: z.string().nullable(),
+      courseRunStartDate: instantText.nullable(),
+      source: z.enum(['edX', '2u']),
+      mode: z.enum(['verified', 'paid-executive-education']),
+      priceCents: z.int().nullable(),
+      enrollByDate: instantText.nullable(),
+      variantId: z.string().nullable(),
+      details: z.object({
+        courseType: z.string().nullable(),
+        partners: z.array(z.object({ name: z.string(), logoImageUrl: z.string().nullable() })),
+        imageUrl: z.string().nullable(),
+        startDate: instantText.nullable(),
+        endDate: instantText.nullable(),
+        priceUsd: z.number().nullable(),
+        pacing: z.string().nullable(),
+        weeksToComplete: z.number().nullable(),
+      }),
+    })
+    .nullable(),
+  ttlMs: foundOrNot,
+};
+
+const customerOfKind: CacheKind<string | null> = {
+  name: 'catalog:customer',
+  version: 1,
+  shape: z.string().nullable(),
+  ttlMs: foundOrNot,
+};
+
+const listPriceKind: CacheKind<{ readonly price: ListPrice | null } | null> = {
+  name: 'catalog:list-price',
+  version: 1,
+  shape: z.object({ price: z.object({ usd: z.number(), usdCents: z.int() }).nullable() }).nullable(),
+  ttlMs: foundOrNot,
+};
+
+const countKind: CacheKind<number | null> = {
+  name: 'catalog:count',
+  version: 1,
+  shape: z.int().nullable(),
+  ttlMs: foundOrNot,
+};
 
 export function httpCatalog(call: Upstream, cache: Cache): Catalog {
   return {
     contains: (catalogUuid, contentKey) =>
-      cache.wrap(
-        `catalog:contains:1:${catalogUuid}:${contentKey}`,
-        (yes) => (yes ? HIT_MS : MISS_MS),
-        async () => {
-          const answer = await orNull(
-            call({
-              path: `/api/v2/enterprise-catalogs/${catalogUuid}/contains_content_items/`,
-              query: { course_run_ids: contentKey },
-              reply: z.object({ contains_content_items: z.boolean() }),
-            }),
-          );
-          return answer?.contains_content_items ?? false;
-        },
-      ),
+      cache.wrap(containsKind, `${catalogUuid}:${contentKey}`, async () => {
+        const answer = await orNull(
+          call({
+            path: `/api/v2/enterprise-catalogs/${catalogUuid}/contains_content_items/`,
+            query: { course_run_ids: contentKey },
+            reply: z.object({ contains_content_items: z.boolean() }),
+          }),
+        );
+        return answer?.contains_content_items ?? false;
+      }),
 
     content: (customerUuid, contentKey) =>
-      cache.wrap(
-        `catalog:content:1:${customerUuid}:${contentKey}`,
-        (found) => (found ? HIT_MS : MISS_MS),
-        async () => {
-          const found = await orNull(
-            call({
-              path: `/api/v2/enterprise-customer/${customerUuid}/content-metadata/${encodeURIComponent(contentKey)}/`,
-              reply: record,
-            }),
-          );
-          return found && contentOf(found, contentKey);
-        },
-      ),
+      cache.wrap(contentKind, `${customerUuid}:${contentKey}`, async () => {
+        const found = await orNull(
+          call({
+            path: `/api/v2/enterprise-customer/${customerUuid}/content-metadata/${encodeURIComponent(contentKey)}/`,
+            reply: record,
+          }),
+        );
+        return found && contentOf(found, contentKey);
+      }),
 
     customerOf: (catalogUuid) =>
-      cache.wrap(
-        `catalog:customer:1:${catalogUuid}`,
-        (found) => (found ? HIT_MS : MISS_MS),
-        async () => {
-          const path = `/api/v1/enterprise-catalogs/${catalogUuid}`;
-          const found = await orNull(call({ path, reply: z.object({ enterprise_customer: z.string() }) }));
-          return found?.enterprise_customer.toLowerCase() ?? null;
-        },
-      ),
+      cache.wrap(customerOfKind, catalogUuid, async () => {
+        const path = `/api/v1/enterprise-catalogs/${catalogUuid}`;
+        const found = await orNull(call({ path, reply: z.object({ enterprise_customer: z.string() }) }));
+        return found?.enterprise_customer.toLowerCase() ?? null;
+      }),
+
+    contentCount: (catalogUuid) =>
+      cache.wrap(countKind, catalogUuid, async () => {
+        const path = `/api/v2/enterprise-catalogs/${catalogUuid}/get_content_metadata/`;
+        const found = await orNull(call({ path, reply: z.object({ count: z.int() }) }));
+        return found?.count ?? null;
+      }),
 
     listPrice: (contentKey) =>
-      cache.wrap(
-        `catalog:list-price:1:${contentKey}`,
-        (found) => (found ? HIT_MS : MISS_MS),
-        async () => {
-          const found = await orNull(
-            call({
-              path: `/api/v1/content-metadata/${encodeURIComponent(contentKey)}`,
-              query: { coerce_to_parent_course: 'True' },
-              reply: record,
-            }),
-          );
-          if (!found) return null;
-          const usd =
-            found.normalized_metadata_by_run?.[contentKey]?.content_price ?? found.normalized_metadata?.content_price;
-          return { price: usd === undefined || usd === null ? null : { usd, usdCents: centsOfDollars(usd) } };
-        },
-      ),
+      cache.wrap(listPriceKind, contentKey, async () => {
+        const found = await orNull(
+          call({
+            path: `/api/v1/content-metadata/${encodeURIComponent(contentKey)}`,
+            query: { coerce_to_parent_course: 'True' },
+            reply: record,
+          }),
+        );
+        if (!found) return null;
+        const usd =
+          found.normalized_metadata_by_run?.[contentKey]?.content_price ?? found.normalized_metadata?.content_price;
+        return { price: usd === undefined || usd === null ? null : { usd, usdCents: centsOfDollars(usd) } };
+      }),
   };
 }

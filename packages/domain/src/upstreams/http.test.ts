@@ -2,8 +2,9 @@ import type { ServerResponse } from 'node:http';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { withRequestId } from '../kernel/request-scope.ts';
-import { type Call, CUT_OFF_MS, orNull, orUnavailable, UpstreamFailure, UpstreamRefusal, upstream } from './http.ts';
-import { waitOf } from './retry-after.ts';
+import { CUT_OFF_MS } from './circuit.ts';
+import { type Call, orNull, orUnavailable, UpstreamFailure, UpstreamRefusal, upstream } from './http.ts';
+import { waitOf, waitUntil } from './retry-after.ts';
 import { type Answer, startService, tokens } from './testing.ts';
 
 const REPLY = z.object({ value: z.number() });
@@ -129,6 +130,24 @@ describe('time', () => {
     expect(asked).toHaveLength(2);
   });
 
+  test('includes waiting for a token', async () => {
+    const { url, asked } = await world(good);
+    const token = { get: () => new Promise<string>(() => undefined), discard: () => undefined };
+    const client = upstream({ service: 'lms', baseUrl: url, token, timeoutMs: 100 });
+    await expect(client({ path: '/', reply: REPLY })).rejects.toMatchObject({
+      name: 'UpstreamFailure',
+      cause: { name: 'TimeoutError' },
+    });
+    expect(asked).toHaveLength(0);
+  });
+
+  test('may be less for one call, and is never more than that of the service', async () => {
+    const { call } = await world(hang);
+    const timedOut = { cause: { name: 'TimeoutError' } };
+    await expect(call({ atMostMs: 100 })).rejects.toMatchObject(timedOut);
+    await expect(call({ timeoutMs: 100, atMostMs: 60_000 })).rejects.toMatchObject(timedOut);
+  });
+
   test('a slow answer within the bound is an answer', async () => {
     let late: ServerResponse | undefined;
     const { call } = await world((response) => {
@@ -217,6 +236,40 @@ describe('Retry-After', () => {
   });
 });
 
+test.each([
+  [undefined, 0],
+  ['', 0],
+  ['1780315205', 5_000],
+  ['1780315195', 0],
+  [['1780315201'], 1_000],
+  ['soon', 0],
+])('a limit that is lifted at %o is waited for %i ms', (header, ms) => {
+  expect(waitUntil(header, Date.parse('2026-06-01T12:00:00Z'))).toBe(ms);
+});
+
+describe('whether something may have been done', () => {
+  test.each<[string, Answer, boolean]>([
+    ['busy', { status: 429 }, true],
+    ['unknown caller', { status: 401 }, true],
+    ['failure', { status: 500 }, false],
+    ['gateway', { status: 503 }, false],
+    ['garbage', { status: 200, body: 'no' }, false],
+    ['hung up', (response) => response.destroy(), false],
+  ])('%s: certainly not is %j', async (_what, answer, isUndone) => {
+    const { call } = await world(answer);
+    await expect(call({ method: 'POST' })).rejects.toMatchObject({ isUndone });
+  });
+
+  test('nobody listens, or the service is cut off: certainly not', async () => {
+    const { call, stop } = await world({ status: 500 });
+    await stop();
+    for (let time = 0; time < 11; time += 1) {
+      await expect(call({ method: 'POST' })).rejects.toMatchObject({ isUndone: true });
+    }
+    await expect(call({ method: 'POST' })).rejects.toThrow('is cut off');
+  });
+});
+
 describe('a service that is down', () => {
   const fail = async (call: () => Promise<unknown>, times: number) => {
     for (let n = 0; n < times; n += 1) await expect(call()).rejects.toThrow(UpstreamFailure);
@@ -239,6 +292,37 @@ describe('a service that is down', () => {
     expect(await write()).toEqual({ value: 1 });
     expect(await write()).toEqual({ value: 1 });
     expect(asked).toHaveLength(12);
+  });
+
+  test('is cut off after three calls that hear nothing; one tries again, and nobody waits long for that', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const { call, answer, asked: requests } = await world(hang);
+    await fail(() => call({ timeoutMs: 50 }), 3);
+    expect(requests).toHaveLength(3);
+    await expect(call()).rejects.toThrow('is cut off');
+
+    vi.setSystemTime(Date.now() + CUT_OFF_MS);
+    let late: ServerResponse | undefined;
+    answer((response) => {
+      late = response;
+    });
+    const trial = call();
+    await asked(4);
+    await expect(call()).rejects.toThrow('is cut off');
+    late?.end('{"value":1}');
+    expect(await trial).toEqual({ value: 1 });
+    answer(good);
+    expect(await call()).toEqual({ value: 1 });
+  });
+
+  test('that is back answers all who come at that moment', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const { call, answer } = await world({ status: 500 });
+    await fail(() => call({ method: 'POST' }), 10);
+    answer(good);
+    vi.setSystemTime(Date.now() + CUT_OFF_MS);
+    const replies = await Promise.all(Array.from({ length: 20 }, () => call()));
+    expect(replies).toHaveLength(20);
   });
 
   test('stays cut off when the trial fails', async () => {

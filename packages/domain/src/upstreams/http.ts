@@ -1,8 +1,6 @@
 import { inSpan, SpanKind, traceparent } from '@enterprise-access/tracing';
 import {
   BrokenCircuitError,
-  ConsecutiveBreaker,
-  circuitBreaker,
   DelegateBackoff,
   handleWhen,
   type IRetryBackoffContext,
@@ -15,6 +13,7 @@ import type { z } from 'zod';
 import { upstreamUnavailable } from '../kernel/errors.ts';
 import { circuitChanged, upstreamCalled } from '../kernel/happenings.ts';
 import { currentRequestId } from '../kernel/request-scope.ts';
+import { circuit } from './circuit.ts';
 import { waitOf, waitUntil } from './retry-after.ts';
 import type { TokenSource } from './token.ts';
 
@@ -70,10 +69,15 @@ export interface Call<T extends z.ZodType> {
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
   readonly body?: unknown;
+  /** Instead of a body, for the few calls that take forms. */
+  readonly form?: Readonly<Record<string, string>>;
   readonly reply: T;
   /** May be sent again after an unknown outcome: reads, and writes that carry a key. */
   readonly repeatable?: boolean;
+  /** Bound instead of the service's, in milliseconds. */
   readonly timeoutMs?: number;
+  /** Bound below the service's, in milliseconds, for what shall not keep anybody waiting. */
+  readonly atMostMs?: number;
 }
 
 export type Upstream = <T extends z.ZodType>(call: Call<T>) => Promise<z.infer<T>>;
@@ -89,10 +93,10 @@ const agent = new Agent({
 
 /** A caller waits for us: what asks for more than this, in milliseconds, is not waited for. */
 const LONGEST_WAIT_MS = 2_000;
-const CUT_OFF_AFTER = 10;
-export const CUT_OFF_MS = 5_000;
 
 const isSilent = (error: unknown): boolean => error instanceof UpstreamFailure && !error.isBusy;
+const isTimeout = (error: unknown): boolean =>
+  error instanceof UpstreamFailure && error.cause instanceof Error && error.cause.name === 'TimeoutError';
 const isWorthWaiting = (error: unknown): boolean =>
   error instanceof UpstreamFailure && error.retryAfterMs <= LONGEST_WAIT_MS;
 
@@ -106,14 +110,9 @@ function pause({ attempt, result }: IRetryBackoffContext<unknown>): number {
 /** One typed client per service: bounded in time, retried where that is safe, and cut off while the service is down. */
 export function upstream(options: UpstreamOptions): Upstream {
   const backoff = new DelegateBackoff(pause);
-  const breaker = circuitBreaker(handleWhen(isSilent), {
-    halfOpenAfter: CUT_OFF_MS,
-    breaker: new ConsecutiveBreaker(CUT_OFF_AFTER),
-  });
-  const told = (isOpen: boolean) => () => circuitChanged.tell({ service: options.service, isOpen });
-  told(false)();
-  breaker.onBreak(told(true));
-  breaker.onReset(told(false));
+  const told = (isOpen: boolean) => circuitChanged.tell({ service: options.service, isOpen });
+  told(false);
+  const breaker = circuit({ isFailure: isSilent, isTimeout, onChange: told });
   const safely = wrap(
     // Who is busy will be there soon; who is silent gets fewer chances.
     retry(
@@ -124,16 +123,17 @@ export function upstream(options: UpstreamOptions): Upstream {
       handleWhen((error) => isWorthWaiting(error) && isSilent(error)),
       { maxAttempts: 2, backoff },
     ),
-    breaker,
   );
   return async (call) => {
     const repeatable = call.repeatable ?? (call.method ?? 'GET') === 'GET';
-    const signal = AbortSignal.timeout(call.timeoutMs ?? options.timeoutMs ?? 10_000);
+    const timeoutMs = call.timeoutMs ?? options.timeoutMs ?? 10_000;
+    const signal = AbortSignal.timeout(Math.min(timeoutMs, call.atMostMs ?? timeoutMs));
+    const once = () => breaker.execute(() => attempt(options, call, signal), signal);
     const start = performance.now();
     const ended = (outcome: 'answered' | 'refused' | 'failed' | 'cut_off') =>
       upstreamCalled.tell({ service: options.service, outcome, seconds: (performance.now() - start) / 1_000 });
     try {
-      const reply = await (repeatable ? safely : breaker).execute(() => attempt(options, call, signal), signal);
+      const reply = await (repeatable ? safely.execute(once, signal) : once());
       ended('answered');
       return reply;
     } catch (error) {
@@ -179,6 +179,9 @@ async function send(
   });
 }
 
+const FORM = 'application/x-www-form-urlencoded';
+const jsonOf = (body: unknown): string | undefined => (body === undefined ? undefined : JSON.stringify(body));
+
 async function exchange(
   options: UpstreamOptions,
   call: Call<z.ZodType>,
@@ -187,6 +190,7 @@ async function exchange(
 ): Promise<Reply> {
   const requestId = currentRequestId();
   const trace = traceparent();
+  const body = call.form ? new URLSearchParams(call.form).toString() : jsonOf(call.body);
   const reply = await request(urlOf(options.baseUrl, call), {
     method: call.method ?? 'GET',
     dispatcher: agent,
@@ -194,15 +198,27 @@ async function exchange(
     headers: {
       authorization: `${options.scheme ?? 'JWT'} ${token}`,
       accept: 'application/json',
-      ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(body === undefined ? {} : { 'content-type': call.form ? FORM : 'application/json' }),
       ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
       ...(trace === null ? {} : { traceparent: trace }),
     },
-    ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+    ...(body === undefined ? {} : { body }),
   });
   const waitMs =
     waitOf(reply.headers['retry-after'], Date.now()) || waitUntil(reply.headers['x-ratelimit-reset'], Date.now());
   return { status: reply.statusCode, text: await reply.body.text(), waitMs };
+}
+
+/** Waiting for a token is part of the call. */
+function tokenFor({ token }: UpstreamOptions, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(signal.reason);
+    signal.addEventListener('abort', late, { once: true });
+    token
+      .get()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', late));
+  });
 }
 
 /**
@@ -210,11 +226,11 @@ async function exchange(
  * must not be repeated are, too.
  */
 async function sendWithToken(options: UpstreamOptions, call: Call<z.ZodType>, signal: AbortSignal): Promise<Reply> {
-  const token = await options.token.get();
+  const token = await tokenFor(options, signal);
   const reply = await send(options, call, token, signal);
   if (reply.status !== 401) return reply;
   options.token.discard(token);
-  const fresh = await options.token.get();
+  const fresh = await tokenFor(options, signal);
   return fresh === token ? reply : send(options, call, fresh, signal);
 }
 

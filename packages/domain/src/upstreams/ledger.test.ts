@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from '
 import type { Actor } from '../kernel/actor.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { embeddedLedger } from '../ledger/embedded.ts';
+import { storedReservations } from '../ledger/reservations.ts';
 import { reverseTransaction } from '../ledger/reverse.ts';
 import { createSubsidy } from '../ledger/service.ts';
 import { UpstreamFailure } from './http.ts';
@@ -101,7 +102,7 @@ async function remote(dialect: Dialect): Promise<World> {
   const { sandbox } = base;
   return {
     ...base,
-    ledger: httpLedger(clientOf(sandbox, 'subsidy'), noCache),
+    ledger: httpLedger(clientOf(sandbox, 'subsidy'), noCache, storedReservations(base.database.db)),
     async newSubsidy(balanceCents, until = new Date('2099-01-01T00:00:00Z')) {
       const made = await control(sandbox, 'POST', '/subsidy/api/v1/subsidies/', {
         reference_id: newUuid(),
@@ -156,6 +157,7 @@ describe.each(implementations)('%s', (_name, start) => {
       priceCents: PRICE,
       requestedPriceCents: null,
       metadata: null,
+      assignmentUuid: null,
       content: {
         lmsUserEmail: `learner-${lmsUserId}@demo.example`,
         parentContentKey: 'edX+DemoX',
@@ -202,8 +204,32 @@ describe.each(implementations)('%s', (_name, start) => {
       activeDatetime: FROM,
       expirationDatetime: until,
       balanceCents: 50_000,
+      reservedCents: 0,
       depositsCents: 50_000,
     });
+  });
+
+  test('what is held for assignments is held once, given back, and taken by the assignment’s own redemption', async () => {
+    const uuid = await world.newSubsidy(2 * PRICE);
+    const { db } = world.database;
+    const subsidy = async () => {
+      const found = (await world.ledger.subsidies([uuid])).get(uuid);
+      if (!found) throw new Error('The subsidy is gone.');
+      return found;
+    };
+    const hold = async (cents: number) => {
+      const found = await subsidy();
+      return transaction(db, (trx) => world.ledger.earmark(trx, found, cents));
+    };
+    expect(await hold(PRICE)).toBeNull();
+    expect(await hold(PRICE + 1)).toBe('insufficient');
+    expect(await hold(PRICE)).toBeNull();
+    expect(await subsidy()).toMatchObject({ balanceCents: 2 * PRICE, reservedCents: 2 * PRICE });
+    await transaction(db, (trx) => world.ledger.release(trx, uuid, PRICE));
+    expect((await subsidy()).reservedCents).toBe(PRICE);
+    const assignmentUuid = newUuid();
+    expect(await spendOnce(intent(uuid, 1000, { assignmentUuid, requestedPriceCents: PRICE }))).toBe('committed');
+    expect(await subsidy()).toMatchObject({ balanceCents: PRICE, reservedCents: 0 });
   });
 
   test('of a subsidy that does not exist there is nothing', async () => {

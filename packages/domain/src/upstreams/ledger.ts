@@ -7,6 +7,8 @@ export interface Subsidy {
   readonly activeDatetime: Date | null;
   readonly expirationDatetime: Date | null;
   readonly balanceCents: number;
+  /** Part of the balance that allocated assignments hold, of all policies together. */
+  readonly reservedCents: number;
   readonly depositsCents: number;
 }
 
@@ -60,6 +62,8 @@ export interface Spend {
   readonly requestedPriceCents: number | null;
   readonly metadata: Readonly<Record<string, unknown>> | null;
   readonly content: SpendContent;
+  /** Assignment that is redeemed: its price is reserved already. Null for other redemptions. */
+  readonly assignmentUuid: string | null;
   /** When the intent was stored. */
   readonly created: Date;
 }
@@ -117,6 +121,17 @@ export interface Ledger {
   }): Promise<LedgerTransaction[]>;
   /** Takes the price; null is success, otherwise what stands against it, and the transaction must be rolled back. */
   hold(trx: DatabaseTransaction, spend: Spend): Promise<'insufficient' | null>;
+  /**
+   * Keeps value for assignments; null is success, otherwise the transaction must be rolled back. The subsidy was read
+   * before, because nothing waits for the network inside a transaction.
+   */
+  earmark(
+    trx: DatabaseTransaction,
+    subsidy: Pick<Subsidy, 'uuid' | 'balanceCents'>,
+    cents: number,
+  ): Promise<'insufficient' | null>;
+  /** Gives back what was kept for assignments that are over. */
+  release(trx: DatabaseTransaction, subsidyUuid: string, cents: number): Promise<void>;
   /** Safe to repeat under the spend's key. */
   settle(spend: Spend): Promise<Settlement>;
   /** Stores the end of the spend where the ledger keeps it in our database, and tells it. */
@@ -127,6 +142,14 @@ export interface Ledger {
   enrollmentCounts(subsidyUuid: string, policyUuid: string): Promise<ReadonlyMap<number, number>>;
   /** US cents that transactions through a policy have taken, in flight or done, without what went back. */
   spentCents(subsidyUuid: string, policyUuid: string): Promise<number>;
+}
+
+/** Where we remember what assignments hold of a balance that is not in our database. */
+export interface Reservations {
+  of(subsidyUuids: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /** Adds to what is held unless that would be more than the balance; says whether it did. */
+  add(trx: DatabaseTransaction, subsidyUuid: string, cents: number, balanceCents: number): Promise<boolean>;
+  remove(trx: DatabaseTransaction, subsidyUuid: string, cents: number): Promise<void>;
 }
 
 /** The ledger understood and said no. */
@@ -144,6 +167,6 @@ export class LedgerRefusal extends Error {
 export const isStanding = (transaction: LedgerTransaction): boolean =>
   transaction.state === 'committed' && transaction.reversal?.state !== 'committed';
 
-export const isActive = (subsidy: Subsidy, now: Date): boolean =>
+export const isActive = (subsidy: Pick<Subsidy, 'activeDatetime' | 'expirationDatetime'>, now: Date): boolean =>
   (subsidy.activeDatetime === null || subsidy.activeDatetime <= now) &&
   (subsidy.expirationDatetime === null || now <= subsidy.expirationDatetime);

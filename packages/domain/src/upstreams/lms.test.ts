@@ -104,6 +104,57 @@ describe('members of a group', () => {
   });
 });
 
+describe('a group and its invitations', () => {
+  test('a group belongs to a customer; an unknown one to nobody', async () => {
+    expect(await lms.customerOfGroup(GROUP)).toBe(CUSTOMER);
+    expect(await lms.customerOfGroup(UNKNOWN)).toBeNull();
+  });
+
+  test('open invitations by membership, with their day; read once', async () => {
+    const members = [
+      { email: 'a@demo.example', invitedAt: '2026-04-30T23:59:59Z' },
+      { email: 'b@demo.example', invitedAt: '2026-05-01T00:00:00Z' },
+      { lmsUserId: 1_000 },
+    ];
+    await control(sandbox, 'PUT', '/control/groups', { uuid: GROUP, members });
+    const open = await lms.invitations(GROUP);
+    expect([...(open?.values() ?? [])]).toEqual([
+      { email: 'a@demo.example', invitedOn: '2026-04-30' },
+      { email: 'b@demo.example', invitedOn: '2026-05-01' },
+    ]);
+    const [membership] = open?.keys() ?? [];
+    const { members: all } = await lms.groupMembers({ groupUuid: GROUP }, 1);
+    expect(all.map((each) => each.enterprise_group_membership_uuid)).toContain(membership);
+    expect(await lms.invitations(GROUP)).toBe(open);
+    expect(await lms.invitations(UNKNOWN)).toBeNull();
+  });
+
+  test('whom no mail reaches has no open invitation any more, at once', async () => {
+    const before = await lms.invitations(GROUP);
+    expect(before?.size).toBe(3);
+    const email = 'pending-2@demo.example';
+    await lms.markUnreachable(GROUP, email, new Date('2026-06-10T09:00:00Z'));
+    const { members } = await lms.groupMembers({ groupUuid: GROUP, learners: [email] }, 1);
+    expect(members).toMatchObject([{ status: 'email_error', recent_action: 'Errored: June 10, 2026' }]);
+    const after = await lms.invitations(GROUP);
+    expect([...(after?.values() ?? [])].map((each) => each.email).toSorted()).toEqual([
+      'pending-1@demo.example',
+      'pending-3@demo.example',
+    ]);
+    const gone = lms.markUnreachable(GROUP, 'nobody@demo.example', new Date());
+    await expect(gone).rejects.toMatchObject({ status: 404 });
+  });
+
+  test('more members than can be read are an error, not a part of them', async () => {
+    const endless = httpLms(
+      async ({ reply }) => reply.parse({ next: 'more', count: 1, num_pages: 1, results: [] }) as never,
+      processCache(),
+    );
+    await expect(endless.allGroupMembers({ groupUuid: GROUP })).rejects.toThrow(UpstreamFailure);
+    await expect(endless.invitations(GROUP)).rejects.toThrow(UpstreamFailure);
+  });
+});
+
 describe('enrolling', () => {
   const enrollment = (lmsUserId = 1000, transactionUuid = newUuid()) => ({
     lmsUserId,

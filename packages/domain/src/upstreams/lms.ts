@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Cache } from '../kernel/cache.ts';
-import { orNull, type Upstream, UpstreamRefusal } from './http.ts';
+import type { Cache, CacheKind } from '../kernel/cache.ts';
+import { orNull, type Upstream, UpstreamFailure, UpstreamRefusal } from './http.ts';
 
 export interface Learner {
   readonly lmsUserId: number;
@@ -37,6 +37,8 @@ export interface GroupMembersQuery {
   readonly showRemoved?: boolean | undefined;
   readonly isReversed?: boolean | undefined;
   readonly learners?: readonly string[] | undefined;
+  /** Only members without an account. */
+  readonly pendingOnly?: boolean | undefined;
 }
 
 const groupMember = z.object({
@@ -57,12 +59,29 @@ export interface GroupMembersPage {
   readonly pages: number;
 }
 
+/** Somebody who was invited to a group and has not come yet. */
+export interface Invitation {
+  readonly email: string;
+  /** Day of the invitation, `2026-04-30`. */
+  readonly invitedOn: string;
+}
+
 /** What we ask of the LMS. */
 export interface Lms {
   customer(uuid: string): Promise<Customer | null>;
   /** The learner's link to the customer, or null: not linked, or not active there. */
   learner(customerUuid: string, lmsUserId: number): Promise<Learner | null>;
+  /** Account of an address on the platform; null when there is none. */
+  accountOf(email: string): Promise<number | null>;
+  /** Lets the customer's link wait for the owner of the address (R-ASG-71). Safe to repeat. */
+  addPendingLearner(customerUuid: string, email: string): Promise<void>;
   groupMembers(query: GroupMembersQuery, page: number): Promise<GroupMembersPage>;
+  /** Customer that a group belongs to; null when the LMS does not know the group. */
+  customerOfGroup(groupUuid: string): Promise<string | null>;
+  /** Open invitations to a group by membership, at most five minutes old; null when the LMS does not know the group. */
+  invitations(groupUuid: string): Promise<ReadonlyMap<string, Invitation> | null>;
+  /** Tells administrators that mail to this member does not arrive. Safe to repeat. */
+  markUnreachable(groupUuid: string, email: string, at: Date): Promise<void>;
   allGroupMembers(query: GroupMembersQuery): Promise<readonly GroupMember[]>;
   /** Enrols and returns the fulfilment's id. A refusal is an `UpstreamRefusal`. Safe to repeat. */
   enroll(customerUuid: string, enrollment: Enrollment): Promise<string>;
@@ -103,9 +122,49 @@ const HIT_MS = 600_000;
 // Someone who was linked a moment ago shall not be told for ten minutes that he is not.
 const MISS_MS = 5_000;
 const CUSTOMER_MS = 300_000;
+const INVITATIONS_MS = 300_000;
 const MAXIMUM_PAGES = 200;
+const ENROLL_MS = 20_000;
 
-export function httpLms(call: Upstream, cache: Cache): Lms {
+const customerKind: CacheKind<Customer | null> = {
+  name: 'lms:customer',
+  version: 1,
+  shape: z
+    .object({
+      uuid: z.string(),
+      name: z.string(),
+      slug: z.string(),
+      contactEmail: z.string().nullable(),
+      admins: z.array(z.object({ email: z.string().nullable(), lmsUserId: z.number().nullable() })),
+    })
+    .nullable(),
+  ttlMs: (found) => (found ? CUSTOMER_MS : MISS_MS),
+};
+
+const learnerKind: CacheKind<Learner | null> = {
+  name: 'lms:learner',
+  version: 1,
+  shape: z.object({ lmsUserId: z.number(), email: z.string(), groupUuids: z.array(z.string()) }).nullable(),
+  ttlMs: (found) => (found ? HIT_MS : MISS_MS),
+};
+
+/** Whole groups with their addresses: too much to share, and needed by the one process that plans reminders. */
+const invitationsKind: CacheKind<ReadonlyMap<string, Invitation> | null> = {
+  name: 'lms:invitations',
+  version: 1,
+  ttlMs: (found) => (found ? INVITATIONS_MS : MISS_MS),
+};
+
+/** `Invited: April 30, 2026`; the date is the day of the last action in UTC. */
+const INVITED = /^Invited: ([A-Z][a-z]+ \d{1,2}, \d{4})$/;
+
+/** The day on which a pending member was invited; null when the last action is another one or cannot be read. */
+export function invitedOn(recentAction: string | null | undefined): string | null {
+  const ms = Date.parse(`${INVITED.exec(recentAction ?? '')?.[1] ?? ''} UTC`);
+  return Number.isNaN(ms) ? null : new Date(ms).toISOString().slice(0, 10);
+}
+
+export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } = {}): Lms {
   const membersPage = (query: GroupMembersQuery, page: number, pageSize?: number) =>
     call({
       path: `/enterprise/api/v1/enterprise-group/${encodeURIComponent(query.groupUuid)}/learners/`,
@@ -115,62 +174,107 @@ export function httpLms(call: Upstream, cache: Cache): Lms {
         show_removed: query.showRemoved || undefined,
         is_reversed: query.isReversed || undefined,
         learners: query.learners,
+        pending_users_only: query.pendingOnly || undefined,
         page,
         page_size: pageSize,
       },
       reply: membersReply,
     });
 
+  async function allMembers(query: GroupMembersQuery): Promise<GroupMember[]> {
+    const members: GroupMember[] = [];
+    for (let page = 1; page <= MAXIMUM_PAGES; page += 1) {
+      const found = await membersPage(query, page, 500);
+      members.push(...found.results);
+      if (found.next === null) return members;
+    }
+    throw new UpstreamFailure('lms', 'has more members of a group than can be read');
+  }
+
   return {
     customer: (uuid) =>
-      cache.wrap(
-        `lms:customer:1:${uuid}`,
-        (found) => (found ? CUSTOMER_MS : MISS_MS),
-        async () => {
-          const path = `/enterprise/api/v1/enterprise-customer/${uuid}/`;
-          const found = await orNull(call({ path, reply: customerReply }));
-          return (
-            found && {
-              uuid: found.uuid,
-              name: found.name,
-              slug: found.slug,
-              contactEmail: found.contact_email || null,
-              admins: (found.admin_users ?? []).map((admin) => ({ email: admin.email, lmsUserId: admin.lms_user_id })),
-            }
-          );
-        },
-      ),
+      cache.wrap(customerKind, uuid, async () => {
+        const path = `/enterprise/api/v1/enterprise-customer/${uuid}/`;
+        const found = await orNull(call({ path, reply: customerReply }));
+        return (
+          found && {
+            uuid: found.uuid,
+            name: found.name,
+            slug: found.slug,
+            contactEmail: found.contact_email || null,
+            admins: (found.admin_users ?? []).map((admin) => ({ email: admin.email, lmsUserId: admin.lms_user_id })),
+          }
+        );
+      }),
 
     learner: (customerUuid, lmsUserId) =>
-      cache.wrap(
-        `lms:learner:1:${customerUuid}:${lmsUserId}`,
-        (found) => (found ? HIT_MS : MISS_MS),
-        async () => {
-          const { results } = await call({
-            path: '/enterprise/api/v1/enterprise-learner/',
-            query: { enterprise_customer_uuid: customerUuid, user_ids: lmsUserId },
-            reply: learnersReply,
-          });
-          const found = results.find(
-            (item) => item.enterprise_customer.uuid === customerUuid && item.user?.id === lmsUserId,
-          );
-          return found?.user ? { lmsUserId, email: found.user.email, groupUuids: found.enterprise_group ?? [] } : null;
-        },
-      ),
+      cache.wrap(learnerKind, `${customerUuid}:${lmsUserId}`, async () => {
+        const { results } = await call({
+          path: '/enterprise/api/v1/enterprise-learner/',
+          query: { enterprise_customer_uuid: customerUuid, user_ids: lmsUserId },
+          reply: learnersReply,
+        });
+        const found = results.find(
+          (item) => item.enterprise_customer.uuid === customerUuid && item.user?.id === lmsUserId,
+        );
+        return found?.user ? { lmsUserId, email: found.user.email, groupUuids: found.enterprise_group ?? [] } : null;
+      }),
+
+    async accountOf(email) {
+      const found = await orNull(
+        call({
+          path: '/api/user/v1/accounts',
+          query: { email },
+          reply: z.array(z.object({ id: z.number().nullish() })),
+        }),
+      );
+      return found?.[0]?.id ?? null;
+    },
+
+    async addPendingLearner(customerUuid, email) {
+      await call({
+        method: 'POST',
+        path: '/enterprise/api/v1/pending-enterprise-learner/',
+        repeatable: true,
+        body: [{ enterprise_customer: customerUuid, user_email: email }],
+        reply: z.unknown(),
+      });
+    },
 
     async groupMembers(query, page) {
       const found = await membersPage(query, page);
       return { members: found.results, count: found.count, pages: found.num_pages };
     },
 
-    async allGroupMembers(query) {
-      const members: GroupMember[] = [];
-      for (let page = 1; page <= MAXIMUM_PAGES; page += 1) {
-        const found = await membersPage(query, page, 500);
-        members.push(...found.results);
-        if (found.next === null) break;
-      }
-      return members;
+    allGroupMembers: allMembers,
+
+    async customerOfGroup(groupUuid) {
+      const path = `/enterprise/api/v1/enterprise-group/${encodeURIComponent(groupUuid)}/`;
+      const found = await orNull(call({ path, reply: z.object({ enterprise_customer: z.string() }) }));
+      return found?.enterprise_customer.toLowerCase() ?? null;
+    },
+
+    invitations: (groupUuid) =>
+      cache.wrap(invitationsKind, groupUuid, async () => {
+        const members = await orNull(allMembers({ groupUuid, pendingOnly: true }));
+        if (!members) return null;
+        const invitations = members.flatMap((member): [string, Invitation][] => {
+          const day = member.lms_user_id === null ? invitedOn(member.recent_action) : null;
+          const { user_email: email } = member.member_details;
+          return day === null ? [] : [[member.enterprise_group_membership_uuid, { email, invitedOn: day }]];
+        });
+        return new Map(invitations);
+      }),
+
+    async markUnreachable(groupUuid, email, at) {
+      await call({
+        method: 'PATCH',
+        path: `/enterprise/api/v1/enterprise-group/${encodeURIComponent(groupUuid)}/learners/`,
+        form: { learner: email, status: 'email_error', errored_at: at.toISOString() },
+        repeatable: true,
+        reply: z.unknown(),
+      });
+      cache.forget(invitationsKind, groupUuid);
     },
 
     async enroll(customerUuid, enrollment) {
@@ -179,7 +283,7 @@ export function httpLms(call: Upstream, cache: Cache): Lms {
         path: `/enterprise/api/v1/enterprise-customer/${customerUuid}/enroll_learners_in_courses/`,
         // The LMS enrols once per transaction, so an unanswered call may be sent again.
         repeatable: true,
-        timeoutMs: 20_000,
+        timeoutMs: enrollMs,
         body: {
           enrollments_info: [
             {
@@ -207,7 +311,7 @@ export function httpLms(call: Upstream, cache: Cache): Lms {
           path: `/enterprise/api/v1/enterprise-subsidy-fulfillment/${id}/cancel-fulfillment`,
           // What is cancelled stays cancelled: the LMS answers 200 instead of 204.
           repeatable: true,
-          timeoutMs: 20_000,
+          timeoutMs: enrollMs,
           reply: z.unknown().transform(() => true),
         }),
       );

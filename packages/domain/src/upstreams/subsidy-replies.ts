@@ -19,7 +19,7 @@ const subsidy = z.object({
 
 /** SUB-02. */
 export const subsidyReply = subsidy.transform(
-  (row): Subsidy => ({
+  (row): Omit<Subsidy, 'reservedCents'> => ({
     uuid: row.uuid,
     enterpriseCustomerUuid: row.enterprise_customer_uuid,
     activeDatetime: row.active_datetime ?? null,

@@ -5,7 +5,7 @@ import { newUuid } from '../kernel/ids.ts';
 import { type Upstream, UpstreamFailure, UpstreamRefusal } from './http.ts';
 import { type Ledger, LedgerRefusal, type Spend } from './ledger.ts';
 import { httpLedger } from './subsidy.ts';
-import { clientOf, control, requestsTo } from './testing.ts';
+import { clientOf, control, nothingReserved, requestsTo } from './testing.ts';
 
 const CUSTOMER = '11111111-1111-4111-8111-111111111111';
 const SUBSIDY = '33333333-3333-4333-8333-333333333333';
@@ -32,7 +32,7 @@ beforeEach(async () => {
     if (call.body !== undefined) bodies.push(call.body);
     return client(call);
   };
-  ledger = httpLedger(recording, processCache());
+  ledger = httpLedger(recording, processCache(), nothingReserved);
 });
 
 const intent = (change: Partial<Spend> = {}): Spend => {
@@ -48,6 +48,7 @@ const intent = (change: Partial<Spend> = {}): Spend => {
     priceCents: PRICE,
     requestedPriceCents: null,
     metadata: null,
+    assignmentUuid: null,
     content: { lmsUserEmail: null, parentContentKey: null, title: null, courseRunStartDate: null },
     created: new Date('2026-06-01T12:00:00Z'),
     ...change,

@@ -1,11 +1,13 @@
 import { z } from 'zod';
-import type { Cache } from '../kernel/cache.ts';
+import type { Cache, CacheKind } from '../kernel/cache.ts';
+import { numbersByNumber } from '../kernel/cache-shapes.ts';
 import { type Upstream, UpstreamFailure, UpstreamRefusal } from './http.ts';
 import {
   type DepositRequest,
   type Ledger,
   LedgerRefusal,
   type LedgerTransaction,
+  type Reservations,
   type Settlement,
   type Spend,
   type Subsidy,
@@ -25,12 +27,26 @@ const SERVICE = 'subsidy';
 /** Balances change with every spend; this only keeps a crowd of askers down to one call. */
 const SUBSIDY_MS = 1_000;
 const COUNTS_MS = 600_000;
+const COUNTS_STALE_MS = 5_000;
 const PAGE_SIZE = 100;
 const MAXIMUM_PAGES = 100;
 const STATES = ['created', 'pending', 'committed', 'failed'];
-/** The service gives the LMS 20 seconds to enrol, and external providers a moment before that. */
+/** Whoever looks at a policy does not wait longer for its balance, in milliseconds. */
+const RECORD_MS = 3_000;
 const SPEND_MS = 30_000;
 const PROVIDER = 'salesforce_opportunity_line_item';
+
+/** Not shared: a second is less than it is worth. */
+const subsidyKind: CacheKind<Subsidy | null> = { name: 'subsidy:record', version: 1, ttlMs: () => SUBSIDY_MS };
+
+const countsKind: CacheKind<ReadonlyMap<number, number>> = {
+  name: 'subsidy:counts',
+  version: 1,
+  shape: numbersByNumber,
+  ttlMs: (counts) => (counts.size === 0 ? SUBSIDY_MS : COUNTS_MS),
+  staleMs: COUNTS_STALE_MS,
+};
+const countsId = (subsidyUuid: string, policyUuid: string) => `${subsidyUuid}:${policyUuid}`;
 
 /** The service refuses what it does not know as it refuses what we may not see. */
 const mayBeUnknown = (error: unknown): error is UpstreamRefusal =>
@@ -40,27 +56,26 @@ const mayBeUnknown = (error: unknown): error is UpstreamRefusal =>
  * The ledger of an enterprise-subsidy service. It judges, charges and enrols in one call; what we keep of a spend is the
  * stored intent with its key. So there is nothing to hold before and nothing to record after that call.
  */
-export function httpLedger(call: Upstream, cache: Cache): Ledger {
-  const subsidyKey = (uuid: string) => `subsidy:record:1:${uuid}`;
-  const countsKey = (uuid: string, policyUuid: string) => `subsidy:counts:1:${uuid}:${policyUuid}`;
+export function httpLedger(
+  call: Upstream,
+  cache: Cache,
+  reservations: Reservations,
+  { spendMs = SPEND_MS } = {},
+): Ledger {
   const transactionsPath = (uuid: string) => `/api/v2/subsidies/${uuid}/admin/transactions/`;
 
-  const find = (uuid: string): Promise<Subsidy | null> =>
-    cache.wrap(
-      subsidyKey(uuid),
-      () => SUBSIDY_MS,
-      async () => {
-        try {
-          return await call({ path: `/api/v1/subsidies/${uuid}/`, reply: subsidyReply });
-        } catch (error) {
-          if (!mayBeUnknown(error)) throw error;
-          // The list has no row for it, or refuses us as well: then it is we who may not look.
-          const { count } = await call({ path: '/api/v1/subsidies/', query: { uuid }, reply: subsidyListReply });
-          if (count === 0) return null;
-          throw error;
-        }
-      },
-    );
+  const find = (uuid: string): Promise<Omit<Subsidy, 'reservedCents'> | null> =>
+    cache.wrap(subsidyKind, uuid, async () => {
+      try {
+        return await call({ path: `/api/v1/subsidies/${uuid}/`, reply: subsidyReply, atMostMs: RECORD_MS });
+      } catch (error) {
+        if (!mayBeUnknown(error)) throw error;
+        // The list has no row for it, or refuses us as well: then it is we who may not look.
+        const { count } = await call({ path: '/api/v1/subsidies/', query: { uuid }, reply: subsidyListReply });
+        if (count === 0) return null;
+        throw error;
+      }
+    });
 
   /** Of a subsidy that does not exist there is nothing. */
   async function orNone<T>(subsidyUuid: string, none: T, work: Promise<T>): Promise<T> {
@@ -107,7 +122,7 @@ export function httpLedger(call: Upstream, cache: Cache): Ledger {
       method: 'POST',
       path: transactionsPath(spend.subsidyUuid),
       repeatable: true,
-      timeoutMs: SPEND_MS,
+      timeoutMs: spendMs,
       body: {
         subsidy_uuid: spend.subsidyUuid,
         lms_user_id: spend.lmsUserId,
@@ -199,8 +214,12 @@ export function httpLedger(call: Upstream, cache: Cache): Ledger {
     isOurs: false,
 
     async subsidies(uuids) {
-      const found = await Promise.all([...new Set(uuids)].map(find));
-      return new Map(found.flatMap((each) => (each ? [[each.uuid, each] as const] : [])));
+      const [found, reserved] = await Promise.all([Promise.all([...new Set(uuids)].map(find)), reservations.of(uuids)]);
+      return new Map(
+        found.flatMap((each) =>
+          each ? [[each.uuid, { ...each, reservedCents: reserved.get(each.uuid) ?? 0 }] as const] : [],
+        ),
+      );
     },
 
     async transactions({ subsidyUuids, lmsUserId, contentKeys }) {
@@ -215,36 +234,41 @@ export function httpLedger(call: Upstream, cache: Cache): Ledger {
 
     hold: async () => null,
 
+    earmark: async (trx, { uuid, balanceCents }, cents) =>
+      (await reservations.add(trx, uuid, cents, balanceCents)) ? null : 'insufficient',
+
+    release: (trx, subsidyUuid, cents) => reservations.remove(trx, subsidyUuid, cents),
+
     async settle(spend) {
       try {
         return await settle(spend);
       } finally {
-        cache.forget(subsidyKey(spend.subsidyUuid));
-        cache.forget(countsKey(spend.subsidyUuid, spend.policyUuid));
+        cache.forget(subsidyKind, spend.subsidyUuid);
+        cache.forget(countsKind, countsId(spend.subsidyUuid, spend.policyUuid));
       }
     },
 
-    record: async (_trx, _spend, settlement) => ({ transaction: rowOf(settlement), events: [] }),
+    async record(trx, spend, settlement) {
+      // Only now the balance over there is without the price that was held for the assignment.
+      if (spend.assignmentUuid !== null) await reservations.remove(trx, spend.subsidyUuid, spend.priceCents);
+      return { transaction: rowOf(settlement), events: [] };
+    },
 
     async deposit(request) {
       try {
         await deposit(request);
       } finally {
-        cache.forget(subsidyKey(request.subsidyUuid));
+        cache.forget(subsidyKind, request.subsidyUuid);
       }
     },
 
     enrollmentCounts: (subsidyUuid, policyUuid) =>
-      cache.wrap(
-        countsKey(subsidyUuid, policyUuid),
-        (counts) => (counts.size === 0 ? SUBSIDY_MS : COUNTS_MS),
-        async () => {
-          const path = `/api/v1/subsidies/${subsidyUuid}/aggregates-by-learner`;
-          const query = { subsidy_access_policy_uuid: policyUuid };
-          const counts = await orNone(subsidyUuid, [], call({ path, query, reply: countsReply }));
-          return new Map(counts.map(({ lms_user_id, total }) => [lms_user_id, total]));
-        },
-      ),
+      cache.wrap(countsKind, countsId(subsidyUuid, policyUuid), async () => {
+        const path = `/api/v1/subsidies/${subsidyUuid}/aggregates-by-learner`;
+        const query = { subsidy_access_policy_uuid: policyUuid };
+        const counts = await orNone(subsidyUuid, [], call({ path, query, reply: countsReply }));
+        return new Map(counts.map(({ lms_user_id, total }) => [lms_user_id, total]));
+      }),
 
     async spentCents(subsidyUuid, policyUuid) {
       const query = {

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import type { Sandbox } from '@enterprise-access/sandbox';
 import type { Cache } from '../kernel/cache.ts';
 import { type Upstream, upstream } from './http.ts';
+import type { Reservations } from './ledger.ts';
 import type { TokenSource } from './token.ts';
 
 /** What a service was asked. */
@@ -87,5 +88,12 @@ export async function requestsTo(sandbox: Sandbox, prefix: string): Promise<numb
   return total;
 }
 
+/** No assignments, so nothing is reserved. */
+export const nothingReserved: Reservations = {
+  of: async () => new Map(),
+  add: async () => true,
+  remove: async () => undefined,
+};
+
 /** Keeps nothing. */
-export const noCache: Cache = { wrap: (_key, _ttlMs, load) => load(), forget: () => undefined };
+export const noCache: Cache = { wrap: (_kind, _id, load) => load(), forget: () => undefined };

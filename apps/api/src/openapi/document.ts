@@ -1,0 +1,72 @@
+import { type Operation, operations } from '@enterprise-access/domain';
+import { Failures, headerComponents } from './failures.ts';
+import { parameterComponents, parameters, requestBody } from './inputs.ts';
+import { byName, compact, type Json } from './json.ts';
+import { operationIdOf, pathOf } from './names.ts';
+import { replies } from './replies.ts';
+import { SchemaNames } from './schema-names.ts';
+import { tagDescriptions } from './tags.ts';
+
+const info = {
+  title: 'Enterprise Access',
+  version: '1.0.0',
+  description:
+    'Decides which learners of an enterprise may spend which value on which content, spends it, and keeps the books.',
+  license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+};
+
+const securitySchemes = {
+  jwt: {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: 'The header `Authorization: Bearer <token>`; `JWT <token>` means the same.',
+  },
+};
+
+function describe(operation: Operation, method: string, names: SchemaNames, failures: Failures): Json {
+  const { contract, domain, id } = operation;
+  const body = requestBody(operation, names);
+  return compact({
+    operationId: operationIdOf(operation, method),
+    tags: [domain],
+    summary: contract.summary,
+    description: `Permission: \`${contract.permission}\`. tRPC: \`${id}\`.`,
+    security: [{ jwt: [] }],
+    parameters: parameters(operation, names),
+    requestBody: body,
+    responses: byName({ ...replies(operation, names), ...failures.of(operation, body !== undefined) }),
+  });
+}
+
+const tag = (name: string): Json => compact({ name, description: tagDescriptions[name] });
+
+/** The OpenAPI 3.1 document of the REST door, made from the contracts. */
+export function openApiDocument(of: readonly Operation[] = operations): Json {
+  const names = new SchemaNames();
+  const failures = new Failures(names);
+  const paths: Record<string, Record<string, Json>> = {};
+  for (const operation of of) {
+    const { method, alsoMethods = [] } = operation.contract.rest;
+    const methods = [method, ...alsoMethods].map((each): [string, Json] => [
+      each.toLowerCase(),
+      describe(operation, each, names, failures),
+    ]);
+    const path = pathOf(operation);
+    paths[path] = byName({ ...paths[path], ...Object.fromEntries(methods) });
+  }
+  return {
+    openapi: '3.1.0',
+    info,
+    servers: [{ url: '/' }],
+    tags: [...new Set(of.map(({ domain }) => domain))].sort().map(tag),
+    paths: byName(paths),
+    components: {
+      schemas: names.all(),
+      responses: byName(failures.shared()),
+      parameters: parameterComponents,
+      headers: headerComponents,
+      securitySchemes,
+    },
+  };
+}

@@ -1,0 +1,24 @@
+import type { Operation } from '@enterprise-access/domain';
+import { exampleOf } from './examples.ts';
+import type { Json } from './json.ts';
+import { operationIdOf, pascalCase } from './names.ts';
+import type { SchemaNames } from './schema-names.ts';
+import { bodySchema, wireSchema } from './wire-schema.ts';
+
+/** What an operation answers with when it succeeds, by status. */
+export function replies(operation: Operation, names: SchemaNames): Json {
+  const { contract, legacy } = operation;
+  const schema = legacy.reply ? bodySchema(legacy.reply.body) : wireSchema(contract.output, 'output');
+  const name = `${pascalCase(operationIdOf(operation, contract.rest.method))}Reply`;
+  const statuses = legacy.reply?.statuses ?? [contract.rest.status ?? 200];
+  const success = () => ({
+    description: 'Success.',
+    content: {
+      'application/json': { schema: names.referAs(name, schema), examples: { reply: { value: exampleOf(schema) } } },
+      ...Object.fromEntries((legacy.reply?.otherTypes ?? []).map((type) => [type, { schema: { type: 'string' } }])),
+    },
+  });
+  return Object.fromEntries(
+    statuses.map((status) => [String(status), status === 204 ? { description: 'Done.' } : success()]),
+  );
+}

@@ -1,0 +1,56 @@
+import { byName, isJson, type Json } from './json.ts';
+
+/** Keywords below which names and values belong to callers. */
+const DATA = new Set(['enum', 'const', 'default', 'examples', 'required']);
+
+/**
+ * The named schemas of a document. A schema with a title is written once under that name and referred to wherever it
+ * occurs, so that generated clients have one type for one thing.
+ */
+export class SchemaNames {
+  readonly #bodies = new Map<string, Json>();
+
+  /** The schema with every titled part replaced by a reference. */
+  refer(json: Json): Json {
+    return this.#walk(json) as Json;
+  }
+
+  /** The same; an object without a title gets this name. */
+  referAs(name: string, json: Json): Json {
+    return this.refer(json.type === 'object' && json.title === undefined ? { ...json, title: name } : json);
+  }
+
+  all(): Record<string, Json> {
+    return byName(Object.fromEntries(this.#bodies));
+  }
+
+  #walk(node: unknown): unknown {
+    if (Array.isArray(node)) return node.map((each) => this.#walk(each));
+    if (!isJson(node)) return node;
+    const { title, ...json } = Object.fromEntries(
+      Object.entries(node).map(([name, value]) => {
+        if (DATA.has(name)) return [name, value];
+        return [name, name === 'properties' ? this.#fields(value) : this.#walk(value)];
+      }),
+    );
+    if (typeof title !== 'string') return json;
+    // What a thing is belongs to the place where it is used; the shape belongs to the name.
+    const { description, ...body } = json;
+    this.#add(title, body);
+    return { $ref: `#/components/schemas/${title}`, ...(description === undefined ? {} : { description }) };
+  }
+
+  // Below `properties` every name is a field, also one that is called "title".
+  #fields(value: unknown): unknown {
+    if (!isJson(value)) return value;
+    return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, this.#walk(field)]));
+  }
+
+  #add(name: string, body: Json): void {
+    const known = this.#bodies.get(name);
+    if (known && JSON.stringify(known) !== JSON.stringify(body)) {
+      throw new Error(`Two schemas have the title ${name}: ${JSON.stringify(known)} and ${JSON.stringify(body)}`);
+    }
+    this.#bodies.set(name, body);
+  }
+}

@@ -1,0 +1,271 @@
+import {
+  appendToOutbox,
+  isUniqueViolation,
+  type OutboxMessage,
+  type Transaction,
+  transaction,
+} from '@enterprise-access/db';
+import type { Actor } from '../kernel/actor.ts';
+import type { Input, Output } from '../kernel/contract.ts';
+import { newUuid } from '../kernel/ids.ts';
+import { jobMessage } from '../kernel/job.ts';
+import type { Runtime } from '../kernel/runtime.ts';
+import { allocateBudget } from '../policies/budget.ts';
+import { policyNotFound } from '../policies/service.ts';
+import { find as findPolicy, type PolicyRow } from '../policies/store.ts';
+import { contactsOf, reasonObject } from '../redemptions/reasons.ts';
+import type { Content } from '../upstreams/catalog.ts';
+import { orUnavailable } from '../upstreams/http.ts';
+import { isActive, type Subsidy } from '../upstreams/ledger.ts';
+import * as contract from './allocation-contract.ts';
+import * as configurations from './configurations.ts';
+import { link, notify } from './job-contracts.ts';
+import { type Outcome, type Planned, planAllocation, type Terms, uniqueEmails } from './plan.ts';
+import { type AllocationFacts, allocationRefusal, type Refusal } from './price.ts';
+import { foldEmail } from './rules.ts';
+import * as store from './store.ts';
+import { viewsOf } from './view.ts';
+
+export type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
+
+/** What is allocated, to whom it is charged, and who does it. */
+export interface Order {
+  readonly policy: PolicyRow;
+  readonly subsidy: Subsidy;
+  readonly terms: Omit<Terms, 'at'>;
+  readonly by: store.Doer;
+  readonly suppressEmail: boolean;
+  /** The learner of a forced redemption is known by account, whatever we know of addresses. */
+  readonly account?: { readonly emailKey: string; readonly lmsUserId: number };
+}
+
+/** Rolls the allocation back and carries the reason out of the transaction. */
+export class AllocationRefused extends Error {
+  readonly reason: string;
+  constructor(reason: string) {
+    super(reason);
+    this.reason = reason;
+  }
+}
+
+export interface Allocated {
+  readonly planned: readonly Planned[];
+  /** US cents that the allocation holds of the budgets. */
+  readonly chargedCents: number;
+}
+
+/**
+ * Allocates to many learners in the caller’s transaction, with a number of statements that does not depend on how many
+ * there are. What it costs is taken from the ledger’s balance and the policy’s budget by conditional updates, which come
+ * last because everybody wants those rows.
+ */
+export async function allocateWithin(
+  trx: Transaction,
+  deps: Pick<Deps, 'ledger' | 'clock'>,
+  order: Order,
+  emails: readonly string[],
+  affordable?: number,
+): Promise<Allocated> {
+  const at = deps.clock();
+  const { policy, by } = order;
+  const terms: Terms = { ...order.terms, at };
+  const emailKeys = emails.map(foldEmail);
+  await configurations.hold(trx, terms.configurationUuid);
+  const accounts = order.account
+    ? new Map([[order.account.emailKey, order.account.lmsUserId]])
+    : await store.accountsOf(trx, emailKeys);
+  const existing = await store.forLearners(trx, {
+    configurationUuid: terms.configurationUuid,
+    contentKey: terms.contentKey,
+    emailKeys,
+    lmsUserIds: [...accounts.values()],
+  });
+  const planned = planAllocation(terms, emails, { accounts, existing }, affordable);
+  const changes = planned.flatMap(({ change }) => (change ? [change] : []));
+  const charged = planned.filter(({ outcome }) => outcome === 'created' || outcome === 'reallocated');
+  const chargedCents = charged.length * terms.priceCents;
+  await store.writeRows(trx, changes, { userId: by.userId, at });
+  await store.insertActions(trx, charged.flatMap(actionOf(order)), {
+    ...by,
+    at,
+    enterpriseCustomerUuid: policy.enterpriseCustomerUuid,
+  });
+  await appendToOutbox(trx, at, messagesOf(order, planned, at));
+  if (chargedCents > 0) {
+    if (await deps.ledger.earmark(trx, order.subsidy, chargedCents))
+      throw new AllocationRefused('not_enough_value_in_subsidy');
+    const refused = await allocateBudget(trx, policy.uuid, chargedCents);
+    if (refused) throw new AllocationRefused(refused);
+  }
+  await store.writeCounts(trx, store.countsOf(changes));
+  return { planned, chargedCents };
+}
+
+/** R-ASG-18. A mail tells of an allocation: who has been told already is not told again. */
+const messagesOf = ({ suppressEmail }: Order, planned: readonly Planned[], at: Date): OutboxMessage[] =>
+  planned.flatMap(({ outcome, row, change }) => {
+    if (!row || !change) return [];
+    const linking = jobMessage(link, { assignmentUuid: row.uuid });
+    if (suppressEmail || outcome === 'touched') return [linking];
+    return [linking, jobMessage(notify, { assignmentUuid: row.uuid, occasion: at.toISOString() })];
+  });
+
+/** R-ADD-10, R-ADD-11, with the state before. */
+const actionOf =
+  ({ terms, policy }: Order) =>
+  ({ outcome, row, change }: Planned): store.NewAction[] =>
+    row === null
+      ? []
+      : [
+          {
+            row,
+            actionType: outcome === 'created' ? 'allocated' : 'reallocated',
+            metadata: {
+              correlation_id: terms.batchUuid,
+              allocation_batch_id: terms.batchUuid,
+              state_before: change?.before?.state ?? null,
+              state_after: 'allocated',
+              policy_uuid: policy.uuid,
+            },
+          },
+        ];
+
+const ATTEMPTS = 3;
+
+/** A learner’s first login can give a row its account at the wrong moment; then everything is looked at once more. */
+export async function retryingCollisions<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt === ATTEMPTS || !isUniqueViolation(error)) throw error;
+    }
+  }
+}
+
+export async function allocate(
+  deps: Deps,
+  actor: Actor,
+  input: Input<typeof contract.allocate>,
+): Promise<Output<typeof contract.allocate>> {
+  const order = await orderOf(deps, actor, { ...input, batchUuid: newUuid(), source: 'api' });
+  const emails = uniqueEmails(input.learnerEmails);
+  let allocated: Allocated;
+  try {
+    allocated = await retryingCollisions(() => transaction(deps.db, (trx) => allocateWithin(trx, deps, order, emails)));
+  } catch (error) {
+    if (!(error instanceof AllocationRefused)) throw error;
+    throw await refused(deps, actor, order.policy, { kind: 'reason', reason: error.reason });
+  }
+  return replyTo(deps, order, allocated.planned);
+}
+
+async function replyTo(deps: Deps, order: Order, planned: readonly Planned[]) {
+  const rows = [...new Map(planned.flatMap(({ row }) => (row ? [[row.uuid, row] as const] : []))).values()];
+  const configuration = await configurations.find(deps.db, order.terms.configurationUuid);
+  if (!configuration) throw policyNotFound();
+  const views = new Map((await viewsOf(deps, configuration, rows)).map((view) => [view.uuid, view]));
+  const group = (...outcomes: Outcome[]) => {
+    const uuids = planned.flatMap(({ outcome, row }) => (row && outcomes.includes(outcome) ? [row.uuid] : []));
+    return uuids.flatMap((uuid) => {
+      const view = views.get(uuid);
+      // A learner who was named twice is told of once.
+      views.delete(uuid);
+      return view ? [view] : [];
+    });
+  };
+  return { created: group('created'), updated: group('reallocated', 'touched'), noChange: group('no_change') };
+}
+
+export interface Wanted {
+  readonly policyUuid: string;
+  readonly contentKey: string;
+  readonly contentPriceCents: number;
+  readonly adminLmsUserId?: number | null | undefined;
+  readonly suppressEmail: boolean;
+  readonly batchUuid: string;
+  readonly source: store.Doer['source'];
+}
+
+/** Collects the facts and judges what does not depend on the learners; what is left is the money. */
+export async function orderOf(deps: Deps, actor: Actor, wanted: Wanted): Promise<Order> {
+  const policy = await findPolicy(deps.db, wanted.policyUuid);
+  if (!policy) throw policyNotFound();
+  const configurationUuid = policy.assignmentConfigurationUuid;
+  if (configurationUuid === null || !isAllocating(policy)) {
+    throw await refused(deps, actor, policy, { kind: 'unsupported' });
+  }
+  const { contentKey, contentPriceCents: priceCents } = wanted;
+  const [content, inCatalog, subsidies] = await orUnavailable(
+    Promise.all([
+      deps.catalog.content(policy.enterpriseCustomerUuid, contentKey),
+      deps.catalog.contains(policy.catalogUuid, contentKey),
+      deps.ledger.subsidies([policy.subsidyUuid]),
+    ]),
+  );
+  const subsidy = subsidies.get(policy.subsidyUuid);
+  const facts = {
+    policy,
+    contentKey,
+    requestedCents: priceCents,
+    canonicalCents: content?.priceCents ?? null,
+    inCatalog: inCatalog && content !== null,
+    isSubsidyActive: subsidy !== undefined && isActive(subsidy, deps.clock()),
+    lowerRatio: deps.settings.allocationPriceLowerRatio,
+    upperRatio: deps.settings.allocationPriceUpperRatio,
+  } satisfies AllocationFacts;
+  const refusal = allocationRefusal(facts);
+  if (refusal || !content || !subsidy) {
+    throw await refused(deps, actor, policy, refusal ?? { kind: 'reason', reason: 'content_not_in_catalog' });
+  }
+  const adminLmsUserId = actor.lmsUserId ?? wanted.adminLmsUserId ?? null;
+  return {
+    policy,
+    subsidy,
+    terms: {
+      configurationUuid,
+      contentKey,
+      priceCents,
+      batchUuid: wanted.batchUuid,
+      adminLmsUserId,
+      content: namesOf(content),
+    },
+    by: { userId: actor.userId, lmsUserId: adminLmsUserId, type: 'admin', source: wanted.source },
+    suppressEmail: wanted.suppressEmail,
+  };
+}
+
+export const namesOf = ({ contentKey, courseRunKey, title }: Content) => ({ contentKey, courseRunKey, title });
+
+/** Types with a configuration in use (R-ASG-02). */
+const isAllocating = ({ policyType, learnerCreditRequestConfigUuid }: PolicyRow): boolean =>
+  policyType === 'AssignedLearnerCreditAccessPolicy' || learnerCreditRequestConfigUuid !== null;
+
+export async function refused(
+  deps: Pick<Deps, 'lms'>,
+  actor: Actor,
+  policy: PolicyRow,
+  refusal: Refusal | { readonly kind: 'unsupported' },
+): Promise<Error> {
+  const policyUuids = [policy.uuid];
+  switch (refusal.kind) {
+    case 'reason': {
+      const contacts = await contactsOf(deps, actor, policy.enterpriseCustomerUuid);
+      return contract.notAllocatable({ reasons: [reasonObject(refusal.reason, policyUuids, contacts)] });
+    }
+    case 'price':
+      return contract.allocationRefused({
+        reason: 'PriceValidationError',
+        userMessage: 'An error occurred while validating the provided price.',
+        errorMessage: `['${refusal.message}']`,
+        policyUuids,
+      });
+    case 'unsupported':
+      return contract.allocationRefused({
+        reason: 'AllocationException',
+        userMessage: 'An error occurred during allocation',
+        errorMessage: 'Content cannot be allocated through a policy of this type.',
+        policyUuids,
+      });
+  }
+}

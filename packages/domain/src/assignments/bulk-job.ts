@@ -1,0 +1,149 @@
+import { transaction } from '@enterprise-access/db';
+import { z } from 'zod';
+import { defineJob, type JobRun } from '../kernel/job.ts';
+import type { Runtime } from '../kernel/runtime.ts';
+import { find as findPolicy } from '../policies/store.ts';
+import { AllocationRefused, allocateWithin, namesOf, type Order, retryingCollisions } from './allocate.ts';
+import * as store from './bulk-store.ts';
+import type { Outcome } from './plan.ts';
+
+const count = z.int().min(0);
+
+export const allocateBatch = defineJob({
+  name: 'assignments.allocateBatch',
+  summary: 'Work a long list of learners off, chunk by chunk; after an interruption it goes on where it was.',
+  payload: z.object({ batchUuid: z.guid(), policyUuid: z.guid(), enterpriseCustomerUuid: z.guid() }),
+  result: z.object({ created: count, updated: count, unchanged: count, failed: count }),
+  // Lists of one policy follow each other: they would only wait for the same rows.
+  keyOf: ({ policyUuid }) => policyUuid,
+  retry: { limit: 10, delaySeconds: 5, maximumDelaySeconds: 300 },
+  timeoutSeconds: 3_600,
+  reportsProgress: true,
+});
+
+type Result = z.infer<typeof allocateBatch.result>;
+
+export async function onAllocateBatch(
+  job: JobRun,
+  { batchUuid }: z.infer<typeof allocateBatch.payload>,
+): Promise<Result> {
+  const { runtime, signal, dryRun } = job;
+  const batch = await store.find(runtime.db, batchUuid);
+  if (!batch) return { created: 0, updated: 0, unchanged: 0, failed: 0 };
+  const open = await store.openPositions(runtime.db, batchUuid);
+  if (!dryRun && open.length > 0) {
+    const order = await orderOf(runtime, batch);
+    let done = (await tally(runtime, batchUuid)).done;
+    for (const position of open) {
+      signal.throwIfAborted();
+      done += await workOff(runtime, batch, order, position);
+      await job.progress(done, batch.learnerCount);
+    }
+  }
+  const { done: _done, ...result } = await tally(runtime, batchUuid);
+  return result;
+}
+
+/** The order as it was taken in. Price and content were judged then; the budget judges whatever has changed since. */
+async function orderOf(runtime: Runtime, batch: store.Batch): Promise<Order> {
+  const policy = await findPolicy(runtime.db, batch.policyUuid);
+  const configurationUuid = policy?.assignmentConfigurationUuid;
+  if (!policy || !configurationUuid) throw new Error('The policy of a bulk allocation has no assignments any more.');
+  const [content, subsidies] = await Promise.all([
+    runtime.catalog.content(policy.enterpriseCustomerUuid, batch.contentKey),
+    runtime.ledger.subsidies([policy.subsidyUuid]),
+  ]);
+  const subsidy = subsidies.get(policy.subsidyUuid);
+  if (!content || !subsidy) throw new Error('Content or subsidy of a bulk allocation are gone.');
+  return {
+    policy,
+    subsidy,
+    terms: {
+      configurationUuid,
+      contentKey: batch.contentKey,
+      priceCents: batch.priceCents,
+      batchUuid: batch.uuid,
+      adminLmsUserId: batch.actorLmsUserId,
+      content: namesOf(content),
+    },
+    by: { userId: batch.actorUserId, lmsUserId: batch.actorLmsUserId, type: 'admin', source: batch.source },
+    suppressEmail: batch.suppressEmail,
+  };
+}
+
+const outcomeOf: Readonly<Record<Exclude<Outcome, 'not_covered'>, store.BulkOutcome>> = {
+  created: 'created',
+  reallocated: 'updated',
+  touched: 'updated',
+  no_change: 'no_change',
+};
+
+/** How often the affordable number is counted again when others take from the budget at the same moment. */
+const ATTEMPTS = 5;
+
+/**
+ * Allocates one chunk and stores what became of each learner, in one transaction: whoever repeats it finds it finished.
+ * When the money does not reach for all, it reaches for the first ones of the list. Returns the number of learners.
+ */
+async function workOff(runtime: Runtime, batch: store.Batch, order: Order, position: number): Promise<number> {
+  const isOpen = order.policy.active && !order.policy.retired;
+  let affordable = isOpen ? undefined : 0;
+  let reason: store.BulkOutcome = isOpen ? 'policy_spend_limit_reached' : 'policy_expired';
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await retryingCollisions(() => allocateChunk(runtime, batch, order, position, { affordable, reason }));
+    } catch (error) {
+      if (!(error instanceof AllocationRefused)) throw error;
+      reason = error.reason as store.BulkOutcome;
+      affordable = reason === 'policy_expired' || attempt >= ATTEMPTS ? 0 : await countAffordable(runtime, order);
+    }
+  }
+}
+
+async function allocateChunk(
+  runtime: Runtime,
+  batch: store.Batch,
+  order: Order,
+  position: number,
+  { affordable, reason }: { affordable: number | undefined; reason: store.BulkOutcome },
+): Promise<number> {
+  return transaction(runtime.db, async (trx) => {
+    const chunk = await store.holdOpen(trx, batch.uuid, position);
+    if (!chunk) return 0;
+    const waiting = chunk.learnerEmails.filter((_email, at) => chunk.outcomes[at] === null);
+    const { planned } = await allocateWithin(trx, runtime, order, waiting, affordable);
+    let next = 0;
+    const outcomes = chunk.outcomes.map((known) => {
+      if (known !== null) return known;
+      const outcome = planned[next]?.outcome ?? 'not_covered';
+      next += 1;
+      return outcome === 'not_covered' ? reason : outcomeOf[outcome];
+    });
+    await store.setOutcomes(trx, batch.uuid, chunk, outcomes, runtime.clock());
+    return waiting.length;
+  });
+}
+
+/** How many learners policy and subsidy can pay for at this moment. */
+async function countAffordable(runtime: Runtime, { policy: { uuid, subsidyUuid }, terms }: Order): Promise<number> {
+  const [policy, subsidies] = await Promise.all([
+    findPolicy(runtime.db, uuid),
+    runtime.ledger.subsidies([subsidyUuid]),
+  ]);
+  const subsidy = subsidies.get(subsidyUuid);
+  if (!policy || !subsidy) return 0;
+  const inSubsidy = subsidy.balanceCents - subsidy.reservedCents;
+  const inPolicy =
+    policy.spendLimitCents === null ? inSubsidy : policy.spendLimitCents - policy.spentCents - policy.allocatedCents;
+  return Math.max(0, Math.floor(Math.min(inSubsidy, inPolicy) / terms.priceCents));
+}
+
+/** Counts what is stored: an interrupted job reports what it did before as well. */
+async function tally(runtime: Runtime, batchUuid: string): Promise<Result & { readonly done: number }> {
+  const outcomes = (await store.chunksOf(runtime.db, batchUuid)).flatMap((chunk) => chunk.outcomes);
+  const of = (...wanted: store.BulkOutcome[]): number =>
+    outcomes.filter((outcome) => outcome !== null && wanted.includes(outcome)).length;
+  const [created, updated, unchanged] = [of('created'), of('updated'), of('no_change')];
+  const done = outcomes.filter((outcome) => outcome !== null).length;
+  return { created, updated, unchanged, failed: done - created - updated - unchanged, done };
+}

@@ -1,0 +1,425 @@
+import { z } from 'zod';
+import { defineContract } from '../kernel/contract.ts';
+import { defineError } from '../kernel/errors.ts';
+import { uuid } from '../kernel/ids.ts';
+import { openEnum } from '../kernel/open-enum.ts';
+import { pageInput, pageOutput } from '../kernel/page.ts';
+
+export const states = ['allocated', 'accepted', 'cancelled', 'errored', 'expired', 'reversed'] as const;
+export type State = (typeof states)[number];
+
+export const learnerStates = ['notifying', 'waiting', 'failed', 'expired'] as const;
+export type LearnerState = (typeof learnerStates)[number];
+
+export const actionTypes = [
+  'learner_linked',
+  'notified',
+  'reminded',
+  'redeemed',
+  'cancelled',
+  'cancelled_acknowledged',
+  'expired',
+  'expired_acknowledged',
+  'reversed',
+  'allocated',
+  'reallocated',
+] as const;
+export type ActionType = (typeof actionTypes)[number];
+
+export const errorReasons = ['email_error', 'internal_api_error', 'enrollment_error'] as const;
+export type ErrorReason = (typeof errorReasons)[number];
+
+export const expirationReasons = ['NINETY_DAYS_PASSED', 'ENROLLMENT_DATE_PASSED', 'SUBSIDY_EXPIRED'] as const;
+export type ExpirationReason = (typeof expirationReasons)[number];
+
+const INT32 = 2_147_483_647;
+const LARGEST_PAGE = 500;
+
+/** Where assignments of one budget are kept. */
+export const configuration = z
+  .object({
+    uuid: z.string().describe('Identifies the configuration.'),
+    subsidyAccessPolicy: z.string().nullable().describe('Policy whose budget pays; null as long as there is none.'),
+    enterpriseCustomerUuid: z.string().describe('Customer that owns the assignments.'),
+    active: z.boolean().describe('False stops everything that happens by itself: a soft delete.'),
+  })
+  .meta({ title: 'AssignmentConfiguration' });
+export type Configuration = z.infer<typeof configuration>;
+
+/** Something that happened to an assignment, or failed to. */
+export const action = z
+  .object({
+    created: z.date().describe('When it was written down.'),
+    modified: z.date().describe('When it last changed.'),
+    uuid: z.string().describe('Identifies the action.'),
+    actionType: openEnum(actionTypes).describe('What was done. New kinds may come.'),
+    completedAt: z.date().nullable().describe('When it was done; null when it failed.'),
+    errorReason: openEnum(errorReasons).nullable().describe('Why it failed; null when it did not.'),
+  })
+  .meta({ title: 'AssignmentAction' });
+export type Action = z.infer<typeof action>;
+
+/** One learner’s earmark of one piece of content at a fixed price. */
+export const assignment = z
+  .object({
+    uuid: z.string().describe('Identifies the assignment.'),
+    assignmentConfiguration: z.string().describe('Configuration that it belongs to.'),
+    learnerEmail: z.string().describe('Address as the administrator wrote it. Personal data.'),
+    lmsUserId: z.int().nullable().describe('Learner’s id on the platform; null until the learner has an account.'),
+    contentKey: z.string().describe('Course or course run, as the administrator chose.'),
+    parentContentKey: z.string().nullable().describe('Course of an assigned run; null for a course.'),
+    isAssignedCourseRun: z.boolean().describe('Whether one run was assigned, not any of the course.'),
+    contentTitle: z.string().nullable().describe('Title at the time of the allocation.'),
+    contentQuantity: z.int().max(0).describe('US cents, negative: value that leaves the budget.'),
+    state: openEnum(states).describe('Where it is.'),
+    transactionUuid: z.string().nullable().describe('Ledger transaction of the last acceptance.'),
+    actions: z.array(action).describe('What happened to it, oldest first.'),
+    earliestPossibleExpiration: z
+      .object({
+        date: z.date().describe('When it ends unless accepted.'),
+        reason: openEnum(expirationReasons).describe('Which of the dates that is.'),
+      })
+      .meta({ title: 'AssignmentExpiration' })
+      .describe('The first of the dates that end it (R-ASG-50).'),
+  })
+  .meta({ title: 'Assignment' });
+export type Assignment = z.infer<typeof assignment>;
+
+/** An assignment with what administrators look for. */
+export const adminAssignment = assignment
+  .extend({
+    recentAction: z
+      .object({
+        actionType: openEnum(['assigned', 'reminded']).nullable().describe('Null when both happened at once.'),
+        timestamp: z.date().nullable().describe('When it happened.'),
+      })
+      .describe('The later of allocation and last reminder (R-ASG-31).'),
+    learnerState: openEnum(learnerStates)
+      .nullable()
+      .describe('What the learner does about it; null when it is settled.'),
+    errorReason: z
+      .object({
+        actionType: openEnum(actionTypes).describe('What failed.'),
+        errorReason: openEnum(errorReasons).describe('Why it failed.'),
+      })
+      .nullable()
+      .describe('The last failure since the allocation.'),
+  })
+  .meta({ title: 'AdminAssignment' });
+export type AdminAssignment = z.infer<typeof adminAssignment>;
+
+/** An assignment as a learner’s page shows it (R-ASG-43). */
+export const learnerAssignment = assignment
+  .extend({
+    actions: z
+      .array(
+        action
+          .extend({
+            learnerAcknowledged: z
+              .boolean()
+              .nullable()
+              .describe('Whether the learner has seen it; null for kinds that nobody acknowledges.'),
+          })
+          .describe('An action with what the learner has seen of it.')
+          .meta({ title: 'LearnerAssignmentAction' }),
+      )
+      .describe('What happened to it, oldest first.'),
+    contentMetadata: z
+      .object({
+        startDate: z.date().nullable().describe('First day of the run.'),
+        endDate: z.date().nullable().describe('Last day of the run.'),
+        enrollByDate: z.date().nullable().describe('Deadline of enrollment.'),
+        contentPrice: z.number().nullable().describe('US dollars, as the catalog has them.'),
+        courseType: z.string().nullable().describe('Kind of course, as the catalog names it.'),
+        partners: z
+          .array(
+            z
+              .object({
+                name: z.string().describe('Name to show.'),
+                logoImageUrl: z.string().nullable().describe('Address of a logo.'),
+              })
+              .describe('An institution that offers a course.')
+              .meta({ title: 'ContentPartner' }),
+          )
+          .describe('Who offers it.'),
+      })
+      .nullable()
+      .describe('What the catalog knows; null if it does not know the content.'),
+    learnerAcknowledged: z.boolean().nullable().describe('Whether the learner has seen that it is over; else null.'),
+  })
+  .meta({ title: 'LearnerAssignment' });
+export type LearnerAssignment = z.infer<typeof learnerAssignment>;
+
+const configurationUuid = { assignmentConfigurationUuid: uuid().describe('Configuration of the assignments.') };
+const ofConfiguration = { from: 'configuration', field: 'assignmentConfigurationUuid' } as const;
+const itself = { from: 'configuration', field: 'uuid' } as const;
+const BASE = '/api/v1/assignment-configurations/';
+const ADMIN = `${BASE}{assignmentConfigurationUuid}/admin/assignments/`;
+
+export const listConfigurations = defineContract({
+  summary: 'Assignment configurations of a customer, newest first.',
+  kind: 'query',
+  permission: 'content_assignment_configuration.has_read_access',
+  context: { from: 'customer', field: 'enterpriseCustomerUuid' },
+  denial: 'Missing',
+  rest: { method: 'GET', path: BASE },
+  input: z.object({
+    enterpriseCustomerUuid: uuid().describe('Customer whose configurations are wanted.'),
+    active: z.boolean().optional().describe('Only active, or only inactive ones.'),
+    ...pageInput({ defaultSize: 100, maximumSize: LARGEST_PAGE }),
+  }),
+  output: pageOutput(configuration),
+  errors: [],
+});
+
+export const getConfiguration = defineContract({
+  summary: 'One assignment configuration.',
+  kind: 'query',
+  permission: 'content_assignment_configuration.has_read_access',
+  context: itself,
+  denial: 'Missing',
+  rest: { method: 'GET', path: `${BASE}{uuid}/` },
+  input: z.object({ uuid: uuid().describe('Configuration.') }),
+  output: configuration,
+  errors: [],
+});
+
+export const createConfiguration = defineContract({
+  summary: 'Create an assignment configuration without a policy. Every call makes a new one.',
+  kind: 'mutation',
+  permission: 'content_assignment_configuration.has_write_access',
+  context: { from: 'customer', field: 'enterpriseCustomerUuid' },
+  denial: 'Missing',
+  rest: { method: 'POST', path: BASE, status: 201 },
+  input: z.object({ enterpriseCustomerUuid: uuid().describe('Customer that will own the assignments.') }),
+  output: configuration,
+  errors: [],
+});
+
+export const updateConfiguration = defineContract({
+  summary: 'Switch an assignment configuration on or off.',
+  kind: 'mutation',
+  permission: 'content_assignment_configuration.has_write_access',
+  context: itself,
+  denial: 'Missing',
+  rest: { method: 'PATCH', alsoMethods: ['PUT'], path: `${BASE}{uuid}/` },
+  input: z
+    .strictObject({ uuid: uuid().describe('Configuration.'), active: z.boolean().describe('Whether it is in use.') })
+    .partial()
+    .required({ uuid: true }),
+  output: configuration,
+  errors: [],
+});
+
+export const deactivateConfiguration = defineContract({
+  summary: 'Switch an assignment configuration off. Repeating it changes nothing.',
+  kind: 'mutation',
+  permission: 'content_assignment_configuration.has_write_access',
+  context: itself,
+  denial: 'Missing',
+  rest: { method: 'DELETE', path: `${BASE}{uuid}/` },
+  input: z.object({
+    uuid: uuid().describe('Configuration.'),
+    reason: z.string().max(100).nullable().optional().describe('Goes into the history.'),
+  }),
+  output: configuration,
+  errors: [],
+});
+
+const uuids = (maximum = 1_000) => z.array(uuid()).max(maximum);
+
+/** None of the listed assignments is the caller’s. */
+export const nothingToAcknowledge = defineError({
+  code: 'nothing_to_acknowledge',
+  status: 400,
+  message: 'None of these assignments is yours.',
+  details: z.object({ error: z.string().describe('Sentence for people.') }),
+});
+
+export const acknowledge = defineContract({
+  summary: 'Say that the learner has seen that assignments expired or were cancelled. Safe to repeat.',
+  kind: 'mutation',
+  permission: 'content_assignment_configuration.has_acknowledge_access',
+  context: ofConfiguration,
+  denial: 'Missing',
+  rest: { method: 'POST', path: `${BASE}{assignmentConfigurationUuid}/acknowledge-assignments/` },
+  input: z.object({ ...configurationUuid, assignmentUuids: uuids().describe('The caller’s own assignments.') }),
+  output: z.object({
+    acknowledgedAssignments: z.array(z.string()).describe('Acknowledged by this call.'),
+    alreadyAcknowledgedAssignments: z.array(z.string()).describe('Acknowledged before.'),
+    unacknowledgedAssignments: z.array(z.string()).describe('Neither expired nor cancelled.'),
+  }),
+  errors: [nothingToAcknowledge],
+});
+
+const several = <T extends z.ZodType>(item: T) => z.array(item).max(100).optional();
+
+/** What administrators can ask a list for; everything given must hold. */
+export const filter = {
+  contentKey: several(z.string().max(255)).describe('Only these courses or runs.'),
+  learnerEmail: several(z.string().max(254)).describe('Only learners with these addresses, whatever their case.'),
+  lmsUserId: several(z.int().min(1).max(INT32)).describe('Only learners with these ids.'),
+  state: several(z.enum(states)).describe('Only assignments in these states.'),
+  learnerState: several(z.string().max(32)).describe('Only learners in these states; unknown ones match nothing.'),
+  search: z.string().max(255).optional().describe('Words that title or address contain, whatever their case.'),
+};
+
+export const orderings = ['recent_action_time', 'learner_state_sort_order', 'content_quantity'] as const;
+
+export const list = defineContract({
+  summary:
+    'Assignments of a configuration, by default the latest action first, and how many learners are in each state.',
+  kind: 'query',
+  permission: 'content_assignment.has_admin_read_access',
+  context: ofConfiguration,
+  denial: 'Missing',
+  rest: { method: 'GET', path: ADMIN },
+  input: z.object({
+    ...configurationUuid,
+    ...filter,
+    ordering: z
+      .string()
+      .max(64)
+      .optional()
+      .describe(`One of ${orderings.join(', ')}, with \`-\` in front for the opposite; others count as none.`),
+    ...pageInput({ defaultSize: 100, maximumSize: LARGEST_PAGE }),
+  }),
+  output: pageOutput(adminAssignment).extend({
+    learnerStateCounts: z
+      .array(
+        z
+          .object({
+            learnerState: openEnum(learnerStates).describe('Learner state.'),
+            count: z.int().min(1).describe('Assignments in it.'),
+          })
+          .meta({ title: 'LearnerStateCount' }),
+      )
+      .describe('Assignments in each learner state, most first, whatever states the list is limited to (R-ADD-20).'),
+  }),
+  errors: [],
+});
+
+export const get = defineContract({
+  summary: 'One assignment of a configuration.',
+  kind: 'query',
+  permission: 'content_assignment.has_admin_read_access',
+  context: ofConfiguration,
+  denial: 'Missing',
+  rest: { method: 'GET', path: `${ADMIN}{uuid}/` },
+  input: z.object({ ...configurationUuid, uuid: uuid().describe('Assignment.') }),
+  output: adminAssignment,
+  errors: [],
+});
+
+/** Some of the listed assignments are not there or can no longer be changed; the others were. */
+export const notAllChanged = defineError({
+  code: 'not_all_changed',
+  status: 422,
+  message: 'Some of the assignments were not found or can no longer be changed. The others were.',
+  details: z.object({
+    changed: z.array(z.string()).describe('Assignments that are as asked for.'),
+    unchanged: z.array(z.string()).describe('Assignments that are not.'),
+  }),
+});
+
+/** Nothing matches that could be changed. */
+export const nothingToChange = defineError({
+  code: 'nothing_to_change',
+  status: 404,
+  message: 'No assignment matches that could be changed.',
+  details: z.object({}),
+});
+
+const listed = { ...configurationUuid, assignmentUuids: uuids().describe('Assignments of the configuration.') };
+const changed = z.object({ changed: z.array(z.string()).describe('Assignments that are as asked for.') });
+const counted = z.object({ changed: z.int().min(1).describe('How many assignments were changed.') });
+const write = {
+  kind: 'mutation',
+  permission: 'content_assignment.has_admin_write_access',
+  context: ofConfiguration,
+  denial: 'Missing',
+} as const;
+
+export const cancel = defineContract({
+  summary: 'Take assignments back that learners have not redeemed, and tell the learners.',
+  ...write,
+  rest: { method: 'POST', path: `${ADMIN}cancel/` },
+  input: z.object(listed),
+  output: changed,
+  errors: [notAllChanged],
+});
+
+export const cancelAll = defineContract({
+  summary: 'Take all matching assignments back that learners have not redeemed, and tell the learners.',
+  ...write,
+  rest: { method: 'POST', path: `${ADMIN}cancel-all/`, status: 202 },
+  input: z.object({ ...configurationUuid, ...filter }),
+  output: counted,
+  errors: [nothingToChange],
+});
+
+export const remind = defineContract({
+  summary: 'Remind learners of assignments; those that do not wait for their learner are skipped.',
+  ...write,
+  rest: { method: 'POST', path: `${ADMIN}remind/` },
+  input: z.object(listed),
+  output: changed,
+  errors: [notAllChanged],
+});
+
+export const remindAll = defineContract({
+  summary: 'Remind the learners of all matching assignments that wait for them.',
+  ...write,
+  rest: { method: 'POST', path: `${ADMIN}remind-all/`, status: 202 },
+  input: z.object({ ...configurationUuid, ...filter }),
+  output: counted,
+  errors: [nothingToChange],
+});
+
+/** No mail was asked for. */
+export const nothingNudged = defineError({
+  code: 'nothing_nudged',
+  status: 422,
+  message: 'Nobody was nudged.',
+  details: z.object({ errorMessage: z.string().describe('Sentence for people.') }),
+});
+
+export const nudge = defineContract({
+  summary: 'Remind learners of executive education that begins in so many days.',
+  ...write,
+  rest: { method: 'POST', path: `${ADMIN}nudge/` },
+  input: z.object({
+    ...configurationUuid,
+    assignmentUuids: uuids().min(1).describe('Assignments of the configuration.'),
+    daysBeforeCourseStartDate: z.int().min(1).max(3_650).describe('Days from today to the first day of the course.'),
+  }),
+  output: z.object({
+    nudgedAssignmentUuids: z.array(z.string()).describe('Learners who get a mail.'),
+    unnudgedAssignmentUuids: z.array(z.string()).describe('Not accepted, or the course begins on another day.'),
+  }),
+  errors: [nothingNudged],
+});
+
+export const listOwn = defineContract({
+  summary: 'The caller’s own assignments of a configuration, newest allocation first.',
+  kind: 'query',
+  permission: 'content_assignment.has_learner_read_access',
+  context: ofConfiguration,
+  denial: 'Missing',
+  rest: { method: 'GET', path: `${BASE}{assignmentConfigurationUuid}/assignments/` },
+  input: z.object({ ...configurationUuid, ...pageInput({ defaultSize: 100, maximumSize: LARGEST_PAGE }) }),
+  output: pageOutput(assignment),
+  errors: [],
+});
+
+export const getOwn = defineContract({
+  summary: 'One of the caller’s own assignments.',
+  kind: 'query',
+  permission: 'content_assignment.has_learner_read_access',
+  context: ofConfiguration,
+  denial: 'Missing',
+  rest: { method: 'GET', path: `${BASE}{assignmentConfigurationUuid}/assignments/{uuid}/` },
+  input: z.object({ ...configurationUuid, uuid: uuid().describe('Assignment.') }),
+  output: assignment,
+  errors: [],
+});

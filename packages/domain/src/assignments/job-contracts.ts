@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import { defineJob } from '../kernel/job.ts';
+
+const assignmentUuid = z.guid();
+/** An occasion is an instant: what happened to the assignment then is told once. */
+const occasion = z.iso.datetime().describe('When that happened which the mail tells of.');
+
+const mailResult = z.object({
+  outcome: z
+    .enum(['sent', 'repeated', 'refused', 'over'])
+    .describe('Over: there is no reason to write any more. Refused: the mail service does not take the address.'),
+});
+
+const mailJob = (name: string, summary: string) =>
+  defineJob({
+    name: `assignments.${name}`,
+    summary,
+    payload: z.object({ assignmentUuid, occasion }),
+    result: mailResult,
+    // A minute is what the mail service has to tell whether an unanswered call has sent the mail.
+    retry: { limit: 8, delaySeconds: 60, maximumDelaySeconds: 600 },
+    timeoutSeconds: 300,
+  });
+
+export const link = defineJob({
+  name: 'assignments.link',
+  summary: 'Let the customer know the learner of an assignment, so that a new account is linked to it.',
+  payload: z.object({ assignmentUuid }),
+  result: z.object({ outcome: z.enum(['linked', 'was_linked', 'over']) }),
+  retry: { limit: 5, delaySeconds: 60, maximumDelaySeconds: 600 },
+  timeoutSeconds: 300,
+});
+
+export const notify = mailJob('notify', 'Tell a learner of a new assignment.');
+export const remindLearner = mailJob('remind', 'Remind a learner of an assignment.');
+export const tellCancelled = mailJob('tellCancelled', 'Tell a learner that an assignment was cancelled.');
+export const tellExpired = mailJob('tellExpired', 'Tell a learner that an assignment has expired.');
+
+export const nudgeLearner = defineJob({
+  name: 'assignments.nudgeLearner',
+  summary: 'Remind a learner that an executive education course begins soon.',
+  payload: z.object({ assignmentUuid, startDate: z.iso.date(), days: z.int().min(1).max(3_650) }),
+  result: mailResult,
+  retry: { limit: 8, delaySeconds: 60, maximumDelaySeconds: 600 },
+  timeoutSeconds: 300,
+});
+
+const count = z.int().min(0);
+
+export const expireDue = defineJob({
+  name: 'assignments.expire',
+  summary: 'End assignments that nobody has redeemed in time, and tell their learners.',
+  payload: z.object({ batch: z.int().min(1).max(1_000).default(100).describe('Rows of one transaction.') }),
+  result: z.object({
+    expired: count,
+    configurations: count,
+    failed: count.describe('Configurations that could not be looked at; the log says why.'),
+  }),
+  keyOf: () => 'all',
+  retry: { limit: 3, delaySeconds: 60, maximumDelaySeconds: 600 },
+  timeoutSeconds: 3_600,
+});
+
+export const retireAddresses = defineJob({
+  name: 'assignments.retireAddresses',
+  summary: 'Forget the addresses of assignments that expired after 90 days, once their learners were told.',
+  payload: z.object({ batch: z.int().min(1).max(1_000).default(100).describe('Rows of one transaction.') }),
+  result: z.object({ cleared: count }),
+  keyOf: () => 'all',
+  retry: { limit: 3, delaySeconds: 60, maximumDelaySeconds: 600 },
+  timeoutSeconds: 3_600,
+});
+
+export const nudgeDue = defineJob({
+  name: 'assignments.nudge',
+  summary: 'Remind everybody whose executive education course begins in so many days.',
+  payload: z.object({
+    daysBeforeCourseStartDate: z.int().min(1).max(3_650).default(30).describe('Days from today to the first day.'),
+    batch: z.int().min(1).max(1_000).default(50).describe('Rows of one transaction.'),
+  }),
+  result: z.object({ nudged: count, configurations: count, failed: count }),
+  keyOf: () => 'all',
+  retry: { limit: 3, delaySeconds: 60, maximumDelaySeconds: 600 },
+  timeoutSeconds: 3_600,
+});

@@ -1,0 +1,73 @@
+import { transaction } from '@enterprise-access/db';
+import type { z } from 'zod';
+import type { JobRun } from '../kernel/job.ts';
+import type { Runtime } from '../kernel/runtime.ts';
+import * as configurations from './configurations.ts';
+import type * as contracts from './job-contracts.ts';
+import { linkAccount } from './link.ts';
+import { heldCents, move } from './moves.ts';
+import { foldEmail, isRetired } from './rules.ts';
+import * as store from './store.ts';
+
+type Result = z.infer<typeof contracts.link.result>;
+
+/**
+ * Makes the learner known to the customer (R-ASG-71). Whoever is linked already is not linked again: that could end the
+ * learner's links to other customers (R-ADD-17).
+ */
+export async function onLink(job: JobRun, { assignmentUuid }: z.infer<typeof contracts.link.payload>): Promise<Result> {
+  const { runtime } = job;
+  const row = await store.findAny(runtime.db, assignmentUuid);
+  const configuration = row && (await configurations.find(runtime.db, row.assignmentConfigurationUuid));
+  if (!row || !configuration || !store.isActive(row) || isRetired(row.learnerEmail)) return { outcome: 'over' };
+  const customerUuid = configuration.enterpriseCustomerUuid;
+  if (job.dryRun) return { outcome: 'linked' };
+  try {
+    await linkKnownAccount(runtime, row);
+    const account = await runtime.lms.accountOf(row.learnerEmail);
+    const isLinked = account !== null && (await runtime.lms.learner(customerUuid, account)) !== null;
+    if (!isLinked) await runtime.lms.addPendingLearner(customerUuid, row.learnerEmail);
+    await record(job, configuration, row.uuid, null);
+    return { outcome: isLinked ? 'was_linked' : 'linked' };
+  } catch (error) {
+    if (job.isLast) await record(job, configuration, row.uuid, error);
+    throw error;
+  }
+}
+
+/** A login that came while the row was written may have missed it. */
+async function linkKnownAccount(runtime: Runtime, row: store.AssignmentRow): Promise<void> {
+  if (row.lmsUserId !== null) return;
+  const key = foldEmail(row.learnerEmail);
+  const lmsUserId = (await store.accountsOf(runtime.db, [key])).get(key);
+  if (lmsUserId !== undefined) await linkAccount(runtime, { email: row.learnerEmail, lmsUserId });
+}
+
+/** A final failure ends an assignment that waits for its learner; what was accepted or is over stays as it is (W1). */
+async function record(
+  { runtime, uuid }: JobRun,
+  configuration: configurations.ConfigurationRow,
+  rowUuid: string,
+  error: unknown,
+): Promise<void> {
+  await transaction(runtime.db, async (trx) => {
+    const at = runtime.clock();
+    const before = await store.holdOne(trx, rowUuid);
+    const isFirst = await store.claimJob(trx, `${uuid}:${error === null ? 'linked' : 'failed'}`, 'learner_linked', at);
+    if (!before || !isFirst) return;
+    const failure = { errorActionType: 'learner_linked', errorReason: 'internal_api_error' } as const;
+    const waits =
+      before.state === 'allocated' && heldCents(before) === before.priceCents && before.redemptionUuid === null;
+    const errored = { ...failure, ...(waits ? { state: 'errored' as const, erroredAt: at } : {}) };
+    const action =
+      error === null
+        ? ({ type: 'learner_linked' } as const)
+        : ({
+            type: 'learner_linked',
+            errorReason: 'internal_api_error',
+            traceback: `The learner was not linked: ${error instanceof Error ? error.name : 'unknown failure'}.`,
+          } as const);
+    const changes = error === null ? {} : errored;
+    await move(trx, runtime, configuration, [{ before, changes, action }], { ...store.JOB, at });
+  });
+}

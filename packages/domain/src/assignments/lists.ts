@@ -1,0 +1,196 @@
+import type { Connection } from '@enterprise-access/db';
+import type { Knex } from 'knex';
+import type { LearnerState, State } from './contract.ts';
+import { classes, classesIn, foldEmail, searchTerms } from './rules.ts';
+import { type AssignmentRow, select } from './store.ts';
+
+/** What administrators ask for; everything given must hold. */
+export interface Filter {
+  readonly contentKey?: readonly string[] | undefined;
+  readonly learnerEmail?: readonly string[] | undefined;
+  readonly lmsUserId?: readonly number[] | undefined;
+  readonly state?: readonly State[] | undefined;
+  readonly learnerState?: readonly string[] | undefined;
+  readonly search?: string | undefined;
+}
+
+export interface Order {
+  readonly by: 'recent_action_at' | 'status_class' | 'price_cents';
+  readonly direction: 'asc' | 'desc';
+}
+
+/** Latest action first unless one of the known orders is asked for. Quantities are negative prices. */
+export function orderOf(ordering: string | undefined): Order {
+  const isDescending = ordering?.startsWith('-') ?? false;
+  const direction = isDescending ? 'desc' : 'asc';
+  switch (isDescending ? ordering?.slice(1) : ordering) {
+    case 'recent_action_time':
+      return { by: 'recent_action_at', direction };
+    case 'learner_state_sort_order':
+      return { by: 'status_class', direction };
+    case 'content_quantity':
+      return { by: 'price_cents', direction: isDescending ? 'asc' : 'desc' };
+    default:
+      return { by: 'recent_action_at', direction: 'desc' };
+  }
+}
+
+const TABLE = 'assignments';
+/** Beyond this many ranges, merging them costs more than it saves. */
+const MAXIMUM_RANGES = 64;
+
+const isOn = (items: readonly unknown[] | undefined): boolean => items !== undefined;
+
+/** Whether the counters alone answer for it: they know contents and classes, not learners and not words. */
+const isCounted = (filter: Filter): boolean =>
+  !isOn(filter.learnerEmail) && !isOn(filter.lmsUserId) && termsOf(filter).length === 0;
+
+const termsOf = ({ search }: Filter): string[] => (search === undefined ? [] : searchTerms(search));
+
+const containing = (term: string): string => `%${term.replace(/[!%_]/g, '!$&')}%`;
+
+/** Every condition at once, for sets that an index has made small. */
+function applyAll(query: Knex.QueryBuilder, configurationUuid: string, filter: Filter): Knex.QueryBuilder {
+  query.where(`${TABLE}.assignment_configuration_uuid`, configurationUuid);
+  if (filter.contentKey) query.whereIn(`${TABLE}.content_key`, filter.contentKey);
+  if (filter.learnerEmail) query.whereIn(`${TABLE}.learner_email_key`, filter.learnerEmail.map(foldEmail));
+  if (filter.lmsUserId) query.whereIn(`${TABLE}.lms_user_id`, filter.lmsUserId);
+  if (filter.state || filter.learnerState)
+    query.whereIn(`${TABLE}.status_class`, classesIn(filter.state, filter.learnerState));
+  for (const term of termsOf(filter)) {
+    const pattern = containing(term);
+    query.where((either) =>
+      either
+        .whereRaw(`lower(${TABLE}.content_title) like ? escape '!'`, [pattern])
+        .orWhereRaw(`${TABLE}.learner_email_key like ? escape '!'`, [pattern]),
+    );
+  }
+  return query;
+}
+
+/** Columns that continue an order to a total one; the indexes end in the same. */
+const orderColumns = ({ by, direction }: Order) =>
+  (by === 'status_class' ? ['status_class', 'recent_action_at', 'uuid'] : [by, 'uuid']).map((column) => ({
+    column,
+    order: direction,
+  }));
+
+/** A list is a set of ranges, each of which one index gives in the order that is wanted. */
+interface Range {
+  readonly contentKey?: string;
+  readonly statusClass?: number;
+}
+
+function rangesOf(filter: Filter, order: Order): Range[] | null {
+  const hasClasses = isOn(filter.state) || isOn(filter.learnerState);
+  const contents = filter.contentKey ? [...new Set(filter.contentKey)] : [undefined];
+  const inClasses = classesIn(filter.state, filter.learnerState);
+  // Classes are a part of every content's index, and unordered lists of all contents have indexes without them.
+  const needsClasses = hasClasses || filter.contentKey !== undefined;
+  const statusClasses = needsClasses && !(order.by === 'status_class' && !hasClasses) ? inClasses : [undefined];
+  const ranges = contents.flatMap((contentKey) =>
+    statusClasses.map(
+      (statusClass): Range => ({
+        ...(contentKey === undefined ? {} : { contentKey }),
+        ...(statusClass === undefined ? {} : { statusClass }),
+      }),
+    ),
+  );
+  return ranges.length > MAXIMUM_RANGES ? null : ranges;
+}
+
+/** One page of rows in a total order. Ranges are read from their indexes as far as needed, and merged. */
+export async function pageOf(
+  db: Connection,
+  configurationUuid: string,
+  filter: Filter,
+  order: Order,
+  slice: { readonly offset: number; readonly limit: number },
+): Promise<AssignmentRow[]> {
+  const ranges = isCounted(filter) ? rangesOf(filter, order) : null;
+  if (ranges?.length === 0) return [];
+  const columns = orderColumns(order);
+  const names = columns.map(({ column }) => column);
+  const keys =
+    ranges === null
+      ? applyAll(db(TABLE), configurationUuid, filter).select(names.map((name) => `${TABLE}.${name}`))
+      : merged(db, configurationUuid, ranges, { columns, names, upTo: slice.offset + slice.limit });
+  const page = db.from(keys.as('k')).select(names).orderBy(columns).offset(slice.offset).limit(slice.limit);
+  const ordered = columns.map(({ column, order: direction }) => ({ column: `page.${column}`, order: direction }));
+  return select(db).join(page.as('page'), 'page.uuid', 'assignments.uuid').orderBy(ordered);
+}
+
+function merged(
+  db: Connection,
+  configurationUuid: string,
+  ranges: readonly Range[],
+  { columns, names, upTo }: { columns: ReturnType<typeof orderColumns>; names: string[]; upTo: number },
+): Knex.QueryBuilder {
+  const arms = ranges.map(({ contentKey, statusClass }) => {
+    const arm = db(TABLE).where('assignment_configuration_uuid', configurationUuid);
+    if (contentKey !== undefined) arm.where('content_key', contentKey);
+    if (statusClass !== undefined) arm.where('status_class', statusClass);
+    // What a range holds constant needs no order, and only without it the index is seen to give the rest.
+    const free = columns.filter(({ column }) => statusClass === undefined || column !== 'status_class');
+    return db.from(arm.select(names).orderBy(free).limit(upTo).as('arm')).select(names);
+  });
+  const [first, ...others] = arms;
+  if (!first) throw new Error('There is no range.');
+  return first.unionAll(others);
+}
+
+/** How many rows of each class; from the counters whenever they can tell. */
+async function classCounts(db: Connection, configurationUuid: string, filter: Filter): Promise<Map<number, number>> {
+  const rows: { status_class: number; n: number }[] = isCounted(filter)
+    ? await db('assignment_counts')
+        .where('assignment_configuration_uuid', configurationUuid)
+        .whereIn('content_key', filter.contentKey ? [...new Set(filter.contentKey)] : [''])
+        .groupBy('status_class')
+        .select('status_class')
+        .sum({ n: 'n' })
+    : await applyAll(db(TABLE), configurationUuid, { ...filter, state: undefined, learnerState: undefined })
+        .groupBy('status_class')
+        .select('status_class')
+        .count({ n: '*' });
+  return new Map(rows.map((row) => [row.status_class, Number(row.n)]));
+}
+
+export interface Counts {
+  /** Rows that the whole filter matches. */
+  readonly count: number;
+  /** Without its states (R-ADD-20), most first. */
+  readonly learnerStates: { readonly learnerState: LearnerState; readonly count: number }[];
+}
+
+export async function countsOf(db: Connection, configurationUuid: string, filter: Filter): Promise<Counts> {
+  const counts = await classCounts(db, configurationUuid, filter);
+  const matching = classesIn(filter.state, filter.learnerState);
+  const byState = new Map<LearnerState, number>();
+  classes.forEach(({ learnerState }, at) => {
+    if (learnerState !== null) byState.set(learnerState, (byState.get(learnerState) ?? 0) + (counts.get(at) ?? 0));
+  });
+  return {
+    count: matching.reduce((sum, statusClass) => sum + (counts.get(statusClass) ?? 0), 0),
+    learnerStates: [...byState]
+      .filter(([, count]) => count > 0)
+      .map(([learnerState, count]) => ({ learnerState, count }))
+      .sort((a, b) => b.count - a.count),
+  };
+}
+
+/** The next rows in one of the states that the filter matches, by uuid: for work that goes through all of them. */
+export const nextMatching = (
+  db: Connection,
+  configurationUuid: string,
+  filter: Filter,
+  states: readonly State[],
+  after: { readonly uuid: string | null; readonly limit: number },
+): Promise<{ uuid: string }[]> =>
+  applyAll(db(TABLE), configurationUuid, filter)
+    .whereIn('assignments.state', states)
+    .modify((query) => {
+      if (after.uuid !== null) query.where('assignments.uuid', '>', after.uuid);
+    })
+    .orderBy('assignments.uuid')
+    .limit(after.limit)
+    .select('assignments.uuid');

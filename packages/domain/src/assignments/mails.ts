@@ -1,0 +1,118 @@
+import { z } from 'zod';
+import type { Content } from '../upstreams/catalog.ts';
+import type { Customer } from '../upstreams/lms.ts';
+import { defineMail } from '../upstreams/mail.ts';
+import type { AssignmentRow } from './store.ts';
+
+const about = {
+  contact_admin_link: z.string().nullable(),
+  organization: z.string(),
+  course_title: z.string().nullable(),
+};
+const course = { start_date: z.string(), course_partner: z.string(), course_card_image: z.string().nullable() };
+const portal = { learner_portal_link: z.string().nullable() };
+const deadlines = { enrollment_deadline: z.string().nullable(), action_required_by_timestamp: z.string() };
+
+const invitation = z.object({ ...about, ...course, ...portal, ...deadlines });
+const end = z.object(about);
+
+export const mails = {
+  notified: defineMail({
+    name: 'assignments.notified',
+    campaign: 'BRAZE_ASSIGNMENT_NOTIFICATION_CAMPAIGN',
+    properties: invitation,
+  }),
+  remindedStranger: defineMail({
+    name: 'assignments.reminded',
+    campaign: 'BRAZE_ASSIGNMENT_REMINDER_NOTIFICATION_CAMPAIGN',
+    properties: invitation,
+  }),
+  // The same mail to the same person, whatever campaign it is sent by: one name, so that nobody gets both.
+  remindedLearner: defineMail({
+    name: 'assignments.reminded',
+    campaign: 'BRAZE_ASSIGNMENT_REMINDER_POST_LOGISTRATION_NOTIFICATION_CAMPAIGN',
+    properties: invitation,
+  }),
+  cancelled: defineMail({
+    name: 'assignments.cancelled',
+    campaign: 'BRAZE_ASSIGNMENT_CANCELLED_NOTIFICATION_CAMPAIGN',
+    properties: end,
+  }),
+  expired: defineMail({
+    name: 'assignments.expired',
+    campaign: 'BRAZE_ASSIGNMENT_AUTOMATIC_CANCELLATION_NOTIFICATION_CAMPAIGN',
+    properties: end,
+  }),
+  nudged: defineMail({
+    name: 'assignments.nudged',
+    campaign: 'BRAZE_ASSIGNMENT_NUDGE_EXEC_ED_ACCEPTED_ASSIGNMENT_CAMPAIGN',
+    properties: z.object({ ...about, ...course, ...portal, days_before_course_start_date: z.int() }),
+  }),
+};
+
+/** What a mail says cannot be found out; trying again later may help. */
+export class MailUnwritable extends Error {
+  override readonly name = 'MailUnwritable';
+}
+
+const DAY_MS = 86_400_000;
+/** A self-paced course counts as begun so long, in days, before it counts as beginning now. */
+const START_THRESHOLD_DAYS = 14;
+
+/** `2026-06-01T12:00:00Z`, without fractions. */
+export const seconds = (date: Date): string => date.toISOString().replace(/\.\d{3}Z$/, 'Z');
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+/** `Jan 01, 2021`, in UTC. */
+export const longDate = (date: Date): string =>
+  `${MONTHS[date.getUTCMonth()]} ${String(date.getUTCDate()).padStart(2, '0')}, ${date.getUTCFullYear()}`;
+
+/** "A", "A and B", "A, B, and C". */
+export function joined(names: readonly string[]): string {
+  if (names.length < 3) return names.join(' and ');
+  return `${names.slice(0, -1).join(', ')}, and ${names.at(-1)}`;
+}
+
+const dayOf = (date: Date): number => Math.floor(date.getTime() / DAY_MS);
+
+/**
+ * The start that a mail names: now when the run’s dates are incomplete, or when a self-paced run has begun and there is
+ * still time to finish it, or it began long ago.
+ */
+export function startOf({ startDate, endDate, pacing, weeksToComplete }: Content['details'], now: Date): Date {
+  if (!startDate || !endDate || !pacing || !weeksToComplete) return now;
+  if (pacing !== 'self_paced' || startDate >= now) return startDate;
+  const hasTime = dayOf(now) + weeksToComplete * 7 <= dayOf(endDate);
+  const isLongAgo = startDate.getTime() < now.getTime() - START_THRESHOLD_DAYS * DAY_MS;
+  return hasTime || isLongAgo ? now : startDate;
+}
+
+/** R-ADD-19. */
+function contactLink({ contactEmail, admins }: Customer): string | null {
+  const addresses = contactEmail ? [contactEmail] : admins.flatMap(({ email }) => (email ? [email] : []));
+  return addresses.length === 0 ? null : `mailto:${addresses.join(',')}`;
+}
+
+export const aboutOf = (row: AssignmentRow, customer: Customer) => ({
+  contact_admin_link: contactLink(customer),
+  organization: customer.name,
+  course_title: row.contentTitle,
+});
+
+export const portalOf = (customer: Customer, portalUrl: string | null) => ({
+  learner_portal_link: portalUrl && `${portalUrl}/${customer.slug}`,
+});
+
+export function courseOf({ details }: Content, now: Date) {
+  if (details.partners.length === 0) throw new MailUnwritable('The course has no owner.');
+  return {
+    start_date: seconds(startOf(details, now)),
+    course_partner: joined(details.partners.map(({ name }) => name)),
+    course_card_image: details.imageUrl,
+  };
+}
+
+export const deadlinesOf = ({ enrollByDate }: Content, expiration: Date) => ({
+  enrollment_deadline: enrollByDate && longDate(enrollByDate),
+  action_required_by_timestamp: seconds(expiration),
+});

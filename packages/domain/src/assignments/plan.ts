@@ -1,0 +1,168 @@
+import { newUuid } from '../kernel/ids.ts';
+import { foldEmail } from './rules.ts';
+import { type AssignmentRow, isActive, type RowChange } from './store.ts';
+
+/** What one list of learners is allocated. */
+export interface Terms {
+  readonly configurationUuid: string;
+  /** As the administrator gave it: a course or a run. */
+  readonly contentKey: string;
+  readonly priceCents: number;
+  readonly batchUuid: string;
+  readonly adminLmsUserId: number | null;
+  readonly content: {
+    /** Always the course (R-ASG-15). */
+    readonly contentKey: string;
+    readonly courseRunKey: string | null;
+    readonly title: string | null;
+  };
+  readonly at: Date;
+}
+
+export type Outcome = 'created' | 'reallocated' | 'touched' | 'no_change' | 'not_covered';
+
+/** What becomes of one address. */
+export interface Planned {
+  readonly email: string;
+  readonly outcome: Outcome;
+  /** The row after the allocation; null when the money did not reach. */
+  readonly row: AssignmentRow | null;
+  readonly change: RowChange | null;
+}
+
+export interface KnownLearners {
+  /** Accounts by folded address. */
+  readonly accounts: ReadonlyMap<string, number>;
+  /** Rows of the configuration for the content, in any state. */
+  readonly existing: readonly AssignmentRow[];
+}
+
+/** Without repeats; the first spelling and the order stay (R-ASG-12). */
+export function uniqueEmails(emails: readonly string[]): string[] {
+  const first = new Map<string, string>();
+  for (const email of emails) if (!first.has(foldEmail(email))) first.set(foldEmail(email), email);
+  return [...first.values()];
+}
+
+/**
+ * What an allocation does for each address (R-ASG-14 to R-ASG-17). A learner is found by address or by account; whoever
+ * holds the content is left alone, and a row that is over starts again instead of a second one. Only new and restarted
+ * rows cost something, and at most `affordable` of them are planned.
+ */
+export function planAllocation(
+  terms: Terms,
+  emails: readonly string[],
+  known: KnownLearners,
+  affordable = Number.POSITIVE_INFINITY,
+): Planned[] {
+  const byEmail = Map.groupBy(known.existing, (row) => foldEmail(row.learnerEmail));
+  const byAccount = Map.groupBy(known.existing, (row) => row.lmsUserId);
+  const takenRows = new Set<string>();
+  const takenAccounts = new Set<number>();
+  let charged = 0;
+  return emails.map((email): Planned => {
+    const key = foldEmail(email);
+    const account = known.accounts.get(key) ?? null;
+    const found = best([...(byEmail.get(key) ?? []), ...((account !== null && byAccount.get(account)) || [])], account);
+    const isRepeat = found ? takenRows.has(found.uuid) : account !== null && takenAccounts.has(account);
+    // Two addresses of one account are one learner.
+    if (isRepeat) return { email, outcome: 'no_change', row: found ?? null, change: null };
+    if (found) takenRows.add(found.uuid);
+    if (account !== null) takenAccounts.add(account);
+    if (found && isActive(found)) {
+      const after = touched(terms, found, (byAccount.get(account) ?? []).some(isActive) ? null : account);
+      if (after === found) return { email, outcome: 'no_change', row: found, change: null };
+      return { email, outcome: 'touched', row: after, change: { before: found, after } };
+    }
+    if (charged >= affordable) return { email, outcome: 'not_covered', row: null, change: null };
+    charged += 1;
+    const after = found ? restarted(terms, found, email, account) : created(terms, email, account);
+    return {
+      email,
+      outcome: found ? 'reallocated' : 'created',
+      row: after,
+      change: { before: found ?? null, after },
+    };
+  });
+}
+
+/** A row that is active counts most, then one of the account, then the latest. */
+function best(rows: readonly AssignmentRow[], account: number | null): AssignmentRow | undefined {
+  const rank = (row: AssignmentRow): number =>
+    (isActive(row) ? 2 : 0) + (account !== null && row.lmsUserId === account ? 1 : 0);
+  return rows.reduce<AssignmentRow | undefined>((found, row) => {
+    if (!found) return row;
+    const difference = rank(row) - rank(found);
+    return difference > 0 || (difference === 0 && row.allocatedAt > found.allocatedAt) ? row : found;
+  }, undefined);
+}
+
+/** R-ASG-15. */
+function keysOf({ contentKey, content }: Terms) {
+  const isRun = content.contentKey !== contentKey;
+  return {
+    preferredCourseRunKey: content.courseRunKey,
+    parentContentKey: isRun ? content.contentKey : null,
+    isAssignedCourseRun: isRun,
+  };
+}
+
+/** R-ASG-16, steps 1 and 4: a missing account is filled in, and what waits follows the advertised run. */
+function touched(terms: Terms, row: AssignmentRow, account: number | null): AssignmentRow {
+  const keys = keysOf(terms);
+  const linked = row.lmsUserId === null && account !== null ? { lmsUserId: account } : {};
+  const isStale =
+    row.state === 'allocated' &&
+    (row.preferredCourseRunKey !== keys.preferredCourseRunKey ||
+      row.parentContentKey !== keys.parentContentKey ||
+      row.isAssignedCourseRun !== keys.isAssignedCourseRun);
+  if (!isStale && Object.keys(linked).length === 0) return row;
+  return { ...row, ...linked, ...(isStale ? keys : {}), modified: terms.at };
+}
+
+const fresh = {
+  state: 'allocated',
+  acceptedAt: null,
+  cancelledAt: null,
+  expiredAt: null,
+  erroredAt: null,
+  reversedAt: null,
+  expirationReason: null,
+  retireAddressFrom: null,
+  transactionUuid: null,
+  redemptionUuid: null,
+  notifiedAt: null,
+  notifyErroredAt: null,
+  remindedAt: null,
+  errorActionType: null,
+  errorReason: null,
+} as const;
+
+const common = (terms: Terms) => ({
+  ...fresh,
+  ...keysOf(terms),
+  contentTitle: terms.content.title?.slice(0, 255) ?? null,
+  priceCents: terms.priceCents,
+  allocatedAt: terms.at,
+  allocationBatchUuid: terms.batchUuid,
+  adminLmsUserId: terms.adminLmsUserId,
+  modified: terms.at,
+});
+
+/** The address follows the learner: it may have changed since, or been cleared. Otherwise its spelling stays. */
+const restarted = (terms: Terms, row: AssignmentRow, email: string, account: number | null): AssignmentRow => ({
+  ...row,
+  ...common(terms),
+  learnerEmail: foldEmail(row.learnerEmail) === foldEmail(email) ? row.learnerEmail : email,
+  lmsUserId: account ?? row.lmsUserId,
+});
+
+const created = (terms: Terms, email: string, account: number | null): AssignmentRow => ({
+  uuid: newUuid(),
+  assignmentConfigurationUuid: terms.configurationUuid,
+  learnerEmail: email,
+  lmsUserId: account,
+  contentKey: terms.contentKey,
+  ...common(terms),
+  created: terms.at,
+});

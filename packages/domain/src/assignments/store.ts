@@ -1,0 +1,454 @@
+import { addToCounters, appendHistories, type Connection, claimMessage, type Transaction } from '@enterprise-access/db';
+import type { Knex } from 'knex';
+import { newUuid } from '../kernel/ids.ts';
+import { snakeCase } from '../kernel/wire.ts';
+import type { ActionType, ErrorReason, ExpirationReason, State } from './contract.ts';
+import { classOf, reallocatable } from './rules.ts';
+
+/** A stored assignment. */
+export interface AssignmentRow {
+  readonly uuid: string;
+  readonly assignmentConfigurationUuid: string;
+  /** Personal data. */
+  readonly learnerEmail: string;
+  readonly lmsUserId: number | null;
+  readonly contentKey: string;
+  readonly parentContentKey: string | null;
+  readonly isAssignedCourseRun: boolean;
+  readonly contentTitle: string | null;
+  readonly priceCents: number;
+  readonly preferredCourseRunKey: string | null;
+  readonly state: State;
+  readonly allocatedAt: Date;
+  readonly acceptedAt: Date | null;
+  readonly cancelledAt: Date | null;
+  readonly expiredAt: Date | null;
+  readonly erroredAt: Date | null;
+  readonly reversedAt: Date | null;
+  readonly expirationReason: ExpirationReason | null;
+  /** From then on the address can be forgotten (R-ASG-57). */
+  readonly retireAddressFrom: Date | null;
+  readonly transactionUuid: string | null;
+  readonly redemptionUuid: string | null;
+  readonly allocationBatchUuid: string | null;
+  readonly adminLmsUserId: number | null;
+  readonly notifiedAt: Date | null;
+  readonly notifyErroredAt: Date | null;
+  readonly remindedAt: Date | null;
+  readonly errorActionType: ActionType | null;
+  readonly errorReason: ErrorReason | null;
+  readonly created: Date;
+  readonly modified: Date;
+}
+
+const fields = [
+  'uuid',
+  'assignmentConfigurationUuid',
+  'learnerEmail',
+  'lmsUserId',
+  'contentKey',
+  'parentContentKey',
+  'isAssignedCourseRun',
+  'contentTitle',
+  'priceCents',
+  'preferredCourseRunKey',
+  'state',
+  'allocatedAt',
+  'acceptedAt',
+  'cancelledAt',
+  'expiredAt',
+  'erroredAt',
+  'reversedAt',
+  'expirationReason',
+  'retireAddressFrom',
+  'transactionUuid',
+  'redemptionUuid',
+  'allocationBatchUuid',
+  'adminLmsUserId',
+  'notifiedAt',
+  'notifyErroredAt',
+  'remindedAt',
+  'errorActionType',
+  'errorReason',
+  'created',
+  'modified',
+] as const satisfies readonly (keyof AssignmentRow)[];
+
+const column = Object.fromEntries(fields.map((name) => [name, snakeCase(name)])) as Record<keyof AssignmentRow, string>;
+const columnsOf = (table: string) => Object.fromEntries(fields.map((name) => [name, `${table}.${column[name]}`]));
+
+const TABLE = 'assignments';
+
+/** Rows as the slice sees them. */
+export const select = (db: Connection, alias = TABLE) =>
+  db(alias === TABLE ? TABLE : `${TABLE} as ${alias}`).select<AssignmentRow[]>(columnsOf(alias));
+
+const stored = (row: Partial<AssignmentRow>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(row).map(([name, value]) => [column[name as keyof AssignmentRow], value]));
+
+/** Who did something, and on which way it came. */
+export interface Doer {
+  /** Local user id, for the history; null for the system itself. */
+  readonly userId: number | null;
+  readonly lmsUserId: number | null;
+  readonly type: 'admin' | 'learner' | 'system';
+  readonly source: 'api' | 'admin_ui_bulk_csv' | 'signal' | 'scheduled_job' | 'celery_task';
+}
+
+export const SYSTEM: Doer = { userId: null, lmsUserId: null, type: 'system', source: 'scheduled_job' };
+/** The system at work on something that it was asked for. */
+export const JOB: Doer = { ...SYSTEM, source: 'celery_task' };
+
+/** Something that happened to an assignment, as it is stored. */
+export interface NewAction {
+  readonly row: AssignmentRow;
+  readonly actionType: ActionType;
+  readonly errorReason?: ErrorReason | null;
+  /** Kind of failure in our words. */
+  readonly traceback?: string | null;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+/** Actions are only ever added, so they need no history beside them. */
+export async function insertActions(
+  trx: Transaction,
+  actions: readonly NewAction[],
+  by: Doer & { readonly enterpriseCustomerUuid: string; readonly at: Date },
+): Promise<void> {
+  if (actions.length === 0) return;
+  await trx('assignment_actions').insert(
+    actions.map(({ row, actionType, errorReason = null, traceback = null, metadata = {} }) => ({
+      uuid: newUuid(),
+      assignment_uuid: row.uuid,
+      action_type: actionType,
+      completed_at: errorReason === null ? by.at : null,
+      error_reason: errorReason,
+      traceback,
+      actor_lms_user_id: by.lmsUserId,
+      actor_type: by.type,
+      learner_lms_user_id: row.lmsUserId,
+      learner_email: row.learnerEmail,
+      source: by.source,
+      enterprise_customer_uuid: by.enterpriseCustomerUuid,
+      metadata: JSON.stringify(metadata),
+      created: by.at,
+      modified: by.at,
+    })),
+  );
+}
+
+/** The address is in the row itself, where retirement finds it; history keeps no second copy. */
+const withoutEmail = ({ learnerEmail: _email, ...rest }: AssignmentRow) => rest;
+
+/** How one row changes. */
+export interface RowChange {
+  /** Null for a row that is new. */
+  readonly before: AssignmentRow | null;
+  readonly after: AssignmentRow;
+  readonly reason?: string | null;
+}
+
+/** Changes of the counters, by configuration, content key and class. */
+export type CountChanges = Map<string, { readonly key: readonly [string, string, number]; n: number }>;
+
+export function addCount(counts: CountChanges, row: AssignmentRow, n: number): void {
+  for (const contentKey of ['', row.contentKey]) {
+    const key = [row.assignmentConfigurationUuid, contentKey, classOf(row)] as const;
+    const id = JSON.stringify(key);
+    const known = counts.get(id);
+    if (known) known.n += n;
+    else counts.set(id, { key, n });
+  }
+}
+
+export function countsOf(changes: readonly RowChange[]): CountChanges {
+  const counts: CountChanges = new Map();
+  for (const { before, after } of changes) {
+    if (before) addCount(counts, before, -1);
+    addCount(counts, after, 1);
+  }
+  return counts;
+}
+
+/** The counters belong to the transaction of the change. They are what most writers want, so they come last in it. */
+export async function writeCounts(trx: Transaction, counts: CountChanges): Promise<void> {
+  const rows = [...counts]
+    .filter(([, { n }]) => n !== 0)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, { key, n }]) => ({
+      assignment_configuration_uuid: key[0],
+      content_key: key[1],
+      status_class: key[2],
+      n,
+    }));
+  const key = ['assignment_configuration_uuid', 'content_key', 'status_class'];
+  await addToCounters(trx, 'assignment_counts', { key, counter: 'n' }, rows);
+}
+
+const writable = fields.filter((name) => name !== 'uuid' && name !== 'created').map((name) => column[name]);
+
+/** What a row that is active can be given while somebody may be redeeming it: nothing else of it is written. */
+const touchable = [
+  'lms_user_id',
+  'preferred_course_run_key',
+  'parent_content_key',
+  'is_assigned_course_run',
+  'modified',
+];
+
+/**
+ * Stores new and changed rows with their history: at most one statement for each kind of change, however many there
+ * are. Rows that are over before change as a whole; of others only what others leave alone.
+ */
+export async function writeRows(
+  trx: Transaction,
+  changes: readonly RowChange[],
+  by: { readonly userId: number | null; readonly at: Date },
+): Promise<void> {
+  const made = changes.filter(({ before }) => before === null).map(({ after }) => given(after));
+  // In the order of the unique key, so that two writers queue instead of deadlocking.
+  made.sort((a, b) => (String(a.learner_email) < String(b.learner_email) ? -1 : 1));
+  if (made.length > 0) await trx(TABLE).insert(made);
+  for (const [isRestart, columns] of [[true, writable] as const, [false, touchable] as const]) {
+    const changed = changes.filter(({ before }) => before !== null && reallocatable.has(before.state) === isRestart);
+    const rows = changed.map(({ after }) => stored(after));
+    if (rows.length > 0) await trx(TABLE).insert(rows).onConflict('uuid').merge(columns);
+  }
+  await rememberRows(trx, changes, by);
+}
+
+/** Writes whole rows that the caller holds; one statement for all. */
+export async function overwriteRows(trx: Transaction, rows: readonly AssignmentRow[]): Promise<void> {
+  if (rows.length > 0) await trx(TABLE).insert(rows.map(stored)).onConflict('uuid').merge(writable);
+}
+
+export const rememberRows = (
+  trx: Transaction,
+  changes: readonly RowChange[],
+  by: { readonly userId: number | null; readonly at: Date },
+): Promise<void> =>
+  appendHistories(
+    trx,
+    TABLE,
+    changes.map(({ before, after, reason = null }) => ({
+      row: withoutEmail(after),
+      change: { type: before === null ? ('+' as const) : ('~' as const), actorUserId: by.userId, reason, at: by.at },
+    })),
+  );
+
+/** A new row without its empty columns: thousands of them go into one statement. */
+function given(row: AssignmentRow): Record<string, unknown> {
+  const all = stored(row);
+  return Object.fromEntries(Object.entries(all).filter(([name, value]) => value !== null || optional.has(name)));
+}
+/** Columns that some of the new rows have: all rows of a statement name the same ones. */
+const optional = new Set(
+  (
+    [
+      'lmsUserId',
+      'parentContentKey',
+      'contentTitle',
+      'preferredCourseRunKey',
+      'allocationBatchUuid',
+      'adminLmsUserId',
+    ] as const
+  ).map((name) => column[name]),
+);
+
+export const find = async (
+  db: Connection,
+  configurationUuid: string,
+  uuid: string,
+): Promise<AssignmentRow | undefined> =>
+  select(db).where({ 'assignments.uuid': uuid, assignment_configuration_uuid: configurationUuid }).first();
+
+/** Rows of one configuration, held until the transaction ends. */
+export const findForUpdate = (trx: Transaction, configurationUuid: string, uuids: readonly string[]) =>
+  select(trx)
+    .where('assignment_configuration_uuid', configurationUuid)
+    .whereIn('assignments.uuid', uuids)
+    .orderBy('assignments.uuid')
+    .forUpdate();
+
+/** A row of whatever configuration, held until the transaction ends. */
+export const holdOne = async (trx: Transaction, uuid: string): Promise<AssignmentRow | undefined> =>
+  select(trx).where('assignments.uuid', uuid).forUpdate().first();
+
+/** What learners hold or held of a configuration, by account. */
+export async function ofLearner(
+  db: Connection,
+  configurationUuids: readonly string[],
+  lmsUserId: number,
+): Promise<AssignmentRow[]> {
+  if (configurationUuids.length === 0) return [];
+  return select(db)
+    .whereIn('assignment_configuration_uuid', configurationUuids)
+    .where({ lms_user_id: lmsUserId })
+    .orderBy([
+      { column: 'allocated_at', order: 'desc' },
+      { column: 'assignments.uuid', order: 'desc' },
+    ]);
+}
+
+/**
+ * Rows that either of two looks finds, each through its own index. The looks give uuids only: a union of whole rows
+ * would lose the types of their columns on one dialect.
+ */
+const eitherOf = (db: Connection, looks: readonly Knex.QueryBuilder[]) => {
+  const [first, ...others] = looks.map((look) => look.select('uuid'));
+  if (!first) throw new Error('There is nothing to look for.');
+  return select(db).join(first.union(others).as('found'), 'found.uuid', 'assignments.uuid');
+};
+
+/** Rows for the same content, in any state, of learners who are named by address or by account (R-ASG-14). */
+export const forLearners = (
+  db: Connection,
+  of: { configurationUuid: string; contentKey: string; emailKeys: readonly string[]; lmsUserIds: readonly number[] },
+): Promise<AssignmentRow[]> => {
+  const base = () =>
+    db(TABLE).where({ assignment_configuration_uuid: of.configurationUuid, content_key: of.contentKey });
+  return eitherOf(db, [
+    base().whereIn('learner_email_key', of.emailKeys),
+    ...(of.lmsUserIds.length === 0 ? [] : [base().whereIn('lms_user_id', of.lmsUserIds)]),
+  ]);
+};
+
+/** Accounts of addresses as we know them from tokens, by folded address (R-ASG-13). The newest of several counts. */
+export async function accountsOf(db: Connection, emailKeys: readonly string[]): Promise<Map<string, number>> {
+  const rows: { email_key: string; lms_user_id: number }[] = await db('users')
+    .whereIn('email_key', emailKeys)
+    .whereNotNull('lms_user_id')
+    .orderBy('id')
+    .select('email_key', 'lms_user_id');
+  return new Map(rows.map((row) => [row.email_key, row.lms_user_id]));
+}
+
+/** An action as it is read. */
+export interface ActionRow {
+  readonly uuid: string;
+  readonly assignmentUuid: string;
+  readonly actionType: ActionType;
+  readonly completedAt: Date | null;
+  readonly errorReason: ErrorReason | null;
+  readonly created: Date;
+  readonly modified: Date;
+}
+
+/** Actions by assignment, oldest first; one statement for a page. */
+export async function actionsOf(db: Connection, uuids: readonly string[]): Promise<Map<string, ActionRow[]>> {
+  if (uuids.length === 0) return new Map();
+  const rows = await db('assignment_actions')
+    .whereIn('assignment_uuid', uuids)
+    .orderBy(['assignment_uuid', 'created', 'uuid'])
+    .select<ActionRow[]>({
+      uuid: 'uuid',
+      assignmentUuid: 'assignment_uuid',
+      actionType: 'action_type',
+      completedAt: 'completed_at',
+      errorReason: 'error_reason',
+      created: 'created',
+      modified: 'modified',
+    });
+  return Map.groupBy(rows, ({ assignmentUuid }) => assignmentUuid);
+}
+
+/**
+ * What is a caller's own, newest allocation first: by account, or by the address of the caller's token as long as the
+ * row belongs to no account. A learner holds few rows, so this is the whole list.
+ */
+export async function ownedBy(
+  db: Connection,
+  configurationUuid: string,
+  caller: { readonly userId: number; readonly lmsUserId: number | null },
+): Promise<AssignmentRow[]> {
+  const user: { email_key: string } | undefined = await db('users').where({ id: caller.userId }).first('email_key');
+  const base = () => db(TABLE).where('assignment_configuration_uuid', configurationUuid);
+  const { lmsUserId } = caller;
+  const looks = [
+    ...(user?.email_key ? [base().where('learner_email_key', user.email_key).whereNull('lms_user_id')] : []),
+    ...(lmsUserId === null ? [] : [base().where('lms_user_id', lmsUserId)]),
+  ];
+  const rows = looks.length === 0 ? [] : await eitherOf(db, looks);
+  return rows.sort((a, b) => b.allocatedAt.getTime() - a.allocatedAt.getTime() || (a.uuid < b.uuid ? 1 : -1));
+}
+
+/** The assignment that a ledger transaction was the acceptance of, held until the transaction ends. */
+export const holdByTransaction = async (
+  trx: Transaction,
+  transactionUuid: string,
+): Promise<AssignmentRow | undefined> => select(trx).where({ transaction_uuid: transactionUuid }).forUpdate().first();
+
+/** Whether the learner holds it: allocated or accepted. */
+export const isActive = ({ state }: AssignmentRow): boolean => !reallocatable.has(state);
+
+/** Whether some assignment waits for the owner of the address to have an account. */
+export const isAwaited = async (db: Connection, emailKey: string): Promise<boolean> =>
+  (await db(TABLE).where({ learner_email_key: emailKey }).whereNull('lms_user_id').first('uuid')) !== undefined;
+
+/** What waits for the owner of the address, held until the transaction ends. */
+export const holdAwaiting = (trx: Transaction, emailKey: string): Promise<AssignmentRow[]> =>
+  select(trx).where({ learner_email_key: emailKey }).whereNull('lms_user_id').orderBy('assignments.uuid').forUpdate();
+
+/** Gives held rows their account; nothing else of them changes. */
+export async function setAccount(
+  trx: Transaction,
+  uuids: readonly string[],
+  { lmsUserId, at }: { readonly lmsUserId: number; readonly at: Date },
+): Promise<void> {
+  if (uuids.length > 0) await trx(TABLE).whereIn('uuid', uuids).update({ lms_user_id: lmsUserId, modified: at });
+}
+
+/** A row of whatever configuration. */
+export const findAny = async (db: Connection, uuid: string): Promise<AssignmentRow | undefined> =>
+  select(db).where('assignments.uuid', uuid).first();
+
+export const findSeveral = (
+  db: Connection,
+  configurationUuid: string,
+  uuids: readonly string[],
+): Promise<AssignmentRow[]> =>
+  select(db).where('assignment_configuration_uuid', configurationUuid).whereIn('assignments.uuid', uuids);
+
+/** The next rows in a state by uuid, for work that goes through all of them. */
+export const inState = (
+  db: Connection,
+  configurationUuid: string,
+  state: State,
+  { after, limit }: { readonly after: string | null; readonly limit: number },
+): Promise<AssignmentRow[]> =>
+  select(db)
+    .where({ assignment_configuration_uuid: configurationUuid, state })
+    .modify((query) => {
+      if (after !== null) query.where('assignments.uuid', '>', after);
+    })
+    .orderBy('assignments.uuid')
+    .limit(limit);
+
+/** Whether an end of a job is written down for the first time. */
+export const claimJob = (trx: Transaction, end: string, actionType: ActionType, at: Date): Promise<boolean> =>
+  claimMessage(trx, { consumer: `assignments:${actionType}`, messageId: end, received: at });
+
+/** Rows of active configurations whose address can be forgotten. */
+const retirable = (db: Connection, now: Date) =>
+  db(TABLE)
+    .join('assignment_configurations as c', 'c.uuid', 'assignments.assignment_configuration_uuid')
+    .where('c.active', true)
+    .where('assignments.retire_address_from', '<=', now);
+
+export const countRetirable = async (db: Connection, now: Date): Promise<number> =>
+  Number((await retirable(db, now).count({ n: '*' }).first())?.n ?? 0);
+
+export async function holdRetirable(trx: Transaction, now: Date, limit: number): Promise<string[]> {
+  const rows: { uuid: string }[] = await retirable(trx, now)
+    .orderBy('assignments.uuid')
+    .limit(limit)
+    .forUpdate('assignments')
+    .select('assignments.uuid');
+  return rows.map(({ uuid }) => uuid);
+}
+
+/** Overwrites an address wherever it is kept; `modified` does not change. */
+export async function retireAddress(trx: Transaction, uuid: string, address: string): Promise<void> {
+  await trx(TABLE).where({ uuid }).update({ learner_email: address, retire_address_from: null });
+  await trx('assignment_actions').where({ assignment_uuid: uuid }).update({ learner_email: address });
+}

@@ -1,0 +1,148 @@
+import { randomBytes } from 'node:crypto';
+import { appendToOutbox, type Connection, transaction } from '@enterprise-access/db';
+import type { z } from 'zod';
+import { type JobRun, jobMessage } from '../kernel/job.ts';
+import * as configurations from './configurations.ts';
+import type { ExpirationReason, State } from './contract.ts';
+import * as contracts from './job-contracts.ts';
+import { move } from './moves.ts';
+import { beginsIn, nudgesOf } from './nudge.ts';
+import type { AssignmentRow } from './store.ts';
+import * as store from './store.ts';
+import { contentsOf, datedKeyOf, expirationOf } from './view.ts';
+
+interface Swept {
+  readonly done: number;
+  readonly configurations: number;
+  readonly failed: number;
+}
+
+/**
+ * Goes through the rows in one state of every active configuration, each once, however many of them change on the way. A
+ * configuration that cannot be looked at does not keep the others from being looked at.
+ */
+async function sweep(
+  { runtime, signal }: JobRun,
+  state: State,
+  batch: number,
+  work: (configuration: configurations.ConfigurationRow, rows: readonly AssignmentRow[]) => Promise<number>,
+): Promise<Swept> {
+  let [done, count, failed] = [0, 0, 0];
+  for await (const configuration of activeConfigurations(runtime.db)) {
+    count += 1;
+    try {
+      for (let last: string | null = null; ; ) {
+        signal.throwIfAborted();
+        const rows: AssignmentRow[] = await store.inState(runtime.db, configuration.uuid, state, {
+          after: last,
+          limit: batch,
+        });
+        if (rows.length > 0) done += await work(configuration, rows);
+        last = rows.at(-1)?.uuid ?? null;
+        if (rows.length < batch) break;
+      }
+    } catch (err) {
+      signal.throwIfAborted();
+      failed += 1;
+      runtime.log.error({ err, configuration: configuration.uuid }, 'the assignments of a configuration were left out');
+    }
+  }
+  return { done, configurations: count, failed };
+}
+
+async function* activeConfigurations(db: Connection): AsyncGenerator<configurations.ConfigurationRow> {
+  for (let last: string | null = null; ; ) {
+    const found: configurations.ConfigurationRow[] = await configurations.nextActive(db, last, 100);
+    yield* found;
+    last = found.at(-1)?.uuid ?? null;
+    if (found.length < 100) return;
+  }
+}
+
+/** R-ASG-50 to R-ASG-55, with the reason kept. */
+export async function onExpireDue(job: JobRun, { batch }: z.infer<typeof contracts.expireDue.payload>) {
+  const { runtime } = job;
+  const { done, ...rest } = await sweep(job, 'allocated', batch, async (configuration, rows) => {
+    const { subsidyUuid, enterpriseCustomerUuid } = configuration;
+    const subsidies = subsidyUuid === null ? null : await runtime.ledger.subsidies([subsidyUuid]);
+    const subsidyExpiration = (subsidyUuid !== null && subsidies?.get(subsidyUuid)?.expirationDatetime) || null;
+    const contents = await contentsOf(runtime, enterpriseCustomerUuid, rows.map(datedKeyOf));
+    const now = runtime.clock();
+    const due = new Map<string, ExpirationReason>();
+    for (const row of rows) {
+      const { date, reason } = expirationOf(row, { subsidyExpiration, contents });
+      if (date <= now) due.set(row.uuid, reason);
+    }
+    if (job.dryRun || due.size === 0) return due.size;
+    return expire(job, configuration, due);
+  });
+  return { expired: done, ...rest };
+}
+
+/** Looks again at what it holds: a learner may have redeemed in the meantime, or an administrator allocated anew. */
+async function expire(
+  { runtime }: JobRun,
+  configuration: configurations.ConfigurationRow,
+  due: ReadonlyMap<string, ExpirationReason>,
+): Promise<number> {
+  return transaction(runtime.db, async (trx) => {
+    const at = runtime.clock();
+    const held = await store.findForUpdate(trx, configuration.uuid, [...due.keys()]);
+    const moves = held
+      .filter((row) => row.state === 'allocated' && row.redemptionUuid === null)
+      .map((before) => {
+        const expirationReason = due.get(before.uuid) ?? null;
+        return {
+          before,
+          changes: { state: 'expired' as const, expiredAt: at, expirationReason },
+          reason: `Expired: ${expirationReason}`,
+        };
+      });
+    await move(trx, runtime, configuration, moves, { ...store.SYSTEM, at });
+    const occasion = at.toISOString();
+    await appendToOutbox(
+      trx,
+      at,
+      moves.map(({ before }) => jobMessage(contracts.tellExpired, { assignmentUuid: before.uuid, occasion })),
+    );
+    return moves.length;
+  });
+}
+
+const retiredAddress = (): string => `retired_user${randomBytes(8).toString('hex')}@retired.invalid`;
+
+/** R-ASG-57 with R-ADD-18: the address of the row and of its actions; its history has never had one. */
+export async function onRetireAddresses(job: JobRun, { batch }: z.infer<typeof contracts.retireAddresses.payload>) {
+  const { runtime, signal, dryRun } = job;
+  const { db, clock } = runtime;
+  if (dryRun) return { cleared: await store.countRetirable(db, clock()) };
+  for (let cleared = 0; ; ) {
+    signal.throwIfAborted();
+    const done = await transaction(db, async (trx) => {
+      const uuids = await store.holdRetirable(trx, clock(), batch);
+      for (const uuid of uuids) await store.retireAddress(trx, uuid, retiredAddress());
+      return uuids.length;
+    });
+    cleared += done;
+    if (done < batch) return { cleared };
+  }
+}
+
+/** R-ASG-62 for everybody. */
+export async function onNudgeDue(
+  job: JobRun,
+  { daysBeforeCourseStartDate: days, batch }: z.infer<typeof contracts.nudgeDue.payload>,
+) {
+  const { runtime } = job;
+  const { done, ...rest } = await sweep(job, 'accepted', batch, async (configuration, rows) => {
+    const withRun = rows.filter(({ preferredCourseRunKey }) => preferredCourseRunKey !== null);
+    const contents = await contentsOf(runtime, configuration.enterpriseCustomerUuid, withRun.map(datedKeyOf));
+    const due = withRun.filter((row) => beginsIn(contents.get(datedKeyOf(row)), days, runtime.clock()));
+    if (!job.dryRun && due.length > 0) {
+      const messages = nudgesOf(due, days, runtime.clock());
+      await transaction(runtime.db, (trx) => appendToOutbox(trx, runtime.clock(), messages));
+    }
+    return due.length;
+  });
+  return { nudged: done, ...rest };
+}

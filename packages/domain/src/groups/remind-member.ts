@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { defineJob, type JobRun } from '../kernel/job.ts';
+import { orNull } from '../upstreams/http.ts';
+import { MailRefused } from '../upstreams/mail.ts';
+import { reminderDays } from './mails.ts';
+import { mailOf, reminderProperties } from './reminders.ts';
+import * as store from './store.ts';
+
+const payload = z.object({
+  groupUuid: z.guid(),
+  membershipUuid: z.string(),
+  // With it a second invitation of the same person is another one.
+  invitedOn: z.iso.date().describe('Day of the invitation.'),
+  day: z.literal(reminderDays).describe('Which of the reminders.'),
+  occasion: z.string().describe('One mail per occasion.'),
+});
+export type Reminder = z.infer<typeof payload>;
+
+const result = z.object({
+  outcome: z
+    .enum(['sent', 'repeated', 'unreachable', 'answered', 'closed'])
+    .describe('Answered: the invitation is not open any more. Closed: no policy is open to the group.'),
+});
+
+export const remindMember = defineJob({
+  name: 'groups.remindMember',
+  summary: 'Remind somebody of the invitation to a group, if it is still open.',
+  payload,
+  result,
+  // A minute is what the mail service has to tell whether an unanswered call has sent the mail.
+  retry: { limit: 5, delaySeconds: 60, maximumDelaySeconds: 600 },
+  timeoutSeconds: 300,
+});
+
+/** Looks again whether there is a reason to write: the job may have waited long. */
+export async function onRemindMember(
+  { runtime, dryRun }: JobRun,
+  { groupUuid, membershipUuid, invitedOn, day, occasion }: Reminder,
+): Promise<z.infer<typeof result>> {
+  const { db, clock, lms, catalog, ledger, mail } = runtime;
+  const policy = await store.policyOfGroup(db, groupUuid);
+  const customer = policy && (await lms.customer(policy.enterpriseCustomerUuid));
+  if (!policy || !customer) return { outcome: 'closed' };
+  const invitation = (await lms.invitations(groupUuid))?.get(membershipUuid);
+  if (invitation?.invitedOn !== invitedOn) return { outcome: 'answered' };
+  const subsidies = await ledger.subsidies([policy.subsidyUuid]);
+  const properties = reminderProperties({
+    customerName: customer.name,
+    contentCount: await catalog.contentCount(policy.catalogUuid),
+    invitedOn,
+    expiration: subsidies.get(policy.subsidyUuid)?.expirationDatetime ?? null,
+  });
+  if (dryRun) return { outcome: 'sent' };
+  const { email } = invitation;
+  try {
+    const { repeated } = await mail.send(mailOf(day), {
+      key: `${groupUuid}:${membershipUuid}:${occasion}`,
+      recipients: [{ email, lmsUserId: null }],
+      properties,
+    });
+    return { outcome: repeated > 0 ? 'repeated' : 'sent' };
+  } catch (error) {
+    if (!(error instanceof MailRefused)) throw error;
+    // Somebody who was removed in the meantime needs no mark.
+    await orNull(lms.markUnreachable(groupUuid, email, clock()));
+    return { outcome: 'unreachable' };
+  }
+}

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { openEnum } from '../kernel/open-enum.ts';
+
+/** Why a redemption is refused, in the order in which the checks decide, and what comes without a check. */
+export const reasonCodes = [
+  'policy_expired',
+  'learner_not_in_enterprise',
+  'learner_not_in_enterprise_group',
+  'content_not_in_catalog',
+  'beyond_enrollment_deadline',
+  'subsidy_expired',
+  'not_enough_value_in_subsidy',
+  'policy_spend_limit_reached',
+  'learner_max_enrollments_reached',
+  'learner_max_spend_reached',
+  'reason_learner_not_assigned_content',
+  'reason_learner_assignment_cancelled',
+  'reason_learner_assignment_failed',
+  'reason_learner_assignment_expired',
+  'reason_learner_assignment_reversed',
+  'access_by_request_only',
+] as const;
+/** One of the reasons; new ones may come. */
+export const reasonCode = () => openEnum(reasonCodes);
+
+/** A reason with what can be shown of it. */
+export const reasonObject = z
+  .object({
+    reason: reasonCode().describe('Machine name; new ones may come.'),
+    userMessage: z.string().nullable().describe('Sentence for the learner.'),
+    metadata: z
+      .object({
+        enterpriseAdministrators: z
+          .array(
+            z
+              .object({
+                email: z
+                  .string()
+                  .nullable()
+                  .describe('Address to write to. Personal data unless it is the customer’s.'),
+                lmsUserId: z.int().nullable().describe('The administrator; null for an address of the customer.'),
+              })
+              .meta({ title: 'Administrator' }),
+          )
+          .describe('Whom to ask. Learners see the contact address of the customer only.'),
+      })
+      .describe('What helps the learner to go on.'),
+    policyUuids: z.array(z.string()).describe('Policies that refused for this reason.'),
+  })
+  .meta({ title: 'Reason' });
+export type ReasonObject = z.infer<typeof reasonObject>;

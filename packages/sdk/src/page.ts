@@ -1,0 +1,54 @@
+import { ApiPromise } from './call.ts';
+import type { Reply } from './send.ts';
+
+/** One page of a list. */
+export interface Page<T> {
+  /** Items of this page, in the order of the list. */
+  readonly items: T[];
+  /** Give it as `cursor` for the next page; null at the end. */
+  readonly nextCursor: string | null;
+  /** Items in all pages together. */
+  readonly count: number;
+  /** Number of this page, from 1. */
+  readonly page: number;
+  /** Largest number of items in this page. */
+  readonly pageSize: number;
+}
+
+/** What all pages have: their items. */
+export interface ItemsOf<T> {
+  /** Items of this page, in the order of the list. */
+  readonly items: T[];
+}
+
+/** A list that has been asked for: `await` gives its first page, `for await` the items of all pages. */
+export class List<T, P extends ItemsOf<T> = Page<T>> extends ApiPromise<P> implements AsyncIterable<T> {
+  readonly #next: (page: P) => List<T, P> | null;
+
+  constructor(reply: Promise<Reply<P>>, next: (page: P) => List<T, P> | null) {
+    super(reply);
+    this.#next = next;
+  }
+
+  /** The pages, each asked for when the one before has been used. */
+  async *pages(): AsyncGenerator<P, void, undefined> {
+    for (let list: List<T, P> | null = this; list; ) {
+      const page: P = await list;
+      yield page;
+      list = list.#next(page);
+    }
+  }
+
+  /** The items of all pages. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    for await (const page of this.pages()) yield* page.items;
+  }
+
+  /** The first items, at most `limit`: how many there will be is not known beforehand. */
+  async toArray({ limit }: { readonly limit: number }): Promise<T[]> {
+    const items: T[] = [];
+    if (limit <= 0) return items;
+    for await (const item of this) if (items.push(item) >= limit) break;
+    return items;
+  }
+}

@@ -1,0 +1,10 @@
+export * from './generated/react.ts';
+export type {
+  InfiniteOptions,
+  ListFactory,
+  MutationFactory,
+  MutationOptionsOf,
+  QueryFactory,
+  QueryOptions,
+  RouterKeys,
+} from './react-factories.ts';

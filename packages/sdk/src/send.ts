@@ -1,0 +1,61 @@
+import { dataOf, readJson } from './envelope.ts';
+import { exchange, type Request } from './exchange.ts';
+import type { Settings } from './options.ts';
+
+/** One call on its way: what is asked, and with which options. */
+export interface Call {
+  /** `policies.list` */
+  readonly operation: string;
+  readonly isQuery: boolean;
+  /** The input in the form of the wire, as JSON. */
+  readonly input: string;
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly idempotencyKey: string | null;
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number;
+  readonly attempt: number;
+}
+
+/** What an operation answered, with the reply that brought it. */
+export interface Reply<T> {
+  /** The answer. */
+  readonly data: T;
+  /** HTTP status. */
+  readonly status: number;
+  /** Headers of the reply. */
+  readonly headers: Headers;
+  /** Names the request in the logs of the service; null when the reply does not tell it. */
+  readonly requestId: string | null;
+}
+
+/** Servers and proxies take addresses of this length; longer questions travel in a body. */
+const LONGEST_URL = 4_000;
+
+/** The HTTP request of some operations: queries are GETs as long as they fit into an address. */
+export function requestOf(settings: Settings, call: Call, suffix = ''): Request {
+  const { operation, input: json, isQuery, headers, idempotencyKey, signal, timeoutMs, attempt } = call;
+  const address = `${settings.baseUrl}/trpc/${operation}${suffix}`;
+  const url = isQuery ? `${address}${suffix === '' ? '?' : '&'}input=${encodeURIComponent(json)}` : address;
+  const fits = isQuery && url.length <= LONGEST_URL;
+  const accept = 'application/json';
+  const body = fits ? null : json;
+  return {
+    operation,
+    url: fits ? url : address,
+    body,
+    accept,
+    headers,
+    idempotencyKey,
+    signal,
+    timeoutMs,
+    attempt,
+  };
+}
+
+/** One attempt of one call in a request of its own. */
+export async function send(settings: Settings, call: Call): Promise<Reply<unknown>> {
+  const request = requestOf(settings, call);
+  const head = await exchange(settings, request, (response, arrival) => readJson(request, response, arrival));
+  const { status, headers, requestId } = head;
+  return { data: dataOf(settings, request, head, head.body), status, headers, requestId };
+}

@@ -1,0 +1,173 @@
+import { errorOf, readJson } from './envelope.ts';
+import { AbortedError, ConnectionError, EnterpriseAccessError, type Failure, UnreadableReplyError } from './errors.ts';
+import { eventsOf, type ServerEvent } from './events.ts';
+import { answered, exchange } from './exchange.ts';
+import type { CallOptions, Settings } from './options.ts';
+import { tell, wired } from './perform.ts';
+import { delayMs, pause } from './retry.ts';
+import { requestOf } from './send.ts';
+import { wire } from './wire.ts';
+
+/** Tells the first moment of an attempt from all that follow. */
+type Step<T> = { readonly value: T; readonly id: string | undefined } | 'end';
+
+/** The service says something at least every 15 seconds; a connection that is silent this long is dead. */
+const SILENCE_MS = 45_000;
+
+const mostSilence = ({ data }: ServerEvent): number => {
+  try {
+    const told = (JSON.parse(data) as { reconnectAfterInactivityMs?: unknown }).reconnectAfterInactivityMs;
+    return typeof told === 'number' && told > 0 ? told : SILENCE_MS;
+  } catch {
+    return SILENCE_MS;
+  }
+};
+
+/** One connection of a stream, until it ends, breaks or falls silent. */
+async function* connection<T>(
+  settings: Settings,
+  operation: string,
+  input: unknown,
+  options: CallOptions,
+  attempt: number,
+): AsyncGenerator<Step<T>, void, undefined> {
+  const silence = new AbortController();
+  const leave = () => silence.abort(options.signal?.reason);
+  if (options.signal?.aborted) leave();
+  options.signal?.addEventListener('abort', leave, { once: true });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let limitMs = SILENCE_MS;
+  const heard = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => silence.abort(), limitMs);
+  };
+  const { headers, timeoutMs = settings.timeoutMs } = options;
+  const request = {
+    ...requestOf(settings, {
+      operation,
+      isQuery: true,
+      input: wired(settings, operation, input),
+      headers,
+      idempotencyKey: null,
+      signal: silence.signal,
+      timeoutMs,
+      attempt,
+    }),
+    accept: 'text/event-stream',
+  };
+  const lost = (cause: unknown): Failure => ({
+    code: 'connection',
+    message: 'The stream broke off.',
+    status: null,
+    requestId: null,
+    details: null,
+    operation,
+    idempotencyKey: null,
+    isRetryable: true,
+    retryAfterMs: null,
+    cause,
+  });
+  try {
+    const { body, ...head } = await exchange(
+      settings,
+      request,
+      async (response, arrival): Promise<ReadableStream<Uint8Array>> => {
+        if (response.headers.get('content-type')?.startsWith('text/event-stream') && response.body)
+          return response.body;
+        const refused = await readJson(request, response, arrival);
+        throw errorOf(settings, request, arrival, (refused as { error?: unknown }).error);
+      },
+    );
+    heard();
+    try {
+      for await (const event of eventsOf(body, heard, silence.signal)) {
+        if (event.event === 'connected') limitMs = mostSilence(event);
+        else if (event.event === 'return') return yield 'end';
+        else if (event.event === 'serialized-error') {
+          throw errorOf(settings, request, head, JSON.parse(event.data));
+        } else if (event.event === 'message') {
+          const value = (settings.serializer ?? wire).deserialize(JSON.parse(event.data) as never) as T;
+          yield { value, id: event.id };
+        }
+      }
+      silence.signal.throwIfAborted();
+    } catch (cause) {
+      if (cause instanceof EnterpriseAccessError) throw cause;
+      if (!(cause instanceof SyntaxError)) throw new ConnectionError(lost(cause));
+      const message = 'An answer of the stream is not complete JSON.';
+      throw new UnreadableReplyError({
+        ...answered(request, head),
+        code: 'unreadable_reply',
+        message,
+        isRetryable: true,
+        cause,
+      });
+    }
+  } catch (error) {
+    // The signal of the connection is aborted for silence as well; that is no wish of the caller.
+    if (error instanceof AbortedError && !options.signal?.aborted) throw new ConnectionError(lost(error));
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener('abort', leave);
+    silence.abort();
+  }
+}
+
+/** Answers of an operation that goes on and on. Asked for when the iteration begins; leaving the loop ends it. */
+export class Subscription<T> implements AsyncIterable<T> {
+  readonly #settings: Settings;
+  readonly #operation: string;
+  readonly #input: object;
+  readonly #options: CallOptions;
+
+  constructor(settings: Settings, operation: string, input: object, options: CallOptions) {
+    this.#settings = settings;
+    this.#operation = operation;
+    this.#input = input;
+    this.#options = options;
+  }
+
+  /**
+   * The answers. A lost connection is taken up again after the last answer that arrived; the loop ends when the service
+   * has no more to say, and throws when the service refuses, when the signal is aborted, or when nothing arrives
+   * `maxRetries` times in a row.
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    const { signal, maxRetries = this.#settings.maxRetries } = this.#options;
+    let lastEventId: string | undefined;
+    for (let failures = 0, attempt = 1; ; attempt += 1) {
+      const input = lastEventId === undefined ? this.#input : { ...this.#input, lastEventId };
+      const start = performance.now();
+      let failure: EnterpriseAccessError | null = null;
+      try {
+        for await (const step of connection<T>(this.#settings, this.#operation, input, this.#options, attempt)) {
+          if (step === 'end') return;
+          failures = 0;
+          lastEventId = step.id || lastEventId;
+          yield step.value;
+        }
+      } catch (error) {
+        if (!(error instanceof EnterpriseAccessError)) throw error;
+        if (signal?.aborted && !(error instanceof AbortedError)) {
+          throw new AbortedError({ ...error, code: 'aborted', message: 'The call was aborted.', cause: signal.reason });
+        }
+        failure = error;
+      }
+      failures += 1;
+      const isOver = failure !== null && (!failure.isRetryable || failures > maxRetries);
+      const retryInMs = isOver ? null : delayMs(failures, failure?.retryAfterMs ?? null);
+      tell(this.#settings, {
+        operation: this.#operation,
+        attempt,
+        durationMs: performance.now() - start,
+        status: failure?.status ?? null,
+        requestId: failure?.requestId ?? null,
+        errorCode: failure?.code ?? null,
+        retryInMs,
+      });
+      if (failure && retryInMs === null) throw failure;
+      await pause(retryInMs ?? 0, signal);
+    }
+  }
+}

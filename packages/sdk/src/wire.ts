@@ -1,0 +1,116 @@
+import type { Serializer } from './options.ts';
+
+/*
+ * The wire format of the service is superjson's: JSON beside notes about the values that JSON has no words for. What the
+ * service sends and takes is data without classes, so this small part of it is enough; `Serializer` takes the library
+ * itself for whoever wants all of it.
+ */
+
+type Kind = string | readonly [string, ...unknown[]];
+/** `[kind]` for a leaf, `[kind, inside]` for a value with notes inside, or the notes of what is inside by path. */
+type Notes = readonly [kind: Kind, inside?: NotesByPath] | NotesByPath;
+interface NotesByPath {
+  readonly [path: string]: Notes;
+}
+interface Wire {
+  readonly json: unknown;
+  readonly meta?: { readonly values?: Notes } | undefined;
+}
+
+const revive = (kind: Kind, value: unknown): unknown => {
+  switch (kind) {
+    case 'Date':
+      return new Date(value as string);
+    case 'undefined':
+      return undefined;
+    case 'number':
+      return Number(value);
+    case 'bigint':
+      return BigInt(value as string);
+    case 'set':
+      return new Set(value as unknown[]);
+    case 'map':
+      return new Map(value as [unknown, unknown][]);
+    case 'URL':
+      return new URL(value as string);
+    default:
+      throw new TypeError(`The reply holds a value of an unknown kind: ${kind}.`);
+  }
+};
+
+const isLeaf = (notes: Notes): notes is readonly [Kind, NotesByPath?] => Array.isArray(notes);
+
+/** `a\\.b.c` is the path `a.b`, `c`. */
+function segmentsOf(path: string): string[] {
+  if (!path.includes('\\')) return path.split('.');
+  const segments: string[] = [];
+  let segment = '';
+  for (let at = 0; at < path.length; at += 1) {
+    const char = path.charAt(at);
+    if (char === '.') {
+      segments.push(segment);
+      segment = '';
+    } else if (char === '\\') {
+      at += 1;
+      segment += path.charAt(at);
+    } else segment += char;
+  }
+  segments.push(segment);
+  return segments;
+}
+
+type Container = Record<string, unknown>;
+
+/** Only what the reply really has: a path such as __proto__ must not lead anywhere else. */
+function own(value: unknown, segment: string): Container {
+  if (typeof value === 'object' && value !== null && Object.hasOwn(value, segment)) return value as Container;
+  throw new TypeError('The reply has notes about a value that it does not hold.');
+}
+
+function applyInside(root: unknown, inside: NotesByPath): void {
+  for (const path of Object.keys(inside)) {
+    const segments = segmentsOf(path);
+    const last = segments.pop() as string;
+    let value = root;
+    for (const segment of segments) value = own(value, segment)[segment];
+    const parent = own(value, last);
+    parent[last] = apply(parent[last], inside[path] as Notes);
+  }
+}
+
+function apply(value: unknown, notes: Notes): unknown {
+  if (!isLeaf(notes)) {
+    applyInside(value, notes);
+    return value;
+  }
+  const [kind, inside] = notes;
+  if (inside) applyInside(value, inside);
+  return revive(kind, value);
+}
+
+const escaped = (key: string): string => key.replace(/[\\.]/g, '\\$&');
+
+/** Dates become text with a note; `path` is null at the top. Undefined fields are left out, as JSON does. */
+function strip(value: unknown, path: string | null, notes: Record<string, Notes>): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (value instanceof Date) {
+    notes[path ?? ''] = ['Date'];
+    return value.toISOString();
+  }
+  const inside = (key: string) => (path === null ? escaped(key) : `${path}.${escaped(key)}`);
+  if (Array.isArray(value)) return value.map((item, index) => strip(item, inside(String(index)), notes));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, strip(item, inside(key), notes)]));
+}
+
+/** Reads and writes what the service speaks. */
+export const wire = {
+  serialize(value) {
+    const notes: Record<string, Notes> = {};
+    const json = strip(value, null, notes);
+    if (Object.keys(notes).length === 0) return { json };
+    return { json, meta: { values: value instanceof Date ? ['Date'] : notes, v: 1 } };
+  },
+  deserialize({ json, meta }: Wire) {
+    return meta?.values ? apply(json, meta.values) : json;
+  },
+} satisfies Serializer;
