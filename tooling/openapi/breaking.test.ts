@@ -90,6 +90,15 @@ const cases: readonly Case[] = [
   ['a bound is tighter', (shop) => Object.assign(order(shop).get.parameters[2].schema, { maximum: 10 }), /<= 10/],
   ['a bound is wider', (shop) => Object.assign(order(shop).get.parameters[2].schema, { maximum: 500 }), null],
   [
+    'a parameter says more',
+    (shop) => {
+      const { schema: bounds } = order(shop).get.parameters[2];
+      Object.assign(order(shop).get.parameters[2], { description: 'How many of them.', example: 7 });
+      Object.assign(bounds, { description: 'How many.' });
+    },
+    null,
+  ],
+  [
     'a field of a request is gone',
     (shop) => delete schema(shop, 'Payment').properties.note,
     /request: .*note.*removed/,

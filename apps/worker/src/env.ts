@@ -25,7 +25,7 @@ export const workerEnvironment = serviceEnvironment.extend({
   DRAIN_SECONDS: integer(1, 25)
     .default(20)
     .describe('What is in hand when the process is told to stop has so much time; then it is given back.'),
-  RELAY_POLL_MS: integer(5, 10_000).default(50).describe('Pause between looks at an empty outbox, in milliseconds.'),
+  RELAY_POLL_MS: integer(5, 10_000).default(25).describe('Pause between looks at an empty outbox, in milliseconds.'),
 });
 
 export type WorkerEnvironment = z.infer<typeof workerEnvironment>;

@@ -125,6 +125,9 @@ function areUsable(headers: Headers | Record<string, string>): boolean {
   }
 }
 
+/** Timers that are set for longer end at once; more than three weeks is no limit. */
+const LONGEST_TIMER_MS = 2_147_483_647;
+
 /** Sends a request and reads what comes back; the time limit and the caller's signal cover both. */
 export async function exchange<T>(
   settings: Settings,
@@ -139,7 +142,7 @@ export async function exchange<T>(
   ofCaller?.addEventListener('abort', leave, { once: true });
   let isLate = false;
   const timer =
-    timeoutMs > 0
+    timeoutMs > 0 && timeoutMs <= LONGEST_TIMER_MS
       ? setTimeout(() => {
           isLate = true;
           controller.abort();
