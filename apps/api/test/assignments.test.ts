@@ -13,6 +13,8 @@ import {
   redeemAs,
   reverseIn,
   spentOf,
+  trpcData,
+  trpcError,
 } from './fixtures.ts';
 import { dialects, operatorToken, startApp, tokenFor } from './harness.ts';
 
@@ -644,6 +646,47 @@ describe.each(dialects)('assignments on %s', (dialect) => {
             ).toEqual(up.map((each) => each.recent_action.timestamp).toSorted());
         }
       }
+    });
+
+    test('the tRPC door allocates, lists and cancels like the other one', async () => {
+      const budget = await assignedBudget(world);
+      const at = { assignmentConfigurationUuid: budget.configuration };
+      const allocated = await trpcData<{ created: { uuid: string; contentQuantity: number }[] }>(
+        world,
+        'policies.allocate',
+        {
+          policyUuid: budget.policy,
+          contentKey: budget.course,
+          contentPriceCents: PRICE,
+          learnerEmails: ['trpc@x.example'],
+        },
+      );
+      const uuid = allocated.created[0]?.uuid ?? '';
+      const listed = await trpcData<{ items: object[]; learnerStateCounts: object[] }>(world, 'assignments.list', {
+        ...at,
+        state: ['allocated'],
+      });
+      expect(listed).toMatchObject({
+        count: 1,
+        items: [{ uuid, learnerState: 'notifying', contentQuantity: -PRICE }],
+        learnerStateCounts: [{ learnerState: 'notifying', count: 1 }],
+      });
+      expect((await list(budget)).body.results).toMatchObject([
+        { uuid, learner_state: 'notifying', content_quantity: -PRICE },
+      ]);
+      expect(await trpcData(world, 'assignments.cancel', { ...at, assignmentUuids: [uuid] })).toEqual({
+        changed: [uuid],
+      });
+      const stranger = randomUUID();
+      expect(await trpcError(world, 'assignments.cancel', { ...at, assignmentUuids: [uuid, stranger] })).toMatchObject({
+        status: 422,
+        code: 'not_all_changed',
+        details: { changed: [uuid], unchanged: [stranger] },
+      });
+      expect(await trpcError(world, 'assignments.cancelAll', at)).toMatchObject({
+        status: 404,
+        code: 'nothing_to_change',
+      });
     });
 
     test('W20: no administrator and no learner reaches rows of another configuration, whatever uuid is in the path', async () => {

@@ -342,7 +342,8 @@ test('whatever is sent, the status is below 500 and one that the document lists'
     await context.annotate(`${sent} requests: ${JSON.stringify(statuses)}`);
     expect(sent).toBeGreaterThanOrEqual(5_000);
     // Successes must be among them: otherwise only the outermost checks were tried.
-    expect(statuses['200']).toBeGreaterThan(100);
+    const successes = Object.entries(statuses).filter(([status]) => status.startsWith('2'));
+    expect(successes.reduce((sum, [, count]) => sum + count, 0)).toBeGreaterThan(100);
     const again = await world.call(
       'GET',
       `/api/v1/policy-redemption/enterprise-customer/${demonstration.customer}/can-request/?content_key=${encodeURIComponent(run)}`,

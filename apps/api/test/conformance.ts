@@ -30,6 +30,8 @@ export interface OpenApi {
 }
 interface Response {
   readonly content?: Readonly<Record<string, Content>>;
+  /** Besides the bodies there is a reply without one. */
+  readonly 'x-may-be-empty'?: boolean;
 }
 
 /** A document whose objects hold what it names and nothing else: a field of a reply that it leaves out is an error. */
@@ -88,6 +90,7 @@ export class Conformance {
     if (response === null) return `${place} is not documented.`;
     const { content } = response.body;
     if (content === undefined) return reply.text === '' ? null : `${place} has a body.`;
+    if (reply.text === '' && response.body['x-may-be-empty'] === true) return null;
     const type = reply.contentType.split(';')[0] ?? '';
     if (content[type] === undefined) return `${place} is ${type}.`;
     const pointer = `${response.pointer}/content/${escaped(type)}/schema`;

@@ -13,6 +13,7 @@ const conformance = new Conformance(document);
 /** Statuses that an operation answers with and no body. */
 const bodiless = ({ contract, legacy }: Operation): number[] => [
   ...(contract.rest.status === 204 ? [204] : []),
+  ...(legacy.reply?.body instanceof z.ZodUndefined ? [contract.rest.status ?? 200] : []),
   ...[...contract.errors, ...commonErrors].flatMap(({ code, status }) =>
     legacy.errors?.[code]?.body instanceof z.ZodUndefined ? [status] : [],
   ),

@@ -3,8 +3,8 @@ import type { Database, Dialect } from '@enterprise-access/db';
 import { operations } from '@enterprise-access/domain';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sampleInput, viaRest, type World } from './examples.ts';
-import { newCourse, redeemAs } from './fixtures.ts';
-import { demonstration, dialects, operatorToken, startApp } from './harness.ts';
+import { allocateTo, assignedBudget, newCourse, redeemAs } from './fixtures.ts';
+import { demonstration, dialects, operatorToken, startApp, tokenFor } from './harness.ts';
 
 /** Rows of others in each table: enough that reading all of them is never the quickest way to a few. */
 const OTHERS = 5_000;
@@ -141,6 +141,36 @@ async function fill(db: Database, dialect: Dialect): Promise<Set<string>> {
     transaction_uuid: of(at).spend,
     ...times,
   }));
+  await insertMany(db, 'assignments', (at) => ({
+    uuid: of(at).spend,
+    assignment_configuration_uuid: of(at).policy,
+    learner_email: `learner-${at}@test.example`,
+    lms_user_id: 1_000 + (at % 50),
+    content_key: `edX+C${at % 7}`,
+    price_cents: 1,
+    state: 'accepted',
+    allocated_at: now,
+    transaction_uuid: of(at).spend,
+    ...times,
+  }));
+  await insertMany(db, 'assignment_actions', (at) => ({
+    uuid: randomUUID(),
+    assignment_uuid: of(at).spend,
+    action_type: 'allocated',
+    ...times,
+  }));
+  await insertMany(db, 'assignment_counts', (at) => ({
+    assignment_configuration_uuid: of(at).policy,
+    content_key: '',
+    status_class: 5,
+    n: 1,
+  }));
+  await insertMany(db, 'assignment_configurations', (at) => ({
+    uuid: of(at).spend,
+    enterprise_customer_uuid: of(at).customer,
+    active: true,
+    ...times,
+  }));
   await insertMany(db, 'users', (at) => ({ username: `user-${at}`, email: `user-${at}@test.example`, ...times }));
   const tables = [
     'ledgers',
@@ -150,6 +180,10 @@ async function fill(db: Database, dialect: Dialect): Promise<Set<string>> {
     'policy_learner_budgets',
     'ledger_transactions',
     'redemptions',
+    'assignments',
+    'assignment_actions',
+    'assignment_counts',
+    'assignment_configurations',
     'users',
   ];
   for (const table of tables) await db.raw(dialect === 'postgres' ? `analyze ${table}` : `analyze table ${table}`);
@@ -196,6 +230,37 @@ describe.each(dialects)('statements of requests on %s', (dialect) => {
       .map((operation) => [operation.id, operation] as const),
   )('%s reads through an index', async (_id, operation) => {
     const { found } = await scansIn(() => viaRest(world, operation, sampleInput(operation), operatorToken()));
+    expect(found).toEqual([]);
+  });
+
+  test.each([
+    'state=allocated',
+    'learner_state__in=waiting,failed&ordering=learner_state_sort_order',
+    'content_key=edX%2BC1&ordering=-content_quantity',
+    'content_key__in=edX%2BC1,edX%2BC2&state=accepted',
+    'learner_email=a@test.example',
+    'lms_user_id__in=1000,1001&ordering=content_quantity',
+  ])('a list of assignments by %s reads through indexes', async (query) => {
+    const path = `/api/v1/assignment-configurations/${demonstration.assignmentConfiguration}/admin/assignments/`;
+    const { statements, found } = await scansIn(async () => {
+      expect((await world.call('GET', `${path}?${query}`, operatorToken())).status).toBe(200);
+    });
+    expect(statements).toBeGreaterThan(2);
+    expect(found).toEqual([]);
+  });
+
+  test('allocation, cancellation and acceptance of assignments find and change their rows through indexes', async () => {
+    const budget = await assignedBudget(world, { learners: [1_002] });
+    const { found } = await scansIn(async () => {
+      const made = await allocateTo(world, budget, ['learner-1002@test.example', 'b@test.example']);
+      expect(made.status).toBe(202);
+      const token = tokenFor('enterprise_learner', budget.customer, 1_002, { email: 'learner-1002@test.example' });
+      const path = `/api/v1/assignment-configurations/${budget.configuration}/`;
+      expect((await world.call('GET', `${path}assignments/`, token)).body.count).toBe(1);
+      expect((await redeemAs(world, budget.policy, budget.customer, 1_002, budget.run)).status).toBe(200);
+      const cancelled = await world.call('POST', `${path}admin/assignments/cancel-all/`, operatorToken());
+      expect(cancelled.status).toBe(202);
+    });
     expect(found).toEqual([]);
   });
 

@@ -13,7 +13,7 @@ export type {
   RetryPolicy,
   Subscription,
 } from './bus.ts';
-export { embeddedBus, purgeBus } from './embedded/index.ts';
+export { embeddedBus } from './embedded/index.ts';
 export { eventTypes, topics } from './event-types.ts';
 export { type KafkaBusOptions, kafkaBus } from './kafka/index.ts';
 export { GroupInUse } from './kafka/rewind.ts';

@@ -137,6 +137,8 @@ function response(status: string, failures: readonly Failure[], names: SchemaNam
     description: failures.map(({ code, message }) => `\`${code}\`: ${message}`).join('\n\n'),
     headers: responseHeaders[status],
     content: contentOf(failures, names),
+    // One of them is the status alone, without a body.
+    'x-may-be-empty': failures.some(({ schema }) => schema === null) || undefined,
   });
 }
 

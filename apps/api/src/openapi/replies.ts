@@ -1,4 +1,5 @@
 import type { Operation } from '@enterprise-access/domain';
+import { z } from 'zod';
 import { exampleOf } from './examples.ts';
 import type { Json } from './json.ts';
 import { operationIdOf, pascalCase } from './names.ts';
@@ -10,6 +11,8 @@ export function replies(operation: Operation, names: SchemaNames): Json {
   const { contract, legacy } = operation;
   const schema = legacy.reply ? bodySchema(legacy.reply.body) : wireSchema(contract.output, 'output');
   const name = `${pascalCase(operationIdOf(operation, contract.rest.method))}Reply`;
+  // A status says it all.
+  const isSilent = legacy.reply?.body instanceof z.ZodUndefined;
   const statuses = legacy.reply?.statuses ?? [contract.rest.status ?? 200];
   const success = () => ({
     description: 'Success.',
@@ -19,6 +22,6 @@ export function replies(operation: Operation, names: SchemaNames): Json {
     },
   });
   return Object.fromEntries(
-    statuses.map((status) => [String(status), status === 204 ? { description: 'Done.' } : success()]),
+    statuses.map((status) => [String(status), status === 204 || isSilent ? { description: 'Done.' } : success()]),
   );
 }

@@ -8,8 +8,6 @@ import { sourceOf, writeHeaders } from '../headers.ts';
 import { appendToLog, type LogEntry, rewindLog } from './log.ts';
 import { embeddedSubscription } from './subscription.ts';
 
-export { purgeBus } from './log.ts';
-
 export interface EmbeddedBusOptions {
   readonly db: Database;
   /** Name of this service in the source of its events. */

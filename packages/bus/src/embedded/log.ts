@@ -120,10 +120,6 @@ export async function rewindLog(db: Database, options: { group: string; topic: s
   });
 }
 
-/** Removes messages that were published before an instant, read or not; returns how many. */
-export const purgeBus = (db: Database, before: Date): Promise<number> =>
-  db('bus_messages').where('published', '<', before).delete();
-
 /** JSON columns arrive as text or as objects, depending on the dialect. */
 const parsed = (value: unknown): unknown => (typeof value === 'string' ? JSON.parse(value) : value);
 

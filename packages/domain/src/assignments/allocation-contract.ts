@@ -69,7 +69,8 @@ export const allocate = defineContract({
       .array(address)
       .min(1)
       .max(LARGEST_ALLOCATION)
-      .describe('Addresses, compared without regard to case. Personal data.'),
+      .describe('Addresses, compared without regard to case. Personal data.')
+      .meta({ examples: [['learner-1000@demo.example']] }),
   }),
   output: z.object({
     updated: z.array(assignment).describe('Assignments that were there and have changed.'),
@@ -113,6 +114,7 @@ export const allocateInBulk = defineContract({
       learnerEmails: z
         .array(z.string().max(1_000))
         .max(LARGEST_BULK)
+        .meta({ examples: [['learner-1000@demo.example', 'learner-1001@demo.example']] })
         .optional()
         .describe('Addresses; those that are none are reported as such. Personal data.'),
       csv: z

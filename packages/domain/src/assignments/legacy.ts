@@ -9,14 +9,16 @@ const admin = wireCodec(contract.adminAssignment);
 const own = wireCodec(contract.assignment);
 const configuration = wireCodec(contract.configuration);
 
-const action = z.object({
-  created: z.date(),
-  modified: z.date(),
-  uuid: z.string(),
-  action_type: openEnum(contract.actionTypes),
-  completed_at: z.date().nullable(),
-  error_reason: openEnum(contract.errorReasons).nullable(),
-});
+const action = z
+  .object({
+    created: z.date(),
+    modified: z.date(),
+    uuid: z.string(),
+    action_type: openEnum(contract.actionTypes),
+    completed_at: z.date().nullable(),
+    error_reason: openEnum(contract.errorReasons).nullable(),
+  })
+  .meta({ title: 'AssignmentActionBody' });
 
 const assignmentBody = z.object({
   uuid: z.string(),
@@ -31,7 +33,9 @@ const assignmentBody = z.object({
   state: openEnum(contract.states),
   transaction_uuid: z.string().nullable(),
   actions: z.array(action),
-  earliest_possible_expiration: z.object({ date: z.date(), reason: openEnum(contract.expirationReasons) }),
+  earliest_possible_expiration: z
+    .object({ date: z.date(), reason: openEnum(contract.expirationReasons) })
+    .meta({ title: 'AssignmentExpirationBody' }),
 });
 
 const adminBody = assignmentBody.extend({

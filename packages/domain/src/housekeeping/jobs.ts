@@ -10,9 +10,11 @@ const count = z.int().min(0);
 const contract = defineJob({
   name: 'housekeeping.expire',
   summary:
-    'Delete what nobody asks for any more: old replies, sent messages, consumed message ids, reports of jobs, records of mails.',
+    'Delete what nobody asks for any more: old replies, sent messages, messages of the bus, settled dead letters, consumed message ids, reports of jobs, records of mails.',
   payload: z.object({
     outboxDays: days(7).describe('Sent messages are kept for so many days, for those who look into a problem.'),
+    busDays: days(14).describe('Messages of the bus in the database; consumers that were away for longer miss them.'),
+    deadLetterDays: days(30).describe('Dead letters that were dealt with.'),
     inboxDays: days(30).describe('Longer than any bus keeps messages that it could deliver again.'),
     allocationDays: days(30).describe('Lists of bulk allocations, with the addresses on them.'),
     jobRunDays: days(30).describe('Reports of finished jobs.'),
@@ -22,6 +24,8 @@ const contract = defineJob({
   result: z.object({
     idempotencyRecords: count,
     outbox: count,
+    busMessages: count,
+    deadLetters: count,
     inbox: count,
     jobRuns: count,
     mails: count,
@@ -46,6 +50,8 @@ const expired = (db: Database, { table, column, before }: Expiry) => db(table).w
 const keyColumns: Readonly<Record<string, readonly string[]>> = {
   idempotency_records: ['actor', 'operation', 'idempotency_key'],
   outbox: ['position'],
+  bus_messages: ['topic', 'position'],
+  dead_letters: ['uuid'],
   inbox: ['consumer', 'message_id'],
   job_runs: ['uuid'],
   allocation_chunks: ['batch_uuid', 'position'],
@@ -75,6 +81,8 @@ export const expireJob = implementJob(contract, async ({ runtime, dryRun, signal
   const expiries = {
     idempotencyRecords: { table: 'idempotency_records', column: 'created', before: before(REPLAY_MS) },
     outbox: { table: 'outbox', column: 'sent', before: before(payload.outboxDays * DAY_MS) },
+    busMessages: { table: 'bus_messages', column: 'published', before: before(payload.busDays * DAY_MS) },
+    deadLetters: { table: 'dead_letters', column: 'settled', before: before(payload.deadLetterDays * DAY_MS) },
     inbox: { table: 'inbox', column: 'received', before: before(payload.inboxDays * DAY_MS) },
     jobRuns: { table: 'job_runs', column: 'finished', before: before(payload.jobRunDays * DAY_MS) },
     allocationChunks: {
@@ -92,6 +100,8 @@ export const expireJob = implementJob(contract, async ({ runtime, dryRun, signal
   const done = {
     idempotencyRecords: 0,
     outbox: 0,
+    busMessages: 0,
+    deadLetters: 0,
     inbox: 0,
     jobRuns: 0,
     mails: 0,

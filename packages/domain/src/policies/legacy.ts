@@ -148,14 +148,18 @@ const notAllocatable = {
 
 /** A list with one object, as of the other refusal; what it holds is the text of an exception. */
 const allocationRefused = {
-  body: z.array(
-    z.object({
-      reason: z.string(),
-      user_message: z.string(),
-      error_message: z.string(),
-      policy_uuids: z.array(z.string()),
-    }),
-  ),
+  body: z
+    .array(
+      z
+        .object({
+          reason: z.string(),
+          user_message: z.string(),
+          error_message: z.string(),
+          policy_uuids: z.array(z.string()),
+        })
+        .meta({ title: 'AllocationRefusal' }),
+    )
+    .meta({ title: 'AllocationRefusals' }),
   encode: (details: z.infer<typeof contract.allocationRefused.details>) => [
     {
       reason: details.reason,
