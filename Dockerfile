@@ -30,9 +30,12 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
 CMD ["node", "apps/api/src/main.ts"]
 
 FROM base AS worker
-ENV HOST=0.0.0.0 WORKER_PORT=18271
+ENV HOST=0.0.0.0 WORKER_PORT=18271 NODE_COMPILE_CACHE=/tmp/node-compile-cache
 COPY --from=worker-files /app /app
 USER node
+# Compiled once, here: a worker starts sooner and does without the compiler, which would stay in its memory. Without its
+# variables it refuses to start, as soon as everything is loaded.
+RUN ! node apps/worker/src/main.ts 2>/dev/null
 EXPOSE 18271
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.WORKER_PORT}/ready`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]

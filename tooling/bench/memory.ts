@@ -1,11 +1,17 @@
-import { readFile } from 'node:fs/promises';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { run } from '@enterprise-access/db/servers';
 import type { TestServers } from '@enterprise-access/db/testing';
-import { startWorkerProcess } from '../../apps/worker/test/processes.ts';
 import { startBusServers } from './bus-servers.ts';
 import type { Row } from './measure.ts';
 import { makeWorkerSetting } from './worker-setting.ts';
 
+const MAIN = fileURLToPath(new URL('../../apps/worker/src/main.ts', import.meta.url));
 const BAR_MB = 150;
 const IDLE_MS = 20_000;
 
@@ -15,12 +21,14 @@ async function residentMb(pid: number): Promise<number> {
   return Number(/VmRSS:\s+(\d+) kB/u.exec(status)?.[1]) / 1_024;
 }
 
-async function measure(servers: TestServers, what: string, bus: Readonly<Record<string, string>>): Promise<Row> {
-  const setting = await makeWorkerSetting(servers, 'postgres', bus);
-  const worker = await startWorkerProcess(setting.variables);
+async function measure(servers: TestServers, what: string, more: Readonly<Record<string, string>>): Promise<Row> {
+  const setting = await makeWorkerSetting(servers, 'postgres', more);
+  const worker = fork(MAIN, { env: { PATH: process.env.PATH, ...setting.variables } });
+  const ended = once(worker, 'exit');
   try {
+    await Promise.race([once(worker, 'message'), ended]);
     await sleep(IDLE_MS);
-    const used = await residentMb(worker.pid);
+    const used = await residentMb(worker.pid ?? 0);
     return {
       name: `memory: idle worker, ${what}`,
       ours: `${used.toFixed(0)} MB`,
@@ -29,25 +37,36 @@ async function measure(servers: TestServers, what: string, bus: Readonly<Record<
       bar: { at: 'most', value: 1 },
     };
   } finally {
-    await worker.stop();
+    worker.kill('SIGTERM');
+    await ended;
     await setting.stop();
   }
 }
 
-/** What the worker of production holds when it has nothing to do. */
+/** Fills the folder with the worker's compiled code, as the image does: without variables it only loads, and refuses. */
+const compile = (folder: string): Promise<void> =>
+  run({
+    program: 'sh',
+    args: ['-c', `! env -i NODE_COMPILE_CACHE=${folder} ${process.execPath} ${MAIN} 2>/dev/null`],
+  });
+
+/** What the worker of the image holds when it has nothing to do. */
 export async function memory(servers: TestServers): Promise<Row[]> {
   if (process.platform !== 'linux') {
     process.stderr.write('  left out: memory is read from /proc\n');
     return [];
   }
-  const rows = [await measure(servers, 'bus in the database', {})];
+  const folder = await mkdtemp(join(tmpdir(), 'enterprise-access-compiled-'));
   const bus = await startBusServers();
-  if ('missing' in bus) return rows;
   try {
+    await compile(folder);
+    const image = { NODE_COMPILE_CACHE: folder };
+    const rows = [await measure(servers, 'bus in the database', image)];
+    if ('missing' in bus) return rows;
     const address = { KAFKA_BROKERS: bus.brokers, SCHEMA_REGISTRY_URL: bus.registryUrl };
-    rows.push(await measure(servers, 'Kafka', address));
+    return [...rows, await measure(servers, 'Kafka', { ...image, ...address })];
   } finally {
-    await bus.stop();
+    if (!('missing' in bus)) await bus.stop();
+    await rm(folder, { recursive: true, force: true });
   }
-  return rows;
 }
