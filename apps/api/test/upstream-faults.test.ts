@@ -233,13 +233,13 @@ describe.each([
     expect(await app.canRedeem(1_421)).toMatchObject({ status: 200 });
   });
 
-  test.runIf(hasRemoteLedger)(
-    'a silent ledger keeps nobody waiting who looks at policies, whatever calls may take',
-    async () => {
-      const app = await world.startApp({ UPSTREAM_TIMEOUT_MS: '120000' });
-      await fault(world.sandbox, '/subsidy/', { hang: true });
-      const replies = await Promise.all([app.policies(), app.policy(), app.policies()]);
-      for (const reply of replies) expect(reply).toMatchObject(unavailable);
-    },
-  );
+  // Only there is a ledger that can be silent.
+  if (!hasRemoteLedger) return;
+
+  test('a silent ledger keeps nobody waiting who looks at policies, whatever calls may take', async () => {
+    const app = await world.startApp({ UPSTREAM_TIMEOUT_MS: '120000' });
+    await fault(world.sandbox, '/subsidy/', { hang: true });
+    const replies = await Promise.all([app.policies(), app.policy(), app.policies()]);
+    for (const reply of replies) expect(reply).toMatchObject(unavailable);
+  });
 });

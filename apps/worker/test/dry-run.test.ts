@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { type Database, type Dialect, dialectOf } from '@enterprise-access/db';
 import { createTestDatabase, type TestDatabase } from '@enterprise-access/db/testing';
 import { jobs } from '@enterprise-access/domain';
+import { type Sandbox, startSandbox } from '@enterprise-access/sandbox';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { openQueues } from '../src/queues.ts';
@@ -15,9 +16,14 @@ const LONG_AGO = new Date('2020-01-01T00:00:00Z');
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const dialects = (['postgres', 'mysql'] as const).filter((dialect) => !('skipped' in inject('servers')[dialect]));
 
+const RUN = 'course-v1:edX+DemoX+2T2026';
+const DAY_MS = 86_400_000;
+
 interface Place {
   readonly db: Database;
   readonly queuesUrl: string;
+  /** Of the stand-in services. */
+  readonly sandboxUrl: string;
 }
 
 /** An unenrolment that a crash left open; the LMS has nothing to do with it. */
@@ -34,7 +40,7 @@ async function leaveUnenrolment({ db }: Place): Promise<void> {
     is_reversed: true,
     lms_user_id: 1_000,
     lms_user_email: 'learner-1000@demo.example',
-    content_key: 'course-v1:edX+DemoX+2T2026',
+    content_key: RUN,
     parent_content_key: 'edX+DemoX',
     content_title: 'Demo',
     ...times,
@@ -63,12 +69,69 @@ async function leaveBlockedKey({ queuesUrl }: Place): Promise<void> {
 const leaveConsumed = ({ db }: Place) =>
   db('inbox').insert({ consumer: 'test', message_id: randomUUID(), received: LONG_AGO });
 
+/** A group that reminders were never planned for: that they are is remembered, also when none is due. */
+const leaveUnplannedGroup = ({ db }: Place) =>
+  db('policy_groups').insert({
+    uuid: randomUUID(),
+    policy_uuid: demonstration.spendPolicy,
+    enterprise_group_uuid: demonstration.group,
+    created: LONG_AGO,
+    modified: LONG_AGO,
+  });
+
+async function leaveAssignment({ db }: Place, change: Readonly<Record<string, unknown>>): Promise<void> {
+  const { assignment_configuration_uuid: configuration } = await db('policies')
+    .where({ uuid: demonstration.assignedPolicy })
+    .first('assignment_configuration_uuid');
+  await db('assignments').insert({
+    uuid: randomUUID(),
+    assignment_configuration_uuid: configuration,
+    learner_email: `${randomUUID()}@demo.example`,
+    content_key: RUN,
+    parent_content_key: 'edX+DemoX',
+    preferred_course_run_key: RUN,
+    is_assigned_course_run: true,
+    price_cents: 100,
+    state: 'allocated',
+    allocated_at: new Date(),
+    created: LONG_AGO,
+    modified: LONG_AGO,
+    ...change,
+  });
+}
+
+/** An assignment that nobody took up in time. The budget holds its price. */
+async function leaveOverdueAssignment(place: Place): Promise<void> {
+  await leaveAssignment(place, { allocated_at: LONG_AGO });
+  await place.db('policies').where({ uuid: demonstration.assignedPolicy }).increment('allocated_cents', 100);
+  await place.db('ledgers').increment('reserved_cents', 100);
+}
+
+const leaveForgettableAddress = (place: Place) =>
+  leaveAssignment(place, { state: 'expired', expired_at: LONG_AGO, retire_address_from: LONG_AGO });
+
+/** An executive education course that begins in thirty days, and who has accepted it. */
+async function leaveNudge(place: Place): Promise<void> {
+  const startDate = new Date(Date.now() + 30 * DAY_MS).toISOString();
+  const reply = await fetch(`${place.sandboxUrl}/control/courses`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ courseKey: 'edX+DemoX', productSource: '2u', startDate }),
+  });
+  expect(reply.status).toBe(204);
+  await leaveAssignment(place, { state: 'accepted', accepted_at: new Date(), lms_user_id: 1_000 });
+}
+
 /** What each scheduled command needs to find so that it would write. Null: it never writes. */
 const findings: Readonly<Record<string, ((place: Place) => Promise<unknown>) | null>> = {
   'redemptions.reconcile': leaveUnenrolment,
   'dead-letters.clear-keys': leaveBlockedKey,
   'books.audit': null,
+  'groups.planReminders': leaveUnplannedGroup,
   'housekeeping.expire': leaveConsumed,
+  'assignments.expire': leaveOverdueAssignment,
+  'assignments.retireAddresses': leaveForgettableAddress,
+  'assignments.nudge': leaveNudge,
 };
 
 /** Every row of every table, as text. */
@@ -87,16 +150,19 @@ async function dump(db: Database, schema: string): Promise<Record<string, string
 describe.each(dialects)('commands of the schedule on %s', { timeout: 120_000 }, (dialect: Dialect) => {
   let business: TestDatabase;
   let queues: TestDatabase;
+  let sandbox: Sandbox;
   let place: Place;
   beforeAll(async () => {
+    sandbox = await startSandbox();
     business = await createTestDatabase(inject('servers'), dialect, 3);
     queues = await createTestDatabase(inject('servers'), 'postgres', 3);
-    place = { db: business.db, queuesUrl: queues.url };
+    place = { db: business.db, queuesUrl: queues.url, sandboxUrl: sandbox.url };
     await seedDemonstration(business.db);
     const boss = await openQueues(queues.url, jobs, silent);
     await boss.stop();
   });
   afterAll(async () => {
+    await sandbox.close();
     await business.drop();
     await queues.drop();
   });
@@ -113,9 +179,9 @@ describe.each(dialects)('commands of the schedule on %s', { timeout: 120_000 }, 
       LOG_LEVEL: 'fatal',
       DATABASE_URL: business.url,
       JOBS_DATABASE_URL: queues.url,
-      LMS_URL: 'http://127.0.0.1:9',
-      ENTERPRISE_CATALOG_URL: 'http://127.0.0.1:9',
-      OAUTH2_URL: 'http://127.0.0.1:9',
+      LMS_URL: `${sandbox.url}/lms`,
+      ENTERPRISE_CATALOG_URL: `${sandbox.url}/catalog`,
+      OAUTH2_URL: sandbox.url,
       BACKEND_SERVICE_EDX_OAUTH2_KEY: 'key',
       BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'secret',
     };

@@ -40,10 +40,10 @@ export async function readJson(request: Request, response: Response, head: Head)
   }
   try {
     return JSON.parse(text);
-  } catch (cause) {
+  } catch {
     if (!response.ok) throw refusal(request, head);
-    // Cut off on its way: the next attempt can be lucky.
-    throw unreadable(request, head, 'The reply is not complete JSON.', true, cause);
+    // Cut off on its way: the next attempt can be lucky. The parser's error would quote the body, so it stays here.
+    throw unreadable(request, head, 'The reply is not complete JSON.', true);
   }
 }
 

@@ -26,7 +26,8 @@ export const stepJobContract = defineJob({
   payload: z.object({ key: z.string(), sequence: z.int() }),
   result: z.object({ first: z.boolean() }),
   keyOf: ({ key }) => key,
-  retry: { limit: 3, delaySeconds: 1, maximumDelaySeconds: 2 },
+  // A single failure is a dead letter: crashes and outages must not count as one.
+  retry: { limit: 0, delaySeconds: 1, maximumDelaySeconds: 2 },
   timeoutSeconds: 30,
 });
 

@@ -10,7 +10,7 @@ const isRelayed = async ({ db }: World): Promise<boolean> => !(await db('outbox'
 const isDone = async ({ db }: World): Promise<boolean> => (await effectCount(db)) >= ROWS;
 
 /** More are not needed, however slow the machine is. */
-const MOST_KILLS = 30;
+const MOST_KILLS = 20;
 
 /** Kills workers after a second of life each until `isOver`; answers with the number of kills. */
 async function killEverySecond(world: World, isOver: (world: World) => Promise<boolean>): Promise<number> {

@@ -1,11 +1,22 @@
 import { enqueue } from '@enterprise-access/domain';
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest';
+import type { WorkerProcess } from '../processes.ts';
 import { gatedJobContract } from './effects.ts';
 import { appendSteps, type Effect, expectExactlyOnce, makeWorld, untilEffects, type World } from './world.ts';
 
 const dialects = (['postgres', 'mysql'] as const).filter((dialect) => !('skipped' in inject('servers')[dialect]));
 
+const { missing } = inject('services');
+
 const PATIENT = { timeout: 60_000, interval: 50 };
+const LITTLE = 400;
+const MUCH = 4_000;
+
+/** The least share that one of the workers has in the effects. */
+function leastShare(effects: readonly Effect[], kind: string, workers: readonly WorkerProcess[]): number {
+  const all = effects.filter((effect) => effect.kind === kind);
+  return Math.min(...workers.map(({ pid }) => all.filter(({ process }) => process === pid).length / all.length));
+}
 
 describe.each(dialects)('several workers on %s', { timeout: 120_000 }, (dialect) => {
   let world: World;
@@ -13,11 +24,6 @@ describe.each(dialects)('several workers on %s', { timeout: 120_000 }, (dialect)
     world = await makeWorld({ dialect, bus: 'embedded' });
   });
   afterEach(() => world.close());
-
-  const shareOf = (effects: readonly Effect[], kind: string, pid: number): number => {
-    const all = effects.filter((effect) => effect.kind === kind);
-    return all.filter((effect) => effect.process === pid).length / all.length;
-  };
 
   /** Asks for a job that waits for its gate; resolves with the process that began it. */
   async function begin(gate: string): Promise<void> {
@@ -28,15 +34,13 @@ describe.each(dialects)('several workers on %s', { timeout: 120_000 }, (dialect)
   const openGate = (gate: string) => world.db('test_gates').insert({ gate });
   const effectsOf = (gate: string): Promise<Effect[]> => world.db('test_effects').where({ effect_key: gate });
 
-  test('two share the load, and double nothing', async () => {
-    // So little at once that neither can take everything there is in one go.
+  test('two share the jobs, and double nothing', async () => {
+    // So few at once that neither can take everything there is in one go.
     const workers = await Promise.all([1, 2].map(() => world.startWorker({ JOBS_CONCURRENCY: '10' })));
-    await appendSteps(world.db, 4_000);
-    await untilEffects(world.db, 4_000);
-    const effects = await expectExactlyOnce(world, 4_000);
-    for (const kind of ['job', 'event']) {
-      for (const { pid } of workers) expect(shareOf(effects, kind, pid)).toBeGreaterThan(0.15);
-    }
+    await appendSteps(world.db, MUCH);
+    await untilEffects(world.db, MUCH);
+    // A topic of the embedded bus has one reader at a time, so events say nothing here.
+    expect(leastShare(await expectExactlyOnce(world, MUCH), 'job', workers)).toBeGreaterThan(0.15);
     expect(await Promise.all(workers.map((worker) => worker.stop()))).toEqual([0, 0]);
   });
 
@@ -75,6 +79,32 @@ describe.each(dialects)('several workers on %s', { timeout: 120_000 }, (dialect)
     expect(await other.stop()).toBe(0);
   });
 });
+
+test.skipIf(missing.kafka ?? missing.registry)(
+  'two workers share the partitions of Kafka, and double nothing',
+  {
+    timeout: 180_000,
+  },
+  async () => {
+    const world = await makeWorld({ dialect: 'postgres', bus: 'kafka' });
+    const workers = await Promise.all([1, 2].map(() => world.startWorker()));
+    const effects = (): Promise<Effect[]> => world.db('test_effects').orderBy('position');
+    // Until the group has given partitions to both.
+    let count = 0;
+    do {
+      await appendSteps(world.db, LITTLE, count);
+      count += LITTLE;
+      await untilEffects(world.db, count);
+    } while (leastShare((await effects()).slice(-LITTLE), 'event', workers) === 0);
+    await appendSteps(world.db, MUCH, count);
+    await untilEffects(world.db, count + MUCH);
+    const all = await expectExactlyOnce(world, count + MUCH);
+    // Three partitions, so one of the two has one.
+    for (const kind of ['job', 'event']) expect(leastShare(all.slice(count), kind, workers)).toBeGreaterThan(0.15);
+    expect(await Promise.all(workers.map((worker) => worker.stop()))).toEqual([0, 0]);
+    await world.close();
+  },
+);
 
 async function isAccepting(url: string): Promise<boolean> {
   try {
