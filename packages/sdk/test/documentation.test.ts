@@ -79,7 +79,9 @@ describe('documentation in the editor', () => {
       ),
     ]);
     expect(amounts.length).toBeGreaterThan(20);
-    const unitless = amounts.filter(([, comment = '']) => !/US cents|US dollars|redemptions|seconds|milliseconds/i.test(comment));
+    const unitless = amounts.filter(
+      ([, comment = '']) => !/US cents|US dollars|redemptions|seconds|milliseconds/i.test(comment),
+    );
     expect(unitless.map(([text]) => text)).toEqual([]);
   });
 
