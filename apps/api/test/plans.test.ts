@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Database, Dialect } from '@enterprise-access/db';
 import { operations } from '@enterprise-access/domain';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { orderOf, pageOf } from '../../../packages/domain/src/assignments/lists.ts';
 import { sampleInput, viaRest, type World } from './examples.ts';
 import { allocateTo, assignedBudget, newCourse, redeemAs } from './fixtures.ts';
 import { demonstration, dialects, operatorToken, startApp, tokenFor } from './harness.ts';
@@ -248,6 +249,51 @@ describe.each(dialects)('statements of requests on %s', (dialect) => {
     expect(statements).toBeGreaterThan(2);
     expect(found).toEqual([]);
   });
+
+  // Only this server counts the rows that a session reads.
+  test.runIf(dialect === 'mysql').each([
+    ['no filter', {}],
+    ['states, by price', { state: ['allocated', 'expired'], ordering: 'content_quantity' }],
+    ['a course', { contentKey: ['edX+C1'] }],
+    ['a learner state', { learnerState: ['waiting'] }],
+  ] as const)(
+    'the first page of assignments by %s reads as many rows of a long list as of a short one',
+    async (_what, filter) => {
+      const readsOf = (rows: number) =>
+        world.db.transaction(async (trx) => {
+          const configuration = randomUUID();
+          await trx.batchInsert(
+            'assignments',
+            Array.from({ length: rows }, (_, at) => ({
+              uuid: randomUUID(),
+              assignment_configuration_uuid: configuration,
+              learner_email: `long-${at}@test.example`,
+              content_key: `edX+C${at % 3}`,
+              price_cents: at % 100,
+              state: ['allocated', 'expired', 'accepted'][at % 3] ?? '',
+              allocated_at: new Date(1_750_000_000_000 + at * 1_000),
+              notified_at: at % 2 === 0 ? new Date() : null,
+              created: new Date(),
+              modified: new Date(),
+            })),
+            500,
+          );
+          const reads = async () => {
+            const [found] = await trx.raw("show status like 'Handler_read%'");
+            return (found as { Value: string }[]).reduce((sum, { Value }) => sum + Number(Value), 0);
+          };
+          const before = await reads();
+          await pageOf(trx, configuration, filter, orderOf('ordering' in filter ? filter.ordering : undefined), {
+            offset: 0,
+            limit: 20,
+          });
+          return (await reads()) - before;
+        });
+      const few = await readsOf(300);
+      expect(few).toBeGreaterThan(20);
+      expect(await readsOf(6_000)).toBe(few);
+    },
+  );
 
   test('allocation, cancellation and acceptance of assignments find and change their rows through indexes', async () => {
     const budget = await assignedBudget(world, { learners: [1_002] });
