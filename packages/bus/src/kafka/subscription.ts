@@ -10,6 +10,11 @@ const MISSING_TOPIC_MS = 10_000;
 const HEARTBEAT_MS = 2_000;
 /** How long the group waits for a member that says nothing; also for our own former self after an outage. */
 const SESSION_MS = 10_000;
+/**
+ * How long the group waits for members to come back when it is shared anew. One that was killed on its way back holds up
+ * all others for so long; one that is alive needs the time of one message.
+ */
+const REBALANCE_MS = 15_000;
 const COMMIT_MS = 1_000;
 /** Partitions that are worked on at the same time. */
 const CONCURRENCY = 4;
@@ -52,6 +57,7 @@ export function kafkaSubscription(kafka: Kafka, options: KafkaSubscriptionOption
     const consumer = kafka.consumer({
       groupId: options.group,
       sessionTimeout: SESSION_MS,
+      rebalanceTimeout: REBALANCE_MS,
       heartbeatInterval: HEARTBEAT_MS,
       // Also the longest wait of a stop, and of a partition whose pause is over, while nothing arrives.
       maxWaitTimeInMs: 250,
