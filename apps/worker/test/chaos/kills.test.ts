@@ -23,15 +23,16 @@ async function killEverySecond(world: World, isOver: (world: World) => Promise<b
 }
 
 /**
- * A group of Kafka waits ten seconds for a member that vanished before it serves the next one, so a process that lives a
- * second never consumes. These are killed a second after their first event.
+ * A group of Kafka waits ten seconds for a member that vanished before it serves the next one, and longer for those that
+ * vanished while it was shared anew, so a process that lives a second never consumes. These are killed a second after
+ * their first event.
  */
 async function killConsumers(world: World, kills: number): Promise<void> {
   for (let kill = 0; kill < kills; kill += 1) {
     const worker = await world.startWorker();
     const hasConsumed = async () =>
       expect(await world.db('test_effects').where({ kind: 'event', process: worker.pid }).first()).toBeDefined();
-    await vi.waitFor(hasConsumed, { timeout: 60_000, interval: 50 });
+    await vi.waitFor(hasConsumed, { timeout: 120_000, interval: 50 });
     await sleep(1_000);
     await worker.kill();
   }
@@ -45,7 +46,7 @@ async function finish(world: World): Promise<void> {
   expect(await effectCount(world.db)).toBe(ROWS);
 }
 
-describe('a worker that is killed every second', { timeout: 400_000 }, () => {
+describe('a worker that is killed every second', { timeout: 600_000 }, () => {
   test('PostgreSQL and the embedded bus: every effect once, in the order of its key', async () => {
     const world = await makeWorld({ dialect: 'postgres', bus: 'embedded' });
     try {

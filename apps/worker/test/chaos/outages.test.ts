@@ -44,7 +44,7 @@ async function outage(options: WorldOptions): Promise<void> {
   }
 }
 
-describe('ten seconds without a server: every effect once, in the order of its key', { timeout: 240_000 }, () => {
+describe('ten seconds without a server: every effect once, in the order of its key', { timeout: 400_000 }, () => {
   test.skipIf(isKafkaMissing)('Kafka (PostgreSQL)', () =>
     outage({ dialect: 'postgres', bus: 'kafka', fragile: 'kafka' }),
   );
