@@ -74,7 +74,7 @@ export function tokenVerifier(keys: Keys): VerifyToken {
     if (!parsed.success || !username) throw new TokenRefused('A claim is missing.');
     if (Number.parseInt(parsed.data.version, 10) > SUPPORTED_MAJOR) throw new TokenRefused('The version is too new.');
     const found = { ...parsed.data, username };
-    verified.set(token, found, { ttl: Math.max(1, (found.exp - Date.now() / 1000) * 1000) });
+    verified.set(token, found);
     return found;
   };
 

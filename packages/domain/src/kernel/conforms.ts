@@ -1,0 +1,144 @@
+import type { z } from 'zod';
+
+/** True only for a value that the schema accepts as it stands: nothing to strip, to fill in or to change. */
+export type Conforms = (value: unknown) => boolean;
+
+interface Check {
+  readonly check: string;
+  readonly value?: unknown;
+  readonly inclusive?: boolean;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly format?: string;
+}
+
+/** The parts of a zod definition that are looked at here. */
+interface Definition {
+  readonly type: string;
+  readonly check?: string;
+  readonly format?: string;
+  readonly checks?: readonly { readonly _zod: { readonly def: Check } }[];
+  readonly shape?: Readonly<Record<string, z.ZodType>>;
+  readonly catchall?: z.ZodType;
+  readonly element?: z.ZodType;
+  readonly innerType?: z.ZodType;
+  readonly entries?: Readonly<Record<string, unknown>>;
+  readonly values?: readonly unknown[];
+  readonly keyType?: z.ZodType;
+  readonly valueType?: z.ZodType;
+}
+
+const both =
+  (a: Conforms, b: Conforms): Conforms =>
+  (value) =>
+    a(value) && b(value);
+
+const checksOf = ({ checks = [] }: Definition): readonly Check[] => checks.map(({ _zod }) => _zod.def);
+
+const isText: Conforms = (value) => typeof value === 'string';
+
+function lengthCheck({ check, minimum = 0, maximum = 0 }: Check): Conforms | null {
+  if (check === 'min_length') return (text) => (text as string).length >= minimum;
+  if (check === 'max_length') return (text) => (text as string).length <= maximum;
+  return null;
+}
+
+/** All of them; null if one is null. */
+function every(first: Conforms, steps: readonly (Conforms | null)[]): Conforms | null {
+  let all = first;
+  for (const step of steps) {
+    if (!step) return null;
+    all = both(all, step);
+  }
+  return all;
+}
+
+function numberCheck({ check, value, inclusive, format }: Check): Conforms | null {
+  const bound = value as number;
+  if (check === 'number_format') return format === 'safeint' ? Number.isSafeInteger : null;
+  if (check === 'greater_than') return inclusive ? (n) => (n as number) >= bound : (n) => (n as number) > bound;
+  if (check === 'less_than') return inclusive ? (n) => (n as number) <= bound : (n) => (n as number) < bound;
+  return null;
+}
+
+function numberOf(definition: Definition): Conforms | null {
+  const { check, format } = definition;
+  const own: Check[] = check === undefined ? [] : [{ check, ...(format === undefined ? {} : { format }) }];
+  return every(Number.isFinite, [...own, ...checksOf(definition)].map(numberCheck));
+}
+
+/** Keys and values of any number; what zod keeps of a value of any kind is all of it. */
+function recordOf({ keyType, valueType, checks }: Definition): Conforms | null {
+  const isKey = keyType?._zod.def.type === 'string' ? conformsTo(keyType) : null;
+  const isAny = valueType?._zod.def.type === 'unknown';
+  const isValue = isAny ? () => true : valueType && conformsTo(valueType);
+  if (!isKey || !isValue || checks?.length) return null;
+  return (value) => {
+    if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return false;
+    for (const key of Reflect.ownKeys(value)) {
+      if (key === '__proto__' || !isKey(key) || !isValue((value as Record<PropertyKey, unknown>)[key])) return false;
+    }
+    return true;
+  };
+}
+
+function objectOf(shape: Readonly<Record<string, z.ZodType>>): Conforms | null {
+  const fields: (readonly [string, Conforms])[] = [];
+  for (const [name, schema] of Object.entries(shape)) {
+    const conforms = conformsTo(schema);
+    if (!conforms) return null;
+    fields.push([name, conforms]);
+  }
+  const names = new Set(Object.keys(shape));
+  return (value) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+    const object = value as Record<string, unknown>;
+    for (const [name, conforms] of fields) if (!conforms(object[name])) return false;
+    for (const name in object) if (!names.has(name)) return false;
+    return true;
+  };
+}
+
+const isDate: Conforms = (value) => value instanceof Date && !Number.isNaN(value.getTime());
+
+/** How a type looks at a value, for types whose values zod hands on untouched. Null for the others. */
+const ofType: Readonly<Record<string, (definition: Definition) => Conforms | null>> = {
+  string: (definition) =>
+    definition.check === undefined ? every(isText, checksOf(definition).map(lengthCheck)) : null,
+  number: numberOf,
+  boolean: () => (value) => typeof value === 'boolean',
+  null: () => (value) => value === null,
+  date: ({ checks }) => (checks?.length ? null : isDate),
+  enum: ({ entries }) => {
+    const values = new Set(Object.values(entries ?? {}));
+    return (value) => values.has(value);
+  },
+  literal: ({ values = [] }) => {
+    const allowed = new Set(values);
+    return (value) => allowed.has(value);
+  },
+  nullable: ({ innerType }) => {
+    const inner = innerType && conformsTo(innerType);
+    return inner ? (value) => value === null || inner(value) : null;
+  },
+  optional: ({ innerType }) => {
+    const inner = innerType && conformsTo(innerType);
+    return inner ? (value) => value === undefined || inner(value) : null;
+  },
+  array: ({ element, checks }) => {
+    const each = element && conformsTo(element);
+    return each && !checks?.length ? (value) => Array.isArray(value) && value.every(each) : null;
+  },
+  record: recordOf,
+  object: ({ shape, catchall, checks }) => (shape && !catchall && !checks?.length ? objectOf(shape) : null),
+};
+
+/**
+ * Compiles a look at values that allocates nothing, for schemas made of plain types: zod builds a copy of what it
+ * checks, several objects per field, which is most of the memory that a request costs. Null for a schema with anything
+ * else in it. False says nothing but that zod must be asked, who also knows what is wrong.
+ */
+export function conformsTo(schema: z.ZodType): Conforms | null {
+  const definition = schema._zod.def as unknown as Definition;
+  return ofType[definition.type]?.(definition) ?? null;
+}
