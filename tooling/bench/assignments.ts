@@ -166,6 +166,7 @@ const lists = [
   ['a course and a state', 'content_key=edX%2BC3&state=allocated&ordering=content_quantity'],
   ['an address', 'learner_email=grown-77@demo.example'],
   ['an account', 'lms_user_id=1000077'],
+  ['parts of words', 'search=grown-77'],
 ] as const;
 
 async function timed(setting: Setting, query: string): Promise<number[]> {
