@@ -5,7 +5,7 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { buildApp } from '../../apps/api/src/app.ts';
 import { procedure } from '../../packages/domain/src/kernel/rpc.ts';
 import { list } from '../../packages/domain/src/policies/contract.ts';
-import { preparedPage } from './rest-page.ts';
+import { preparedPage } from './prepared-page.ts';
 import { bigWorld, environment, operatorToken } from './setting.ts';
 
 /**
