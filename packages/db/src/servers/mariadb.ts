@@ -15,13 +15,15 @@ export interface MariadbOptions {
   readonly durable?: boolean;
 }
 
-const find = (names: readonly string[]): string | null =>
+const find = (name: string): string | null =>
   [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/libexec', '/usr/local/sbin']
-    .flatMap((folder) => names.map((name) => join(folder, name)))
+    .map((folder) => join(folder, name))
     .find((path) => existsSync(path)) ?? null;
 
-/** Where the MariaDB server program is, or null when this machine has none. */
-export const findMariadb = (): string | null => find(['mariadbd']);
+const findInstaller = (): string | null => find('mariadb-install-db');
+
+/** Where the MariaDB server program is, or null when this machine has none that can make a data folder. */
+export const findMariadb = (): string | null => (findInstaller() === null ? null : find('mariadbd'));
 
 const USER = 'enterprise_access';
 
@@ -90,7 +92,7 @@ export async function startMariadb(options: MariadbOptions): Promise<RunningServ
 }
 
 async function initialize(dataDir: string, passwordFile: string, user: readonly string[]): Promise<void> {
-  const program = find(['mariadb-install-db']);
+  const program = findInstaller();
   if (program === null) throw new Error('mariadb-install-db is not installed.');
   await rm(dataDir, { recursive: true, force: true });
   await mkdir(dataDir, { mode: 0o700 });
