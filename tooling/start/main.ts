@@ -57,7 +57,12 @@ async function prepare(databaseUrl: string): Promise<void> {
 }
 
 /** Starts one of our processes and waits until it is ready; answers with its address. */
-async function startProcess(program: string, env: NodeJS.ProcessEnv, parts: Part[]): Promise<string> {
+async function startProcess(
+  program: string,
+  env: NodeJS.ProcessEnv,
+  parts: Part[],
+  onEnd: () => void,
+): Promise<string> {
   // Outside our process group, so that Ctrl-C reaches it through us and in order.
   const child = fork(program, { env, detached: true });
   const exited = once(child, 'exit');
@@ -74,7 +79,7 @@ async function startProcess(program: string, env: NodeJS.ProcessEnv, parts: Part
     { ready: string } | null,
   ];
   if (!message) throw new Error('A process could not start; see its message above.');
-  void exited.then(() => process.emit('SIGTERM'));
+  void exited.then(onEnd);
   return message.ready;
 }
 
@@ -120,9 +125,12 @@ async function main(): Promise<void> {
     })();
     return stopping;
   };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => void stop().then(() => process.exit(0)));
-  }
+  const end = (exitCode: number) => void stop().then(() => process.exit(exitCode));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end(0));
+  // A process that ends by itself takes the others along.
+  const onEnd = () => {
+    if (!stopping) end(1);
+  };
   try {
     const dataDir = process.env.DATA_DIR ?? '.data';
     const databases = await startDatabases(dataDir, parts);
@@ -148,8 +156,8 @@ async function main(): Promise<void> {
     };
     await leaveEnvironment(dataDir, environment);
     const env = { ...environment, ...process.env, DATABASE_URL: databases.business };
-    const url = await startProcess(API, env, parts);
-    await startProcess(WORKER, env, parts);
+    const url = await startProcess(API, env, parts, onEnd);
+    await startProcess(WORKER, env, parts, onEnd);
     say(welcome(url, sandbox.url));
   } catch (error) {
     await stop();
