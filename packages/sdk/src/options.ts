@@ -13,7 +13,7 @@ export interface Serializer {
 
 /** One attempt of a call, for the functions that watch. */
 export interface Attempt {
-  /** The operation: `policies.list`. */
+  /** The operation: `policies.list`; those of a batch with commas between them. */
   readonly operation: string;
   /** Number of the attempt, from 1. */
   readonly attempt: number;
@@ -49,7 +49,7 @@ export interface Hooks {
 
 /** Where the client writes; `console` is one. Neither tokens nor inputs nor outputs are written. */
 export interface Logger {
-  /** One line per attempt. */
+  /** One line per attempt after which there is none. */
   debug(message: string, fields: Outcome): void;
   /** One line per attempt that is going to be repeated. */
   warn(message: string, fields: Outcome): void;
