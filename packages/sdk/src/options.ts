@@ -111,7 +111,7 @@ const DEFAULT_RETRIES = 2;
 
 /** Complete options; a base URL that is none is a mistake of the program and thrown at once. */
 export function settingsOf(options: ClientOptions, errors: Settings['errors']): Settings {
-  if (!/^https?:\/\/[^/?#]+[^?#]*$/.test(options.baseUrl)) {
+  if (!/^https?:\/\/[^/?#]+[^?#]*$/.test(options.baseUrl) || !URL.canParse(options.baseUrl)) {
     throw new TypeError('baseUrl must be an absolute http or https URL without a query.');
   }
   return {

@@ -276,12 +276,18 @@ describe('what is not the service gives a documented error', () => {
     expect(await failureOf(access.redemptions.redeem(input))).toMatchObject({ code: 'request' });
   });
 
-  test.each(['', '/relative', 'access.example.com', 'ftp://access.example.com', 'https://', 'https://x/?a=b'])(
-    'the base URL %j is refused at once',
-    (baseUrl) => {
-      expect(() => new EnterpriseAccess({ baseUrl })).toThrow(TypeError);
-    },
-  );
+  test.each([
+    '',
+    '/relative',
+    'access.example.com',
+    'ftp://access.example.com',
+    'https://',
+    'https://x/?a=b',
+    'https://x y',
+    'https://:1',
+  ])('the base URL %j is refused at once', (baseUrl) => {
+    expect(() => new EnterpriseAccess({ baseUrl })).toThrow(TypeError);
+  });
 
   test('a host that does not exist', async () => {
     const access = new EnterpriseAccess({ baseUrl: 'http://access.invalid', maxRetries: 0 });
