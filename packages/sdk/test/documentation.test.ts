@@ -71,6 +71,11 @@ describe('documentation in the editor', () => {
     expect(names.filter((name) => !index.includes(`'./generated/${name}'`))).toEqual([]);
   });
 
+  test('no comment refers to a rule by a number that its readers cannot look up', async () => {
+    const texts = [...(await sources()).map(({ text }) => text), await readFile(join(root, 'openapi.json'), 'utf8')];
+    expect(texts.flatMap((text) => text.match(/\bR-[A-Z]+-\d+/g) ?? [])).toEqual([]);
+  });
+
   test('the search finds what has no comment', () => {
     const text =
       '/** Yes. */\nexport interface A {\n  /** Yes. */\n  a: string;\n  b?: number;\n  c(x: string): void;\n}\nexport type B = 1;\n';
