@@ -15,6 +15,15 @@ import { demonstration, sandboxMail, seedDemonstration } from './demonstration.t
 const API = fileURLToPath(new URL('../../apps/api/src/main.ts', import.meta.url));
 const WORKER = fileURLToPath(new URL('../../apps/worker/src/main.ts', import.meta.url));
 
+const USAGE = `Starts database, stand-ins, API and worker, with demonstration data. Ctrl-C stops them; the data stays.
+
+  npm start [-- --catalog FILE.csv]
+
+  --catalog FILE.csv  adds courses
+
+Where they listen and keep their data are variables: PORT, WORKER_PORT, HOST, DATA_DIR, DATABASE_URL.
+`;
+
 interface Part {
   stop(): Promise<void>;
 }
@@ -113,8 +122,20 @@ Ctrl-C stops everything; the data stays in ${process.env.DATA_DIR ?? '.data'}.
 `;
 }
 
+function readArguments() {
+  try {
+    return parseArgs({ options: { catalog: { type: 'string' }, help: { type: 'boolean', default: false } } });
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n\n${USAGE}`);
+  }
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { catalog: { type: 'string' } } });
+  const { values } = readArguments();
+  if (values.help) {
+    say(USAGE);
+    return;
+  }
   if (values.catalog !== undefined && !existsSync(values.catalog))
     throw new Error(`There is no file ${values.catalog}.`);
   const parts: Part[] = [];

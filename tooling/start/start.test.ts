@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -145,6 +145,13 @@ test('killed outright it leaves no process behind, and the next start has the da
   const second = start(await freePort());
   await second.ready();
   expect(await redeem(second.url)).toEqual(before);
+});
+
+test('an option that there is not is answered with what there is', () => {
+  const { status, stderr } = spawnSync(process.execPath, [MAIN, '--port', '1'], { encoding: 'utf8' });
+  expect(status).toBe(1);
+  expect(stderr).toContain("Unknown option '--port'");
+  expect(stderr).toContain('PORT, WORKER_PORT, HOST, DATA_DIR, DATABASE_URL');
 });
 
 test('a second start beside a running one is refused, and the first goes on', { timeout: 120_000 }, async () => {
