@@ -97,6 +97,15 @@ export interface MutationOptions extends CallOptions {
   readonly idempotencyKey?: string | undefined;
 }
 
+/** Calls one who watches. What it throws, now or later, breaks neither the call nor the program. */
+export function notify(watcher: () => unknown): void {
+  try {
+    Promise.resolve(watcher()).catch(() => undefined);
+  } catch {
+    // Thrown away.
+  }
+}
+
 /** What a client works with: its options with their defaults, and the errors it knows. */
 export interface Settings extends ClientOptions {
   readonly baseUrl: string;

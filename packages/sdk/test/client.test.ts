@@ -126,6 +126,13 @@ test('one list can be walked twice, and its first page is asked for once', async
   expect(sent).toHaveLength(1);
 });
 
+test('a failure reaches also those who want no items of the list', async () => {
+  const { access } = accessTo(() => new Response(null, { status: 500 }));
+  await expect(access.policies.list({ enterpriseCustomerUuid: uuid }).toArray({ limit: 0 })).rejects.toMatchObject({
+    code: 'http_500',
+  });
+});
+
 test('what is refused as a whole is the error of each call of a batch', async () => {
   const domain = { code: 'invalid_token', details: {} };
   const refused = () =>
