@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
 import { parse } from 'csv-parse/sync';
@@ -52,28 +52,41 @@ function address(text: string): string {
   return url.origin;
 }
 
+/** What others throw about something that the caller wrote. */
+function asUsage<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
 function catalogKeys(file: string): string[] {
+  if (!existsSync(file)) throw new UsageError(`There is no file ${file}.`);
+  const text = readFileSync(file, 'utf8');
   const rows = z
     .array(z.object({ course_run_key: z.string().trim().min(1) }))
-    .safeParse(parse(readFileSync(file, 'utf8'), { bom: true, columns: true, skip_empty_lines: true }));
+    .safeParse(asUsage(() => parse(text, { bom: true, columns: true, skip_empty_lines: true })));
   if (!rows.success) throw new UsageError(`${file} has no filled column course_run_key.`);
   return [...new Set(rows.data.map((row) => row.course_run_key))];
 }
 
 export function readOptions(args: readonly string[]): Options | null {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      learners: { type: 'string', default: '200' },
-      first: { type: 'string', default: '1000' },
-      courses: { type: 'string' },
-      concurrency: { type: 'string', default: '16' },
-      url: { type: 'string', default: 'http://127.0.0.1:18270' },
-      catalog: { type: 'string' },
-      cover: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
+  const { values } = asUsage(() =>
+    parseArgs({
+      args: [...args],
+      options: {
+        learners: { type: 'string', default: '200' },
+        first: { type: 'string', default: '1000' },
+        courses: { type: 'string' },
+        concurrency: { type: 'string', default: '16' },
+        url: { type: 'string', default: 'http://127.0.0.1:18270' },
+        catalog: { type: 'string' },
+        cover: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    }),
+  );
   if (values.help) return null;
   const keys = values.catalog === undefined ? demonstrationCourses : catalogKeys(values.catalog);
   if (keys.length === 0) throw new UsageError('There is no course run to ask for.');

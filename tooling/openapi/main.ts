@@ -1,7 +1,10 @@
 import { ACCEPTED, compareWith } from './check.ts';
 
 /** `npm run check:breaking [-- REF]`: what callers lose since a commit. Ends with 1 when a break is not accepted. */
-const { base, accepted, unaccepted } = await compareWith(process.argv[2]);
+const { base, accepted, unaccepted } = await compareWith(process.argv[2]).catch((error: Error) => {
+  process.stderr.write(`${error.message}\n`);
+  process.exit(2);
+});
 const say = (text: string) => process.stdout.write(`${text}\n`);
 if (base === null) say('There is no earlier commit to compare with.');
 else say(`Since ${base.slice(0, 12)}: ${unaccepted.length} breaking changes, and ${accepted.length} accepted ones.`);

@@ -15,6 +15,15 @@ import { demonstration, sandboxMail, seedDemonstration } from './demonstration.t
 const API = fileURLToPath(new URL('../../apps/api/src/main.ts', import.meta.url));
 const WORKER = fileURLToPath(new URL('../../apps/worker/src/main.ts', import.meta.url));
 
+const USAGE = `Starts database, stand-ins, API and worker, with demonstration data. Ctrl-C stops them; the data stays.
+
+  npm start [-- --catalog FILE.csv]
+
+  --catalog FILE.csv  adds courses
+
+Where they listen and keep their data are variables: PORT, WORKER_PORT, HOST, DATA_DIR, DATABASE_URL.
+`;
+
 interface Part {
   stop(): Promise<void>;
 }
@@ -57,7 +66,12 @@ async function prepare(databaseUrl: string): Promise<void> {
 }
 
 /** Starts one of our processes and waits until it is ready; answers with its address. */
-async function startProcess(program: string, env: NodeJS.ProcessEnv, parts: Part[]): Promise<string> {
+async function startProcess(
+  program: string,
+  env: NodeJS.ProcessEnv,
+  parts: Part[],
+  onEnd: () => void,
+): Promise<string> {
   // Outside our process group, so that Ctrl-C reaches it through us and in order.
   const child = fork(program, { env, detached: true });
   const exited = once(child, 'exit');
@@ -74,7 +88,7 @@ async function startProcess(program: string, env: NodeJS.ProcessEnv, parts: Part
     { ready: string } | null,
   ];
   if (!message) throw new Error('A process could not start; see its message above.');
-  void exited.then(() => process.emit('SIGTERM'));
+  void exited.then(onEnd);
   return message.ready;
 }
 
@@ -108,8 +122,20 @@ Ctrl-C stops everything; the data stays in ${process.env.DATA_DIR ?? '.data'}.
 `;
 }
 
+function readArguments() {
+  try {
+    return parseArgs({ options: { catalog: { type: 'string' }, help: { type: 'boolean', default: false } } });
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n\n${USAGE}`);
+  }
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { catalog: { type: 'string' } } });
+  const { values } = readArguments();
+  if (values.help) {
+    say(USAGE);
+    return;
+  }
   if (values.catalog !== undefined && !existsSync(values.catalog))
     throw new Error(`There is no file ${values.catalog}.`);
   const parts: Part[] = [];
@@ -120,9 +146,12 @@ async function main(): Promise<void> {
     })();
     return stopping;
   };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => void stop().then(() => process.exit(0)));
-  }
+  const end = (exitCode: number) => void stop().then(() => process.exit(exitCode));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end(0));
+  // A process that ends by itself takes the others along.
+  const onEnd = () => {
+    if (!stopping) end(1);
+  };
   try {
     const dataDir = process.env.DATA_DIR ?? '.data';
     const databases = await startDatabases(dataDir, parts);
@@ -148,8 +177,8 @@ async function main(): Promise<void> {
     };
     await leaveEnvironment(dataDir, environment);
     const env = { ...environment, ...process.env, DATABASE_URL: databases.business };
-    const url = await startProcess(API, env, parts);
-    await startProcess(WORKER, env, parts);
+    const url = await startProcess(API, env, parts, onEnd);
+    await startProcess(WORKER, env, parts, onEnd);
     say(welcome(url, sandbox.url));
   } catch (error) {
     await stop();

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -39,9 +39,9 @@ async function freePort(): Promise<number> {
 }
 
 /** What `npm start` runs, in a folder of its own. */
-function start(port: number) {
+function start(port: number, workerPort = 0) {
   const child = spawn(process.execPath, [MAIN], {
-    env: { PATH: process.env.PATH, DATA_DIR: dataDir, PORT: String(port), WORKER_PORT: '0' },
+    env: { PATH: process.env.PATH, DATA_DIR: dataDir, PORT: String(port), WORKER_PORT: String(workerPort) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   started.push(child);
@@ -147,23 +147,43 @@ test('killed outright it leaves no process behind, and the next start has the da
   expect(await redeem(second.url)).toEqual(before);
 });
 
-test('a port that is taken is named, and nothing stays behind', { timeout: 60_000 }, async () => {
-  const taken = createServer().listen(0, '127.0.0.1');
-  await once(taken, 'listening');
-  const address = taken.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  try {
-    const attempt = start(port);
-    const seen = new Set<number>();
-    while (attempt.child.exitCode === null) {
-      for (const pid of descendants(attempt.child.pid ?? 0)) seen.add(pid);
-      await sleep(100);
-    }
-    expect(attempt.child.exitCode).toBe(1);
-    expect(attempt.output()).toContain(`port ${port} is in use`);
-    expect(attempt.output()).not.toContain('    at ');
-    await allGone([...seen]);
-  } finally {
-    taken.close();
-  }
+test('an option that there is not is answered with what there is', () => {
+  const { status, stderr } = spawnSync(process.execPath, [MAIN, '--port', '1'], { encoding: 'utf8' });
+  expect(status).toBe(1);
+  expect(stderr).toContain("Unknown option '--port'");
+  expect(stderr).toContain('PORT, WORKER_PORT, HOST, DATA_DIR, DATABASE_URL');
 });
+
+test('a second start beside a running one is refused, and the first goes on', { timeout: 120_000 }, async () => {
+  const first = start(await freePort());
+  await first.ready();
+  const second = start(await freePort());
+  expect(await second.exited).toEqual([1, null]);
+  expect(second.output()).toMatch(/Another server \(process \d+\) works on .*\/postgres\./);
+  expect((await redeem(first.url)).status).toBe(200);
+});
+
+test.each(['PORT', 'WORKER_PORT'])(
+  'a port that is taken is named with %s, and nothing stays behind',
+  { timeout: 60_000 },
+  async (variable) => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const address = taken.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    try {
+      const attempt = variable === 'PORT' ? start(port) : start(await freePort(), port);
+      const seen = new Set<number>();
+      while (attempt.child.exitCode === null) {
+        for (const pid of descendants(attempt.child.pid ?? 0)) seen.add(pid);
+        await sleep(100);
+      }
+      expect(attempt.child.exitCode).toBe(1);
+      expect(attempt.output()).toContain(`port ${port} is in use. Choose another one with ${variable}.`);
+      expect(attempt.output()).not.toContain('    at ');
+      await allGone([...seen]);
+    } finally {
+      taken.close();
+    }
+  },
+);

@@ -49,10 +49,16 @@ export function makeToken(request: TokenRequest): string {
 
 export const DEVELOPMENT_SECRET = 'development-secret-never-for-production';
 
-function main(): void {
+const ROLES = ['enterprise_learner', 'enterprise_admin', 'enterprise_openedx_operator'];
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const MOST_HOURS = 87_600;
+
+/** What the arguments ask for; null for help. What is wrong with them is thrown in a sentence. */
+export function readArguments(args: readonly string[]): Omit<TokenRequest, 'secret'> | null {
   const { values } = parseArgs({
+    args: [...args],
     options: {
-      role: { type: 'string', multiple: true },
+      role: { type: 'string', multiple: true, default: [] },
       enterprise: { type: 'string', default: '*' },
       user: { type: 'string' },
       email: { type: 'string' },
@@ -61,23 +67,29 @@ function main(): void {
       help: { type: 'boolean', default: false },
     },
   });
+  if (values.help) return null;
+  const { role: roles, enterprise, email } = values;
+  if (roles.length === 0) throw new Error('--role is missing.');
+  const unknown = roles.find((role) => !ROLES.includes(role));
+  if (unknown !== undefined) throw new Error(`--role ${unknown} is none of ${ROLES.join(', ')}.`);
+  if (enterprise !== '*' && !UUID.test(enterprise)) throw new Error(`--enterprise must be a UUID or '*'.`);
   const userId = Number(values.user);
+  if (!Number.isInteger(userId) || userId < 1) throw new Error('--user must be a whole number from 1.');
   const hours = Number(values.hours);
-  if (values.help || !values.role || !Number.isInteger(userId) || userId < 1 || !(hours > 0)) {
-    process.stderr.write(USAGE);
-    process.exit(values.help ? 0 : 2);
+  if (!(hours > 0 && hours <= MOST_HOURS)) throw new Error(`--hours must be a number up to ${MOST_HOURS}.`);
+  return { roles, enterprise, userId, ...(email === undefined ? {} : { email }), isStaff: values.staff, hours };
+}
+
+function main(): void {
+  try {
+    const request = readArguments(process.argv.slice(2));
+    if (request === null) return void process.stdout.write(USAGE);
+    const secret = process.env.JWT_SECRET_KEY ?? DEVELOPMENT_SECRET;
+    process.stdout.write(`${makeToken({ ...request, secret })}\n`);
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${USAGE}`);
+    process.exitCode = 2;
   }
-  const secret = process.env.JWT_SECRET_KEY ?? DEVELOPMENT_SECRET;
-  const token = makeToken({
-    roles: values.role,
-    enterprise: values.enterprise,
-    userId,
-    ...(values.email === undefined ? {} : { email: values.email }),
-    isStaff: values.staff,
-    hours,
-    secret,
-  });
-  process.stdout.write(`${token}\n`);
 }
 
 if (import.meta.main) main();

@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { buildApp } from './app.ts';
 import { readEnvironment } from './env.ts';
 
-await runProcess('API', async () => {
+await runProcess('API', 'PORT', async () => {
   const env = readEnvironment(process.env);
   const telemetry = await startTelemetry('enterprise-access-api', env.OTEL_EXPORTER_OTLP_ENDPOINT);
   const log = pino(loggerOptions(env.LOG_LEVEL));

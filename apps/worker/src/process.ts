@@ -9,7 +9,7 @@ export type ProcessOptions = Pick<WorkerOptions, 'jobs' | 'schedules' | 'consume
 
 /** The worker as a process: until it is told to stop, or until it cannot start. */
 export const runWorkerProcess = (variables: Variables, options: ProcessOptions = {}): Promise<void> =>
-  runProcess('worker', async () => {
+  runProcess('worker', 'WORKER_PORT', async () => {
     const env = readWorkerEnvironment(variables);
     const telemetry = await startTelemetry('enterprise-access-worker', env.OTEL_EXPORTER_OTLP_ENDPOINT);
     const log = pino(loggerOptions(env.LOG_LEVEL));

@@ -20,7 +20,11 @@ interface Note {
  * it is told to or when the process that started it is gone. A start that fails says why, without a stack where the
  * operator is the one to act.
  */
-export async function runProcess(name: string, start: () => Promise<Running & { readonly log: Note }>): Promise<void> {
+export async function runProcess(
+  name: string,
+  portVariable: string,
+  start: () => Promise<Running & { readonly log: Note }>,
+): Promise<void> {
   try {
     const { log, address, stop } = await start();
     let isStopping = false;
@@ -40,14 +44,15 @@ export async function runProcess(name: string, start: () => Promise<Running & { 
     // A parent that started us learns the port and that we are ready.
     process.send?.({ ready: address });
   } catch (error) {
-    process.stderr.write(`${failureOf(name, error)}\n`);
+    process.stderr.write(`${failureOf(name, portVariable, error)}\n`);
     process.exit(1);
   }
 }
 
-function failureOf(name: string, error: unknown): string {
+function failureOf(name: string, portVariable: string, error: unknown): string {
   if (error instanceof EnvironmentError) return error.message;
   const { code, port } = error as { code?: string; port?: number };
-  if (code === 'EADDRINUSE') return `The ${name} could not start: port ${port} is in use. Choose another one.`;
+  if (code === 'EADDRINUSE')
+    return `The ${name} could not start: port ${port} is in use. Choose another one with ${portVariable}.`;
   return `The ${name} could not start: ${error instanceof Error ? error.stack : String(error)}`;
 }

@@ -1,5 +1,5 @@
 import { dataOf, type Envelope, readJson } from './envelope.ts';
-import { AbortedError } from './errors.ts';
+import { AbortedError, EnterpriseAccessError, type ErrorClass } from './errors.ts';
 import { exchange } from './exchange.ts';
 import type { Settings } from './options.ts';
 import { type Call, type Reply, requestOf, send } from './send.ts';
@@ -63,6 +63,13 @@ const abortedCall = ({ operation, signal }: Call) =>
     cause: signal?.reason,
   });
 
+/** A failure of all calls together, as the failure of one of them. */
+function failureOf({ operation }: Call, error: unknown): unknown {
+  if (!(error instanceof EnterpriseAccessError)) return error;
+  const { message, cause } = error;
+  return new (error.constructor as ErrorClass)({ ...error, message, cause, operation });
+}
+
 async function sendTogether(settings: Settings, group: readonly Waiting[]): Promise<void> {
   const [first] = group;
   if (!first) return;
@@ -89,7 +96,7 @@ async function sendTogether(settings: Settings, group: readonly Waiting[]): Prom
       }
     }
   } catch (error) {
-    for (const { reject } of group) reject(error);
+    for (const { call, reject } of group) reject(failureOf(call, error));
   }
 }
 

@@ -7,7 +7,7 @@ import {
   RequestError,
   TimeoutError,
 } from './errors.ts';
-import type { Settings } from './options.ts';
+import { notify, type Settings } from './options.ts';
 import { isRetryableStatus, retryAfterMs } from './retry.ts';
 
 /** One HTTP request, and what is needed to tell how it failed. */
@@ -107,11 +107,7 @@ async function headersOf(
   add(own, request.headers);
   if (!hooks?.onRequest) return own;
   const headers = new Headers(own);
-  try {
-    hooks.onRequest({ operation: request.operation, attempt: request.attempt, headers });
-  } catch {
-    // Whoever watches a call does not break it.
-  }
+  notify(() => hooks.onRequest?.({ operation: request.operation, attempt: request.attempt, headers }));
   return headers;
 }
 

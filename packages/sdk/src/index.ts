@@ -13,6 +13,7 @@ export {
   type TimeoutErrorDetails,
   UnreadableReplyError,
 } from './errors.ts';
+export type * from './generated/assignments.ts';
 export * from './generated/client.ts';
 export * from './generated/errors.ts';
 export type * from './generated/groups.ts';

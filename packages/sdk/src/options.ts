@@ -13,7 +13,7 @@ export interface Serializer {
 
 /** One attempt of a call, for the functions that watch. */
 export interface Attempt {
-  /** The operation: `policies.list`. */
+  /** The operation: `policies.list`; those of a batch with commas between them. */
   readonly operation: string;
   /** Number of the attempt, from 1. */
   readonly attempt: number;
@@ -49,7 +49,7 @@ export interface Hooks {
 
 /** Where the client writes; `console` is one. Neither tokens nor inputs nor outputs are written. */
 export interface Logger {
-  /** One line per attempt. */
+  /** One line per attempt after which there is none. */
   debug(message: string, fields: Outcome): void;
   /** One line per attempt that is going to be repeated. */
   warn(message: string, fields: Outcome): void;
@@ -97,6 +97,15 @@ export interface MutationOptions extends CallOptions {
   readonly idempotencyKey?: string | undefined;
 }
 
+/** Calls one who watches. What it throws, now or later, breaks neither the call nor the program. */
+export function notify(watcher: () => unknown): void {
+  try {
+    Promise.resolve(watcher()).catch(() => undefined);
+  } catch {
+    // Thrown away.
+  }
+}
+
 /** What a client works with: its options with their defaults, and the errors it knows. */
 export interface Settings extends ClientOptions {
   readonly baseUrl: string;
@@ -111,7 +120,7 @@ const DEFAULT_RETRIES = 2;
 
 /** Complete options; a base URL that is none is a mistake of the program and thrown at once. */
 export function settingsOf(options: ClientOptions, errors: Settings['errors']): Settings {
-  if (!/^https?:\/\/[^/?#]+[^?#]*$/.test(options.baseUrl)) {
+  if (!/^https?:\/\/[^/?#]+[^?#]*$/.test(options.baseUrl) || !URL.canParse(options.baseUrl)) {
     throw new TypeError('baseUrl must be an absolute http or https URL without a query.');
   }
   return {

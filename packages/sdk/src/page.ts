@@ -47,8 +47,9 @@ export class List<T, P extends ItemsOf<T> = Page<T>> extends ApiPromise<P> imple
   /** The first items, at most `limit`: how many there will be is not known beforehand. */
   async toArray({ limit }: { readonly limit: number }): Promise<T[]> {
     const items: T[] = [];
-    if (limit <= 0) return items;
-    for await (const item of this) if (items.push(item) >= limit) break;
+    for await (const item of this) {
+      if (items.length >= limit || items.push(item) >= limit) break;
+    }
     return items;
   }
 }

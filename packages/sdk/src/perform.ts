@@ -1,5 +1,5 @@
 import { EnterpriseAccessError, RequestError } from './errors.ts';
-import type { MutationOptions, Outcome, Settings } from './options.ts';
+import { type MutationOptions, notify, type Outcome, type Settings } from './options.ts';
 import { delayMs, pause } from './retry.ts';
 import type { Call, Reply } from './send.ts';
 import { wire } from './wire.ts';
@@ -11,17 +11,12 @@ export type Send = (settings: Settings, call: Call) => Promise<Reply<unknown>>;
 const newKey = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 
-/** Tells those who watch how an attempt ended; what they throw is theirs. */
+/** Tells those who watch how an attempt ended. */
 export function tell({ hooks, logger }: Settings, outcome: Outcome): void {
-  try {
-    hooks?.onResponse?.(outcome);
-    const { operation, attempt, errorCode, retryInMs } = outcome;
-    const message = `${operation}: attempt ${attempt} ${errorCode === null ? 'answered' : `failed (${errorCode})`}`;
-    if (retryInMs === null) logger?.debug(message, outcome);
-    else logger?.warn(message, outcome);
-  } catch {
-    // Whoever watches a call does not break it.
-  }
+  notify(() => hooks?.onResponse?.(outcome));
+  const { operation, attempt, errorCode, retryInMs } = outcome;
+  const message = `${operation}: attempt ${attempt} ${errorCode === null ? 'answered' : `failed (${errorCode})`}`;
+  notify(() => (retryInMs === null ? logger?.debug(message, outcome) : logger?.warn(message, outcome)));
 }
 
 /** The input as it is sent; made once, because a key goes with one body. */

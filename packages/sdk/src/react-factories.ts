@@ -41,6 +41,8 @@ export interface MutationOptionsOf<I, T> {
   readonly mutationKey: QueryKey;
   /** Makes the call under a key of its own, so that repeats of it happen once. */
   readonly mutationFn: (input: I) => Promise<T>;
+  /** The client repeats calls itself; whoever repeats them from outside does it under another key. */
+  readonly retry: false;
 }
 
 /** What a query gives. */
@@ -114,6 +116,7 @@ const mutationFactory = (router: string, name: string, methods: Methods) => ({
   mutationOptions: () => ({
     mutationKey: [ROOT, router, name],
     mutationFn: (input: Input) => methods[name]?.(input),
+    retry: false,
   }),
 });
 

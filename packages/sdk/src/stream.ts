@@ -2,14 +2,15 @@ import { errorOf, readJson } from './envelope.ts';
 import { AbortedError, ConnectionError, EnterpriseAccessError, type Failure, UnreadableReplyError } from './errors.ts';
 import { eventsOf, type ServerEvent } from './events.ts';
 import { answered, exchange } from './exchange.ts';
-import type { CallOptions, Settings } from './options.ts';
+import type { CallOptions, Outcome, Settings } from './options.ts';
 import { tell, wired } from './perform.ts';
 import { delayMs, pause } from './retry.ts';
 import { requestOf } from './send.ts';
 import { wire } from './wire.ts';
 
-/** Tells the first moment of an attempt from all that follow. */
-type Step<T> = { readonly value: T; readonly id: string | undefined } | 'end';
+/** What came back when the connection was made. */
+type Opening = Pick<Outcome, 'status' | 'requestId'>;
+type Step<T> = Opening | { readonly value: T; readonly id: string | undefined } | 'end';
 
 /** The service says something at least every 15 seconds; a connection that is silent this long is dead. */
 const SILENCE_MS = 45_000;
@@ -79,8 +80,11 @@ async function* connection<T>(
       },
     );
     heard();
+    yield { status: head.status, requestId: head.requestId };
+    let isEmpty = true;
     try {
       for await (const event of eventsOf(body, heard, silence.signal)) {
+        isEmpty = false;
         if (event.event === 'connected') limitMs = mostSilence(event);
         else if (event.event === 'return') return yield 'end';
         else if (event.event === 'serialized-error') {
@@ -91,6 +95,8 @@ async function* connection<T>(
         }
       }
       silence.signal.throwIfAborted();
+      // The service says at least that we are connected.
+      if (isEmpty) throw new ConnectionError(lost(undefined));
     } catch (cause) {
       if (cause instanceof EnterpriseAccessError) throw cause;
       if (!(cause instanceof SyntaxError)) throw new ConnectionError(lost(cause));
@@ -113,6 +119,11 @@ async function* connection<T>(
     silence.abort();
   }
 }
+
+const abortedBy = ({ reason: cause }: AbortSignal, error: EnterpriseAccessError): AbortedError => {
+  const message = 'The call was aborted.';
+  return new AbortedError({ ...error, code: 'aborted', message, details: null, isRetryable: false, cause });
+};
 
 /** Answers of an operation that goes on and on. Asked for when the iteration begins; leaving the loop ends it. */
 export class Subscription<T> implements AsyncIterable<T> {
@@ -139,33 +150,43 @@ export class Subscription<T> implements AsyncIterable<T> {
     for (let failures = 0, attempt = 1; ; attempt += 1) {
       const input = lastEventId === undefined ? this.#input : { ...this.#input, lastEventId };
       const start = performance.now();
+      let opening: Opening = { status: null, requestId: null };
       let failure: EnterpriseAccessError | null = null;
+      const ended = (retryInMs: number | null) =>
+        tell(this.#settings, {
+          operation: this.#operation,
+          attempt,
+          durationMs: performance.now() - start,
+          status: failure?.status ?? opening.status,
+          requestId: failure?.requestId ?? opening.requestId,
+          errorCode: failure?.code ?? null,
+          retryInMs,
+        });
+      let isLeft = true;
       try {
         for await (const step of connection<T>(this.#settings, this.#operation, input, this.#options, attempt)) {
           if (step === 'end') return;
+          if ('status' in step) {
+            opening = step;
+            continue;
+          }
           failures = 0;
           lastEventId = step.id || lastEventId;
           yield step.value;
         }
+        isLeft = false;
       } catch (error) {
+        isLeft = false;
         if (!(error instanceof EnterpriseAccessError)) throw error;
-        if (signal?.aborted && !(error instanceof AbortedError)) {
-          throw new AbortedError({ ...error, code: 'aborted', message: 'The call was aborted.', cause: signal.reason });
-        }
-        failure = error;
+        failure = signal?.aborted ? abortedBy(signal, error) : error;
+      } finally {
+        // By the service, which has no more to say, or by whoever listened.
+        if (isLeft) ended(null);
       }
       failures += 1;
       const isOver = failure !== null && (!failure.isRetryable || failures > maxRetries);
       const retryInMs = isOver ? null : delayMs(failures, failure?.retryAfterMs ?? null);
-      tell(this.#settings, {
-        operation: this.#operation,
-        attempt,
-        durationMs: performance.now() - start,
-        status: failure?.status ?? null,
-        requestId: failure?.requestId ?? null,
-        errorCode: failure?.code ?? null,
-        retryInMs,
-      });
+      ended(retryInMs);
       if (failure && retryInMs === null) throw failure;
       await pause(retryInMs ?? 0, signal);
     }

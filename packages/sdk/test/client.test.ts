@@ -1,6 +1,12 @@
 import superjson from 'superjson';
 import { expect, test } from 'vitest';
-import { type ClientOptions, EnterpriseAccess, InvalidTokenError } from '../src/index.ts';
+import {
+  type ClientOptions,
+  ConnectionError,
+  EnterpriseAccess,
+  InvalidTokenError,
+  type Outcome,
+} from '../src/index.ts';
 
 const uuid = '0198c0de-0000-7000-8000-000000000001';
 
@@ -120,6 +126,13 @@ test('one list can be walked twice, and its first page is asked for once', async
   expect(sent).toHaveLength(1);
 });
 
+test('a failure reaches also those who want no items of the list', async () => {
+  const { access } = accessTo(() => new Response(null, { status: 500 }));
+  await expect(access.policies.list({ enterpriseCustomerUuid: uuid }).toArray({ limit: 0 })).rejects.toMatchObject({
+    code: 'http_500',
+  });
+});
+
 test('what is refused as a whole is the error of each call of a batch', async () => {
   const domain = { code: 'invalid_token', details: {} };
   const refused = () =>
@@ -131,6 +144,20 @@ test('what is refused as a whole is the error of each call of a batch', async ()
   const calls = await Promise.allSettled([access.policies.get({ uuid }), access.jobs.get({ uuid })]);
   expect(sent).toHaveLength(1);
   for (const call of calls) expect(call).toMatchObject({ reason: expect.any(InvalidTokenError) });
+});
+
+test('a batch that gets no answer fails each of its calls under its own name', async () => {
+  const failing = () => Promise.reject(new TypeError('fetch failed'));
+  const access = new EnterpriseAccess({ baseUrl: 'http://access.test', batch: true, maxRetries: 0, fetch: failing });
+  const calls = await Promise.allSettled([access.policies.get({ uuid }), access.jobs.get({ uuid })]);
+  expect(calls.map((call) => call.status === 'rejected' && call.reason.operation)).toEqual([
+    'policies.get',
+    'jobs.get',
+  ]);
+  for (const call of calls) {
+    expect(call).toMatchObject({ reason: expect.any(ConnectionError) });
+    expect(call).toMatchObject({ reason: { code: 'connection', cause: { message: 'fetch failed' } } });
+  }
 });
 
 test('mutations are never part of a batch', async () => {
@@ -157,4 +184,44 @@ test('superjson itself can read and write', async () => {
   const { access, sent } = accessTo(() => data({ uuid, created }), { serializer: superjson });
   expect(await access.policies.update({ uuid, retiredAt: created })).toEqual({ uuid, created });
   expect(sent[0]?.input).toEqual({ uuid, retiredAt: created });
+});
+
+const events = (text: string) =>
+  new Response(text, { headers: { 'content-type': 'text/event-stream', 'x-request-id': 'r1' } });
+const CONNECTED = 'event: connected\ndata: {}\n\n';
+const ANSWER = `data: ${JSON.stringify(superjson.serialize({ done: 1 }))}\nid: 1\n\n`;
+
+test.each([
+  ['ends', `${ANSWER}event: return\ndata:\n\n`, false],
+  ['is left', ANSWER, true],
+])('a stream that %s has its outcome told, as any call has', async (_case, text, isLeft) => {
+  const outcomes: Outcome[] = [];
+  const onResponse = (outcome: Outcome) => outcomes.push(outcome);
+  const { access } = accessTo(() => events(CONNECTED + text), { hooks: { onResponse } });
+  for await (const _answer of access.jobs.progress({ uuid })) if (isLeft) break;
+  expect(outcomes).toMatchObject([{ attempt: 1, status: 200, requestId: 'r1', errorCode: null, retryInMs: null }]);
+});
+
+test('a stream in which nothing arrives again and again is a lost connection', async () => {
+  const { access, sent } = accessTo(() => events(''), { maxRetries: 1 });
+  const follow = async () => {
+    for await (const _answer of access.jobs.progress({ uuid })) break;
+  };
+  await expect(follow()).rejects.toBeInstanceOf(ConnectionError);
+  expect(sent).toHaveLength(2);
+});
+
+test('a stream that is aborted while it waits to connect again cannot succeed later', async () => {
+  const controller = new AbortController();
+  const { access } = accessTo(
+    () => {
+      controller.abort();
+      return new Response(null, { status: 503 });
+    },
+    { maxRetries: 1 },
+  );
+  const follow = async () => {
+    for await (const _answer of access.jobs.progress({ uuid }, { signal: controller.signal })) break;
+  };
+  await expect(follow()).rejects.toMatchObject({ code: 'aborted', isRetryable: false, details: null });
 });

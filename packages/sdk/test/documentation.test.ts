@@ -65,6 +65,17 @@ describe('documentation in the editor', () => {
     expect(missing).toEqual([]);
   });
 
+  test('every generated type can be named', async () => {
+    const index = await readFile(join(source, 'index.ts'), 'utf8');
+    const names = (await readdir(join(source, 'generated'))).filter((name) => name !== 'react.ts');
+    expect(names.filter((name) => !index.includes(`'./generated/${name}'`))).toEqual([]);
+  });
+
+  test('no comment refers to a rule by a number that its readers cannot look up', async () => {
+    const texts = [...(await sources()).map(({ text }) => text), await readFile(join(root, 'openapi.json'), 'utf8')];
+    expect(texts.flatMap((text) => text.match(/\bR-[A-Z]+-\d+/g) ?? [])).toEqual([]);
+  });
+
   test('the search finds what has no comment', () => {
     const text =
       '/** Yes. */\nexport interface A {\n  /** Yes. */\n  a: string;\n  b?: number;\n  c(x: string): void;\n}\nexport type B = 1;\n';

@@ -276,19 +276,33 @@ describe('what is not the service gives a documented error', () => {
     expect(await failureOf(access.redemptions.redeem(input))).toMatchObject({ code: 'request' });
   });
 
-  test.each(['', '/relative', 'access.example.com', 'ftp://access.example.com', 'https://', 'https://x/?a=b'])(
-    'the base URL %j is refused at once',
-    (baseUrl) => {
-      expect(() => new EnterpriseAccess({ baseUrl })).toThrow(TypeError);
-    },
-  );
+  test.each([
+    '',
+    '/relative',
+    'access.example.com',
+    'ftp://access.example.com',
+    'https://',
+    'https://x/?a=b',
+    'https://x y',
+    'https://:1',
+  ])('the base URL %j is refused at once', (baseUrl) => {
+    expect(() => new EnterpriseAccess({ baseUrl })).toThrow(TypeError);
+  });
 
   test('a host that does not exist', async () => {
     const access = new EnterpriseAccess({ baseUrl: 'http://access.invalid', maxRetries: 0 });
     expect(await failureOf(access.policies.get({ uuid }))).toMatchObject({ code: 'connection', isRetryable: true });
   });
 
-  test('hooks and a logger that fail break no call, and see neither tokens nor inputs', async () => {
+  test.each([
+    [
+      'throw',
+      () => {
+        throw new Error('of the watcher');
+      },
+    ],
+    ['reject', () => Promise.reject(new Error('of the watcher'))],
+  ])('hooks and a logger that %s break no call, and see neither tokens nor inputs', async (_how, fail) => {
     const { url, server } = await serve((_request, reply) =>
       reply.setHeader('content-type', 'application/json').end(good),
     );
@@ -296,17 +310,18 @@ describe('what is not the service gives a documented error', () => {
     const seen: unknown[] = [];
     const failing = (...all: unknown[]) => {
       seen.push(...all);
-      throw new Error('of the watcher');
+      return fail();
     };
     const access = new EnterpriseAccess({
       baseUrl: url,
       token: 'a.secret.token',
-      hooks: { onResponse: failing },
+      hooks: { onRequest: fail, onResponse: failing },
       logger: { debug: failing, warn: failing },
     });
     expect(await access.policies.get({ uuid })).toEqual({ uuid });
     expect(JSON.stringify(seen)).not.toMatch(/secret|0198c0de/);
-    expect(seen).toEqual([expect.objectContaining({ operation: 'policies.get', attempt: 1, errorCode: null })]);
+    const outcome = expect.objectContaining({ operation: 'policies.get', attempt: 1, errorCode: null });
+    expect(seen).toEqual([outcome, 'policies.get: attempt 1 answered', outcome]);
   });
 });
 

@@ -63,6 +63,10 @@ test('nobody repeats what the client has repeated already', async () => {
   expect(observer.getCurrentResult().error).toBeInstanceOf(NotFoundError);
   expect(sent).toHaveLength(1);
   leave();
+  client.setDefaultOptions({ mutations: { retry: 2, retryDelay: 0 } });
+  const mutation = new MutationObserver(client, accessQueries(access).policies.deactivate.mutationOptions());
+  await expect(mutation.mutate({ uuid })).rejects.toBeInstanceOf(NotFoundError);
+  expect(sent).toHaveLength(2);
 });
 
 test('leaving the page ends the call', async () => {

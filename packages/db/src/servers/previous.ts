@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SUPERVISOR } from './supervised.ts';
 
 const isAlive = (pid: number): boolean => {
   try {
@@ -10,9 +11,17 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
+/** Whether the supervisor of a server is there: it stops its server as soon as whoever started both is gone. */
+async function isSupervised(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  const parent = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1];
+  const commandLine = await readFile(`/proc/${parent}/cmdline`, 'utf8').catch(() => '');
+  return commandLine.includes(SUPERVISOR);
+}
+
 /**
  * Stops what an earlier run may have left on the same data folder: the process named in its pid file, if that process
- * really works on this folder.
+ * really works on this folder. A run that is still there keeps its server, and we are refused.
  */
 export async function stopPrevious(options: {
   pidFile: string;
@@ -23,7 +32,12 @@ export async function stopPrevious(options: {
   if (!Number.isInteger(pid) || pid <= 1 || !isAlive(pid)) return;
   const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
   if (!commandLine.includes(options.dataDir)) return;
-  process.kill(pid, options.signal);
-  for (let waited = 0; isAlive(pid) && waited < 20_000; waited += 50) await sleep(50);
-  if (isAlive(pid)) throw new Error(`Another server (process ${pid}) still works on ${options.dataDir}.`);
+  const isLeft = !(await isSupervised(pid));
+  if (isLeft) process.kill(pid, options.signal);
+  const patienceMs = isLeft ? 20_000 : 5_000;
+  for (let waited = 0; isAlive(pid) && waited < patienceMs; waited += 50) await sleep(50);
+  if (!isAlive(pid)) return;
+  throw new Error(
+    `Another server (process ${pid}) works on ${options.dataDir}. End what started it, or choose another folder.`,
+  );
 }

@@ -31,7 +31,8 @@ export interface Supervised {
   ready(isReady: () => Promise<boolean>, timeoutMs: number): Promise<void>;
 }
 
-const SUPERVISOR = fileURLToPath(new URL('./supervise.ts', import.meta.url));
+/** The program between a server and whoever started it. */
+export const SUPERVISOR = fileURLToPath(new URL('./supervise.ts', import.meta.url));
 
 export function supervised(command: Command, options: { logFile: string; stopSignal: NodeJS.Signals }): Supervised {
   const log = openSync(options.logFile, 'a', 0o600);

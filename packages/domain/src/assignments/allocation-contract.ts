@@ -44,7 +44,7 @@ export const wanted = {
     .int()
     .min(0)
     .max(INT32)
-    .describe('US cents for each learner; within 5 % of the catalog’s price (R-POL-14).'),
+    .describe('US cents for each learner; within 5 % of the catalog’s price.'),
   adminLmsUserId: z
     .int()
     .min(1)
@@ -52,7 +52,7 @@ export const wanted = {
     .nullable()
     .optional()
     .describe('Administrator; counts only for callers whose token names no learner.'),
-  suppressEmail: z.boolean().default(false).describe('True sends no mail about the new assignments (R-ADD-16).'),
+  suppressEmail: z.boolean().default(false).describe('True sends no mail about the new assignments.'),
 };
 
 export const policy = { from: 'policy', field: 'policyUuid' } as const;

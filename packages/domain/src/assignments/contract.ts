@@ -80,7 +80,7 @@ export const assignment = z
         reason: openEnum(expirationReasons).describe('Which of the dates that is.'),
       })
       .meta({ title: 'AssignmentExpiration' })
-      .describe('The first of the dates that end it (R-ASG-50).'),
+      .describe('The first of the dates that end it.'),
   })
   .meta({ title: 'Assignment' });
 export type Assignment = z.infer<typeof assignment>;
@@ -93,7 +93,7 @@ export const adminAssignment = assignment
         actionType: openEnum(['assigned', 'reminded']).nullable().describe('Null when both happened at once.'),
         timestamp: z.date().nullable().describe('When it happened.'),
       })
-      .describe('The later of allocation and last reminder (R-ASG-31).'),
+      .describe('The later of allocation and last reminder.'),
     learnerState: openEnum(learnerStates)
       .nullable()
       .describe('What the learner does about it; null when it is settled.'),
@@ -294,7 +294,7 @@ export const list = defineContract({
           })
           .meta({ title: 'LearnerStateCount' }),
       )
-      .describe('Assignments in each learner state, most first, whatever states the list is limited to (R-ADD-20).'),
+      .describe('Assignments in each learner state, most first, whatever states the list is limited to.'),
   }),
   errors: [],
 });

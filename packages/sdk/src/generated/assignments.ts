@@ -126,11 +126,11 @@ export interface AssignmentsListInput {
 
 /** A page of `assignments.list`. */
 export interface AssignmentsListPage extends Page<AdminAssignment> {
-  /** Assignments in each learner state, most first, whatever states the list is limited to (R-ADD-20). */
+  /** Assignments in each learner state, most first, whatever states the list is limited to. */
   learnerStateCounts: AssignmentsListPageLearnerStateCount[];
 }
 
-/** Assignments in each learner state, most first, whatever states the list is limited to (R-ADD-20). */
+/** Assignments in each learner state, most first, whatever states the list is limited to. */
 export interface AssignmentsListPageLearnerStateCount {
   /** Learner state. */
   learnerState: 'notifying' | 'waiting' | 'failed' | 'expired' | (string & {});

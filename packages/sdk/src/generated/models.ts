@@ -19,7 +19,7 @@ export interface Action {
 
 /** Admin assignment, as the service answers it. */
 export interface AdminAssignment extends Assignment {
-  /** The later of allocation and last reminder (R-ASG-31). */
+  /** The later of allocation and last reminder. */
   recentAction: AdminAssignmentRecentAction;
   /** What the learner does about it; null when it is settled. */
   learnerState: 'notifying' | 'waiting' | 'failed' | 'expired' | (string & {}) | null;
@@ -27,7 +27,7 @@ export interface AdminAssignment extends Assignment {
   errorReason: AdminAssignmentErrorReason | null;
 }
 
-/** The later of allocation and last reminder (R-ASG-31). */
+/** The later of allocation and last reminder. */
 export interface AdminAssignmentRecentAction {
   /** Null when both happened at once. */
   actionType: 'assigned' | 'reminded' | (string & {}) | null;
@@ -69,11 +69,11 @@ export interface Assignment {
   transactionUuid: string | null;
   /** What happened to it, oldest first. */
   actions: Action[];
-  /** The first of the dates that end it (R-ASG-50). */
+  /** The first of the dates that end it. */
   earliestPossibleExpiration: AssignmentEarliestPossibleExpiration;
 }
 
-/** The first of the dates that end it (R-ASG-50). */
+/** The first of the dates that end it. */
 export interface AssignmentEarliestPossibleExpiration {
   /** When it ends unless accepted. */
   date: Date;
@@ -183,7 +183,7 @@ export interface LearnerAssignment {
   transactionUuid: string | null;
   /** What happened to it, oldest first. */
   actions: LearnerAssignmentAction[];
-  /** The first of the dates that end it (R-ASG-50). */
+  /** The first of the dates that end it. */
   earliestPossibleExpiration: LearnerAssignmentEarliestPossibleExpiration;
   /** What the catalog knows; null if it does not know the content. */
   contentMetadata: LearnerAssignmentContentMetadata | null;
@@ -197,7 +197,7 @@ export interface LearnerAssignmentAction extends Action {
   learnerAcknowledged: boolean | null;
 }
 
-/** The first of the dates that end it (R-ASG-50). */
+/** The first of the dates that end it. */
 export interface LearnerAssignmentEarliestPossibleExpiration {
   /** When it ends unless accepted. */
   date: Date;

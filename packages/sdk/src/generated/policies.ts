@@ -12,12 +12,12 @@ export interface PoliciesAllocateInput {
   policyUuid: string;
   /** Course or course run. 1 to 255 characters. */
   contentKey: string;
-  /** US cents for each learner; within 5 % of the catalog’s price (R-POL-14). Integer, 0 to 2,147,483,647. */
+  /** US cents for each learner; within 5 % of the catalog’s price. Integer, 0 to 2,147,483,647. */
   contentPriceCents: number;
   /** Administrator; counts only for callers whose token names no learner. Integer, 1 to 2,147,483,647. */
   adminLmsUserId?: number | null | undefined;
   /**
-   * True sends no mail about the new assignments (R-ADD-16).
+   * True sends no mail about the new assignments.
    *
    * @defaultValue `false`
    */
@@ -42,12 +42,12 @@ export interface PoliciesAllocateInBulkInput {
   policyUuid: string;
   /** Course or course run. 1 to 255 characters. */
   contentKey: string;
-  /** US cents for each learner; within 5 % of the catalog’s price (R-POL-14). Integer, 0 to 2,147,483,647. */
+  /** US cents for each learner; within 5 % of the catalog’s price. Integer, 0 to 2,147,483,647. */
   contentPriceCents: number;
   /** Administrator; counts only for callers whose token names no learner. Integer, 1 to 2,147,483,647. */
   adminLmsUserId?: number | null | undefined;
   /**
-   * True sends no mail about the new assignments (R-ADD-16).
+   * True sends no mail about the new assignments.
    *
    * @defaultValue `false`
    */
