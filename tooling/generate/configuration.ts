@@ -85,11 +85,13 @@ export function configurationPage(processes: Readonly<Record<string, z.ZodObject
       return [defaultOf(environment.shape[name] ?? z.never()), accepts(field), field.description];
     });
     const [first = []] = cells;
-    const isSame = cells.every((other) => other.join() === first.join());
+    const isSame = (column: number) => cells.every((other) => other[column] === first[column]);
     const each = (column: number) =>
-      isSame ? (first[column] ?? '') : cells.map((own, index) => `${readers[index]?.name}: ${own[column]}`).join('; ');
+      isSame(column)
+        ? (first[column] ?? '')
+        : cells.map((own, index) => `${readers[index]?.name}: ${own[column]}`).join('; ');
     const who = readers.length === tables.length ? 'both' : (readers[0]?.name ?? '');
-    return [code(name), each(0), first[1] ?? '', who, each(2)].map(cell).join(' | ');
+    return [code(name), each(0), each(1), who, each(2)].map(cell).join(' | ');
   });
   return `${HEAD}${rows.map((row) => `| ${row} |\n`).join('')}${TAIL}`;
 }

@@ -13,6 +13,7 @@ interface Service {
   readonly command?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly volumes?: readonly string[];
+  readonly tmpfs?: readonly string[];
   readonly ports?: readonly string[];
   readonly healthcheck?: object;
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
@@ -93,6 +94,15 @@ describe('compose.yaml', () => {
     expect(DATABASE_URL).toBe(`mysql://${MARIADB_USER}:${MARIADB_PASSWORD}@mariadb:3306/${MARIADB_DATABASE}`);
     const { POSTGRES_DB, POSTGRES_USER, POSTGRES_PASSWORD } = environmentOf('postgres');
     expect(JOBS_DATABASE_URL).toBe(`postgres://${POSTGRES_USER}:${POSTGRES_PASSWORD}@postgres:5432/${POSTGRES_DB}`);
+  });
+
+  test('nothing covers the compiled code in the image of the worker', async () => {
+    const dockerfile = await readFile(join(ROOT, 'Dockerfile'), 'utf8');
+    const folder = /NODE_COMPILE_CACHE=(\S+)/.exec(dockerfile)?.[1] ?? '';
+    expect(folder).toMatch(/^\//);
+    const { tmpfs = [], volumes = [] } = compose.services.worker ?? {};
+    const covered = [...tmpfs, ...volumes.map((volume) => volume.split(':')[1] ?? '')];
+    expect(covered.filter((path) => `${folder}/`.startsWith(`${path}/`))).toEqual([]);
   });
 
   test('refuses to start without passwords, addresses and keys', async () => {

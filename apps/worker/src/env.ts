@@ -10,6 +10,8 @@ import { z } from 'zod';
 
 /** Everything the worker can be told. */
 export const workerEnvironment = serviceEnvironment.extend({
+  // Four lanes of the outbox and the bus in the database hold one each while what they hand on needs another.
+  DATABASE_POOL_SIZE: integer(6, 500).default(20).describe('Open connections of this process.'),
   WORKER_PORT: integer(0, 65_535).default(18_271).describe('Port of readiness and metrics; 0 takes a free one.'),
   JOBS_DATABASE_URL: jobsDatabaseUrl.describe('PostgreSQL database of the job queues (pg-boss).'),
   JOBS_CONCURRENCY: integer(1, 200).default(10).describe('Jobs of one kind that this process runs at once.'),

@@ -5,26 +5,32 @@ import { handOver } from './hand-over.ts';
 import { fullQueues, type QueuedJob } from './queues.ts';
 import type { Receiver } from './relay.ts';
 
-/** Puts jobs into their queues under the ids of their messages: a repeat adds nothing. */
+/**
+ * Puts jobs into their queues under the ids of their messages: a repeat adds nothing. A newer process may ask for jobs
+ * that this one does not know: they stay in the outbox for a worker that does, and those behind them go on.
+ */
 export function jobReceiver(boss: PgBoss, jobs: readonly Job[], log: Log): Receiver {
   const known = new Map(jobs.map((job) => [job.contract.name, job]));
+  const unknown = new Set<string>();
   return {
     async take(messages) {
-      for (const [name, group] of Map.groupBy(messages, (message) => message.name)) {
-        const job = known.get(name);
-        if (!job) {
-          // A newer process asked for what this one does not know: that one will take it over.
-          log.error({ job: name, count: group.length }, 'nobody knows this job; it is left to another worker');
-          throw new Error(`There is no job named ${name}.`);
-        }
-        for (const run of job.contract.keyOf ? ascendingRuns(group) : [group]) {
+      const groups = Map.groupBy(messages, (message) => message.name);
+      const strange = [...groups.keys()].filter((name) => !known.has(name));
+      for (const job of strange) {
+        if (!unknown.has(job)) log.error({ job }, 'this worker does not know the job and leaves it to another one');
+        unknown.add(job);
+      }
+      // What is taken is marked as sent, all of it; the next look at the lane leaves these out.
+      if (strange.length > 0) throw new Error(`There is no job named ${strange.join(', ')}.`);
+      for (const [name, group] of groups) {
+        for (const run of known.get(name)?.contract.keyOf ? ascendingRuns(group) : [group]) {
           const queueing = handOver('queue', run);
           const inserts = queueing.messages.map((message) => insertOf(message));
           await queueing.during(() => boss.insert(name, inserts));
         }
       }
     },
-    saturated: () => fullQueues(boss, [...known.keys()]),
+    saturated: async () => [...unknown, ...(await fullQueues(boss, [...known.keys()]))],
   };
 }
 

@@ -2,17 +2,17 @@ import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { schedules } from './schedules.ts';
 
-/** How the page about deployment writes the times of the table. */
-function written(cron: string): string {
+const PAGE = new URL('../../../docs/operations/deployment.md', import.meta.url);
+
+/** As the page writes it: times of the day, or how often within one. */
+function inWords(cron: string): string {
   const [minute = '', hour = ''] = cron.split(' ');
   if (minute === '*') return 'every minute';
-  if (hour === '*') return `every hour, at :${minute}`;
-  return `${hour.padStart(2, '0')}:${minute.padStart(2, '0')}`;
+  return hour === '*' ? `${minute} past each hour` : `${hour.padStart(2, '0')}:${minute.padStart(2, '0')}`;
 }
 
-test('the page about deployment names every schedule with its time', async () => {
-  const page = await readFile(new URL('../../../docs/operations/deployment.md', import.meta.url), 'utf8');
-  const rows = [...page.matchAll(/^\| `([\w.-]+)` +\| (every minute|every hour, at :\d+|\d\d:\d\d) +\|$/gm)];
-  const expected = schedules.map(({ job, cron }) => [job, written(cron)]);
-  expect(rows.map(([, job, time]) => [job, time]).sort()).toEqual(expected.sort());
+test('the page for operators lists what happens by itself, and when', async () => {
+  const section = (await readFile(PAGE, 'utf8')).split('## What happens by itself')[1] ?? '';
+  const listed = [...section.matchAll(/^\| `([^`]+)` +\| (.+?) +\|$/gm)].map(([, job, when]) => `${job}: ${when}`);
+  expect(listed.toSorted()).toEqual(schedules.map(({ job, cron }) => `${job}: ${inWords(cron)}`).toSorted());
 });

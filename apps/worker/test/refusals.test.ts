@@ -89,6 +89,12 @@ test.each<['api' | 'worker', string, Variables, readonly string[]]>([
   ],
   [
     'worker',
+    'fewer connections than its outbox and bus hold at once',
+    { DATABASE_POOL_SIZE: '5' },
+    ['DATABASE_POOL_SIZE is not valid: Too small: expected number to be >=6.'],
+  ],
+  [
+    'worker',
     'Kafka without a registry',
     { KAFKA_BROKERS: 'kafka:9092' },
     ['KAFKA_BROKERS and SCHEMA_REGISTRY_URL are set together or not at all.'],

@@ -13,6 +13,7 @@ export interface Running {
 
 interface Note {
   info(fields: object, message: string): void;
+  error(fields: object, message: string): void;
 }
 
 /**
@@ -34,7 +35,12 @@ export async function runProcess(
       log.info({ cause }, 'stopping');
       // Whoever hangs is not waited for longer than an orchestrator would.
       setTimeout(() => process.exit(1), DRAIN_MS).unref();
-      await stop();
+      try {
+        await stop();
+      } catch (error) {
+        log.error({ err: error }, 'something could not be ended in order');
+        process.exit(1);
+      }
       log.info({}, 'stopped');
       process.exit(0);
     };
