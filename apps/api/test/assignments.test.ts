@@ -253,6 +253,95 @@ describe.each(dialects)('assignments on %s', (dialect) => {
     expect(await rows(budget)).toHaveLength(1);
   });
 
+  test('W3: whoever holds the content under a new address is not allocated it again under the old one', async () => {
+    const budget = await assignedBudget(world, { learners: [52] });
+    await login(budget, 52, 'old-52@x.com');
+    const old = (await allocateTo(world, budget, ['old-52@x.com'])).body.created[0].uuid;
+    await post(budget, 'cancel', { assignment_uuids: [old] });
+    await allocateTo(world, budget, ['newer-52@x.com']);
+    await login(budget, 52, 'newer-52@x.com');
+    const holds = { updated: [], created: [], no_change: [{ learner_email: 'newer-52@x.com', lms_user_id: 52 }] };
+    expect(await allocateTo(world, budget, ['old-52@x.com'])).toMatchObject({ status: 202, body: holds });
+    expect(await allocateTo(world, budget, ['newer-52@x.com', 'old-52@x.com'])).toMatchObject({
+      status: 202,
+      body: holds,
+    });
+    expect(await held(budget.policy)).toBe(PRICE);
+  });
+
+  test('W3: two addresses of one account are one learner, in whatever order they are named', async () => {
+    for (const emails of [
+      ['then-53@x.com', 'now-53@x.com'],
+      ['now-53@x.com', 'then-53@x.com'],
+    ]) {
+      const budget = await assignedBudget(world, { learners: [53] });
+      await login(budget, 53, 'then-53@x.com');
+      const then = (await allocateTo(world, budget, ['then-53@x.com'])).body.created[0].uuid;
+      await post(budget, 'cancel', { assignment_uuids: [then] });
+      await login(budget, 53, 'now-53@x.com');
+      const reply = await allocateTo(world, budget, emails);
+      expect(reply, emails.join()).toMatchObject({ status: 202, body: { updated: [{ uuid: then }], created: [] } });
+      expect(await held(budget.policy)).toBe(PRICE);
+      // What waited under the new address is only now known to be the same learner's.
+      const other = await assignedBudget(world, { learners: [53] });
+      await login(other, 53, 'then-53@x.com');
+      const first = (await allocateTo(world, other, ['then-53@x.com'])).body.created[0].uuid;
+      await post(other, 'cancel', { assignment_uuids: [first] });
+      await allocateTo(world, other, ['now-53@x.com']);
+      await world.db('users').where({ lms_user_id: 53 }).update({ email: 'now-53@x.com' });
+      expect((await allocateTo(world, other, emails)).status, emails.join()).toBe(202);
+      expect(await held(other.policy)).toBe(PRICE);
+    }
+  });
+
+  test('a failed assignment that is cancelled while it is allocated again leaves the counters true', async () => {
+    const budget = await assignedBudget(world, { learners: [54] });
+    const [created] = (await allocateTo(world, budget, ['a@x.example'])).body.created;
+    await post(budget, 'cancel', { assignment_uuids: [created.uuid] });
+    await fail(budget, created);
+    const reached = Promise.withResolvers<void>();
+    const watch = ({ sql }: { sql: string }) => {
+      if (/insert into .assignments. |from .assignments. .* for update/.test(sql)) reached.resolve();
+    };
+    const again = await world.db.transaction(async (trx) => {
+      await trx('assignments').where({ uuid: created.uuid }).forUpdate().first('uuid');
+      world.db.on('query', watch);
+      const reply = allocateTo(world, budget, ['a@x.example']);
+      await reached.promise;
+      await reclassify(trx, budget, created, { state: 'cancelled', from: 4, to: 6 });
+      return { reply };
+    });
+    world.db.removeListener('query', watch);
+    expect(await again.reply).toMatchObject({ status: 202, body: { updated: [{ uuid: created.uuid }] } });
+    expect(await auditBooks(world.db)).toEqual([]);
+  });
+
+  const fail = (budget: Budget, row: { uuid: string; content_key: string }) =>
+    world.db.transaction((trx) => reclassify(trx, budget, row, { state: 'errored', from: 6, to: 4 }));
+  /** Moves an assignment that holds nothing from one class to another, with the counters. */
+  const reclassify = async (
+    trx: World['db'],
+    budget: Budget,
+    row: { uuid: string; content_key: string },
+    { state, from, to }: { state: string; from: number; to: number },
+  ) => {
+    await trx('assignments').where({ uuid: row.uuid }).update({ state });
+    for (const [statusClass, n] of [
+      [from, -1],
+      [to, 1],
+    ] as const) {
+      for (const content of ['', row.content_key]) {
+        const at = {
+          assignment_configuration_uuid: budget.configuration,
+          content_key: content,
+          status_class: statusClass,
+        };
+        if ((await trx('assignment_counts').where(at).increment('n', n)) === 0)
+          await trx('assignment_counts').insert({ ...at, n });
+      }
+    }
+  };
+
   test('worked example 7: what waits follows the advertised run; price and date stay, nothing is charged', async () => {
     const budget = await assignedBudget(world);
     await allocateTo(world, budget, ['a@x.example']);
