@@ -691,6 +691,25 @@ describe.each(dialects)('assignments on %s', (dialect) => {
       expect((await post(budget, 'cancel-all')).status).toBe(404);
     });
 
+    test('a filter in both of its forms means what both match, and an empty one is none', async () => {
+      const budget = await assignedBudget(world);
+      await allocateTo(world, budget, ['a@x.example', 'b@x.example', 'c@x.example']);
+      const of = async (query: string) =>
+        (await list(budget, `?${query}`)).body.results
+          .map(({ learner_email }: { learner_email: string }) => learner_email[0])
+          .sort()
+          .join('');
+      expect(await of('learner_email=a@x.example&learner_email__in=a@x.example,b@x.example')).toBe('a');
+      expect(await of('learner_email__in=a@x.example,b@x.example&learner_email=c@x.example')).toBe('');
+      expect(await of('learner_email=a@x.example&learner_email=b@x.example')).toBe('b');
+      expect(await of('learner_email=&state=&state__in=&learner_state__in=&search=')).toBe('abc');
+      await post(budget, 'cancel', { assignment_uuids: [(await rows(budget))[0].uuid] });
+      expect((await post(budget, 'cancel-all', undefined, '?state=errored&state__in=errored,allocated')).status).toBe(
+        404,
+      );
+      expect((await rows(budget)).map(({ state }) => state)).toEqual(['cancelled', 'allocated', 'allocated']);
+    });
+
     test('every order is total, both ways, on every combination of filters', async () => {
       const budget = await assignedBudget(world, { limit: 1_000 * PRICE, balance: 1_000 * PRICE });
       for (let n = 0; n < 12; n += 1) {
