@@ -80,10 +80,10 @@ describe.each(dialects)('bulk allocation on %s', (dialect) => {
   test.each([
     ['a column that is named', 'name,Email\nA,a@bulk.example\n"B, C",b@bulk.example\n'],
     ['no header', 'a@bulk.example\r\nb@bulk.example'],
-    [
-      'a byte order mark and empty lines',
-      '\uFEFFlearner_email;x\na@bulk.example\n\nb@bulk.example\n'.replace(';x', ''),
-    ],
+    ['a byte order mark and empty lines', '\uFEFFlearner_email\na@bulk.example\n\nb@bulk.example\n'],
+    ['semicolons', '\uFEFFname;E-mail;email\r\nA;;a@bulk.example\r\nB;;b@bulk.example\r\n'],
+    ['tabs, and a name of two lines', 'email address\tname\na@bulk.example\tA\nb@bulk.example\t"B\nof C"\n'],
+    ['blanks of all kinds and lines of nothing', '\u00a0a@bulk.example ,A\n,,\n \n"b@bulk.example\u3000"\n'],
   ])('CSV with %s', async (_what, csv) => {
     const budget = await rich(10);
     const made = await bulk(budget, { csv });

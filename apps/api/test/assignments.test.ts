@@ -342,6 +342,27 @@ describe.each(dialects)('assignments on %s', (dialect) => {
     }
   };
 
+  test('addresses are taken as the old services took them, and refused by their place in the list', async () => {
+    const budget = await assignedBudget(world);
+    const good = ["o'neil+r&d@x.example", 'a/b=c!#$%*?^_`{|}~-d@sub-domain.x.co', '1@2.xn--p1ai'];
+    const reply = await allocateTo(world, budget, [` ${good[0]}\u00a0`, ...good.slice(1)]);
+    expect(reply.status).toBe(202);
+    expect(reply.body.created.map(({ learner_email }: { learner_email: string }) => learner_email)).toEqual(good);
+    const bad = [
+      'a@x',
+      '.a@x.example',
+      'a..b@x.example',
+      'a@-x.example',
+      'a b@x.example',
+      'ä@x.example',
+      `${'a'.repeat(250)}@x.example`,
+    ];
+    const refused = await allocateTo(world, budget, [good[0] as string, ...bad]);
+    expect(refused.status).toBe(400);
+    expect(Object.keys(refused.body.learner_emails)).toEqual(bad.map((_, at) => String(at + 1)));
+    expect(refused.body.learner_emails[1]).toEqual(['Enter a valid email address.']);
+  });
+
   test('worked example 7: what waits follows the advertised run; price and date stay, nothing is charged', async () => {
     const budget = await assignedBudget(world);
     await allocateTo(world, budget, ['a@x.example']);

@@ -54,7 +54,7 @@ export interface PoliciesAllocateInBulkInput {
   suppressEmail?: boolean | undefined;
   /** Addresses; those that are none are reported as such. Personal data. At most 50,000 items. */
   learnerEmails?: string[] | undefined;
-  /** Text in CSV with a column `email` or `learner_email`, or with addresses in its first column. At most 5,000,000 characters. */
+  /** Text in CSV, between commas, semicolons or tabs, with a column `email` or `learner_email`, or with addresses in its first column. At most 5,000,000 characters. */
   csv?: string | undefined;
 }
 
