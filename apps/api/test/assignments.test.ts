@@ -731,6 +731,25 @@ describe.each(dialects)('assignments on %s', (dialect) => {
       expect((await rows(budget)).map(({ state }) => state)).toEqual(['cancelled', 'allocated', 'allocated']);
     });
 
+    test('words are found whatever their case, in every alphabet and with signs that are patterns elsewhere', async () => {
+      const budget = await assignedBudget(world);
+      const title = 'Économie & Ökologie: 100%_sicher!';
+      world.world.contents.set(
+        budget.course,
+        contentWith({ contentKey: budget.course, courseRunKey: budget.run, title }),
+      );
+      await allocateTo(world, budget, ['Some.One@x.example', 'other@x.example']);
+      for (const [words, found] of [
+        ['ÉCONOMIE', 2],
+        ['économie, ÖKO', 2],
+        ['100%_SICHER!', 2],
+        ['100__sicher', 0],
+        ['économie some.one', 1],
+        ['économie nobody', 0],
+      ] as const)
+        expect((await list(budget, `?search=${encodeURIComponent(words)}`)).body.count, words).toBe(found);
+    });
+
     test('every order is total, both ways, on every combination of filters', async () => {
       const budget = await assignedBudget(world, { limit: 1_000 * PRICE, balance: 1_000 * PRICE });
       for (let n = 0; n < 12; n += 1) {
