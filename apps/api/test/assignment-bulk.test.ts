@@ -137,6 +137,24 @@ describe.each(dialects)('bulk allocation on %s', (dialect) => {
       .decrement('balance_cents', 2 * PRICE);
   });
 
+  test('R-ASG-03: who is tried again after the subsidy has ended is not allocated', async () => {
+    const budget = await rich(2);
+    const made = await bulk(budget, { learner_emails: emails(3) });
+    await runBulk();
+    const subsidy = () => world.db('subsidies').where({ uuid: budget.subsidy });
+    const ledger = () => world.db('ledgers').whereIn('uuid', subsidy().select('ledger_uuid'));
+    await world.db('policies').where({ uuid: budget.policy }).increment('spend_limit_cents', PRICE);
+    await ledger().increment('balance_cents', PRICE);
+    await subsidy().update({ expiration_datetime: new Date(world.world.now.getTime() - 1) });
+    await world.call('POST', `${path(budget)}bulk-allocations/${made.body.uuid}/resume/`, admin(budget), {});
+    await runBulk();
+    expect((await report(budget, made.body.uuid, '?only_failed=true')).body.items).toEqual([
+      { learner_email: 'learner-2@bulk.example', outcome: 'subsidy_expired' },
+    ]);
+    expect(await allocated(budget)).toBe(2);
+    await ledger().decrement('balance_cents', PRICE);
+  });
+
   test('interrupted half-way and started again, every learner has it once', async () => {
     const budget = await rich(5_000);
     await bulk(budget, { learner_emails: emails(5_000), suppress_email: true });

@@ -98,6 +98,7 @@ export const bulkOutcomes = [
   'no_change',
   'invalid_address',
   'policy_expired',
+  'subsidy_expired',
   'not_enough_value_in_subsidy',
   'policy_spend_limit_reached',
 ] as const;

@@ -93,7 +93,7 @@ export interface PoliciesBulkReportItem {
   /** Address. Personal data. */
   learnerEmail: string;
   /** What became of it; waiting is still to be done. */
-  outcome: 'waiting' | 'created' | 'updated' | 'no_change' | 'invalid_address' | 'policy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | (string & {});
+  outcome: 'waiting' | 'created' | 'updated' | 'no_change' | 'invalid_address' | 'policy_expired' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | (string & {});
 }
 
 /** Input of `policies.create`. */
