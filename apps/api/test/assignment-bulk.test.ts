@@ -80,10 +80,10 @@ describe.each(dialects)('bulk allocation on %s', (dialect) => {
   test.each([
     ['a column that is named', 'name,Email\nA,a@bulk.example\n"B, C",b@bulk.example\n'],
     ['no header', 'a@bulk.example\r\nb@bulk.example'],
-    [
-      'a byte order mark and empty lines',
-      '\uFEFFlearner_email;x\na@bulk.example\n\nb@bulk.example\n'.replace(';x', ''),
-    ],
+    ['a byte order mark and empty lines', '\uFEFFlearner_email\na@bulk.example\n\nb@bulk.example\n'],
+    ['semicolons', '\uFEFFname;E-mail;email\r\nA;;a@bulk.example\r\nB;;b@bulk.example\r\n'],
+    ['tabs, and a name of two lines', 'email address\tname\na@bulk.example\tA\nb@bulk.example\t"B\nof C"\n'],
+    ['blanks of all kinds and lines of nothing', '\u00a0a@bulk.example ,A\n,,\n \n"b@bulk.example\u3000"\n'],
   ])('CSV with %s', async (_what, csv) => {
     const budget = await rich(10);
     const made = await bulk(budget, { csv });
@@ -135,6 +135,24 @@ describe.each(dialects)('bulk allocation on %s', (dialect) => {
       .db('ledgers')
       .whereIn('uuid', world.db('subsidies').where({ uuid: budget.subsidy }).select('ledger_uuid'))
       .decrement('balance_cents', 2 * PRICE);
+  });
+
+  test('R-ASG-03: who is tried again after the subsidy has ended is not allocated', async () => {
+    const budget = await rich(2);
+    const made = await bulk(budget, { learner_emails: emails(3) });
+    await runBulk();
+    const subsidy = () => world.db('subsidies').where({ uuid: budget.subsidy });
+    const ledger = () => world.db('ledgers').whereIn('uuid', subsidy().select('ledger_uuid'));
+    await world.db('policies').where({ uuid: budget.policy }).increment('spend_limit_cents', PRICE);
+    await ledger().increment('balance_cents', PRICE);
+    await subsidy().update({ expiration_datetime: new Date(world.world.now.getTime() - 1) });
+    await world.call('POST', `${path(budget)}bulk-allocations/${made.body.uuid}/resume/`, admin(budget), {});
+    await runBulk();
+    expect((await report(budget, made.body.uuid, '?only_failed=true')).body.items).toEqual([
+      { learner_email: 'learner-2@bulk.example', outcome: 'subsidy_expired' },
+    ]);
+    expect(await allocated(budget)).toBe(2);
+    await ledger().decrement('balance_cents', PRICE);
   });
 
   test('interrupted half-way and started again, every learner has it once', async () => {

@@ -119,6 +119,24 @@ describe.each(dialects)('the jobs of assignments on %s', (dialect) => {
     expect((await work(world, { only: 'assignments.link' })).map(({ result }) => result?.outcome)).toEqual([
       'was_linked',
     ]);
+    const { lms } = world.runtime;
+    const original = lms.hasActiveLink;
+    const pending: string[] = [];
+    const originalAdd = lms.addPendingLearner;
+    Object.assign(lms, {
+      hasActiveLink: () => Promise.resolve(false),
+      addPendingLearner: async (_customer: string, email: string) => pending.push(email),
+    });
+    try {
+      const other = await budgetWith({ learners: [302] });
+      await allocateTo(world, other, ['learner-302@test.example']);
+      expect((await work(world, { only: 'assignments.link' })).map(({ result }) => result?.outcome)).toEqual([
+        'linked',
+      ]);
+      expect(pending).toEqual(['learner-302@test.example']);
+    } finally {
+      Object.assign(lms, { hasActiveLink: original, addPendingLearner: originalAdd });
+    }
   });
 
   test('a mail service that is down delays mails and loses none; nobody gets one twice', async () => {

@@ -84,6 +84,7 @@ export const emptyWorld = (): World => ({
 const lmsOf = (world: World): Lms => ({
   customer: async (uuid) => world.customers.get(uuid) ?? null,
   learner: async (customerUuid, lmsUserId) => world.learners.get(`${customerUuid}:${lmsUserId}`) ?? null,
+  hasActiveLink: async (customerUuid, lmsUserId) => world.learners.has(`${customerUuid}:${lmsUserId}`),
   addPendingLearner: async () => undefined,
   accountOf: async (email) =>
     [...world.learners.values()].find((learner) => learner.email.toLowerCase() === email.toLowerCase())?.lmsUserId ??

@@ -48,14 +48,22 @@ function inputReader({ contract, legacy }: Operation): (request: FastifyRequest)
     const schema = shape[field];
     return { name, field, isList, decode: queryDecoder(unwrapInput(schema ?? contract.input)) };
   });
-  /** What the query string says by its old names. */
+  /** What the query string says by its old names. An empty value says nothing; of several about one field, all hold. */
   const addOldNames = (input: Unsafe, given: Record<string, string | string[]>): void => {
+    const said = new Map<string, unknown>();
     for (const { name, field, isList, decode } of oldNames) {
-      const text = given[name];
-      if (text === undefined) continue;
-      const values = isList ? [text].flat().flatMap((each) => each.split(',').filter((item) => item !== '')) : text;
-      input[field] = decode(values);
+      if (given[name] === undefined) continue;
+      delete input[field];
+      const texts = [given[name]].flat();
+      const values = (isList ? texts.flatMap((text) => text.split(',')) : texts.slice(-1)).filter(
+        (text) => text !== '',
+      );
+      if (values.length === 0) continue;
+      const [known, value] = [said.get(field), decode(values)];
+      const both = Array.isArray(known) && Array.isArray(value) ? known.filter((each) => value.includes(each)) : value;
+      said.set(field, both);
     }
+    Object.assign(input, Object.fromEntries(said));
   };
   const body = wireCodec(contract.input);
 

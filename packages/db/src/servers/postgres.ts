@@ -127,7 +127,10 @@ async function initialize(
         '--auth=scram-sha-256',
         `--pwfile=${passwordFile}`,
         '--encoding=UTF8',
+        // The same on every machine: text is ordered by code points, and case is known of all alphabets.
         '--locale=C',
+        '--locale-provider=builtin',
+        '--builtin-locale=C.UTF-8',
         '--no-instructions',
       ],
     }),

@@ -35,7 +35,14 @@ export const allocationRefused = defineError({
   }),
 });
 
-const address = z.string().trim().max(254).pipe(z.email());
+// What the old services took, but for quoted names: the default of zod refuses `r&d@x.example` and `a@x.xn--p1ai`.
+const NAME = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
+const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])';
+const ADDRESS = new RegExp(`^${NAME}(?:\\.${NAME})*@(?:${LABEL}?\\.)+${LABEL}$`);
+
+/** An e-mail address without blanks around it. */
+export const plainAddress = z.email({ pattern: ADDRESS }).max(254);
+const address = z.string().trim().max(254).pipe(plainAddress);
 
 export const wanted = {
   policyUuid: uuid().describe('Policy that pays.'),
@@ -91,6 +98,7 @@ export const bulkOutcomes = [
   'no_change',
   'invalid_address',
   'policy_expired',
+  'subsidy_expired',
   'not_enough_value_in_subsidy',
   'policy_spend_limit_reached',
 ] as const;
@@ -121,7 +129,9 @@ export const allocateInBulk = defineContract({
         .string()
         .max(5_000_000)
         .optional()
-        .describe('Text in CSV with a column `email` or `learner_email`, or with addresses in its first column.'),
+        .describe(
+          'Text in CSV, between commas, semicolons or tabs, with a column `email` or `learner_email`, or with addresses in its first column.',
+        ),
     })
     .refine(({ learnerEmails, csv }) => (learnerEmails === undefined) !== (csv === undefined), EXACTLY_ONE),
   output: z.object({

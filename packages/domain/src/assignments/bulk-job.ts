@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { defineJob, type JobRun } from '../kernel/job.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { find as findPolicy } from '../policies/store.ts';
+import { isActive } from '../upstreams/ledger.ts';
 import { AllocationRefused, allocateWithin, namesOf, type Order, retryingCollisions } from './allocate.ts';
 import * as store from './bulk-store.ts';
 import type { Outcome } from './plan.ts';
@@ -86,9 +87,9 @@ const ATTEMPTS = 5;
  * When the money does not reach for all, it reaches for the first ones of the list. Returns the number of learners.
  */
 async function workOff(runtime: Runtime, batch: store.Batch, order: Order, position: number): Promise<number> {
-  const isOpen = order.policy.active && !order.policy.retired;
-  let affordable = isOpen ? undefined : 0;
-  let reason: store.BulkOutcome = isOpen ? 'policy_spend_limit_reached' : 'policy_expired';
+  const closed = closedBy(order, runtime.clock());
+  let affordable = closed === null ? undefined : 0;
+  let reason: store.BulkOutcome = closed ?? 'policy_spend_limit_reached';
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await retryingCollisions(() => allocateChunk(runtime, batch, order, position, { affordable, reason }));
@@ -98,6 +99,12 @@ async function workOff(runtime: Runtime, batch: store.Batch, order: Order, posit
       affordable = reason === 'policy_expired' || attempt >= ATTEMPTS ? 0 : await countAffordable(runtime, order);
     }
   }
+}
+
+/** What has ended since the list was taken in, or since it was tried last; null when nothing has. */
+function closedBy({ policy, subsidy }: Order, now: Date): 'policy_expired' | 'subsidy_expired' | null {
+  if (!policy.active || policy.retired) return 'policy_expired';
+  return isActive(subsidy, now) ? null : 'subsidy_expired';
 }
 
 async function allocateChunk(

@@ -1,6 +1,5 @@
 import { type Transaction, transaction } from '@enterprise-access/db';
 import { parse } from 'csv-parse/sync';
-import { z } from 'zod';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
@@ -15,8 +14,6 @@ import { uniqueEmails } from './plan.ts';
 
 /** Learners of one transaction: few enough for one statement of each kind, and to hold the budget’s row shortly. */
 const CHUNK = 2_000;
-
-const address = z.email().max(254);
 
 /** Takes the list in and asks for the job that works it off; what the budget covers is found out there. */
 export async function allocateInBulk(
@@ -75,7 +72,9 @@ function chunksOf(emails: readonly string[]): store.Chunk[] {
   const chunks: store.Chunk[] = [];
   for (let start = 0; start < emails.length; start += CHUNK) {
     const learnerEmails = emails.slice(start, start + CHUNK);
-    const outcomes = learnerEmails.map((email) => (address.safeParse(email).success ? null : 'invalid_address'));
+    const outcomes = learnerEmails.map((email) =>
+      contract.plainAddress.safeParse(email).success ? null : 'invalid_address',
+    );
     chunks.push({ position: chunks.length, learnerEmails, outcomes });
   }
   return chunks;
@@ -87,7 +86,9 @@ const EMAIL_COLUMNS = ['email', 'learner_email', 'learner email', 'email address
 export function addressesIn(csv: string): string[] {
   let rows: string[][];
   try {
-    rows = parse(csv, { bom: true, relax_column_count: true, skip_empty_lines: true, trim: true });
+    // Spreadsheets write what separates the columns of their language; no address has any of them.
+    const delimiter = [',', ';', '\t'];
+    rows = parse(csv, { bom: true, delimiter, relax_column_count: true, skip_empty_lines: true, trim: true });
   } catch {
     throw invalidInput({ fields: { csv: ['The text is not valid CSV.'] } });
   }

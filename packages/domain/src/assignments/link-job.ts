@@ -25,7 +25,7 @@ export async function onLink(job: JobRun, { assignmentUuid }: z.infer<typeof con
   try {
     await linkKnownAccount(runtime, row);
     const account = await runtime.lms.accountOf(row.learnerEmail);
-    const isLinked = account !== null && (await runtime.lms.learner(customerUuid, account)) !== null;
+    const isLinked = account !== null && (await runtime.lms.hasActiveLink(customerUuid, account));
     if (!isLinked) await runtime.lms.addPendingLearner(customerUuid, row.learnerEmail);
     await record(job, configuration, row.uuid, null);
     return { outcome: isLinked ? 'was_linked' : 'linked' };

@@ -56,21 +56,27 @@ export function planAllocation(
   affordable = Number.POSITIVE_INFINITY,
 ): Planned[] {
   const byEmail = Map.groupBy(known.existing, (row) => foldEmail(row.learnerEmail));
-  const byAccount = Map.groupBy(known.existing, (row) => row.lmsUserId);
+  const byAccount = Map.groupBy(
+    known.existing,
+    (row) => row.lmsUserId ?? known.accounts.get(foldEmail(row.learnerEmail)),
+  );
   const takenRows = new Set<string>();
   const takenAccounts = new Set<number>();
   let charged = 0;
   return emails.map((email): Planned => {
     const key = foldEmail(email);
-    const account = known.accounts.get(key) ?? null;
-    const found = best([...(byEmail.get(key) ?? []), ...((account !== null && byAccount.get(account)) || [])], account);
-    const isRepeat = found ? takenRows.has(found.uuid) : account !== null && takenAccounts.has(account);
+    const ofAddress = byEmail.get(key) ?? [];
+    // Without an account of the address, that of its last assignment: the learner may have another address by now.
+    const account = known.accounts.get(key) ?? best(ofAddress, null)?.lmsUserId ?? null;
+    const found = best([...ofAddress, ...((account !== null && byAccount.get(account)) || [])], account);
+    const holds = found !== undefined && isActive(found);
     // Two addresses of one account are one learner.
+    const isRepeat = (found && takenRows.has(found.uuid)) || (!holds && account !== null && takenAccounts.has(account));
     if (isRepeat) return { email, outcome: 'no_change', row: found ?? null, change: null };
     if (found) takenRows.add(found.uuid);
     if (account !== null) takenAccounts.add(account);
-    if (found && isActive(found)) {
-      const after = touched(terms, found, (byAccount.get(account) ?? []).some(isActive) ? null : account);
+    if (holds) {
+      const after = touched(terms, found, account);
       if (after === found) return { email, outcome: 'no_change', row: found, change: null };
       return { email, outcome: 'touched', row: after, change: { before: found, after } };
     }

@@ -300,18 +300,36 @@ const eitherOf = (db: Connection, looks: readonly Knex.QueryBuilder[]) => {
   return select(db).join(first.union(others).as('found'), 'found.uuid', 'assignments.uuid');
 };
 
-/** Rows for the same content, in any state, of learners who are named by address or by account (R-ASG-14). */
-export const forLearners = (
-  db: Connection,
-  of: { configurationUuid: string; contentKey: string; emailKeys: readonly string[]; lmsUserIds: readonly number[] },
-): Promise<AssignmentRow[]> => {
-  const base = () =>
-    db(TABLE).where({ assignment_configuration_uuid: of.configurationUuid, content_key: of.contentKey });
+interface Learners {
+  readonly configurationUuid: string;
+  readonly contentKey: string;
+  readonly emailKeys: readonly string[];
+  readonly lmsUserIds: readonly number[];
+}
+
+const named = (db: Connection, { configurationUuid, contentKey, emailKeys, lmsUserIds }: Learners) => {
+  const base = () => db(TABLE).where({ assignment_configuration_uuid: configurationUuid, content_key: contentKey });
   return eitherOf(db, [
-    base().whereIn('learner_email_key', of.emailKeys),
-    ...(of.lmsUserIds.length === 0 ? [] : [base().whereIn('lms_user_id', of.lmsUserIds)]),
+    base().whereIn('learner_email_key', emailKeys),
+    ...(lmsUserIds.length === 0 ? [] : [base().whereIn('lms_user_id', lmsUserIds)]),
   ]);
 };
+
+/**
+ * Rows for the same content, in any state, of learners who are named by address or by account (R-ASG-14), with what the
+ * accounts behind the addresses hold under other addresses. Rows that are over are held until the transaction ends:
+ * they can start again, and until then an administrator may cancel them.
+ */
+export async function forLearners(trx: Transaction, of: Learners): Promise<AssignmentRow[]> {
+  const found = await named(trx, of);
+  const known = new Set(of.lmsUserIds);
+  const others = found.flatMap(({ lmsUserId }) => (lmsUserId === null || known.has(lmsUserId) ? [] : [lmsUserId]));
+  if (others.length > 0) found.push(...(await named(trx, { ...of, emailKeys: [], lmsUserIds: others })));
+  const rows = new Map(found.map((row) => [row.uuid, row]));
+  const over = [...rows.values()].filter((row) => !isActive(row)).map(({ uuid }) => uuid);
+  if (over.length > 0) for (const row of await findForUpdate(trx, of.configurationUuid, over)) rows.set(row.uuid, row);
+  return [...rows.values()];
+}
 
 /** Accounts of addresses as we know them from tokens, by folded address (R-ASG-13). The newest of several counts. */
 export async function accountsOf(db: Connection, emailKeys: readonly string[]): Promise<Map<string, number>> {

@@ -50,6 +50,23 @@ describe('customers and learners', () => {
     expect(await lms.learner(UNKNOWN, 1000)).toBeNull();
   });
 
+  test('R-ADD-17: only a link that is active counts as one, and it is asked for anew', async () => {
+    const link = (active: boolean) => ({
+      status: 200,
+      body: {
+        results: [{ enterprise_customer: { uuid: CUSTOMER }, user: { id: 1000, email: 'a@demo.example' }, active }],
+      },
+    });
+    expect(await lms.hasActiveLink(CUSTOMER, 1000)).toBe(true);
+    expect(await lms.hasActiveLink(OTHER_CUSTOMER, 1000)).toBe(false);
+    await fault('/enterprise-learner/', link(false));
+    expect(await lms.hasActiveLink(CUSTOMER, 1000)).toBe(false);
+    expect(await lms.learner(CUSTOMER, 1000)).toMatchObject({ lmsUserId: 1000 });
+    await control(sandbox, 'DELETE', '/control/faults');
+    await fault('/enterprise-learner/', { status: 503 });
+    await expect(lms.hasActiveLink(CUSTOMER, 1000)).rejects.toThrow(UpstreamFailure);
+  });
+
   test('what was found is kept; a crowd asks once', async () => {
     await Promise.all(Array.from({ length: 10 }, () => lms.learner(CUSTOMER, 1000)));
     await lms.learner(CUSTOMER, 1000);

@@ -69,8 +69,10 @@ export interface Invitation {
 /** What we ask of the LMS. */
 export interface Lms {
   customer(uuid: string): Promise<Customer | null>;
-  /** The learner's link to the customer, or null: not linked, or not active there. */
+  /** The learner's link to the customer, whether or not it is the active one; null without a link. */
   learner(customerUuid: string, lmsUserId: number): Promise<Learner | null>;
+  /** Whether the customer is linked to the learner by an active link, at this moment (R-ADD-17). */
+  hasActiveLink(customerUuid: string, lmsUserId: number): Promise<boolean>;
   /** Account of an address on the platform; null when there is none. */
   accountOf(email: string): Promise<number | null>;
   /** Lets the customer's link wait for the owner of the address (R-ASG-71). Safe to repeat. */
@@ -95,6 +97,7 @@ const learnersReply = z.object({
       enterprise_customer: z.object({ uuid: z.string() }),
       user: z.object({ id: z.number(), email: z.string() }).nullable(),
       enterprise_group: z.array(z.string()).nullish(),
+      active: z.boolean().nullish(),
     }),
   ),
 });
@@ -181,6 +184,15 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
       reply: membersReply,
     });
 
+  async function linkOf(customerUuid: string, lmsUserId: number) {
+    const { results } = await call({
+      path: '/enterprise/api/v1/enterprise-learner/',
+      query: { enterprise_customer_uuid: customerUuid, user_ids: lmsUserId },
+      reply: learnersReply,
+    });
+    return results.find((item) => item.enterprise_customer.uuid === customerUuid && item.user?.id === lmsUserId);
+  }
+
   async function allMembers(query: GroupMembersQuery): Promise<GroupMember[]> {
     const members: GroupMember[] = [];
     for (let page = 1; page <= MAXIMUM_PAGES; page += 1) {
@@ -209,16 +221,11 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
 
     learner: (customerUuid, lmsUserId) =>
       cache.wrap(learnerKind, `${customerUuid}:${lmsUserId}`, async () => {
-        const { results } = await call({
-          path: '/enterprise/api/v1/enterprise-learner/',
-          query: { enterprise_customer_uuid: customerUuid, user_ids: lmsUserId },
-          reply: learnersReply,
-        });
-        const found = results.find(
-          (item) => item.enterprise_customer.uuid === customerUuid && item.user?.id === lmsUserId,
-        );
+        const found = await linkOf(customerUuid, lmsUserId);
         return found?.user ? { lmsUserId, email: found.user.email, groupUuids: found.enterprise_group ?? [] } : null;
       }),
+
+    hasActiveLink: async (customerUuid, lmsUserId) => (await linkOf(customerUuid, lmsUserId))?.active === true,
 
     async accountOf(email) {
       const found = await orNull(

@@ -54,7 +54,7 @@ export interface PoliciesAllocateInBulkInput {
   suppressEmail?: boolean | undefined;
   /** Addresses; those that are none are reported as such. Personal data. At most 50,000 items. */
   learnerEmails?: string[] | undefined;
-  /** Text in CSV with a column `email` or `learner_email`, or with addresses in its first column. At most 5,000,000 characters. */
+  /** Text in CSV, between commas, semicolons or tabs, with a column `email` or `learner_email`, or with addresses in its first column. At most 5,000,000 characters. */
   csv?: string | undefined;
 }
 
@@ -93,7 +93,7 @@ export interface PoliciesBulkReportItem {
   /** Address. Personal data. */
   learnerEmail: string;
   /** What became of it; waiting is still to be done. */
-  outcome: 'waiting' | 'created' | 'updated' | 'no_change' | 'invalid_address' | 'policy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | (string & {});
+  outcome: 'waiting' | 'created' | 'updated' | 'no_change' | 'invalid_address' | 'policy_expired' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | (string & {});
 }
 
 /** Input of `policies.create`. */
