@@ -171,6 +171,53 @@ describe.each(dialects)('bad input on %s', (dialect) => {
     }
     expect(await rowCounts(world)).toEqual(before);
   });
+
+  /** A redemption whose metadata superjson reads by `meta`, under an Idempotency-Key, for which all of it is looked at. */
+  const redeemWith = async (fields: Record<string, unknown>, meta: unknown) => {
+    const json = {
+      policyUuid: demonstration.spendPolicy,
+      lmsUserId: 1_001,
+      contentKey: 'course-v1:edX+Unknown+1',
+      ...fields,
+    };
+    return world.app.inject({
+      method: 'POST',
+      url: '/trpc/redemptions.redeem',
+      headers: { authorization: `JWT ${operatorToken()}`, 'idempotency-key': crypto.randomUUID() },
+      payload: { json, meta },
+    });
+  };
+
+  test.each([
+    ['a long array in few bytes', 5_000_000, [['typed-array', 'Float64Array']]],
+    ['a number that JSON does not write', '12', ['bigint']],
+    ['a set', ['\u0000'], ['set']],
+    ['a map', [['a', '\u0000']], ['map']],
+  ])('the tRPC door does not build %s', async (_what, value, note) => {
+    for (const field of ['metadata', 'unknown']) {
+      const reply = await redeemWith({ [field]: { a: value } }, { values: { [`${field}.a`]: note } });
+      expect(reply.statusCode, reply.body).toBe(400);
+    }
+  });
+
+  test('the tRPC door does not build values that hold each other', async () => {
+    let metadata: Record<string, unknown> = {};
+    const same: [string, string[]][] = [];
+    for (let depth = 0; depth < 40; depth += 1) {
+      metadata = { x: metadata, y: null };
+      same.unshift([`metadata${'.x'.repeat(40 - depth)}`, [`metadata${'.x'.repeat(39 - depth)}.y`]]);
+    }
+    // Two to the power of forty objects, if anybody walked through them.
+    const reply = await redeemWith({ metadata }, { referentialEqualities: Object.fromEntries(same.reverse()) });
+    expect(reply.statusCode, reply.body).toBe(422);
+  });
+
+  test('the tRPC door takes no forms', async () => {
+    for (const type of ['multipart/form-data; boundary=x', 'Multipart/Form-Data; boundary=x']) {
+      const reply = await send(world, 'POST', '/trpc/redemptions.redeem', '--x--', type);
+      expect(reply.status, reply.body).toBe(415);
+    }
+  });
 });
 
 const snakeToShape = ({ contract }: Operation, name: string): boolean => nameOfWire(name) in contract.input.shape;
