@@ -65,7 +65,9 @@ function passesCsrf(request: FastifyRequest, trustedOrigins: readonly string[]):
 export const auth = fp<AuthOptions>(async (app: FastifyInstance, options) => {
   const actorOf = (claims: Claims): Promise<Actor> | Actor => {
     if (claims.is_restricted)
-      throw permissionDenied({ permission: 'unrestricted application' }, { message: permissionDenied.message });
+      return Promise.reject(
+        permissionDenied({ permission: 'unrestricted application' }, { message: permissionDenied.message }),
+      );
     return options.actorOf(claims);
   };
   /** A token that was seen before costs no turn of the event loop: pages send the same one with every request. */

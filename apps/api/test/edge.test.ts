@@ -1,0 +1,53 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { World } from './examples.ts';
+import { demonstration, learnerToken, startApp } from './harness.ts';
+
+const list = `/api/v1/subsidy-access-policies/?enterprise_customer_uuid=${demonstration.customer}`;
+const FRONT_END = 'https://portal.example';
+
+describe('requests that no token stands behind', () => {
+  let world: World;
+  beforeEach(async () => {
+    world = await startApp('postgres', { env: { THROTTLE_ANONYMOUS_PER_MINUTE: '2', TRUST_PROXY: 'true' } });
+  });
+  afterEach(() => world.stop());
+  const from = async (forwarded: string, headers: Record<string, string> = {}) => {
+    const reply = await world.call('GET', list, null, undefined, { 'x-forwarded-for': forwarded, ...headers });
+    return { status: reply.status, retryAfter: reply.headers['retry-after'] };
+  };
+
+  test('count for the address that the proxy saw, whatever their sender wrote before it', async () => {
+    const statuses = [];
+    for (let n = 0; n < 4; n += 1) statuses.push((await from(`10.0.0.${n}, 9.9.9.9`)).status);
+    expect(statuses).toEqual([401, 401, 429, 429]);
+    expect((await from('9.9.9.9, 8.8.8.8')).status).toBe(401);
+  });
+
+  test('count as well when they bring a token that is not accepted', async () => {
+    const replies = [];
+    for (let n = 0; n < 3; n += 1) replies.push(await from('7.7.7.7', { authorization: 'JWT none' }));
+    expect(replies.map(({ status }) => status)).toEqual([401, 401, 429]);
+    expect(Number(replies[2]?.retryAfter)).toBeGreaterThan(0);
+    expect(
+      (await world.call('GET', list, learnerToken(1_000), undefined, { 'x-forwarded-for': '7.7.7.7' })).status,
+    ).toBe(200);
+  });
+});
+
+test('pages of known front ends may send what they need, and no others anything', async () => {
+  const world = await startApp('postgres', {
+    env: { CORS_ORIGINS: FRONT_END, CORS_ALLOW_HEADERS_EXTRA: 'x-of-ours, X-Another' },
+  });
+  const ask = async (origin: string) => {
+    const headers = { origin, 'access-control-request-method': 'POST' };
+    return (await world.app.inject({ method: 'OPTIONS', url: '/trpc/policies.create', headers })).headers;
+  };
+  const allowed = await ask(FRONT_END);
+  expect(allowed['access-control-allow-origin']).toBe(FRONT_END);
+  const tracing = ['traceparent', 'tracestate', 'baggage'];
+  expect(String(allowed['access-control-allow-headers']).split(', ')).toEqual(
+    expect.arrayContaining([...tracing, 'trpc-accept', 'idempotency-key', 'use-jwt-cookie', 'x-of-ours', 'X-Another']),
+  );
+  expect(await ask('https://evil.example')).not.toHaveProperty('access-control-allow-origin');
+  await world.stop();
+});
