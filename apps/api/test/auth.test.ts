@@ -114,6 +114,15 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     expect(await get(listOf(A), await asymmetric('unknown'))).toMatchObject(refused);
   });
 
+  test('R-JWT-10: a token that names no key is verified with whichever of them signed it', async () => {
+    const unnamed = (key: Awaited<typeof pair>['privateKey'], change: JWTPayload = {}) =>
+      new SignJWT(claimsOf(change)).setProtectedHeader({ alg: 'RS512' }).sign(key);
+    const stranger = await generateKeyPair('RS512');
+    expect((await get(listOf(A), await unnamed((await pair).privateKey))).status).toBe(200);
+    expect(await get(listOf(A), await unnamed(stranger.privateKey))).toMatchObject(refused);
+    expect(await get(listOf(A), await unnamed((await pair).privateKey, { aud: 'other' }))).toMatchObject(refused);
+  });
+
   test('a symmetric token signed with the text of the public key is refused', async () => {
     const pem = await exportSPKI((await pair).publicKey);
     const jwk = JSON.stringify(createPublicKey(pem).export({ format: 'jwk' }));
@@ -137,6 +146,7 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     ['without an end', { exp: undefined }],
     ['without a time of issue', { iat: undefined }],
     ['of a later version', { version: '2.0.0' }],
+    ['of a version that is none', { version: 'new' }],
     ['of nobody', { preferred_username: undefined }],
   ] as [string, JWTPayload][])('a token %s is refused, and cookies do not help it', async (_what, change) => {
     const bad = await signed(change);
@@ -146,6 +156,10 @@ describe.each(dialects)('authentication on %s', (dialect) => {
       status: 401,
       body: { detail: 'Authentication credentials were not provided.' },
     });
+  });
+
+  test('R-JWT-06: an empty preferred_username gives way to username', async () => {
+    expect((await get(listOf(A), await signed({ preferred_username: '', username: 'ana' }))).status).toBe(200);
   });
 
   test('Bearer and JWT are the same, in any case of letters; another scheme is no token', async () => {
