@@ -169,7 +169,35 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     }
     const cookie = `edx-jwt-cookie=${token}`;
     expect((await get(listOf(A), null, { authorization: `Basic ${token}`, cookie })).status).toBe(401);
-    expect((await get(listOf(A), null, { authorization: 'nonsense', cookie })).status).toBe(200);
+    for (const authorization of ['nonsense', 'JWT', `JWT ${token} more`, ' '])
+      expect((await get(listOf(A), null, { authorization, cookie })).status, authorization).toBe(200);
+    expect((await get(listOf(A), null, { authorization: `JWT   ${token} ` })).status).toBe(200);
+  });
+
+  test('an empty CSRF cookie is replaced by one that can pass', async () => {
+    const cookie = `edx-jwt-cookie=${await signed()}; enterprise_access_csrftoken`;
+    const { csrfToken } = (await get('/csrf/api/v1/token', null, { cookie: `${cookie}=` })).body;
+    const headers = { cookie: `${cookie}=${csrfToken}`, 'x-csrftoken': csrfToken };
+    const wanted = { lms_user_id: 1000, content_key: run };
+    expect((await world.call('POST', redeemPath, null, wanted, headers)).status).toBe(200);
+    const empty = { cookie: `${cookie}=`, 'x-csrftoken': '' };
+    expect((await world.call('POST', redeemPath, null, wanted, empty)).status).toBe(401);
+  });
+
+  test.each([
+    ['a username', { preferred_username: 'x'.repeat(151) }],
+    ['an address', { email: `${'x'.repeat(250)}@acme.example` }],
+    ['a name', { name: 'x'.repeat(256) }],
+    ['a user id', { user_id: 2 ** 31 }],
+    ['text with a null character', { preferred_username: 'a\u0000' }],
+  ] as [string, JWTPayload][])('1.4: a user who cannot be stored for %s is refused with 401', async (_what, change) => {
+    const username = change.preferred_username ?? 'unstorable';
+    const token = await signed({ preferred_username: username, ...change });
+    const users = () => world.db('users').orderBy('id').pluck('id');
+    const before = await users();
+    const detail = `[edx-drf-extensions] User retrieval failed for username ${username}.`;
+    expect(await get(listOf(A), token)).toMatchObject({ status: 401, body: { detail } });
+    expect(await users()).toEqual(before);
   });
 
   const store = async (username: string, flags: Record<string, unknown>) => {
