@@ -34,6 +34,23 @@ describe('requests that no token stands behind', () => {
   });
 });
 
+test('a database that gives no connection makes nobody wait long for the health of the service', async () => {
+  const world = await startApp('postgres', { poolSize: 1 });
+  const held = await world.db.transaction();
+  const started = performance.now();
+  const replies = await Promise.all(['/ready', '/health/'].map((url) => world.app.inject({ url })));
+  expect(replies.map(({ statusCode }) => statusCode)).toEqual([503, 503]);
+  expect(replies[1]?.json()).toEqual({
+    overall_status: 'UNAVAILABLE',
+    detailed_status: { database_status: 'UNAVAILABLE' },
+  });
+  // The pool itself lets callers wait for fifteen.
+  expect(performance.now() - started).toBeLessThan(10_000);
+  await held.rollback();
+  expect((await world.app.inject({ url: '/live' })).statusCode).toBe(200);
+  await world.stop();
+});
+
 test('pages of known front ends may send what they need, and no others anything', async () => {
   const world = await startApp('postgres', {
     env: { CORS_ORIGINS: FRONT_END, CORS_ALLOW_HEADERS_EXTRA: 'x-of-ours, X-Another' },
