@@ -143,6 +143,17 @@ describe.each(dialects)('bad input on %s', (dialect) => {
     });
   });
 
+  test('takes a body that is not there for one without fields, although the header names a type', async () => {
+    const unknown = '/api/v1/subsidy-access-policies/00000000-0000-4000-8000-000000000000/';
+    expect((await send(world, 'DELETE', unknown, '')).status).toBe(404);
+    const redeem = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;
+    const missing = ['This field is required.'];
+    expect(await send(world, 'POST', redeem, '')).toMatchObject({
+      status: 400,
+      body: JSON.stringify({ lms_user_id: missing, content_key: missing }),
+    });
+  });
+
   test('refuses bad addresses', async () => {
     expect((await send(world, 'GET', '/api/v1/subsidy-access-policies/%zz/')).status).toBe(400);
     expect((await send(world, 'GET', `/api/v1/subsidy-access-policies/${'a'.repeat(4_000)}/`)).status).toBe(400);
