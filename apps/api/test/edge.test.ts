@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { World } from './examples.ts';
-import { demonstration, learnerToken, startApp } from './harness.ts';
+import { demonstration, learnerToken, operatorToken, run, startApp } from './harness.ts';
 
 const list = `/api/v1/subsidy-access-policies/?enterprise_customer_uuid=${demonstration.customer}`;
 const FRONT_END = 'https://portal.example';
@@ -48,6 +48,17 @@ test('a database that gives no connection makes nobody wait long for the health 
   expect(performance.now() - started).toBeLessThan(10_000);
   await held.rollback();
   expect((await world.app.inject({ url: '/live' })).statusCode).toBe(200);
+  await world.stop();
+});
+
+test('the largest list that a contract takes fits into a request', async () => {
+  const world = await startApp('postgres');
+  const line = `${'a'.repeat(87)}@acme.example\n`;
+  const csv = line.repeat(50_000).slice(0, 5_000_000);
+  const path = `/api/v1/policy-allocation/${demonstration.spendPolicy}/allocate-in-bulk/`;
+  const reply = await world.call('POST', path, operatorToken(), { content_key: run, content_price_cents: 'none', csv });
+  expect(reply).toMatchObject({ status: 400, body: { content_price_cents: [expect.any(String)] } });
+  expect(reply.body).not.toHaveProperty('csv');
   await world.stop();
 });
 
