@@ -38,6 +38,8 @@ test.each<[number, string, Permission, string | null, boolean]>([
 describe('roles come from the token and from stored assignments', () => {
   test('R-RBAC-03: the context of a role is compared whatever its case', () => {
     expect(isPermitted(withRoles(`enterprise_learner:${A.toUpperCase()}`), READ, A)).toBe(true);
+    const stored = grantOfAssignment('enterprise_access_subsidy_access_policy_learner', A.toUpperCase());
+    expect(stored).toEqual({ role: 'policy_learner', context: A });
   });
   test('R-RBAC-01: the first colon ends the role, the rest is its context', () => {
     expect(grantsOfToken(['enterprise_learner:a:b']).map(({ context }) => context)).toEqual(['a:b', 'a:b', 'a:b']);
