@@ -47,6 +47,9 @@ function refuseAddress({ code }: { code: string }, reply: FastifyReply): void {
   else reply.code(400).send({ detail: 'The address is not valid.' });
 }
 
+const tooMany = (seconds: number): Error =>
+  Object.assign(new Error(`Request was throttled. Expected available in ${seconds} seconds.`), { statusCode: 429 });
+
 /** The HTTP application: both doors, their documents, and what operators look at. */
 export async function buildApp({
   env,
@@ -56,7 +59,8 @@ export async function buildApp({
 }: AppOptions): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({
     ...(logger ? { loggerInstance: logger } : { logger: false }),
-    trustProxy: env.TRUST_PROXY,
+    // Each proxy adds the address that it was called from at the end; what stands before was written by anybody.
+    trustProxy: env.TRUST_PROXY > 0 && ((_address, hop) => hop < env.TRUST_PROXY),
     bodyLimit: env.BODY_LIMIT_BYTES,
     requestTimeout: 60_000,
     return503OnClosing: true,
@@ -104,6 +108,12 @@ export async function buildApp({
       'x-request-id',
       'use-jwt-cookie',
       'idempotency-key',
+      // What tracing adds, of the SDK's callers too, and what tRPC's own links send.
+      'traceparent',
+      'tracestate',
+      'baggage',
+      'trpc-accept',
+      ...env.CORS_ALLOW_HEADERS_EXTRA,
     ],
     exposedHeaders: ['X-Request-ID', 'Retry-After'],
     methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
@@ -121,8 +131,25 @@ export async function buildApp({
   await app.register(metrics, { db: runtime.db });
 
   await app.register(async (doors) => {
+    await doors.register(rateLimit, {
+      hook: 'preHandler',
+      timeWindow: 60_000,
+      store: throttleStore(runtime.shared ?? null, runtime.clock),
+      max: (request) => (request.actor ? env.THROTTLE_ACTOR_PER_MINUTE : env.THROTTLE_ANONYMOUS_PER_MINUTE),
+      keyGenerator: (request) => (request.actor ? `actor:${request.actor.userId}` : `address:${request.ip}`),
+      addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
+      errorResponseBuilder: (_request, { ttl }) => tooMany(Math.ceil(ttl / 1000)),
+    });
+    const counted = doors.createRateLimit();
+    /** Whoever brings a token that is not accepted is nobody, and uses up the share of the address. */
+    const refuse = async (request: FastifyRequest, reply: FastifyReply, error: Error): Promise<Error> => {
+      const count = await counted(request);
+      if (count.isAllowed || !count.isExceeded) return error;
+      reply.header('Retry-After', String(count.ttlInSeconds));
+      return tooMany(count.ttlInSeconds);
+    };
     // Who is calling decides whose share of requests is used up, so it comes first.
-    doors.addHook('onRequest', (request, _reply, done) => {
+    doors.addHook('onRequest', (request, reply, done) => {
       const actor = app.authenticate(request);
       if (!(actor instanceof Promise)) {
         request.actor = actor;
@@ -133,20 +160,8 @@ export async function buildApp({
           request.actor = found;
           done();
         },
-        (error: Error) => done(error),
+        (error: Error) => refuse(request, reply, error).then(done, done),
       );
-    });
-    await doors.register(rateLimit, {
-      hook: 'preHandler',
-      timeWindow: 60_000,
-      store: throttleStore(runtime.shared ?? null, runtime.clock),
-      max: (request) => (request.actor ? env.THROTTLE_ACTOR_PER_MINUTE : env.THROTTLE_ANONYMOUS_PER_MINUTE),
-      keyGenerator: (request) => (request.actor ? `actor:${request.actor.userId}` : `address:${request.ip}`),
-      addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
-      errorResponseBuilder: (_request, { ttl }) =>
-        Object.assign(new Error(`Request was throttled. Expected available in ${Math.ceil(ttl / 1000)} seconds.`), {
-          statusCode: 429,
-        }),
     });
     const contextOf = (request: FastifyRequest): RpcContext => {
       const key = request.headers['idempotency-key'];

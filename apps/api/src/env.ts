@@ -1,5 +1,4 @@
 import {
-  flag,
   integer,
   jobsDatabaseUrl,
   list,
@@ -16,7 +15,13 @@ export const DEVELOPMENT_SECRET = 'development-secret-never-for-production';
 /** Everything the process can be told, with what happens when it is not told. Read once, at start. */
 export const environment = serviceEnvironment.extend({
   PORT: integer(0, 65_535).default(18_270).describe('Port to listen on; 0 takes a free one.'),
-  TRUST_PROXY: flag.default(false).describe('Take client addresses from X-Forwarded-For.'),
+  TRUST_PROXY: z
+    .enum(['false', 'true', '0', '1', '2', '3', '4', '5'])
+    .transform((text) => (text === 'true' ? 1 : Number(text) || 0))
+    .default(0)
+    .describe(
+      'Proxies in front of this process; true is one. Client addresses are taken from X-Forwarded-For, as many from its end.',
+    ),
   JWT_ISSUERS: list('http://localhost:18000/oauth2').describe('Accepted issuers, separated by commas.'),
   JWT_AUDIENCE: z.string().min(1).default('lms-key').describe('Accepted audience.'),
   JWT_SECRET_KEY: z.string().min(16).optional().describe('Key of symmetric tokens (HS256).'),
@@ -27,11 +32,14 @@ export const environment = serviceEnvironment.extend({
     .describe('JSON text {"keys":[…]} of the RSA keys of asymmetric tokens.'),
   JWT_LEEWAY_SECONDS: integer(0, 60).default(1).describe('Tolerated difference of clocks.'),
   CORS_ORIGINS: list('').describe('Origins of front ends, separated by commas.'),
+  CORS_ALLOW_HEADERS_EXTRA: list('').describe('Further headers that their pages may send, separated by commas.'),
   CSRF_TRUSTED_ORIGINS: list('').describe('Further origins that may send cookies.'),
   JOBS_DATABASE_URL: jobsDatabaseUrl
     .optional()
     .describe('PostgreSQL database of the job queues; with it, staff see them under /jobs.'),
-  BODY_LIMIT_BYTES: integer(1_024, 50_000_000).default(1_000_000).describe('Largest request body.'),
+  BODY_LIMIT_BYTES: integer(1_024, 50_000_000)
+    .default(6_000_000)
+    .describe('Largest request body; the default has room for a bulk allocation.'),
   THROTTLE_ACTOR_PER_MINUTE: integer(1, 10_000_000).default(60_000).describe('Requests of one caller per minute.'),
   THROTTLE_ANONYMOUS_PER_MINUTE: integer(1, 10_000_000)
     .default(6_000)

@@ -1,4 +1,13 @@
-import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose';
+import { createPublicKey } from 'node:crypto';
+import {
+  createLocalJWKSet,
+  decodeProtectedHeader,
+  errors,
+  type JSONWebKeySet,
+  type JWTPayload,
+  type JWTVerifyOptions,
+  jwtVerify,
+} from 'jose';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import type { Environment } from './env.ts';
@@ -35,8 +44,9 @@ const SUPPORTED_MAJOR = 1;
 
 /**
  * Verifies a token of the platform. The algorithm decides which kind of key may verify it and is pinned: a symmetric
- * token is never checked against a public key, nor the other way round; `kid` chooses among the RSA keys. What was
- * verified is remembered until it expires, because the same token comes with every request of a page.
+ * token is never checked against a public key, nor the other way round; `kid` chooses among the RSA keys, and without
+ * one any of them may verify. What was verified is remembered until it expires, because the same token comes with every
+ * request of a page.
  */
 export function tokenVerifier(keys: Keys): VerifyToken {
   const secret = keys.JWT_SECRET_KEY === undefined ? null : new TextEncoder().encode(keys.JWT_SECRET_KEY);
@@ -57,7 +67,13 @@ export function tokenVerifier(keys: Keys): VerifyToken {
     if (alg === 'HS256' && secret)
       return (await jwtVerify(token, secret, { ...common, algorithms: ['HS256'] })).payload;
     if ((alg === 'RS256' || alg === 'RS512') && publicKeys) {
-      return (await jwtVerify(token, publicKeys, { ...common, algorithms: [alg] })).payload;
+      const options = { ...common, algorithms: [alg] };
+      try {
+        return (await jwtVerify(token, publicKeys, options)).payload;
+      } catch (error) {
+        if (error instanceof errors.JWKSMultipleMatchingKeys) return await verifyWithAny(token, error, options);
+        throw error;
+      }
     }
     throw new TokenRefused('No key for this kind of token.');
   };
@@ -70,9 +86,10 @@ export function tokenVerifier(keys: Keys): VerifyToken {
       throw new TokenRefused('The token is not valid.', { cause });
     }
     const parsed = claims.safeParse(payload);
-    const username = parsed.data?.preferred_username ?? parsed.data?.username;
+    const username = parsed.data?.preferred_username || parsed.data?.username;
     if (!parsed.success || !username) throw new TokenRefused('A claim is missing.');
-    if (Number.parseInt(parsed.data.version, 10) > SUPPORTED_MAJOR) throw new TokenRefused('The version is too new.');
+    if (!(Number.parseInt(parsed.data.version, 10) <= SUPPORTED_MAJOR))
+      throw new TokenRefused('The version is not supported.');
     const found = { ...parsed.data, username };
     verified.set(token, found);
     return found;
@@ -84,6 +101,22 @@ export function tokenVerifier(keys: Keys): VerifyToken {
   };
 }
 
+/** The LMS names no key in its tokens: while keys are exchanged, each of them may have signed. */
+async function verifyWithAny(
+  token: string,
+  keys: errors.JWKSMultipleMatchingKeys,
+  options: JWTVerifyOptions,
+): Promise<JWTPayload> {
+  for await (const key of keys) {
+    try {
+      return (await jwtVerify(token, key, options)).payload;
+    } catch (error) {
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+    }
+  }
+  throw new errors.JWSSignatureVerificationFailed();
+}
+
 const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) });
 
 const parseKeySet = (text: string): JSONWebKeySet => keySet.parse(JSON.parse(text));
@@ -91,7 +124,7 @@ const parseKeySet = (text: string): JSONWebKeySet => keySet.parse(JSON.parse(tex
 /** Whether a text holds keys that tokens can be checked with. */
 export function isKeySet(text: string): boolean {
   try {
-    return createLocalJWKSet(parseKeySet(text)) !== null;
+    return parseKeySet(text).keys.some((key) => key.kty === 'RSA' && createPublicKey({ key, format: 'jwk' }) !== null);
   } catch {
     return false;
   }

@@ -1,6 +1,15 @@
 import { type Database, insertIfAbsent } from '@enterprise-access/db';
-import { type Actor, grantOfAssignment, grantsOfToken, linkAccount, type Runtime } from '@enterprise-access/domain';
+import {
+  type Actor,
+  flawOf,
+  grantOfAssignment,
+  grantsOfToken,
+  invalidToken,
+  linkAccount,
+  type Runtime,
+} from '@enterprise-access/domain';
 import { LRUCache } from 'lru-cache';
+import { z } from 'zod';
 import type { Claims } from './tokens.ts';
 
 interface StoredUser {
@@ -41,7 +50,23 @@ export function actorsFor(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>): Actor
   };
 }
 
+/** What the columns of a user can hold. */
+const storable = z.object({
+  username: z.string().max(150),
+  email: z.string().max(254).nullish(),
+  name: z.string().max(255).nullish(),
+  user_id: z.int32().nullish(),
+});
+
+function assertStorable(claims: Claims): void {
+  const user = storable.safeParse(claims);
+  if (user.success && flawOf(user.data) === null) return;
+  const message = `[edx-drf-extensions] User retrieval failed for username ${claims.username}.`;
+  throw invalidToken({}, { message });
+}
+
 async function load(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, claims: Claims): Promise<Actor> {
+  assertStorable(claims);
   const { db, clock } = runtime;
   let rows = await read(db, claims.username);
   const isNew = rows.length === 0;
@@ -62,7 +87,8 @@ async function load(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, claims: Clai
     await db('users')
       .where({ id: user.id })
       .update({ ...changes, modified: clock() });
-  if (isNew || 'email' in changes || 'lms_user_id' in changes) await link(runtime, claims);
+  if (isNew || 'email' in changes || 'lms_user_id' in changes)
+    await link(runtime, claims.email ?? user.email, claims.user_id ?? user.lms_user_id);
   const stored = rows.flatMap((row) =>
     row.feature_role === null ? [] : [grantOfAssignment(row.feature_role, row.enterprise_customer_uuid)],
   );
@@ -81,8 +107,11 @@ async function load(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, claims: Clai
 }
 
 /** Assignments that wait for the address become the learner's own. They are no reason to refuse a login. */
-async function link(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, claims: Claims): Promise<void> {
-  const { email, user_id: lmsUserId } = claims;
+async function link(
+  runtime: Pick<Runtime, 'db' | 'clock' | 'log'>,
+  email: string,
+  lmsUserId: number | null,
+): Promise<void> {
   if (!email || !lmsUserId) return;
   try {
     await linkAccount(runtime, { email, lmsUserId });

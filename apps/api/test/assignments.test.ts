@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { auditBooks, UpstreamRefusal } from '@enterprise-access/domain';
 import { contentWith } from '@enterprise-access/domain/testing';
+import { decodeJwt, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { World } from './examples.ts';
 import {
@@ -16,7 +17,7 @@ import {
   trpcData,
   trpcError,
 } from './fixtures.ts';
-import { dialects, operatorToken, startApp, tokenFor } from './harness.ts';
+import { dialects, operatorToken, SECRET, startApp, tokenFor } from './harness.ts';
 
 type Budget = Awaited<ReturnType<typeof assignedBudget>>;
 
@@ -129,6 +130,17 @@ describe.each(dialects)('assignments on %s', (dialect) => {
     const own = await login(budget, 21);
     expect(own.body).toMatchObject({ count: 1, results: [{ lms_user_id: 21, state: 'allocated' }] });
     expect(await rows(budget)).toMatchObject([{ lms_user_id: 21 }]);
+  });
+
+  test('R-ASG-70: a token that brings only the account links what waits for the address that is stored', async () => {
+    const budget = await assignedBudget(world, { learners: [22] });
+    await allocateTo(world, budget, ['stored@test.example']);
+    const made = { created: new Date(), modified: new Date() };
+    await world.db('users').insert({ username: 'user-22', email: 'stored@test.example', ...made });
+    const { email: _left, ...claims } = decodeJwt(tokenFor('enterprise_learner', budget.customer, 22));
+    const token = new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(new TextEncoder().encode(SECRET));
+    await world.call('GET', '/api/v1/subsidy-access-policies/', await token);
+    expect(await rows(budget)).toMatchObject([{ lms_user_id: 22 }]);
   });
 
   test('R-ASG-03: the checks come in their order', async () => {

@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { World } from './examples.ts';
 import { demonstration, dialects, run, SECRET, startApp } from './harness.ts';
 
@@ -38,7 +38,12 @@ describe.each(dialects)('authentication on %s', (dialect) => {
       { ...(await exportJWK(other.publicKey)), kid: 'old' },
       { ...(await exportJWK((await pair).publicKey)), kid: 'current' },
     ];
-    world = await startApp(dialect, { env: { JWT_PUBLIC_SIGNING_JWK_SET: JSON.stringify({ keys }) } });
+    world = await startApp(dialect, {
+      env: {
+        JWT_PUBLIC_SIGNING_JWK_SET: JSON.stringify({ keys }),
+        JWT_ISSUERS: 'http://localhost:18000/oauth2, https://other.example/oauth2',
+      },
+    });
   });
   afterAll(() => world.stop());
   const get = (path: string, token: string | null, headers = {}) => world.call('GET', path, token, undefined, headers);
@@ -91,7 +96,7 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     expect((await world.call('POST', redeemPath, token, wanted)).status).toBe(200);
   });
 
-  test('example 9: another audience is refused', async () => {
+  test('R-JWT-03, example 9: another audience is refused', async () => {
     const reply = await get(listOf(A), await signed({ aud: 'other' }));
     expect(reply).toMatchObject(refused);
     expect(reply.headers['www-authenticate']).toBe('JWT realm="api"');
@@ -105,7 +110,7 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     expect(staff.body).toMatchObject([{ can_redeem: false, reasons: [{ reason: 'learner_not_in_enterprise' }] }]);
   });
 
-  test('RS512 tokens are verified with the key that kid names', async () => {
+  test('R-JWT-02: RS512 tokens are verified with the key that kid names', async () => {
     const { privateKey } = await pair;
     const asymmetric = (kid: string) =>
       new SignJWT(claimsOf({})).setProtectedHeader({ alg: 'RS512', kid }).sign(privateKey);
@@ -114,7 +119,16 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     expect(await get(listOf(A), await asymmetric('unknown'))).toMatchObject(refused);
   });
 
-  test('a symmetric token signed with the text of the public key is refused', async () => {
+  test('R-JWT-10: a token that names no key is verified with whichever of them signed it', async () => {
+    const unnamed = (key: Awaited<typeof pair>['privateKey'], change: JWTPayload = {}) =>
+      new SignJWT(claimsOf(change)).setProtectedHeader({ alg: 'RS512' }).sign(key);
+    const stranger = await generateKeyPair('RS512');
+    expect((await get(listOf(A), await unnamed((await pair).privateKey))).status).toBe(200);
+    expect(await get(listOf(A), await unnamed(stranger.privateKey))).toMatchObject(refused);
+    expect(await get(listOf(A), await unnamed((await pair).privateKey, { aud: 'other' }))).toMatchObject(refused);
+  });
+
+  test('R-JWT-02: a symmetric token signed with the text of the public key is refused', async () => {
     const pem = await exportSPKI((await pair).publicKey);
     const jwk = JSON.stringify(createPublicKey(pem).export({ format: 'jwk' }));
     for (const text of [pem, pem.trim(), jwk]) {
@@ -125,7 +139,7 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     }
   });
 
-  test('a token without a signature is refused', async () => {
+  test('R-JWT-02: a token without a signature is refused', async () => {
     const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
     expect(await get(listOf(A), `${part({ alg: 'none' })}.${part(claimsOf({}))}.`)).toMatchObject(refused);
   });
@@ -137,15 +151,91 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     ['without an end', { exp: undefined }],
     ['without a time of issue', { iat: undefined }],
     ['of a later version', { version: '2.0.0' }],
+    ['of a version that is none', { version: 'new' }],
     ['of nobody', { preferred_username: undefined }],
-  ] as [string, JWTPayload][])('a token %s is refused, and cookies do not help it', async (_what, change) => {
-    const bad = await signed(change);
-    expect(await get(listOf(A), bad)).toMatchObject(refused);
-    expect(await get(listOf(A), bad, { cookie: `edx-jwt-cookie=${await signed()}` })).toMatchObject(refused);
-    expect(await get(listOf(A), null, { cookie: `edx-jwt-cookie=${bad}` })).toMatchObject({
-      status: 401,
-      body: { detail: 'Authentication credentials were not provided.' },
-    });
+  ] as [string, JWTPayload][])(
+    'R-JWT-04 to R-JWT-06: a token %s is refused, and cookies do not help it',
+    async (_what, change) => {
+      const bad = await signed(change);
+      expect(await get(listOf(A), bad)).toMatchObject(refused);
+      expect(await get(listOf(A), bad, { cookie: `edx-jwt-cookie=${await signed()}` })).toMatchObject(refused);
+      expect(await get(listOf(A), null, { cookie: `edx-jwt-cookie=${bad}` })).toMatchObject({
+        status: 401,
+        body: { detail: 'Authentication credentials were not provided.' },
+      });
+    },
+  );
+
+  test('R-JWT-01: every issuer of the list is accepted, with the one audience', async () => {
+    const iss = 'https://other.example/oauth2';
+    expect((await get(listOf(A), await signed({ iss }))).status).toBe(200);
+    expect(await get(listOf(A), await signed({ iss, aud: 'other' }))).toMatchObject(refused);
+  });
+
+  test('R-JWT-04: clocks may differ by a second, and by no more', async () => {
+    const end = now();
+    vi.useFakeTimers({ toFake: ['Date'], now: end * 1000 + 900 });
+    try {
+      const [fresh, seen] = [await signed({ exp: end, jti: 'fresh' }), await signed({ exp: end, jti: 'seen' })];
+      expect((await get(listOf(A), seen)).status).toBe(200);
+      vi.setSystemTime(end * 1000 + 1_900);
+      for (const token of [fresh, seen]) expect(await get(listOf(A), token)).toMatchObject(refused);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('R-JWT-05: version, is_restricted and filters may be missing', async () => {
+    const { version: _version, ...claims } = claimsOf({});
+    const token = await new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(symmetric);
+    expect((await get(listOf(A), token)).status).toBe(200);
+  });
+
+  test('R-JWT-06: the local user takes what a token says, and keeps what it does not say', async () => {
+    const user = () => world.db('users').where({ username: 'changing' }).first();
+    const said = {
+      preferred_username: 'changing',
+      user_id: 71,
+      email: 'a@acme.example',
+      name: 'A',
+      administrator: true,
+    };
+    await get(listOf(A), await signed(said));
+    expect(await user()).toMatchObject({ email: 'a@acme.example', full_name: 'A', lms_user_id: 71 });
+    await get(listOf(A), await signed({ ...said, email: 'b@acme.example', name: undefined, administrator: undefined }));
+    expect(await user()).toMatchObject({ email: 'b@acme.example', full_name: 'A', lms_user_id: 71 });
+    expect(Boolean((await user()).is_staff)).toBe(true);
+    await get(listOf(A), await signed({ ...said, administrator: false }));
+    expect(Boolean((await user()).is_staff)).toBe(false);
+  });
+
+  test('R-JWT-09: other roles count from the next token on', async () => {
+    const [before, after] = [
+      await signed({ preferred_username: 'moved' }),
+      await signed({ preferred_username: 'moved', roles: [] }),
+    ];
+    for (const [token, status] of [
+      [before, 200],
+      [after, 403],
+      [before, 200],
+    ] as const)
+      expect((await get(listOf(A), token)).status).toBe(status);
+  });
+
+  test('R-RBAC-06: cookies that do not pass grant nothing, neither beside a session nor to a mutation', async () => {
+    const token = await signed({ preferred_username: 'cookie', roles: ['enterprise_openedx_operator:*'] });
+    const cookie = `edx-jwt-cookie=${token}; enterprise_access_sessionid=x`;
+    for (const headers of [{ cookie }, { cookie, 'x-csrftoken': 'x' }, { cookie, origin: 'http://access.test' }]) {
+      expect((await world.call('PATCH', policyPath, null, { description: 'y' }, headers)).status).toBe(401);
+      const input = { json: { uuid: demonstration.spendPolicy, description: 'y' } };
+      expect(
+        (await world.app.inject({ method: 'POST', url: '/trpc/policies.update', payload: input, headers })).statusCode,
+      ).toBe(401);
+    }
+  });
+
+  test('R-JWT-06: an empty preferred_username gives way to username', async () => {
+    expect((await get(listOf(A), await signed({ preferred_username: '', username: 'ana' }))).status).toBe(200);
   });
 
   test('Bearer and JWT are the same, in any case of letters; another scheme is no token', async () => {
@@ -155,7 +245,35 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     }
     const cookie = `edx-jwt-cookie=${token}`;
     expect((await get(listOf(A), null, { authorization: `Basic ${token}`, cookie })).status).toBe(401);
-    expect((await get(listOf(A), null, { authorization: 'nonsense', cookie })).status).toBe(200);
+    for (const authorization of ['nonsense', 'JWT', `JWT ${token} more`, ' '])
+      expect((await get(listOf(A), null, { authorization, cookie })).status, authorization).toBe(200);
+    expect((await get(listOf(A), null, { authorization: `JWT   ${token} ` })).status).toBe(200);
+  });
+
+  test('an empty CSRF cookie is replaced by one that can pass', async () => {
+    const cookie = `edx-jwt-cookie=${await signed()}; enterprise_access_csrftoken`;
+    const { csrfToken } = (await get('/csrf/api/v1/token', null, { cookie: `${cookie}=` })).body;
+    const headers = { cookie: `${cookie}=${csrfToken}`, 'x-csrftoken': csrfToken };
+    const wanted = { lms_user_id: 1000, content_key: run };
+    expect((await world.call('POST', redeemPath, null, wanted, headers)).status).toBe(200);
+    const empty = { cookie: `${cookie}=`, 'x-csrftoken': '' };
+    expect((await world.call('POST', redeemPath, null, wanted, empty)).status).toBe(401);
+  });
+
+  test.each([
+    ['a username', { preferred_username: 'x'.repeat(151) }],
+    ['an address', { email: `${'x'.repeat(250)}@acme.example` }],
+    ['a name', { name: 'x'.repeat(256) }],
+    ['a user id', { user_id: 2 ** 31 }],
+    ['text with a null character', { preferred_username: 'a\u0000' }],
+  ] as [string, JWTPayload][])('1.4: a user who cannot be stored for %s is refused with 401', async (_what, change) => {
+    const username = change.preferred_username ?? 'unstorable';
+    const token = await signed({ preferred_username: username, ...change });
+    const users = () => world.db('users').orderBy('id').pluck('id');
+    const before = await users();
+    const detail = `[edx-drf-extensions] User retrieval failed for username ${username}.`;
+    expect(await get(listOf(A), token)).toMatchObject({ status: 401, body: { detail } });
+    expect(await users()).toEqual(before);
   });
 
   const store = async (username: string, flags: Record<string, unknown>) => {
@@ -163,7 +281,7 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     return Number((await world.db('users').where({ username }).first('id')).id);
   };
 
-  test('superusers come from the database, never from the token', async () => {
+  test('R-RBAC-07: superusers come from the database, never from the token', async () => {
     await store('root', { is_superuser: true });
     expect((await get(listOf(B), await signed({ preferred_username: 'root', roles: [] }))).status).toBe(200);
     expect(
@@ -171,12 +289,12 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     ).toBe(403);
   });
 
-  test('whoever is switched off in the database has no rights', async () => {
+  test('R-JWT-07: whoever is switched off in the database has no rights', async () => {
     await store('gone', { is_superuser: true, is_active: false });
     expect((await get(listOf(A), await signed({ preferred_username: 'gone' }))).status).toBe(403);
   });
 
-  test('stored roles count for their customer, and for all when they name none', async () => {
+  test('R-RBAC-04: stored roles count for their customer, and for all when they name none', async () => {
     const grant = async (username: string, enterprise_customer_uuid: string | null) => {
       const user_id = await store(username, {});
       const feature_role = 'enterprise_access_subsidy_access_policy_operator';
@@ -191,7 +309,7 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     expect([(await get(listOf(A), all)).status, (await get(listOf(B), all)).status]).toEqual([200, 200]);
   });
 
-  test('tokens of restricted applications are refused with 403, as headers and as cookies', async () => {
+  test('R-JWT-08: tokens of restricted applications are refused with 403, as headers and as cookies', async () => {
     const token = await signed({ is_restricted: true });
     const denied = { status: 403, body: { detail: 'You do not have permission to perform this action.' } };
     expect(await get(listOf(A), token)).toMatchObject(denied);

@@ -33,7 +33,7 @@ describe.each(dialects)('bad input on %s', (dialect) => {
   let world: World;
   let before: Record<string, number>;
   beforeAll(async () => {
-    world = await startApp(dialect);
+    world = await startApp(dialect, { env: { BODY_LIMIT_BYTES: '1000000' } });
     await world.call('GET', '/api/v1/policy-redemption/credits_available/', operatorToken());
   });
   beforeEach(async () => {
@@ -143,6 +143,17 @@ describe.each(dialects)('bad input on %s', (dialect) => {
     });
   });
 
+  test('takes a body that is not there for one without fields, although the header names a type', async () => {
+    const unknown = '/api/v1/subsidy-access-policies/00000000-0000-4000-8000-000000000000/';
+    expect((await send(world, 'DELETE', unknown, '')).status).toBe(404);
+    const redeem = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;
+    const missing = ['This field is required.'];
+    expect(await send(world, 'POST', redeem, '')).toMatchObject({
+      status: 400,
+      body: JSON.stringify({ lms_user_id: missing, content_key: missing }),
+    });
+  });
+
   test('refuses bad addresses', async () => {
     expect((await send(world, 'GET', '/api/v1/subsidy-access-policies/%zz/')).status).toBe(400);
     expect((await send(world, 'GET', `/api/v1/subsidy-access-policies/${'a'.repeat(4_000)}/`)).status).toBe(400);
@@ -170,6 +181,53 @@ describe.each(dialects)('bad input on %s', (dialect) => {
       }
     }
     expect(await rowCounts(world)).toEqual(before);
+  });
+
+  /** A redemption whose metadata superjson reads by `meta`, under an Idempotency-Key, for which all of it is looked at. */
+  const redeemWith = async (fields: Record<string, unknown>, meta: unknown) => {
+    const json = {
+      policyUuid: demonstration.spendPolicy,
+      lmsUserId: 1_001,
+      contentKey: 'course-v1:edX+Unknown+1',
+      ...fields,
+    };
+    return world.app.inject({
+      method: 'POST',
+      url: '/trpc/redemptions.redeem',
+      headers: { authorization: `JWT ${operatorToken()}`, 'idempotency-key': crypto.randomUUID() },
+      payload: { json, meta },
+    });
+  };
+
+  test.each([
+    ['a long array in few bytes', 5_000_000, [['typed-array', 'Float64Array']]],
+    ['a number that JSON does not write', '12', ['bigint']],
+    ['a set', ['\u0000'], ['set']],
+    ['a map', [['a', '\u0000']], ['map']],
+  ])('the tRPC door does not build %s', async (_what, value, note) => {
+    for (const field of ['metadata', 'unknown']) {
+      const reply = await redeemWith({ [field]: { a: value } }, { values: { [`${field}.a`]: note } });
+      expect(reply.statusCode, reply.body).toBe(400);
+    }
+  });
+
+  test('the tRPC door does not build values that hold each other', async () => {
+    let metadata: Record<string, unknown> = {};
+    const same: [string, string[]][] = [];
+    for (let depth = 0; depth < 40; depth += 1) {
+      metadata = { x: metadata, y: null };
+      same.unshift([`metadata${'.x'.repeat(40 - depth)}`, [`metadata${'.x'.repeat(39 - depth)}.y`]]);
+    }
+    // Two to the power of forty objects, if anybody walked through them.
+    const reply = await redeemWith({ metadata }, { referentialEqualities: Object.fromEntries(same.reverse()) });
+    expect(reply.statusCode, reply.body).toBe(422);
+  });
+
+  test('the tRPC door takes no forms', async () => {
+    for (const type of ['multipart/form-data; boundary=x', 'Multipart/Form-Data; boundary=x']) {
+      const reply = await send(world, 'POST', '/trpc/redemptions.redeem', '--x--', type);
+      expect(reply.status, reply.body).toBe(415);
+    }
   });
 });
 

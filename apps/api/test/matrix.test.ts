@@ -114,7 +114,7 @@ describe.each(dialects)('the authorization matrix on %s', (dialect) => {
   describe.each(operations.map((operation) => [operation.id, operation] as const))('%s', (id, operation) => {
     const { permission, denial } = operation.contract;
 
-    test('refuses anonymous callers with 401 at both doors', async () => {
+    test('R-RBAC-08, R-RBAC-09: refuses anonymous callers with 401 at both doors', async () => {
       const input = await inputFor(operation);
       const rest = await viaRest(world, operation, input, null);
       const body = refusalBody(id, 'Unauthorized', 'Authentication credentials were not provided.');

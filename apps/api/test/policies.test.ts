@@ -569,11 +569,11 @@ describe.each(dialects)('policies on %s', (dialect) => {
   });
 
   describe('deposits and late redemption', () => {
-    const deposit = (policy: string, body: object, headers = {}) =>
+    const deposit = (policy: string, body: object, headers = {}, operator = 7) =>
       world.call(
         'POST',
         `${at(policy)}deposit/`,
-        operatorToken(),
+        tokenFor('enterprise_openedx_operator', '*', operator),
         { quantity_cents: 10_000, sales_contract_reference_id: LINE_ITEM, ...body },
         headers,
       );
@@ -616,6 +616,13 @@ describe.each(dialects)('policies on %s', (dialect) => {
       expect(replies.every(({ status }) => status === 200 || status === 409)).toBe(true);
       expect((await call('GET', at(policy))).body).toMatchObject({ spend_limit: 20_500 });
       expect(await balanceOf(world, subsidy)).toBe(21_000);
+    });
+
+    test('one key of two operators is two deposits, and may be as long as any', async () => {
+      const { policy } = await newBudget(world, { balance: 1_000, spendLimit: 500 });
+      const key = { 'idempotency-key': 'k'.repeat(255) };
+      expect((await deposit(policy, {}, key)).body).toMatchObject({ spend_limit: 10_500 });
+      expect((await deposit(policy, {}, key, 8)).body).toMatchObject({ spend_limit: 20_500 });
     });
 
     test('R-POL-30, W16: without a limit there is none afterwards; a refused deposit changes nothing', async () => {

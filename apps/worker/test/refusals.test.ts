@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -30,6 +31,12 @@ async function start(app: keyof typeof programs, change: Variables) {
   return { code, output, lines: errors.split('\n').filter(Boolean) };
 }
 
+const badKeySet = 'JWT_PUBLIC_SIGNING_JWK_SET is not valid: must be JSON text {"keys":[…]} with at least one RSA key.';
+const keySetOf = (kind: 'rsa' | 'ed25519'): string => {
+  const { publicKey } =
+    kind === 'rsa' ? generateKeyPairSync(kind, { modulusLength: 2_048 }) : generateKeyPairSync(kind);
+  return JSON.stringify({ keys: [publicKey.export({ format: 'jwk' })] });
+};
 const keys = 'Neither JWT_SECRET_KEY nor JWT_PUBLIC_SIGNING_JWK_SET is set: no token could be verified.';
 const badUrl = 'DATABASE_URL is not valid: must be a postgres:// or mysql:// URL.';
 const sandbox = 'SANDBOX cannot be on in production.';
@@ -47,7 +54,7 @@ test.each<['api' | 'worker', string, Variables, readonly string[]]>([
   [
     'api',
     'the development secret beside a key set',
-    { JWT_SECRET_KEY: DEVELOPMENT_SECRET, JWT_PUBLIC_SIGNING_JWK_SET: '{"keys":[{"kty":"RSA"}]}' },
+    { JWT_SECRET_KEY: DEVELOPMENT_SECRET, JWT_PUBLIC_SIGNING_JWK_SET: keySetOf('rsa') },
     ['JWT_SECRET_KEY is the development secret.'],
   ],
   ['api', 'the sandbox', { SANDBOX: 'true' }, [sandbox]],
@@ -57,12 +64,14 @@ test.each<['api' | 'worker', string, Variables, readonly string[]]>([
     { SANDBOX: '1', JWT_SECRET_KEY: DEVELOPMENT_SECRET, BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'sandbox' },
     [sandbox, clientSecret, 'JWT_SECRET_KEY is the development secret.'],
   ],
+  ['api', 'a key set that is none', { JWT_PUBLIC_SIGNING_JWK_SET: '{"keys": []}' }, [badKeySet]],
   [
     'api',
-    'a key set that is none',
-    { JWT_PUBLIC_SIGNING_JWK_SET: '{"keys": []}' },
-    ['JWT_PUBLIC_SIGNING_JWK_SET is not valid: must be JSON text {"keys":[…]} with at least one RSA key.'],
+    'a key set of half a key',
+    { JWT_PUBLIC_SIGNING_JWK_SET: '{"keys":[{"kty":"RSA","e":"AQAB"}]}' },
+    [badKeySet],
   ],
+  ['api', 'a key set without RSA keys', { JWT_PUBLIC_SIGNING_JWK_SET: keySetOf('ed25519') }, [badKeySet]],
   [
     'api',
     'malformed and missing variables',

@@ -29,6 +29,7 @@ export { callOfProcedure, domainErrorOf, INTERNAL_ERROR } from './kernel/rpc.ts'
 export { codeOfStatus } from './kernel/rpc-codes.ts';
 export type { Log, Runtime, Settings } from './kernel/runtime.ts';
 export { sharedCache } from './kernel/shared-cache.ts';
+export { flawOf } from './kernel/storable.ts';
 export { camelCase, queryDecoder, snakeCase, unwrapInput, wireCodec } from './kernel/wire.ts';
 export { depositEntry, embeddedLedger } from './ledger/embedded.ts';
 export { insertTransaction } from './ledger/entries.ts';

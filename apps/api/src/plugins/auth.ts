@@ -29,11 +29,13 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 const CSRF_COOKIE = 'enterprise_access_csrftoken';
 const YEAR_SECONDS = 31_449_600;
 
-const SCHEME = /^(?:jwt|bearer) ([^ ]+)$/i;
+const SCHEME = /^(?:jwt|bearer)$/i;
 
-/** `JWT x` or `Bearer x`; anything else is no token of ours. */
-const headerToken = (request: FastifyRequest): string | null =>
-  SCHEME.exec(request.headers.authorization ?? '')?.[1] ?? null;
+/** The two parts of `JWT x`, `Bearer x` or of somebody else's scheme; what has not two parts counts as no header. */
+function headerParts(request: FastifyRequest): readonly [scheme: string, token: string] | null {
+  const [scheme, token, ...more] = (request.headers.authorization ?? '').split(/\s+/).filter(Boolean);
+  return scheme !== undefined && token !== undefined && more.length === 0 ? [scheme, token] : null;
+}
 
 /** The front ends split the token: what pages may read, and the signature that they may not. */
 function cookieToken(request: FastifyRequest): string | null {
@@ -65,7 +67,9 @@ function passesCsrf(request: FastifyRequest, trustedOrigins: readonly string[]):
 export const auth = fp<AuthOptions>(async (app: FastifyInstance, options) => {
   const actorOf = (claims: Claims): Promise<Actor> | Actor => {
     if (claims.is_restricted)
-      throw permissionDenied({ permission: 'unrestricted application' }, { message: permissionDenied.message });
+      return Promise.reject(
+        permissionDenied({ permission: 'unrestricted application' }, { message: permissionDenied.message }),
+      );
     return options.actorOf(claims);
   };
   /** A token that was seen before costs no turn of the event loop: pages send the same one with every request. */
@@ -87,18 +91,21 @@ export const auth = fp<AuthOptions>(async (app: FastifyInstance, options) => {
   };
 
   app.decorate('authenticate', (request: FastifyRequest): Promise<Actor | null> | Actor | null => {
-    const header = headerToken(request);
+    const header = headerParts(request);
     if (header !== null) {
-      const actor = accepted(header);
+      const [scheme, token] = header;
+      // Another scheme is somebody else's; cookies do not count beside it.
+      if (!SCHEME.test(scheme)) return null;
+      const actor = accepted(token);
       return actor instanceof Promise ? actor.catch(refuse) : actor;
     }
-    // Another scheme is somebody else's; only without any header do cookies count.
-    const cookie = request.headers.authorization?.trim().includes(' ') ? null : cookieToken(request);
+    const cookie = cookieToken(request);
     return cookie === null || !passesCsrf(request, options.trustedOrigins) ? null : byCookie(cookie);
   });
 
   app.get('/csrf/api/v1/token', async (request, reply) => {
-    const csrfToken = request.cookies[CSRF_COOKIE] ?? randomBytes(32).toString('hex');
+    // An empty one passes no check.
+    const csrfToken = request.cookies[CSRF_COOKIE] || randomBytes(32).toString('hex');
     reply.setCookie(CSRF_COOKIE, csrfToken, {
       path: '/',
       maxAge: YEAR_SECONDS,

@@ -223,6 +223,12 @@ const isExpected = (error: DomainError, operation: Operation): boolean =>
 
 /** The REST door: a native route per operation, compiled when the server starts. */
 export async function rest(app: FastifyInstance, options: RestOptions): Promise<void> {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  // Clients that set the type for every request send it without a body too.
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, text, done) => {
+    if (text === '') done(null);
+    else parse(request, text, done);
+  });
   const byPath = new Map<string, Compiled[]>();
   for (const operation of operations) {
     const path = fastifyPath(operation.contract.rest.path).replace(/\/$/, '');

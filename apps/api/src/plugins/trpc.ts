@@ -30,6 +30,11 @@ export async function trpc(
     if (status === 401) reply.header('WWW-Authenticate', 'JWT realm="api"');
     return reply.code(status).send(transformTRPCResponse(appRouter._def._config, { error: withId }));
   });
+  // The plugin hands forms on unread, without a bound on their length; no procedure takes one.
+  app.addHook('onRequest', async ({ headers }) => {
+    if (!headers['content-type']?.trim().toLowerCase().startsWith('multipart/')) return;
+    throw Object.assign(new Error('Unsupported Media Type'), { statusCode: 415 });
+  });
   await app.register(fastifyTRPCPlugin, {
     prefix: '/trpc',
     trpcOptions: {

@@ -31,23 +31,28 @@ test.each<[number, string, Permission, string | null, boolean]>([
   [4, 'enterprise_provisioning_admin:*', WRITE, A, false],
   [5, 'enterprise_openedx_operator', READ, A, false],
   [5, 'enterprise_openedx_operator', READ, null, false],
-])('example %i: %s with %s at %s is %s', (_example, role, permission, customer, expected) => {
+])('R-RBAC-03, R-RBAC-05, example %i: %s with %s at %s is %s', (_example, role, permission, customer, expected) => {
   expect(isPermitted(withRoles(role), permission, customer)).toBe(expected);
 });
 
 describe('roles come from the token and from stored assignments', () => {
-  test('the context of a role is compared whatever its case', () => {
+  test('R-RBAC-03: the context of a role is compared whatever its case', () => {
     expect(isPermitted(withRoles(`enterprise_learner:${A.toUpperCase()}`), READ, A)).toBe(true);
+    const stored = grantOfAssignment('enterprise_access_subsidy_access_policy_learner', A.toUpperCase());
+    expect(stored).toEqual({ role: 'policy_learner', context: A });
   });
-  test('unknown roles grant nothing', () => {
+  test('R-RBAC-01: the first colon ends the role, the rest is its context', () => {
+    expect(grantsOfToken(['enterprise_learner:a:b']).map(({ context }) => context)).toEqual(['a:b', 'a:b', 'a:b']);
+  });
+  test('R-RBAC-02: unknown roles grant nothing', () => {
     expect(grantsOfToken(['constructor:*', 'something', ''])).toEqual([]);
   });
-  test('a stored assignment without a customer counts everywhere', () => {
+  test('R-RBAC-04: a stored assignment without a customer counts everywhere', () => {
     const grant = grantOfAssignment('enterprise_access_subsidy_access_policy_operator', null);
     expect(grant).toEqual({ role: 'policy_operator', context: '*' });
     expect(grantOfAssignment('unknown', null)).toBeNull();
   });
-  test('a superuser may everything, staff alone nothing', () => {
+  test('R-RBAC-07: a superuser may everything, staff alone nothing', () => {
     expect(isPermitted({ ...nobody, isSuperuser: true }, WRITE, null)).toBe(true);
     expect(isPermitted({ ...nobody, isStaff: true }, READ, A)).toBe(false);
   });

@@ -33,7 +33,7 @@ export function grantsOfToken(roles: readonly string[]): Grant[] {
 /** A stored assignment without a customer counts for all of them. */
 export function grantOfAssignment(featureRole: string, enterpriseCustomerUuid: string | null): Grant | null {
   const role = storedFeatureRoles[featureRole];
-  return role === undefined ? null : { role, context: enterpriseCustomerUuid ?? '*' };
+  return role === undefined ? null : { role, context: enterpriseCustomerUuid?.toLowerCase() ?? '*' };
 }
 
 /**

@@ -1,10 +1,10 @@
 import { initTRPC, type TRPCDefaultErrorShape, type TRPCError, tracked } from '@trpc/server';
-import superjson from 'superjson';
 import { z } from 'zod';
 import { authorized, type Call, callOf, type Handler, type RpcContext, validInput } from './call.ts';
 import type { Contract, resumable, StreamContract } from './contract.ts';
 import { commonErrors, DomainError, type ErrorSpec } from './errors.ts';
 import { codeOfStatus, numberOfStatus } from './rpc-codes.ts';
+import { transformer } from './transformer.ts';
 
 export const INTERNAL_ERROR = 'Internal error';
 
@@ -20,7 +20,7 @@ const PING_MS = 15_000;
 const LONGEST_STREAM_MS = 10 * 60_000;
 
 const t = initTRPC.context<RpcContext>().create({
-  transformer: superjson,
+  transformer,
   sse: {
     ping: { enabled: true, intervalMs: PING_MS },
     client: { reconnectAfterInactivityMs: 3 * PING_MS },

@@ -1,7 +1,7 @@
+import { createHash } from 'node:crypto';
 import { appendToOutbox, type Database, transaction } from '@enterprise-access/db';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input } from '../kernel/contract.ts';
-import { invalidInput } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { orUnavailable, UpstreamFailure } from '../upstreams/http.ts';
@@ -30,7 +30,9 @@ interface Row {
   actor_user_id: number | null;
 }
 
-const LONGEST_KEY = 255;
+/** Callers share no keys: two who chose the same one mean two deposits. */
+const keyOfCaller = ({ username }: Actor, key: string): string =>
+  createHash('sha256').update(`${username}\n${key}`).digest('hex');
 
 /**
  * Adds value once per key: the intent is stored first, the ledger adds under its key, and then limit and intent are
@@ -43,9 +45,7 @@ export async function deposit(
   idempotencyKey: string | null,
 ): Promise<contract.Policy> {
   if (!(await store.find(deps.db, input.uuid))) throw policyNotFound();
-  const key = `policy-deposit-${input.uuid}-${idempotencyKey ?? newUuid()}`;
-  if (key.length > LONGEST_KEY)
-    throw invalidInput({ fields: { idempotency_key: ['Ensure this header has no more than 200 characters.'] } });
+  const key = `policy-deposit-${input.uuid}-${idempotencyKey === null ? newUuid() : keyOfCaller(actor, idempotencyKey)}`;
   const { quantityCents, salesContractReferenceId } = input;
   const intent = { policyUuid: input.uuid, key, quantityCents, salesContractReferenceId, actorUserId: actor.userId };
   await remembered(deps.db, intent, deps.clock());
