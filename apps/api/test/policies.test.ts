@@ -578,6 +578,20 @@ describe.each(dialects)('policies on %s', (dialect) => {
         headers,
       );
 
+    /** The ledger adds the value, and then the process is killed. */
+    const losingReply = async <T>(work: () => Promise<T>): Promise<T> => {
+      const runtime = world.runtime as { ledger: typeof world.runtime.ledger };
+      const real = runtime.ledger;
+      const crash = async (request: Parameters<typeof real.deposit>[0]) => {
+        await real.deposit(request);
+        throw new Error('killed');
+      };
+      runtime.ledger = { ...real, deposit: crash };
+      return work().finally(() => {
+        runtime.ledger = real;
+      });
+    };
+
     test('R-POL-30: ledger and limit rise together, with history; one key is one deposit', async () => {
       const { subsidy, policy } = await newBudget(world, { balance: 1_000, spendLimit: 500 });
       const first = await deposit(policy, {}, { 'idempotency-key': 'once' });
@@ -596,16 +610,7 @@ describe.each(dialects)('policies on %s', (dialect) => {
 
     test('W16: cut off after the ledger, a repeat under its key finishes it; many at once add once', async () => {
       const { subsidy, policy } = await newBudget(world, { balance: 1_000, spendLimit: 500 });
-      const runtime = world.runtime as { ledger: typeof world.runtime.ledger };
-      const real = runtime.ledger;
-      const crash = async (request: Parameters<typeof real.deposit>[0]) => {
-        await real.deposit(request);
-        throw new Error('killed');
-      };
-      runtime.ledger = { ...real, deposit: crash };
-      const cut = await deposit(policy, {}, { 'idempotency-key': 'cut' }).finally(() => {
-        runtime.ledger = real;
-      });
+      const cut = await losingReply(() => deposit(policy, {}, { 'idempotency-key': 'cut' }));
       expect(cut.status).toBe(500);
       expect(await balanceOf(world, subsidy)).toBe(11_000);
       const again = await deposit(policy, {}, { 'idempotency-key': 'cut' });
@@ -616,6 +621,49 @@ describe.each(dialects)('policies on %s', (dialect) => {
       expect(replies.every(({ status }) => status === 200 || status === 409)).toBe(true);
       expect((await call('GET', at(policy))).body).toMatchObject({ spend_limit: 20_500 });
       expect(await balanceOf(world, subsidy)).toBe(21_000);
+    });
+
+    test('W16: a key is one deposit of one caller, whatever else is sent under it', async () => {
+      const { subsidy, policy } = await newBudget(world, { balance: 1_000, spendLimit: 500 });
+      const key = { 'idempotency-key': 'one' };
+      await losingReply(() => deposit(policy, {}, key));
+      expect(await deposit(policy, { quantity_cents: 90_000 }, key)).toMatchObject({
+        status: 422,
+        body: { detail: 'This Idempotency-Key was used with another request body.' },
+      });
+      expect((await deposit(policy, {}, key)).body).toMatchObject({ spend_limit: 10_500 });
+      const other = tokenFor('enterprise_openedx_operator', '*', 8);
+      const body = { quantity_cents: 20_000, sales_contract_reference_id: LINE_ITEM };
+      expect((await world.call('POST', `${at(policy)}deposit/`, other, body, key)).body).toMatchObject({
+        spend_limit: 30_500,
+        total_deposits_for_subsidy: 31_000,
+      });
+      expect(await balanceOf(world, subsidy)).toBe(31_000);
+    });
+
+    test('W16: what was refused under a key is made under it later, with its limit', async () => {
+      const customer = newCustomer(world);
+      const subsidy = await newSubsidy(world, { customer, balance: 0, expiration: '2026-05-31T00:00:00Z' });
+      const policy = await newPolicy(world, { customer, subsidy, spendLimit: 7 });
+      const key = { 'idempotency-key': 'later' };
+      expect((await deposit(policy, {}, key)).status).toBe(422);
+      await call('PATCH', `${SUBSIDIES}${subsidy}/`, { expiration_datetime: '2027-01-01T00:00:00Z' });
+      expect(await deposit(policy, {}, key)).toMatchObject({
+        status: 200,
+        body: { spend_limit: 10_007, total_deposits_for_subsidy: 10_000 },
+      });
+    });
+
+    test('W16: cut off before the end of the subsidy, a deposit is finished after it', async () => {
+      const { subsidy, policy } = await newBudget(world, { balance: 1_000, spendLimit: 500 });
+      const key = { 'idempotency-key': 'end' };
+      await losingReply(() => deposit(policy, {}, key));
+      await call('PATCH', `${SUBSIDIES}${subsidy}/`, { expiration_datetime: '2026-05-31T00:00:00Z' });
+      expect((await deposit(policy, {})).status).toBe(422);
+      expect(await deposit(policy, {}, key)).toMatchObject({
+        status: 200,
+        body: { spend_limit: 10_500, total_deposits_for_subsidy: 11_000 },
+      });
     });
 
     test('R-POL-30, W16: without a limit there is none afterwards; a refused deposit changes nothing', async () => {
