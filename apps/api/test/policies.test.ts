@@ -179,6 +179,7 @@ describe.each(dialects)('policies on %s', (dialect) => {
         details: {
           field: 'perLearnerSpendLimit',
           messages: ['must not define a per-learner spend limit.'],
+          fields: { perLearnerSpendLimit: ['must not define a per-learner spend limit.'] },
           kind: 'constraint',
         },
       });
@@ -261,6 +262,23 @@ describe.each(dialects)('policies on %s', (dialect) => {
       const subsidy = await subsidyWith();
       const reply = await call('POST', POLICIES, bodyOn(subsidy, { policy_type, ...change }));
       expect({ status: reply.status, body: reply.body }).toEqual({ status: 400, body: { [field]: [message] } });
+    });
+
+    test('R-POL-02: several violations are each on their own field', async () => {
+      const change = { policy_type: 'AssignedLearnerCreditAccessPolicy', per_learner_spend_limit: 1 };
+      const reply = await call(
+        'POST',
+        POLICIES,
+        bodyOn(await subsidyWith(), { ...change, per_learner_enrollment_limit: 1 }),
+      );
+      expect({ status: reply.status, body: reply.body }).toEqual({
+        status: 400,
+        body: {
+          per_learner_spend_limit: ['must not define a per-learner spend limit.'],
+          per_learner_enrollment_limit: ['must not define a per-learner enrollment limit.'],
+          spend_limit: ['must define a spend_limit.'],
+        },
+      });
     });
 
     test('R-POL-02: the same on update, as one sentence in a list; nothing is stored', async () => {
