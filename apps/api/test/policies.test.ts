@@ -480,6 +480,17 @@ describe.each(dialects)('policies on %s', (dialect) => {
       expect(reply).toMatchObject({ status: 200, body: { active: false } });
     });
 
+    test('a client may name the type of a body that it does not send', async () => {
+      const policy = await made(await subsidyWith());
+      const headers = { authorization: `JWT ${operatorToken()}`, 'content-type': 'application/json' };
+      const reply = await world.app.inject({ method: 'DELETE', url: at(policy), headers });
+      expect(reply.statusCode).toBe(200);
+      expect(reply.json()).toMatchObject({ uuid: policy, active: false });
+      const created = await world.app.inject({ method: 'POST', url: POLICIES, headers, payload: '' });
+      expect(created.statusCode).toBe(400);
+      expect(created.json()).toMatchObject({ policy_type: ['This field is required.'] });
+    });
+
     test('R-POL-11: deletion is soft and repeatable; an empty reason is none', async () => {
       for (const [body, reason] of [
         [{ reason: 'because' }, 'because'],
