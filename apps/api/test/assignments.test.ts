@@ -99,9 +99,12 @@ describe.each(dialects)('assignments on %s', (dialect) => {
     const other = await newSubsidy(world, { customer: budget.customer });
     const runtime = world.runtime as { catalog: typeof world.runtime.catalog };
     const real = runtime.catalog;
+    const moveTo = (subsidy: string) =>
+      world.call('PATCH', `/api/v1/subsidy-access-policies/${budget.policy}/`, operatorToken(), {
+        subsidy_uuid: subsidy,
+      });
     const moving: typeof real.contains = async (...asked) => {
-      const path = `/api/v1/subsidy-access-policies/${budget.policy}/`;
-      expect((await world.call('PATCH', path, operatorToken(), { subsidy_uuid: other })).status).toBe(200);
+      expect((await moveTo(other)).status).toBe(200);
       return real.contains(...asked);
     };
     runtime.catalog = { ...real, contains: moving };
@@ -111,6 +114,12 @@ describe.each(dialects)('assignments on %s', (dialect) => {
     expect(reply).toMatchObject({ status: 422, body: [{ reason: 'policy_expired' }] });
     expect(await auditBooks(world.db)).toEqual([]);
     expect((await allocateTo(world, budget, ['a@x.example'])).status).toBe(202);
+    expect(await moveTo(budget.subsidy)).toMatchObject({
+      status: 400,
+      body: {
+        subsidy_uuid: ['Cannot change the subsidy of this policy while it has allocated assignments.'],
+      },
+    });
     expect(await auditBooks(world.db)).toEqual([]);
   });
 

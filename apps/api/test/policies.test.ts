@@ -670,6 +670,19 @@ describe.each(dialects)('policies on %s', (dialect) => {
       expect(await balanceOf(world, subsidy)).toBe(31_000);
     });
 
+    test('W16: a policy stays on its subsidy until its deposit is completed', async () => {
+      const { customer, policy } = await newBudget(world, { balance: 1_000 });
+      const move = { subsidy_uuid: await newSubsidy(world, { customer, balance: 0 }) };
+      const key = { 'idempotency-key': 'stay' };
+      await losingReply(() => deposit(policy, {}, key));
+      expect(await update(policy, move)).toMatchObject({
+        status: 400,
+        body: { subsidy_uuid: ['Cannot change the subsidy of this policy while a deposit is being completed.'] },
+      });
+      expect((await deposit(policy, {}, key)).body).toMatchObject({ total_deposits_for_subsidy: 11_000 });
+      expect(await update(policy, move)).toMatchObject({ status: 200, body: { total_deposits_for_subsidy: 0 } });
+    });
+
     test('W16: what was refused under a key is made under it later, with its limit', async () => {
       const customer = newCustomer(world);
       const subsidy = await newSubsidy(world, { customer, balance: 0, expiration: '2026-05-31T00:00:00Z' });

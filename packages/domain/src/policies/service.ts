@@ -153,7 +153,7 @@ async function change(
     if (isDeepStrictEqual({ ...after }, { ...before })) return before;
     after.modified = now;
     assertMayDeactivate(deps, before, after);
-    assertMayMove(before, after);
+    await assertMayMove(trx, before, after);
     const { spentCents: _spent, allocatedCents: _allocated, ...written } = after;
     await store.PolicyRow.query(trx).findById(uuid).patch(written);
     await assertCeiling(trx, before, after, depositsCents);
@@ -196,14 +196,13 @@ function assertMayDeactivate(deps: Pick<Runtime, 'settings'>, before: PolicyRow,
   throw invalid('guard', [{ field: 'active', message: 'Cannot deactivate this policy while it has existing spend.' }]);
 }
 
-/** What assignments hold is held in one subsidy. */
-function assertMayMove(before: PolicyRow, after: PolicyRow): void {
-  if (before.subsidyUuid === after.subsidyUuid || before.allocatedCents === 0) return;
+/** What assignments hold is held in one subsidy, and a deposit that was begun may have reached it. */
+async function assertMayMove(trx: Transaction, before: PolicyRow, after: PolicyRow): Promise<void> {
+  if (before.subsidyUuid === after.subsidyUuid) return;
+  const inTheWay = before.allocatedCents > 0 ? 'it has allocated assignments' : 'a deposit is being completed';
+  if (before.allocatedCents === 0 && !(await store.hasPendingDeposit(trx, before.uuid))) return;
   throw invalid('guard', [
-    {
-      field: 'subsidyUuid',
-      message: 'Cannot change the subsidy of this policy while it has allocated assignments.',
-    },
+    { field: 'subsidyUuid', message: `Cannot change the subsidy of this policy while ${inTheWay}.` },
   ]);
 }
 
