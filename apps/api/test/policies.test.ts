@@ -22,6 +22,7 @@ import {
   trpcError,
 } from './fixtures.ts';
 import { demonstration, dialects, operatorToken, startApp, tokenFor } from './harness.ts';
+import { attempt } from './work.ts';
 
 const NOW = '2026-06-01T12:00:00.000Z';
 const LATER = '2026-06-02T08:00:00.000Z';
@@ -439,6 +440,22 @@ describe.each(dialects)('policies on %s', (dialect) => {
       expect((await call('DELETE', at(first))).status).toBe(200);
       expect((await update(second, { spend_limit: 50_000 })).status).toBe(200);
       expect((await update(second, { spend_limit: 50_001 })).status).toBe(400);
+    });
+
+    test('a limit that is lowered below what is spent stops spending, and is no disagreement of the books', async () => {
+      const { customer, policy } = await newBudget(world, { spendLimit: 2 * PRICE, learners: [1, 2] });
+      expect((await redeemAs(world, policy, customer, 1)).status).toBe(200);
+      const lowered = await update(policy, { spend_limit: 1 });
+      expect(lowered).toMatchObject({ status: 200, body: { aggregates: { spend_available_usd_cents: 0 } } });
+      expect(await redeemAs(world, policy, customer, 2)).toMatchObject({
+        status: 422,
+        body: [{ reason: 'policy_spend_limit_reached' }],
+      });
+      expect((await attempt(world, 'books.audit', {})).result).toEqual({ discrepancies: 0 });
+      await world.db('policies').where({ uuid: policy }).increment('spent_cents', 1);
+      expect((await attempt(world, 'books.audit', {})).result).toEqual({ discrepancies: 1 });
+      await world.db('policies').where({ uuid: policy }).decrement('spent_cents', 1);
+      expect((await update(policy, { spend_limit: PRICE })).status).toBe(200);
     });
 
     test('R-POL-06, W8: of two raises at once that do not fit together one passes', async () => {
