@@ -10,6 +10,7 @@ import {
   canRedeemAs,
   historyOf,
   newPolicy,
+  newSubsidy,
   PRICE,
   redeemAs,
   reverseIn,
@@ -92,6 +93,35 @@ describe.each(dialects)('assignments on %s', (dialect) => {
     expect(history).toMatchObject({ history_type: '+', snapshot: { state: 'allocated' } });
     // Personal data has no second copy.
     expect(JSON.stringify(history?.snapshot)).not.toContain('@');
+  });
+
+  test('a policy that moves to another subsidy in between is not allocated to, and both keep their value', async () => {
+    const budget = await assignedBudget(world);
+    const other = await newSubsidy(world, { customer: budget.customer });
+    const runtime = world.runtime as { catalog: typeof world.runtime.catalog };
+    const real = runtime.catalog;
+    const moveTo = (subsidy: string) =>
+      world.call('PATCH', `/api/v1/subsidy-access-policies/${budget.policy}/`, operatorToken(), {
+        subsidy_uuid: subsidy,
+      });
+    const moving: typeof real.contains = async (...asked) => {
+      expect((await moveTo(other)).status).toBe(200);
+      return real.contains(...asked);
+    };
+    runtime.catalog = { ...real, contains: moving };
+    const reply = await allocateTo(world, budget, ['a@x.example']).finally(() => {
+      runtime.catalog = real;
+    });
+    expect(reply).toMatchObject({ status: 422, body: [{ reason: 'policy_expired' }] });
+    expect(await auditBooks(world.db)).toEqual([]);
+    expect((await allocateTo(world, budget, ['a@x.example'])).status).toBe(202);
+    expect(await moveTo(budget.subsidy)).toMatchObject({
+      status: 400,
+      body: {
+        subsidy_uuid: ['Cannot change the subsidy of this policy while it has allocated assignments.'],
+      },
+    });
+    expect(await auditBooks(world.db)).toEqual([]);
   });
 
   test('worked example 4: repeats and learners who hold the content are neither allocated nor charged again', async () => {

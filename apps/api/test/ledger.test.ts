@@ -3,6 +3,8 @@ import { auditBooks, UpstreamFailure, UpstreamRefusal } from '@enterprise-access
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { World } from './examples.ts';
 import {
+  allocateTo,
+  assignedBudget,
   balanceOf,
   historyOf,
   isUuid,
@@ -397,6 +399,19 @@ describe.each(dialects)('the routes of the subsidy service on %s', (dialect) => 
         all_transactions: [made.body],
         active: true,
       });
+    });
+
+    test('R-LED-16: what is held for assignments cannot be redeemed here, and is not said to be', async () => {
+      const budget = await assignedBudget(world, { balance: 2 * PRICE, learners: [1] });
+      const can = () =>
+        call(
+          'GET',
+          `${SUBSIDIES}${budget.subsidy}/can_redeem/?lms_user_id=1&content_key=${encodeURIComponent(budget.run)}`,
+        );
+      expect((await can()).body.can_redeem).toBe(true);
+      expect((await allocateTo(world, budget, ['a@x.example', 'b@x.example'])).status).toBe(202);
+      expect((await can()).body.can_redeem).toBe(false);
+      expect((await spend(budget.subsidy, { content_key: budget.run })).status).toBe(422);
     });
 
     test('422: an inactive subsidy, unknown content, a refused enrolment', async () => {

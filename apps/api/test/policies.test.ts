@@ -22,6 +22,7 @@ import {
   trpcError,
 } from './fixtures.ts';
 import { demonstration, dialects, operatorToken, startApp, tokenFor } from './harness.ts';
+import { attempt } from './work.ts';
 
 const NOW = '2026-06-01T12:00:00.000Z';
 const LATER = '2026-06-02T08:00:00.000Z';
@@ -179,6 +180,7 @@ describe.each(dialects)('policies on %s', (dialect) => {
         details: {
           field: 'perLearnerSpendLimit',
           messages: ['must not define a per-learner spend limit.'],
+          fields: { perLearnerSpendLimit: ['must not define a per-learner spend limit.'] },
           kind: 'constraint',
         },
       });
@@ -261,6 +263,23 @@ describe.each(dialects)('policies on %s', (dialect) => {
       const subsidy = await subsidyWith();
       const reply = await call('POST', POLICIES, bodyOn(subsidy, { policy_type, ...change }));
       expect({ status: reply.status, body: reply.body }).toEqual({ status: 400, body: { [field]: [message] } });
+    });
+
+    test('R-POL-02: several violations are each on their own field', async () => {
+      const change = { policy_type: 'AssignedLearnerCreditAccessPolicy', per_learner_spend_limit: 1 };
+      const reply = await call(
+        'POST',
+        POLICIES,
+        bodyOn(await subsidyWith(), { ...change, per_learner_enrollment_limit: 1 }),
+      );
+      expect({ status: reply.status, body: reply.body }).toEqual({
+        status: 400,
+        body: {
+          per_learner_spend_limit: ['must not define a per-learner spend limit.'],
+          per_learner_enrollment_limit: ['must not define a per-learner enrollment limit.'],
+          spend_limit: ['must define a spend_limit.'],
+        },
+      });
     });
 
     test('R-POL-02: the same on update, as one sentence in a list; nothing is stored', async () => {
@@ -423,6 +442,22 @@ describe.each(dialects)('policies on %s', (dialect) => {
       expect((await update(second, { spend_limit: 50_001 })).status).toBe(400);
     });
 
+    test('a limit that is lowered below what is spent stops spending, and is no disagreement of the books', async () => {
+      const { customer, policy } = await newBudget(world, { spendLimit: 2 * PRICE, learners: [1, 2] });
+      expect((await redeemAs(world, policy, customer, 1)).status).toBe(200);
+      const lowered = await update(policy, { spend_limit: 1 });
+      expect(lowered).toMatchObject({ status: 200, body: { aggregates: { spend_available_usd_cents: 0 } } });
+      expect(await redeemAs(world, policy, customer, 2)).toMatchObject({
+        status: 422,
+        body: [{ reason: 'policy_spend_limit_reached' }],
+      });
+      expect((await attempt(world, 'books.audit', {})).result).toEqual({ discrepancies: 0 });
+      await world.db('policies').where({ uuid: policy }).increment('spent_cents', 1);
+      expect((await attempt(world, 'books.audit', {})).result).toEqual({ discrepancies: 1 });
+      await world.db('policies').where({ uuid: policy }).decrement('spent_cents', 1);
+      expect((await update(policy, { spend_limit: PRICE })).status).toBe(200);
+    });
+
     test('R-POL-06, W8: of two raises at once that do not fit together one passes', async () => {
       const subsidy = await subsidyWith(100);
       const policies = [
@@ -460,6 +495,17 @@ describe.each(dialects)('policies on %s', (dialect) => {
         settings.allowDeactivationWithSpend = false;
       });
       expect(reply).toMatchObject({ status: 200, body: { active: false } });
+    });
+
+    test('a client may name the type of a body that it does not send', async () => {
+      const policy = await made(await subsidyWith());
+      const headers = { authorization: `JWT ${operatorToken()}`, 'content-type': 'application/json' };
+      const reply = await world.app.inject({ method: 'DELETE', url: at(policy), headers });
+      expect(reply.statusCode).toBe(200);
+      expect(reply.json()).toMatchObject({ uuid: policy, active: false });
+      const created = await world.app.inject({ method: 'POST', url: POLICIES, headers, payload: '' });
+      expect(created.statusCode).toBe(400);
+      expect(created.json()).toMatchObject({ policy_type: ['This field is required.'] });
     });
 
     test('R-POL-11: deletion is soft and repeatable; an empty reason is none', async () => {
@@ -578,6 +624,20 @@ describe.each(dialects)('policies on %s', (dialect) => {
         headers,
       );
 
+    /** The ledger adds the value, and then the process is killed. */
+    const losingReply = async <T>(work: () => Promise<T>): Promise<T> => {
+      const runtime = world.runtime as { ledger: typeof world.runtime.ledger };
+      const real = runtime.ledger;
+      const crash = async (request: Parameters<typeof real.deposit>[0]) => {
+        await real.deposit(request);
+        throw new Error('killed');
+      };
+      runtime.ledger = { ...real, deposit: crash };
+      return work().finally(() => {
+        runtime.ledger = real;
+      });
+    };
+
     test('R-POL-30: ledger and limit rise together, with history; one key is one deposit', async () => {
       const { subsidy, policy } = await newBudget(world, { balance: 1_000, spendLimit: 500 });
       const first = await deposit(policy, {}, { 'idempotency-key': 'once' });
@@ -596,16 +656,7 @@ describe.each(dialects)('policies on %s', (dialect) => {
 
     test('W16: cut off after the ledger, a repeat under its key finishes it; many at once add once', async () => {
       const { subsidy, policy } = await newBudget(world, { balance: 1_000, spendLimit: 500 });
-      const runtime = world.runtime as { ledger: typeof world.runtime.ledger };
-      const real = runtime.ledger;
-      const crash = async (request: Parameters<typeof real.deposit>[0]) => {
-        await real.deposit(request);
-        throw new Error('killed');
-      };
-      runtime.ledger = { ...real, deposit: crash };
-      const cut = await deposit(policy, {}, { 'idempotency-key': 'cut' }).finally(() => {
-        runtime.ledger = real;
-      });
+      const cut = await losingReply(() => deposit(policy, {}, { 'idempotency-key': 'cut' }));
       expect(cut.status).toBe(500);
       expect(await balanceOf(world, subsidy)).toBe(11_000);
       const again = await deposit(policy, {}, { 'idempotency-key': 'cut' });
@@ -623,6 +674,62 @@ describe.each(dialects)('policies on %s', (dialect) => {
       const key = { 'idempotency-key': 'k'.repeat(255) };
       expect((await deposit(policy, {}, key)).body).toMatchObject({ spend_limit: 10_500 });
       expect((await deposit(policy, {}, key, 8)).body).toMatchObject({ spend_limit: 20_500 });
+    });
+
+    test('W16: a key is one deposit of one caller, whatever else is sent under it', async () => {
+      const { subsidy, policy } = await newBudget(world, { balance: 1_000, spendLimit: 500 });
+      const key = { 'idempotency-key': 'one' };
+      await losingReply(() => deposit(policy, {}, key));
+      expect(await deposit(policy, { quantity_cents: 90_000 }, key)).toMatchObject({
+        status: 422,
+        body: { detail: 'This Idempotency-Key was used with another request body.' },
+      });
+      expect((await deposit(policy, {}, key)).body).toMatchObject({ spend_limit: 10_500 });
+      const other = tokenFor('enterprise_openedx_operator', '*', 8);
+      const body = { quantity_cents: 20_000, sales_contract_reference_id: LINE_ITEM };
+      expect((await world.call('POST', `${at(policy)}deposit/`, other, body, key)).body).toMatchObject({
+        spend_limit: 30_500,
+        total_deposits_for_subsidy: 31_000,
+      });
+      expect(await balanceOf(world, subsidy)).toBe(31_000);
+    });
+
+    test('W16: a policy stays on its subsidy until its deposit is completed', async () => {
+      const { customer, policy } = await newBudget(world, { balance: 1_000 });
+      const move = { subsidy_uuid: await newSubsidy(world, { customer, balance: 0 }) };
+      const key = { 'idempotency-key': 'stay' };
+      await losingReply(() => deposit(policy, {}, key));
+      expect(await update(policy, move)).toMatchObject({
+        status: 400,
+        body: { subsidy_uuid: ['Cannot change the subsidy of this policy while a deposit is being completed.'] },
+      });
+      expect((await deposit(policy, {}, key)).body).toMatchObject({ total_deposits_for_subsidy: 11_000 });
+      expect(await update(policy, move)).toMatchObject({ status: 200, body: { total_deposits_for_subsidy: 0 } });
+    });
+
+    test('W16: what was refused under a key is made under it later, with its limit', async () => {
+      const customer = newCustomer(world);
+      const subsidy = await newSubsidy(world, { customer, balance: 0, expiration: '2026-05-31T00:00:00Z' });
+      const policy = await newPolicy(world, { customer, subsidy, spendLimit: 7 });
+      const key = { 'idempotency-key': 'later' };
+      expect((await deposit(policy, {}, key)).status).toBe(422);
+      await call('PATCH', `${SUBSIDIES}${subsidy}/`, { expiration_datetime: '2027-01-01T00:00:00Z' });
+      expect(await deposit(policy, {}, key)).toMatchObject({
+        status: 200,
+        body: { spend_limit: 10_007, total_deposits_for_subsidy: 10_000 },
+      });
+    });
+
+    test('W16: cut off before the end of the subsidy, a deposit is finished after it', async () => {
+      const { subsidy, policy } = await newBudget(world, { balance: 1_000, spendLimit: 500 });
+      const key = { 'idempotency-key': 'end' };
+      await losingReply(() => deposit(policy, {}, key));
+      await call('PATCH', `${SUBSIDIES}${subsidy}/`, { expiration_datetime: '2026-05-31T00:00:00Z' });
+      expect((await deposit(policy, {})).status).toBe(422);
+      expect(await deposit(policy, {}, key)).toMatchObject({
+        status: 200,
+        body: { spend_limit: 10_500, total_deposits_for_subsidy: 11_000 },
+      });
     });
 
     test('R-POL-30, W16: without a limit there is none afterwards; a refused deposit changes nothing', async () => {

@@ -175,7 +175,7 @@ export function sendDomainError(reply: FastifyReply, error: DomainError, operati
 function sendFrameworkError(
   request: FastifyRequest,
   reply: FastifyReply,
-  error: { statusCode?: number; code?: string; message: string },
+  error: { statusCode?: number; message: string },
 ) {
   const status = error.statusCode ?? 500;
   if (status === 415)
@@ -186,10 +186,7 @@ function sendFrameworkError(
   if (status === 429) return reply.code(429).send({ detail: error.message });
   if (status >= 400 && status < 500)
     return reply.code(status).send({
-      detail:
-        error.code === 'FST_ERR_CTP_EMPTY_JSON_BODY' || /JSON/.test(error.message)
-          ? 'JSON parse error - the body is not valid JSON.'
-          : error.message,
+      detail: /JSON/.test(error.message) ? 'JSON parse error - the body is not valid JSON.' : error.message,
     });
   request.log.error({ err: error }, 'request failed');
   return reply.code(500).send({ detail: INTERNAL_ERROR, request_id: request.id });
@@ -204,7 +201,7 @@ export function handleError(error: unknown, request: FastifyRequest, reply: Fast
   }
   const inner =
     error instanceof Error && error.cause instanceof Error && !('statusCode' in error) ? error.cause : error;
-  return sendFrameworkError(request, reply, inner as { statusCode?: number; code?: string; message: string });
+  return sendFrameworkError(request, reply, inner as { statusCode?: number; message: string });
 }
 
 const COMMON = new Set([

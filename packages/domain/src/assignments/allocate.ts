@@ -94,7 +94,7 @@ export async function allocateWithin(
   if (chargedCents > 0) {
     if (await deps.ledger.earmark(trx, order.subsidy, chargedCents))
       throw new AllocationRefused('not_enough_value_in_subsidy');
-    const refused = await allocateBudget(trx, policy.uuid, chargedCents);
+    const refused = await allocateBudget(trx, policy, chargedCents);
     if (refused) throw new AllocationRefused(refused);
   }
   await store.writeCounts(trx, store.countsOf(changes));

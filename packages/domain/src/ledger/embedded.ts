@@ -18,6 +18,7 @@ import {
   takeBalance,
   takeReserved,
 } from './entries.ts';
+import { isExpired } from './rules.ts';
 import {
   enrollmentCounts,
   findSubsidies,
@@ -127,9 +128,6 @@ export function embeddedLedger(deps: Deps): Ledger {
       const ledgerUuid = await ledgerUuidOf(db, request.subsidyUuid);
       const now = clock();
       const subsidy = (await findSubsidies(db, [request.subsidyUuid])).get(request.subsidyUuid);
-      if (subsidy?.expirationDatetime && subsidy.expirationDatetime < now) {
-        throw new LedgerRefusal('deposit_on_expired_subsidy', 'Cannot create a deposit in an expired subsidy');
-      }
       await transaction(db, async (trx) => {
         await addBalance(trx, ledgerUuid, request.quantityCents);
         const before = await trx('ledger_transactions')
@@ -137,6 +135,10 @@ export function embeddedLedger(deps: Deps): Ledger {
           .first('uuid');
         // The held ledger row keeps a second caller with this key behind us.
         if (before) return addBalance(trx, ledgerUuid, -request.quantityCents);
+        // Only a new deposit needs a subsidy that is open: what was added before its end is added.
+        if (!subsidy) throw new LedgerRefusal('subsidy_not_found', 'The subsidy does not exist.');
+        if (isExpired(subsidy.expirationDatetime, now))
+          throw new LedgerRefusal('deposit_on_expired_subsidy', 'Cannot create a deposit in an expired subsidy');
         await trx('ledgers')
           .where({ uuid: ledgerUuid })
           .update({ deposits_cents: trx.raw('deposits_cents + ?', [request.quantityCents]) });

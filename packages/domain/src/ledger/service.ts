@@ -72,8 +72,9 @@ export async function canRedeem(
   input: Input<typeof contract.canRedeem>,
 ): Promise<Output<typeof contract.canRedeem>> {
   const subsidy = await found(deps, input.uuid);
-  const [content, history] = await Promise.all([
+  const [content, totals, history] = await Promise.all([
     orUnavailable(deps.catalog.content(subsidy.enterpriseCustomerUuid, input.contentKey)),
+    store.findSubsidies(deps.db, [subsidy.uuid]),
     store.readTransactions(
       store
         .selectTransactions(deps.db)
@@ -84,8 +85,10 @@ export async function canRedeem(
   if (!content) throw contentNotFound({ contentKey: input.contentKey });
   const { priceCents } = content;
   const hasStandingRedemption = history.some(isStanding);
+  // What is held for assignments pays for nothing that is asked for here.
+  const balanceCents = subsidy.balanceCents - (totals.get(subsidy.uuid)?.reservedCents ?? 0);
   return {
-    canRedeem: isAffordable({ hasStandingRedemption, balanceCents: subsidy.balanceCents, priceCents }),
+    canRedeem: isAffordable({ hasStandingRedemption, balanceCents, priceCents }),
     contentPrice: priceCents,
     unit: subsidy.unit,
     allTransactions: history.map((made) => viewOfTransaction(made, deps.settings)),

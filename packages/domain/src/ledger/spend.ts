@@ -13,7 +13,7 @@ import type * as contract from './contract.ts';
 import { embeddedLedger } from './embedded.ts';
 import * as errors from './errors.ts';
 import { priceMessage, priceToCharge } from './rules.ts';
-import { findByKey, findTransaction, unfinishedBefore } from './store.ts';
+import { findByKey, findTransaction, ownerOfTransaction, unfinishedBefore } from './store.ts';
 import { findSubsidy, type SubsidyRecord } from './subsidies.ts';
 import { viewOfTransaction } from './view.ts';
 
@@ -195,7 +195,7 @@ async function orPending(transactionUuid: string, work: Promise<unknown>): Promi
 }
 
 /** The intent behind a transaction in flight. */
-const spendOf = (made: LedgerTransaction, subsidy: SubsidyRecord): Spend => ({
+const spendOf = (made: LedgerTransaction, subsidy: Pick<SubsidyRecord, 'enterpriseCustomerUuid'>): Spend => ({
   uuid: made.uuid,
   idempotencyKey: made.idempotencyKey,
   subsidyUuid: made.subsidyUuid,
@@ -229,9 +229,10 @@ export async function reconcileTransactions(
   const left = await unfinishedBefore(deps.db, before, options.limit ?? 1_000);
   let open = 0;
   for (const made of left) {
-    const subsidy = await findSubsidy(deps.db, made.subsidyUuid);
+    // Its subsidy may be hidden by now.
+    const enterpriseCustomerUuid = await ownerOfTransaction(deps.db, made.uuid);
     try {
-      if (subsidy) await settle(deps, spendOf(made, subsidy));
+      if (enterpriseCustomerUuid) await settle(deps, spendOf(made, { enterpriseCustomerUuid }));
       else open += 1;
     } catch (error) {
       if (!(error instanceof UpstreamFailure)) throw error;

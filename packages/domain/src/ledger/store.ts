@@ -134,9 +134,10 @@ export async function findSubsidies(db: Connection, uuids: readonly string[]): P
   );
 }
 
+/** The ledger of a subsidy, also when that is hidden by now: what is in flight must come to its end. */
 export async function ledgerOf(db: Connection, subsidyUuid: string): Promise<string | null> {
   const row: { ledger_uuid: string } | undefined = await db('subsidies')
-    .where({ uuid: subsidyUuid, is_soft_deleted: false })
+    .where({ uuid: subsidyUuid })
     .first('ledger_uuid');
   return row?.ledger_uuid ?? null;
 }

@@ -67,14 +67,17 @@ export async function takeShare(trx: Transaction, charge: Charge): Promise<Budge
     : 'learner_max_enrollments_reached';
 }
 
-/** Holds value for assignments of a policy as long as its limit allows, or says what is in the way. */
+/**
+ * Holds value for assignments of a policy as long as its limit allows, or says what is in the way. The value is held in
+ * one subsidy: a policy that has moved to another one meanwhile is not the policy that was asked about.
+ */
 export async function allocateBudget(
   trx: Transaction,
-  policyUuid: string,
+  { uuid, subsidyUuid }: { readonly uuid: string; readonly subsidyUuid: string },
   cents: number,
 ): Promise<'policy_expired' | 'policy_spend_limit_reached' | null> {
   const held = await trx('policies')
-    .where({ uuid: policyUuid, active: true, retired: false })
+    .where({ uuid, subsidy_uuid: subsidyUuid, active: true, retired: false })
     .where((limit) =>
       limit
         .whereNull('spend_limit_cents')
@@ -82,7 +85,7 @@ export async function allocateBudget(
     )
     .update({ allocated_cents: trx.raw('allocated_cents + ?', [cents]) });
   if (held === 1) return null;
-  return (await isOpen(trx, policyUuid)) ? 'policy_spend_limit_reached' : 'policy_expired';
+  return (await isOpen(trx, uuid, { subsidy_uuid: subsidyUuid })) ? 'policy_spend_limit_reached' : 'policy_expired';
 }
 
 /** Gives back what the policy held for assignments that are over. */
@@ -118,8 +121,10 @@ export async function adjust(trx: Transaction, charge: GivenBack, chargedCents: 
     .update({ spent_cents: trx.raw('spent_cents + ?', [cents]) });
 }
 
-async function isOpen(trx: Transaction, policyUuid: string): Promise<boolean> {
-  const row = await trx('policies').where({ uuid: policyUuid, active: true, retired: false }).first('uuid');
+async function isOpen(trx: Transaction, policyUuid: string, more: object = {}): Promise<boolean> {
+  const row = await trx('policies')
+    .where({ uuid: policyUuid, active: true, retired: false, ...more })
+    .first('uuid');
   return row !== undefined;
 }
 

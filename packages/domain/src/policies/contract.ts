@@ -96,8 +96,12 @@ export const invalidPolicy = defineError({
   status: 400,
   message: 'The policy would break a rule.',
   details: z.object({
-    field: z.string().describe('Field that breaks the rule.'),
+    field: z.string().describe('First field that breaks a rule.'),
     messages: z.array(z.string()).describe('What is wrong with it.'),
+    fields: z
+      .record(z.string(), z.array(z.string()))
+      .describe('What is wrong with each field that breaks one.')
+      .meta({ examples: [{ spendLimit: ['must define a spend_limit.'] }] }),
     kind: z.enum(['constraint', 'guard']).describe('A rule of the type, or a guard over money.'),
   }),
 });

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { appendToOutbox, type Database, transaction } from '@enterprise-access/db';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input } from '../kernel/contract.ts';
+import { idempotencyKeyReused } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { orUnavailable, UpstreamFailure } from '../upstreams/http.ts';
@@ -30,9 +31,11 @@ interface Row {
   actor_user_id: number | null;
 }
 
-/** Callers share no keys: two who chose the same one mean two deposits. */
-const keyOfCaller = ({ username }: Actor, key: string): string =>
-  createHash('sha256').update(`${username}\n${key}`).digest('hex');
+/** Callers share no keys. */
+function keyOf(actor: Actor, policyUuid: string, header: string | null): string {
+  const ofCaller = header && createHash('sha256').update(`${actor.username}\n${header}`).digest('hex');
+  return `policy-deposit-${policyUuid}-${ofCaller ?? newUuid()}`;
+}
 
 /**
  * Adds value once per key: the intent is stored first, the ledger adds under its key, and then limit and intent are
@@ -45,23 +48,26 @@ export async function deposit(
   idempotencyKey: string | null,
 ): Promise<contract.Policy> {
   if (!(await store.find(deps.db, input.uuid))) throw policyNotFound();
-  const key = `policy-deposit-${input.uuid}-${idempotencyKey === null ? newUuid() : keyOfCaller(actor, idempotencyKey)}`;
+  const key = keyOf(actor, input.uuid, idempotencyKey);
   const { quantityCents, salesContractReferenceId } = input;
   const intent = { policyUuid: input.uuid, key, quantityCents, salesContractReferenceId, actorUserId: actor.userId };
-  await remembered(deps.db, intent, deps.clock());
+  await storeIntent(deps.db, intent, deps.clock());
   const refusal = await settle(deps, intent);
   if (refusal) throw contract.depositRefused({ reason: refusal.code }, { cause: refusal, message: refusal.message });
   return get(deps, input.uuid);
 }
 
-const remembered = (db: Database, intent: Intent, now: Date) =>
-  db('policy_deposits')
+/** A key is one deposit for ever; what was refused under it may be tried again. */
+async function storeIntent(db: Database, intent: Intent, now: Date): Promise<void> {
+  const { key: idempotency_key, quantityCents: quantity_cents } = intent;
+  const sales_contract_reference_id = intent.salesContractReferenceId;
+  await db('policy_deposits')
     .insert({
       uuid: newUuid(),
       policy_uuid: intent.policyUuid,
-      idempotency_key: intent.key,
-      quantity_cents: intent.quantityCents,
-      sales_contract_reference_id: intent.salesContractReferenceId,
+      idempotency_key,
+      quantity_cents,
+      sales_contract_reference_id,
       state: 'pending',
       actor_user_id: intent.actorUserId,
       created: now,
@@ -69,6 +75,10 @@ const remembered = (db: Database, intent: Intent, now: Date) =>
     })
     .onConflict()
     .ignore();
+  const same = { idempotency_key, quantity_cents, sales_contract_reference_id };
+  if (!(await db('policy_deposits').where(same).first('uuid'))) throw idempotencyKeyReused({});
+  await db('policy_deposits').where({ idempotency_key, state: 'refused' }).update({ state: 'pending', modified: now });
+}
 
 /** Brings an intent to its end, whoever began it; what the ledger refuses is returned. Safe to repeat. */
 async function settle(deps: Deps, intent: Intent): Promise<LedgerRefusal | null> {

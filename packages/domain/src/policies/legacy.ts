@@ -119,15 +119,14 @@ const messagesByField = z
 
 type Broken = z.infer<typeof contract.invalidPolicy.details>;
 
-/** Creation keys a violation by its field; an update answers with the whole sentence in a list. */
-const brokenOnCreate = {
-  body: messagesByField,
-  encode: ({ field, messages }: Broken) => ({ [snakeCase(field)]: messages }),
-};
+const byField = ({ fields }: Broken) =>
+  Object.fromEntries(Object.entries(fields).map(([field, texts]) => [snakeCase(field), texts]));
+
+/** Creation keys violations by their fields; an update answers with the whole sentence in a list. */
+const brokenOnCreate = { body: messagesByField, encode: byField };
 const brokenOnUpdate = {
   body: z.union([messages, messagesByField]),
-  encode: ({ field, messages, kind }: Broken, message: string) =>
-    kind === 'constraint' ? [message] : { [snakeCase(field)]: messages },
+  encode: (broken: Broken, message: string) => (broken.kind === 'constraint' ? [message] : byField(broken)),
 };
 
 const single = <

@@ -153,7 +153,7 @@ async function change(
     if (isDeepStrictEqual({ ...after }, { ...before })) return before;
     after.modified = now;
     assertMayDeactivate(deps, before, after);
-    assertMayMove(before, after);
+    await assertMayMove(trx, before, after);
     const { spentCents: _spent, allocatedCents: _allocated, ...written } = after;
     await store.PolicyRow.query(trx).findById(uuid).patch(written);
     await assertCeiling(trx, before, after, depositsCents);
@@ -170,35 +170,40 @@ export const remember = (trx: Transaction, row: PolicyRow, record: Change, at: D
 
 const describe = (row: PolicyRow): string => `<${row.policyType} uuid=${row.uuid}>`;
 
+type Violation = { readonly field: string; readonly message: string };
+
+/** Every field in the way with what is wrong with it. */
+function invalid(kind: 'constraint' | 'guard', broken: readonly [Violation, ...Violation[]], message?: string) {
+  const fields: Record<string, string[]> = {};
+  for (const each of broken) fields[each.field] = [...(fields[each.field] ?? []), each.message];
+  const [{ field }] = broken;
+  return contract.invalidPolicy(
+    { field, messages: fields[field] ?? [], fields, kind },
+    message === undefined ? {} : { message },
+  );
+}
+
 function assertTypeConstraints(row: PolicyRow): void {
   const [broken, ...more] = brokenConstraints(row);
   if (!broken) return;
-  const messages = [broken, ...more].map(({ message }) => message);
-  throw contract.invalidPolicy(
-    { field: broken.field, messages, kind: 'constraint' },
-    {
-      message: `${describe(row)} has the following field violations: [${messages.map((text) => `'${text}'`).join(', ')}]`,
-    },
-  );
+  const all = [broken, ...more] as const;
+  const sentences = all.map(({ message }) => `'${message}'`).join(', ');
+  throw invalid('constraint', all, `${describe(row)} has the following field violations: [${sentences}]`);
 }
 
 function assertMayDeactivate(deps: Pick<Runtime, 'settings'>, before: PolicyRow, after: PolicyRow): void {
   if (!before.active || after.active || deps.settings.allowDeactivationWithSpend || before.spentCents === 0) return;
-  throw contract.invalidPolicy({
-    field: 'active',
-    messages: ['Cannot deactivate this policy while it has existing spend.'],
-    kind: 'guard',
-  });
+  throw invalid('guard', [{ field: 'active', message: 'Cannot deactivate this policy while it has existing spend.' }]);
 }
 
-/** What assignments hold is held in one subsidy. */
-function assertMayMove(before: PolicyRow, after: PolicyRow): void {
-  if (before.subsidyUuid === after.subsidyUuid || before.allocatedCents === 0) return;
-  throw contract.invalidPolicy({
-    field: 'subsidyUuid',
-    messages: ['Cannot change the subsidy of this policy while it has allocated assignments.'],
-    kind: 'guard',
-  });
+/** What assignments hold is held in one subsidy, and a deposit that was begun may have reached it. */
+async function assertMayMove(trx: Transaction, before: PolicyRow, after: PolicyRow): Promise<void> {
+  if (before.subsidyUuid === after.subsidyUuid) return;
+  const inTheWay = before.allocatedCents > 0 ? 'it has allocated assignments' : 'a deposit is being completed';
+  if (before.allocatedCents === 0 && !(await store.hasPendingDeposit(trx, before.uuid))) return;
+  throw invalid('guard', [
+    { field: 'subsidyUuid', message: `Cannot change the subsidy of this policy while ${inTheWay}.` },
+  ]);
 }
 
 async function assertCeiling(
@@ -213,11 +218,9 @@ async function assertCeiling(
   const limits = await store.limitsBySubsidy(trx, after.enterpriseCustomerUuid, [after.subsidyUuid]);
   const limitsCents = limits.get(after.subsidyUuid) ?? 0;
   if (limitsCents <= depositsCents) return;
-  throw contract.invalidPolicy({
-    field: 'spendLimit',
-    messages: [ceilingMessage(describe(after), limitsCents, depositsCents)],
-    kind: 'guard',
-  });
+  throw invalid('guard', [
+    { field: 'spendLimit', message: ceilingMessage(describe(after), limitsCents, depositsCents) },
+  ]);
 }
 
 /** What was ever deposited in the policy's subsidy, which must not be another customer's. */

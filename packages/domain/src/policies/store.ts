@@ -103,6 +103,9 @@ export async function groupsOf(
   return groups;
 }
 
+export const hasPendingDeposit = async (db: Connection, policyUuid: string): Promise<boolean> =>
+  (await db('policy_deposits').where({ policy_uuid: policyUuid, state: 'pending' }).first('uuid')) !== undefined;
+
 /** Sum of the spend limits of active policies, by subsidy; no limit counts as nothing. */
 export async function limitsBySubsidy(
   db: Connection,

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineJob, implementJob } from '../kernel/job.ts';
 import { countUnenrolments, countUnfinished, reconcileTransactions, reconcileUnenrolments } from '../ledger/index.ts';
 import { countPendingDeposits, resumeDeposits } from '../policies/index.ts';
-import { auditBooks } from './audit.ts';
+import { auditBooks, type Discrepancy } from './audit.ts';
 import { auditDrift } from './drift.ts';
 import { reconcile } from './spend.ts';
 import { countPendingBefore } from './store.ts';
@@ -61,9 +61,18 @@ const auditContract = defineJob({
   timeoutSeconds: 3_600,
 });
 
+const isAboveLimit = ({ what }: Discrepancy): boolean => what === 'over_limit';
+
 /** Drift is an alarm for people: nobody corrects books on a guess. */
 export const auditJob = implementJob(auditContract, async ({ runtime }) => {
-  const found = runtime.ledger.isOurs ? await auditBooks(runtime.db) : await auditDrift(runtime);
+  const all = runtime.ledger.isOurs ? await auditBooks(runtime.db) : await auditDrift(runtime);
+  // No redemption passes a limit, but people may lower one below what is taken already.
+  const [above, found] = [all.filter(isAboveLimit), all.filter((each) => !isAboveLimit(each))];
+  for (const { id, stored, counted } of above)
+    runtime.log.warn(
+      { policy: id, takenCents: stored, limitCents: counted },
+      'a limit was lowered below what is taken',
+    );
   for (const discrepancy of found) runtime.log.error({ discrepancy }, 'the books do not agree');
   return { discrepancies: found.length };
 });

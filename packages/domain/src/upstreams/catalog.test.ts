@@ -32,6 +32,8 @@ const executive = {
     { mode: 'paid-executive-education', price: '2200.50' },
   ],
 };
+const negative = { [RUN]: { content_price: -19.99 } };
+const free = { normalized_metadata: null, entitlements: [{ mode: 'paid-executive-education', price: 'free' }] };
 const unpriced = { [RUN]: { content_price: 0 } };
 
 /** A catalog service that answers everything with one body. */
@@ -63,6 +65,10 @@ describe('the price is that of the run (R-UP-32, R-POL-20), in rounded cents', (
     ],
     ['10.503 as 1050', { ...course, normalized_metadata_by_run: { [RUN]: { content_price: 10.503 } } }, 1050],
     ['0.29 as 29', { ...course, normalized_metadata_by_run: { [RUN]: { content_price: 0.29 } } }, 29],
+    ['its seat when its own is negative', { ...course, normalized_metadata_by_run: negative }, 4900],
+    ['unknown when all there is is negative', { key: RUN, normalized_metadata: { content_price: -5 } }, null],
+    ['unknown when it is beyond all cents', { key: RUN, normalized_metadata: { content_price: 1e300 } }, null],
+    ['unknown when an entitlement is no number', { ...executive, ...free, normalized_metadata_by_run: null }, null],
     ['unknown when nobody names one', { key: 'edX+DemoX', course_runs: [{ key: RUN }] }, null],
   ])('%s', async (_what, body, cents) => {
     expect((await contentOf(body))?.priceCents).toBe(cents);
@@ -111,11 +117,14 @@ describe('times that cannot be read are no times', () => {
 });
 
 describe('the list price outside of any catalog', () => {
+  const ten = { price: { usd: 10, usdCents: 1000 } };
   test.each([
     ['of the run', course, { price: { usd: 19.99, usdCents: 1999 } }],
-    ['of the course', { ...course, normalized_metadata_by_run: {} }, { price: { usd: 10, usdCents: 1000 } }],
+    ['of the course', { ...course, normalized_metadata_by_run: {} }, ten],
     ['of nothing is a price', { ...course, normalized_metadata_by_run: unpriced }, { price: { usd: 0, usdCents: 0 } }],
+    ['of the course when that of the run is negative', { ...course, normalized_metadata_by_run: negative }, ten],
     ['that nobody knows', { key: 'edX+DemoX' }, { price: null }],
+    ['that is beyond all cents', { key: RUN, normalized_metadata: { content_price: 1e300 } }, { price: null }],
   ])('%s', async (_what, body, expected) => {
     expect(await answering(body).listPrice(RUN)).toEqual(expected);
   });

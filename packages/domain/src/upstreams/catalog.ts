@@ -64,8 +64,21 @@ const lenientDate = z
   })
   .default(null);
 
+function isChargeable(dollars: number | string): boolean {
+  try {
+    centsOfDollars(dollars);
+    return Number(dollars) >= 0;
+  } catch {
+    return false;
+  }
+}
+
+/** What cannot be charged is no price: a negative one would be value out of nothing. */
+const price = <T extends number | string>(dollars: z.ZodType<T>) =>
+  dollars.transform((value) => (isChargeable(value) ? value : null)).nullish();
+
 const normalized = z.object({
-  content_price: z.number().nullish(),
+  content_price: price(z.number()),
   enroll_by_date: lenientDate,
   start_date: lenientDate,
   end_date: lenientDate,
@@ -74,7 +87,7 @@ const normalized = z.object({
 const run = z.object({
   key: z.string(),
   uuid: z.string().nullish(),
-  first_enrollable_paid_seat_price: z.number().nullish(),
+  first_enrollable_paid_seat_price: price(z.number()),
   variant_id: z.string().nullish(),
   pacing_type: z.string().nullish(),
   weeks_to_complete: z.number().nullish(),
@@ -91,11 +104,11 @@ const record = z.object({
   image_url: z.string().nullish(),
   pacing_type: z.string().nullish(),
   weeks_to_complete: z.number().nullish(),
-  first_enrollable_paid_seat_price: z.number().nullish(),
+  first_enrollable_paid_seat_price: price(z.number()),
   variant_id: z.string().nullish(),
   product_source: z.object({ slug: z.string().nullish(), name: z.string().nullish() }).nullish(),
   advertised_course_run_uuid: z.string().nullish(),
-  entitlements: z.array(z.object({ mode: z.string(), price: z.union([z.string(), z.number()]) })).nullish(),
+  entitlements: z.array(z.object({ mode: z.string(), price: price(z.union([z.string(), z.number()])) })).nullish(),
   course_runs: z.array(run).nullish(),
   normalized_metadata: normalized.nullish(),
   normalized_metadata_by_run: z.record(z.string(), normalized).nullish(),

@@ -40,10 +40,12 @@ export interface InvalidInputErrorDetails {
 
 /** What `invalid_policy` tells. */
 export interface InvalidPolicyErrorDetails {
-  /** Field that breaks the rule. */
+  /** First field that breaks a rule. */
   field: string;
   /** What is wrong with it. */
   messages: string[];
+  /** What is wrong with each field that breaks one. */
+  fields: Record<string, string[]>;
   /** A rule of the type, or a guard over money. */
   kind: 'constraint' | 'guard' | (string & {});
 }
