@@ -76,3 +76,7 @@ export async function factsFor(
     skipsDeadline: options.skipsDeadline ?? false,
   };
 }
+
+/** Whether an assignment was made under a policy. */
+export const isOf = (policy: PolicyRow, row: { readonly assignmentConfigurationUuid: string }): boolean =>
+  row.assignmentConfigurationUuid === policy.assignmentConfigurationUuid;

@@ -10,7 +10,7 @@ import { isStanding } from '../upstreams/ledger.ts';
 import * as contract from './contract.ts';
 import * as store from './forced-store.ts';
 import { contactsOf, reasonObject } from './reasons.ts';
-import { spendThrough } from './service.ts';
+import { spendThrough } from './redeem.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
 

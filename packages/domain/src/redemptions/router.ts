@@ -3,23 +3,25 @@ import { notFound, permissionDenied } from '../kernel/errors.ts';
 import { procedure, router } from '../kernel/rpc.ts';
 import { findTransaction } from '../ledger/store.ts';
 import { viewOfTransaction } from '../ledger/view.ts';
+import { canRedeem } from './can-redeem.ts';
+import { canRequest } from './can-request.ts';
 import * as contract from './contract.ts';
+import { creditsAvailable } from './credits.ts';
+import { explain } from './explain.ts';
 import { force } from './force.ts';
-import * as service from './service.ts';
+import { redeem } from './redeem.ts';
 
 export const redemptions = router({
   /** Whether and through which policy a learner can redeem each of some course runs. */
-  canRedeem: procedure(contract.canRedeem).query(({ ctx, input }) => service.canRedeem(ctx.runtime, ctx.actor, input)),
+  canRedeem: procedure(contract.canRedeem).query(({ ctx, input }) => canRedeem(ctx.runtime, ctx.actor, input)),
   /** Whether a learner can request a course. */
-  canRequest: procedure(contract.canRequest).query(({ ctx, input }) =>
-    service.canRequest(ctx.runtime, ctx.actor, input),
-  ),
+  canRequest: procedure(contract.canRequest).query(({ ctx, input }) => canRequest(ctx.runtime, ctx.actor, input)),
   /** Policies that a learner can still spend from. */
   creditsAvailable: procedure(contract.creditsAvailable).query(({ ctx, input }) =>
-    service.creditsAvailable(ctx.runtime, ctx.actor, input),
+    creditsAvailable(ctx.runtime, ctx.actor, input),
   ),
   /** Spend a policy’s credit on one course run for one learner. */
-  redeem: procedure(contract.redeem).mutation(({ ctx, input }) => service.redeem(ctx.runtime, ctx.actor, input)),
+  redeem: procedure(contract.redeem).mutation(({ ctx, input }) => redeem(ctx.runtime, ctx.actor, input)),
   /** Redeem for a learner although the enrollment deadline has passed. */
   force: procedure(contract.force).mutation(({ ctx, input }) => force(ctx.runtime, ctx.actor, input)),
   /** One redemption: the transaction it made. */
@@ -36,5 +38,5 @@ export const redemptions = router({
     return viewOfTransaction(found, ctx.runtime.settings);
   }),
   /** Every check of a redemption with its inputs and verdict. */
-  explain: procedure(contract.explain).query(({ ctx, input }) => service.explain(ctx.runtime, input)),
+  explain: procedure(contract.explain).query(({ ctx, input }) => explain(ctx.runtime, input)),
 });

@@ -1,0 +1,167 @@
+import { assignmentFor } from '../assignments/redeem.ts';
+import type { Actor } from '../kernel/actor.ts';
+import type { Input, Output } from '../kernel/contract.ts';
+import { notFound } from '../kernel/errors.ts';
+import { dollarsOfCents } from '../kernel/money.ts';
+import type { Runtime, Settings } from '../kernel/runtime.ts';
+import { viewOfTransaction } from '../ledger/view.ts';
+import { type PolicyRow, priorityOf, redeemable } from '../policies/index.ts';
+import { UpstreamFailure, UpstreamRefusal } from '../upstreams/http.ts';
+import { isStanding, type LedgerTransaction } from '../upstreams/ledger.ts';
+import * as contract from './contract.ts';
+import { factsFor, isOf, type LearnerFacts, learnerFacts } from './facts.ts';
+import { contactsOf, reasonObject } from './reasons.ts';
+import { priceUnknown } from './refusals.ts';
+import { needsAssignment, PRICE_UNKNOWN, type Reason, refusal } from './rules.ts';
+import { viewOfPolicy } from './view.ts';
+
+type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
+
+/** The caller, or for staff the learner that they ask about. */
+export function learnerOf(actor: Actor, asked: number | undefined): number {
+  const lmsUserId = actor.isStaff && asked !== undefined ? asked : actor.lmsUserId;
+  if (lmsUserId === null) throw notFound({}, { message: 'Could not determine a value for lms_user_id' });
+  return lmsUserId;
+}
+
+export const NO_POLICIES = 'No active policies for this customer';
+
+/** Assigned policies first, then what ends first, then the smaller balance; ties stay newest first (R-RED-10). */
+function inOrderOfUse(policies: readonly PolicyRow[], known: LearnerFacts): PolicyRow[] {
+  const rank = (policy: PolicyRow): readonly [number, number, number] => {
+    const subsidy = known.subsidies.get(policy.subsidyUuid);
+    return [
+      priorityOf(policy.policyType),
+      subsidy?.expirationDatetime?.getTime() ?? Number.POSITIVE_INFINITY,
+      subsidy?.balanceCents ?? Number.POSITIVE_INFINITY,
+    ];
+  };
+  return policies
+    .map((policy) => ({ policy, rank: rank(policy) }))
+    .sort((a, b) => a.rank[0] - b.rank[0] || compare(a.rank[1], b.rank[1]) || compare(a.rank[2], b.rank[2]))
+    .map(({ policy }) => policy);
+}
+
+const compare = (a: number, b: number): number => (a === b ? 0 : a < b ? -1 : 1);
+
+/** For each course run, the policy that a redeem would use, or why there is none. */
+export async function canRedeem(
+  deps: Deps,
+  actor: Actor,
+  input: Input<typeof contract.canRedeem>,
+): Promise<Output<typeof contract.canRedeem>> {
+  const { enterpriseCustomerUuid } = input;
+  const lmsUserId = learnerOf(actor, input.lmsUserId);
+  const candidates = await redeemable(deps.db, enterpriseCustomerUuid);
+  if (candidates.length === 0) throw notFound({}, { message: NO_POLICIES });
+  const contentKeys = [...new Set(input.contentKey)];
+  const known = await learnerFacts(deps, enterpriseCustomerUuid, lmsUserId, candidates, contentKeys);
+  const policies = inOrderOfUse(candidates, known);
+  const answers = await Promise.all(
+    contentKeys.map(
+      async (contentKey) =>
+        [contentKey, await answerFor(deps, actor, { enterpriseCustomerUuid, contentKey, policies, known })] as const,
+    ),
+  );
+  const byKey = new Map(answers);
+  return input.contentKey.flatMap((contentKey) => byKey.get(contentKey) ?? []);
+}
+
+interface Question {
+  readonly enterpriseCustomerUuid: string;
+  readonly contentKey: string;
+  readonly policies: readonly PolicyRow[];
+  readonly known: LearnerFacts;
+}
+
+async function answerFor(
+  deps: Deps,
+  actor: Actor,
+  question: Question,
+): Promise<Output<typeof contract.canRedeem>[number]> {
+  const { contentKey, known } = question;
+  const transactions = known.transactions.filter((transaction) => transaction.contentKey === contentKey);
+  const hasSuccessfulRedemption = transactions.some(isStanding);
+  const { policy, refusals, assignment } = hasSuccessfulRedemption
+    ? { policy: null, refusals: new Map<Reason, string[]>(), assignment: null }
+    : await resolve(deps, question);
+  const assignedCents = hasSuccessfulRedemption ? assignedPrice(question, transactions) : assignment?.priceCents;
+  const contacts =
+    refusals.size > 0 ? await contactsOf(deps, actor, question.enterpriseCustomerUuid) : { visible: [], exist: false };
+  const reasons = [...refusals].map(([reason, policyUuids]) => reasonObject(reason, policyUuids, contacts));
+  return {
+    contentKey,
+    listPrice: await listPrice(deps, question, {
+      policy,
+      hasSuccessfulRedemption,
+      assignedCents: assignedCents ?? null,
+    }),
+    redemptions: transactions.map((transaction) => redemptionView(transaction, deps.settings)),
+    hasSuccessfulRedemption,
+    redeemableSubsidyAccessPolicy: policy && viewOfPolicy(policy, deps.settings, known.now),
+    canRedeem: policy !== null,
+    reasons,
+    displayReason: reasons[0] ?? null,
+  };
+}
+
+/** R-RED-50: what was redeemed first decides; through an assigned policy it has the assignment's price. */
+function assignedPrice({ policies, contentKey, known }: Question, transactions: readonly LedgerTransaction[]) {
+  const first = transactions.find(isStanding);
+  const policy = policies.find(({ uuid }) => uuid === first?.subsidyAccessPolicyUuid);
+  if (!policy || !needsAssignment(policy)) return null;
+  const rows = known.assignments.filter((row) => isOf(policy, row));
+  return assignmentFor(rows, contentKey, first?.parentContentKey ?? null)?.priceCents ?? null;
+}
+
+const redemptionView = (transaction: LedgerTransaction, settings: Settings) => {
+  const view = viewOfTransaction(transaction, settings);
+  return { ...view, policyRedemptionStatusUrl: view.transactionStatusApiUrl };
+};
+
+/** The first policy that lets pass, or all refusals by reason in the order in which they occur (R-RED-11). */
+async function resolve(deps: Deps, { policies, contentKey, known }: Question) {
+  const refusals = new Map<Reason, string[]>();
+  const all = await Promise.all(
+    policies.map(async (policy) => ({ policy, facts: await factsFor(deps, policy, contentKey, known) })),
+  );
+  for (const { policy, facts } of all) {
+    const reason = refusal(facts);
+    if (reason === PRICE_UNKNOWN) throw priceUnknown(contentKey);
+    if (reason === null) return { policy, refusals: new Map<Reason, string[]>(), assignment: facts.assignment };
+    const others = refusals.get(reason);
+    if (others) others.push(policy.uuid);
+    else refusals.set(reason, [policy.uuid]);
+  }
+  return { policy: null, refusals, assignment: null };
+}
+
+/** R-RED-50 with R-ADD-01 to R-ADD-03. */
+async function listPrice(
+  deps: Deps,
+  { enterpriseCustomerUuid, contentKey }: Question,
+  found: { policy: PolicyRow | null; hasSuccessfulRedemption: boolean; assignedCents: number | null },
+) {
+  const { assignedCents } = found;
+  if (assignedCents !== null) return { usd: dollarsOfCents(assignedCents), usdCents: assignedCents };
+  const message = `Could not determine list price for content_key ${contentKey} with enterprise customer ${enterpriseCustomerUuid}`;
+  const unknown = (cause?: unknown) => contract.priceUnknown({ contentKey }, { message, cause });
+  if (!found.policy && !found.hasSuccessfulRedemption) {
+    const listed = await deps.catalog.listPrice(contentKey).catch((error: unknown) => {
+      if (error instanceof UpstreamFailure || error instanceof UpstreamRefusal) return null;
+      throw error;
+    });
+    if (listed && listed.price === null) throw unknown();
+    return listed?.price ?? null;
+  }
+  try {
+    const content = await deps.catalog.content(enterpriseCustomerUuid, contentKey);
+    const cents = content?.priceCents ?? null;
+    if (cents !== null) return { usd: dollarsOfCents(cents), usdCents: cents };
+  } catch (error) {
+    if (found.policy) throw unknown(error);
+  }
+  if (found.policy) throw unknown();
+  deps.log.warn({ contentKey }, 'no list price for content that was redeemed before');
+  return null;
+}
