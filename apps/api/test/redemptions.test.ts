@@ -23,6 +23,7 @@ import {
   trpcError,
 } from './fixtures.ts';
 import { dialects, operatorToken, run, startApp, tokenFor } from './harness.ts';
+import { attempt } from './work.ts';
 
 const NOW = new Date('2026-06-01T12:00:00.000Z');
 const TOMORROW = new Date('2026-06-02T12:00:00.000Z');
@@ -461,6 +462,25 @@ describe.each(dialects)('redemptions on %s', (dialect) => {
       expect(spent.status).toBe(201);
       const again = await redeemAs(world, policy, customer, 1);
       expect({ status: again.status, body: again.body }).toEqual({ status: 200, body: spent.body });
+      expect(await spentOf(world, policy)).toBe(0);
+    });
+
+    test('R-LED-14: what is in flight past our policies is asked for again later, and charged once', async () => {
+      const { customer, policy, subsidy } = await newBudget(world);
+      const direct = () =>
+        call('POST', `/api/v2/subsidies/${subsidy}/admin/transactions/`, {
+          lms_user_id: 1,
+          content_key: run,
+          subsidy_access_policy_uuid: randomUUID(),
+        });
+      expect((await withFault(silence, direct)).status).toBe(503);
+      const pending = await redeemAs(world, policy, customer, 1);
+      expect(pending).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
+      world.world.now = new Date(NOW.getTime() + 120_000);
+      await attempt(world, 'redemptions.reconcile', {}).finally(() => {
+        world.world.now = NOW;
+      });
+      expect(await redeemAs(world, policy, customer, 1)).toMatchObject({ status: 200, body: { state: 'committed' } });
       expect(await spentOf(world, policy)).toBe(0);
     });
 

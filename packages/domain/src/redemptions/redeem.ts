@@ -7,7 +7,7 @@ import type { TransactionView } from '../ledger/transaction.ts';
 import { viewOfTransaction } from '../ledger/view.ts';
 import { find as findPolicy, isLateRedemptionAllowed, type PolicyRow, policyNotFound } from '../policies/index.ts';
 import { UpstreamFailure, UpstreamRefusal } from '../upstreams/http.ts';
-import { isStanding, type Spend } from '../upstreams/ledger.ts';
+import { isStanding, type LedgerTransaction, type Spend } from '../upstreams/ledger.ts';
 import * as contract from './contract.ts';
 import { factsFor, type LearnerFacts, learnerFacts } from './facts.ts';
 import { endedAttempts, redemptionKey } from './idempotency.ts';
@@ -58,6 +58,12 @@ export async function spendThrough(
     await noteReversal(deps, inFlight, made);
     return redeemAgain(deps, actor, policy, request);
   }
+  const pending = deps.ledger.isOurs ? known.transactions.find(isInFlight) : undefined;
+  if (pending) {
+    // Either ours, and over since we looked, or made past our policies: then whoever made it, or the reconciliation, ends it.
+    if (await store.find(deps.db, pending.uuid)) return redeemAgain(deps, actor, policy, request);
+    throw contract.redemptionPending({ redemptionUuid: pending.uuid });
+  }
 
   const options = { skipsDeadline: request.skipsDeadline ?? false };
   const facts = await factsFor(deps, policy, contentKey, known, options);
@@ -84,6 +90,8 @@ export async function spendThrough(
   const refusedAttempts = await store.refusedAttempts(deps.db, key);
   return redeemAgain(deps, actor, policy, { ...request, refusedAttempts });
 }
+
+const isInFlight = ({ state }: LedgerTransaction): boolean => state === 'created' || state === 'pending';
 
 /** With the policy as it is now: what happened meanwhile has changed its budget. */
 async function redeemAgain(deps: Deps, actor: Actor, { uuid }: PolicyRow, request: SpendRequest) {
