@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { World } from './examples.ts';
 import { demonstration, learnerToken, operatorToken, run, startApp } from './harness.ts';
@@ -48,6 +51,18 @@ test('a database that gives no connection makes nobody wait long for the health 
   expect(performance.now() - started).toBeLessThan(10_000);
   await held.rollback();
   expect((await world.app.inject({ url: '/live' })).statusCode).toBe(200);
+  await world.stop();
+});
+
+test('links of pages lead to the public address, whatever host the request line names', async () => {
+  const world = await startApp('postgres');
+  const { hostname, port } = new URL(await world.app.listen({ host: '127.0.0.1', port: 0 }));
+  const headers = { authorization: `JWT ${learnerToken(1_000)}` };
+  const asked = request({ hostname, port, headers, path: `http://evil.example${list}&page_size=1` }).end();
+  const [reply] = await once(asked, 'response');
+  expect(await json(reply)).toMatchObject({
+    next: `${world.runtime.settings.publicUrl}${list}&page_size=1&page=2`,
+  });
   await world.stop();
 });
 

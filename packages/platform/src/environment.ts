@@ -1,7 +1,7 @@
 import { type Campaign, campaigns } from '@enterprise-access/domain';
 import { z } from 'zod';
 
-export const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
+const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
 const url = z.url();
 export const integer = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum);
 /** Texts separated by commas. */

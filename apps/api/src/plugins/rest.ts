@@ -137,7 +137,10 @@ function compile(operation: Operation, options: RestOptions): Compiled {
         settings,
         // Few replies hold links, and reading an address costs more than writing a small reply.
         get url() {
-          return new URL(request.originalUrl, settings.publicUrl);
+          const url = new URL(settings.publicUrl);
+          // A request line may hold a whole address: its host is the sender's choice.
+          const { pathname, search } = new URL(request.originalUrl, url);
+          return Object.assign(url, { pathname, search });
         },
       });
     },

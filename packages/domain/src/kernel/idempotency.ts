@@ -67,15 +67,17 @@ export async function once(
       .update({ fingerprint, reply: null, started: now, ...(isOver ? { created: now } : {}) });
     if (taken === 0) throw idempotencyKeyInUse({});
   }
+  // Whoever took so long that another attempt took over has no say any more.
+  const own = { ...row, started: now };
   let reply: unknown;
   try {
     reply = await run();
   } catch (error) {
-    await db('idempotency_records').where(row).delete();
+    await db('idempotency_records').where(own).delete();
     throw error;
   }
   await db('idempotency_records')
-    .where(row)
+    .where(own)
     .update({ reply: JSON.stringify(superjson.serialize(reply)) });
   return reply;
 }
