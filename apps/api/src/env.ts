@@ -38,8 +38,8 @@ export const environment = serviceEnvironment.extend({
     .optional()
     .describe('PostgreSQL database of the job queues; with it, staff see them under /jobs.'),
   BODY_LIMIT_BYTES: integer(1_024, 50_000_000)
-    .default(6_000_000)
-    .describe('Largest request body; the default has room for a bulk allocation.'),
+    .default(8_000_000)
+    .describe('Largest request body. The longest list of a bulk allocation needs the default.'),
   THROTTLE_ACTOR_PER_MINUTE: integer(1, 10_000_000).default(60_000).describe('Requests of one caller per minute.'),
   THROTTLE_ANONYMOUS_PER_MINUTE: integer(1, 10_000_000)
     .default(6_000)

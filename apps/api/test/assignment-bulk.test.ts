@@ -98,10 +98,24 @@ describe.each(dialects)('bulk allocation on %s', (dialect) => {
     const budget = await rich(10);
     for (const body of [{}, { learner_emails: [] }, { csv: '' }, { csv: '"open', learner_emails: ['a@bulk.example'] }])
       expect((await bulk(budget, body)).status, JSON.stringify(body)).toBe(400);
+    expect((await bulk(budget, { csv: 'name,email\nA,\n' })).body).toEqual({ csv: ['This list may not be empty.'] });
+    expect((await bulk(budget, { csv: emails(50_001).join('\n') })).body).toEqual({
+      csv: ['Ensure this field has no more than 50000 elements.'],
+    });
     expect((await bulk(budget, { csv: 'email\n"open' })).body).toEqual({ csv: ['The text is not valid CSV.'] });
     expect((await bulk(budget, { learner_emails: ['a@bulk.example'], content_price_cents: 1 })).body).toMatchObject([
       { reason: 'PriceValidationError' },
     ]);
+  });
+
+  test('as many learners are taken in as the contract says, in either form', async () => {
+    const budget = await rich(1);
+    const domain = `${'a'.repeat(60)}.example`;
+    const all = Array.from({ length: 50_000 }, (_, at) => `learner-${at}@${domain}`);
+    const whole = { status: 202, body: { learner_count: 50_000 } };
+    expect(await bulk(budget, { learner_emails: all })).toMatchObject(whole);
+    expect(await bulk(budget, { csv: `email\n${all.join('\n')}` })).toMatchObject(whole);
+    await world.db('outbox').whereNull('sent').update({ sent: new Date() });
   });
 
   test('money for some of them: the first ones of the list are allocated, the rest is tried again on request', async () => {

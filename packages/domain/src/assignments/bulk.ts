@@ -40,7 +40,9 @@ export async function allocateInBulk(
     learnerCount: emails.length,
     created: deps.clock(),
   };
-  if (emails.length === 0 || emails.length > contract.LARGEST_BULK) throw tooFewOrMany(emails.length);
+  if (emails.length === 0 || emails.length > contract.LARGEST_BULK) {
+    throw tooFewOrMany(input.csv === undefined ? 'learner_emails' : 'csv', emails.length);
+  }
   const jobUuid = await transaction(deps.db, async (trx) => {
     await store.insert(trx, batch, chunksOf(emails));
     return ask(trx, deps, batch);
@@ -50,10 +52,10 @@ export async function allocateInBulk(
 
 const trim = (text: string): string => text.trim();
 
-const tooFewOrMany = (count: number) =>
+const tooFewOrMany = (field: 'learner_emails' | 'csv', count: number) =>
   invalidInput({
     fields: {
-      learner_emails: [
+      [field]: [
         count === 0
           ? 'This list may not be empty.'
           : `Ensure this field has no more than ${contract.LARGEST_BULK} elements.`,

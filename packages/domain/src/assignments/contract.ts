@@ -279,9 +279,11 @@ export const list = defineContract({
     ...filter,
     ordering: z
       .string()
-      .max(64)
+      .max(255)
       .optional()
-      .describe(`One of ${orderings.join(', ')}, with \`-\` in front for the opposite; others count as none.`),
+      .describe(
+        `One of ${orderings.join(', ')}, with \`-\` in front for the opposite. Others count as none; of several between commas the first known one counts.`,
+      ),
     ...pageInput({ defaultSize: 100, maximumSize: LARGEST_PAGE }),
   }),
   output: pageOutput(adminAssignment).extend({

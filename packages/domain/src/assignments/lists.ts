@@ -19,20 +19,21 @@ export interface Order {
   readonly direction: 'asc' | 'desc';
 }
 
-/** Latest action first unless one of the known orders is asked for. Quantities are negative prices. */
-export function orderOf(ordering: string | undefined): Order {
-  const isDescending = ordering?.startsWith('-') ?? false;
-  const direction = isDescending ? 'desc' : 'asc';
-  switch (isDescending ? ordering?.slice(1) : ordering) {
-    case 'recent_action_time':
-      return { by: 'recent_action_at', direction };
-    case 'learner_state_sort_order':
-      return { by: 'status_class', direction };
-    case 'content_quantity':
-      return { by: 'price_cents', direction: isDescending ? 'asc' : 'desc' };
-    default:
-      return { by: 'recent_action_at', direction: 'desc' };
+/** Latest action first unless known orders are asked for, of which the first counts. Quantities are negative prices. */
+export function orderOf(ordering = ''): Order {
+  for (const name of ordering.split(',').map((each) => each.trim())) {
+    const isDescending = name.startsWith('-');
+    const direction = isDescending ? 'desc' : 'asc';
+    switch (isDescending ? name.slice(1) : name) {
+      case 'recent_action_time':
+        return { by: 'recent_action_at', direction };
+      case 'learner_state_sort_order':
+        return { by: 'status_class', direction };
+      case 'content_quantity':
+        return { by: 'price_cents', direction: isDescending ? 'asc' : 'desc' };
+    }
   }
+  return { by: 'recent_action_at', direction: 'desc' };
 }
 
 const TABLE = 'assignments';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { contentWith } from '../testing.ts';
 import type { ActionType, State } from './contract.ts';
+import { orderOf } from './lists.ts';
 import { joined, longDate, seconds, startOf } from './mails.ts';
 import { beginsIn } from './nudge.ts';
 import { planAllocation, type Terms, uniqueEmails } from './plan.ts';
@@ -82,6 +83,18 @@ describe('what administrators see', () => {
   test('R-ASG-33: learner states sort as notifying, waiting, expired, failed, none', () => {
     const order = classes.map(({ learnerState }) => learnerState);
     expect([...new Set(order)]).toEqual(['notifying', 'waiting', 'expired', 'failed', null]);
+  });
+
+  test.each([
+    [undefined, 'recent_action_at desc'],
+    ['unknown', 'recent_action_at desc'],
+    ['recent_action_time', 'recent_action_at asc'],
+    ['-learner_state_sort_order', 'status_class desc'],
+    ['content_quantity', 'price_cents desc'],
+    ['unknown, -content_quantity,recent_action_time', 'price_cents asc'],
+  ])('the order of %s', (ordering, expected) => {
+    const { by, direction } = orderOf(ordering);
+    expect(`${by} ${direction}`).toBe(expected);
   });
 
   test('words of a search end at blanks and commas', () => {

@@ -114,7 +114,7 @@ export interface AssignmentsListInput {
   learnerState?: string[] | undefined;
   /** Words that title or address contain, whatever their case. At most 255 characters. */
   search?: string | undefined;
-  /** One of recent_action_time, learner_state_sort_order, content_quantity, with `-` in front for the opposite; others count as none. At most 64 characters. */
+  /** One of recent_action_time, learner_state_sort_order, content_quantity, with `-` in front for the opposite. Others count as none; of several between commas the first known one counts. At most 255 characters. */
   ordering?: string | undefined;
   /** Where to go on: `nextCursor` of the page before. At most 200 characters. */
   cursor?: string | undefined;
