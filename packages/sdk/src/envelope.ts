@@ -21,7 +21,8 @@ export interface Envelope {
   readonly error?: unknown;
 }
 
-const unreadable = (request: Request, head: Head, message: string, isRetryable: boolean, cause?: unknown) =>
+/** A success that is not what the service answers. */
+export const unreadable = (request: Request, head: Head, message: string, isRetryable: boolean, cause?: unknown) =>
   new UnreadableReplyError({
     ...answered(request, head),
     code: 'unreadable_reply',
@@ -47,7 +48,7 @@ export async function readJson(request: Request, response: Response, head: Head)
   }
 }
 
-export const isEnvelope = (value: unknown): value is Envelope =>
+const isEnvelope = (value: unknown): value is Envelope =>
   typeof value === 'object' && value !== null && ('result' in value || 'error' in value);
 
 /** The declared error of a shape as an instance of its class. */
@@ -65,7 +66,7 @@ export function errorOf(settings: Settings, request: Request, head: Head, wired:
     details: domain.details,
   };
   const wanted = (domain.details as { retryAfterSeconds?: unknown } | null)?.retryAfterSeconds;
-  const Class = settings.errors[domain.code] ?? DeclaredError;
+  const Class = (Object.hasOwn(settings.errors, domain.code) && settings.errors[domain.code]) || DeclaredError;
   return new Class({
     ...failure,
     // Another request with this key is under way; when it has ended, its reply is ours.

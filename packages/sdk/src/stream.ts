@@ -1,7 +1,7 @@
-import { errorOf, readJson } from './envelope.ts';
-import { AbortedError, ConnectionError, EnterpriseAccessError, type Failure, UnreadableReplyError } from './errors.ts';
+import { dataOf, errorOf, readJson, unreadable } from './envelope.ts';
+import { AbortedError, ConnectionError, EnterpriseAccessError, type Failure } from './errors.ts';
 import { eventsOf, type ServerEvent } from './events.ts';
-import { answered, exchange } from './exchange.ts';
+import { exchange } from './exchange.ts';
 import type { CallOptions, Outcome, Settings } from './options.ts';
 import { tell, wired } from './perform.ts';
 import { delayMs, pause } from './retry.ts';
@@ -75,12 +75,19 @@ async function* connection<T>(
       async (response, arrival): Promise<ReadableStream<Uint8Array>> => {
         if (response.headers.get('content-type')?.startsWith('text/event-stream') && response.body)
           return response.body;
-        const refused = await readJson(request, response, arrival);
-        throw errorOf(settings, request, arrival, (refused as { error?: unknown }).error);
+        dataOf(settings, request, arrival, await readJson(request, response, arrival));
+        throw unreadable(request, arrival, 'The reply is no stream.', false);
       },
     );
     heard();
     yield { status: head.status, requestId: head.requestId };
+    const told = <V>(event: ServerEvent, read: (wired: never) => V): V => {
+      try {
+        return read(JSON.parse(event.data) as never);
+      } catch (cause) {
+        throw unreadable(request, head, 'An answer of the stream is not readable.', true, cause);
+      }
+    };
     let isEmpty = true;
     try {
       for await (const event of eventsOf(body, heard, silence.signal)) {
@@ -88,10 +95,10 @@ async function* connection<T>(
         if (event.event === 'connected') limitMs = mostSilence(event);
         else if (event.event === 'return') return yield 'end';
         else if (event.event === 'serialized-error') {
-          throw errorOf(settings, request, head, JSON.parse(event.data));
+          throw told(event, (wired) => errorOf(settings, request, head, wired));
         } else if (event.event === 'message') {
-          const value = (settings.serializer ?? wire).deserialize(JSON.parse(event.data) as never) as T;
-          yield { value, id: event.id };
+          const value = told(event, (wired) => (settings.serializer ?? wire).deserialize(wired));
+          yield { value: value as T, id: event.id };
         }
       }
       silence.signal.throwIfAborted();
@@ -99,15 +106,7 @@ async function* connection<T>(
       if (isEmpty) throw new ConnectionError(lost(undefined));
     } catch (cause) {
       if (cause instanceof EnterpriseAccessError) throw cause;
-      if (!(cause instanceof SyntaxError)) throw new ConnectionError(lost(cause));
-      const message = 'An answer of the stream is not complete JSON.';
-      throw new UnreadableReplyError({
-        ...answered(request, head),
-        code: 'unreadable_reply',
-        message,
-        isRetryable: true,
-        cause,
-      });
+      throw new ConnectionError(lost(cause));
     }
   } catch (error) {
     // The signal of the connection is aborted for silence as well; that is no wish of the caller.

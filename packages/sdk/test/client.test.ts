@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import {
   type ClientOptions,
   ConnectionError,
+  DeclaredError,
   EnterpriseAccess,
   InvalidTokenError,
   type Outcome,
@@ -224,4 +225,24 @@ test('a stream that is aborted while it waits to connect again cannot succeed la
     for await (const _answer of access.jobs.progress({ uuid }, { signal: controller.signal })) break;
   };
   await expect(follow()).rejects.toMatchObject({ code: 'aborted', isRetryable: false, details: null });
+});
+
+test.each([
+  ['JSON that is no envelope', () => Response.json(null), 1],
+  ['an answer that is no stream', () => data({ done: 1 }), 1],
+  ['half an answer', () => events(`${CONNECTED}data: {"json":\n\n`), 2],
+  ['an answer in another format', () => events(`${CONNECTED}data: null\n\n`), 2],
+])('%s in the place of a stream is an unreadable reply, not a lost connection', async (_case, answer, attempts) => {
+  const { access, sent } = accessTo(answer, { maxRetries: 1 });
+  const follow = async () => {
+    for await (const _answer of access.jobs.progress({ uuid })) break;
+  };
+  await expect(follow()).rejects.toMatchObject({ code: 'unreadable_reply', status: 200 });
+  expect(sent).toHaveLength(attempts);
+});
+
+test('a code that is the name of something else is an error that the client does not know', async () => {
+  const error = superjson.serialize({ message: 'No.', data: { domain: { code: 'constructor', details: {} } } });
+  const { access } = accessTo(() => Response.json({ error }, { status: 422 }));
+  await expect(access.policies.get({ uuid })).rejects.toBeInstanceOf(DeclaredError);
 });

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import pg from 'pg';
@@ -112,17 +112,18 @@ async function initialize(
   initdb: string,
   account: Account | null,
 ): Promise<void> {
-  // What an interrupted attempt left has no PG_VERSION and nothing worth keeping.
-  await rm(dataDir, { recursive: true, force: true });
-  await mkdir(dataDir, { mode: 0o700 });
+  // Made aside: an attempt that was cut off leaves a folder that looks like a cluster and is none.
+  const made = `${dataDir}.unfinished`;
+  for (const folder of [made, dataDir]) await rm(folder, { recursive: true, force: true });
+  await mkdir(made, { mode: 0o700 });
   await writeFile(passwordFile, randomBytes(24).toString('hex'), { mode: 0o600 });
   await chmod(passwordFile, 0o600);
-  if (account) await chown(dataDir, account.uid, account.gid);
+  if (account) await chown(made, account.uid, account.gid);
   await run(
     through(account?.prefix ?? [], {
       program: initdb,
       args: [
-        `--pgdata=${dataDir}`,
+        `--pgdata=${made}`,
         `--username=${USER}`,
         '--auth=scram-sha-256',
         `--pwfile=${passwordFile}`,
@@ -135,6 +136,7 @@ async function initialize(
       ],
     }),
   );
+  await rename(made, dataDir);
 }
 
 async function answers(url: string): Promise<boolean> {
