@@ -215,15 +215,18 @@ describe.each(dialects)('the jobs of assignments on %s', (dialect) => {
     const { uuid } = await only(budget);
     expect((await only(budget)).recent_action).toEqual({ action_type: 'assigned', timestamp: START.toISOString() });
     pass(3_600_000);
+    const reminded = world.world.now.toISOString();
     for (let times = 0; times < 2; times += 1) {
       expect((await post(budget, 'remind', { assignment_uuids: [uuid] })).status).toBe(200);
       await work(world);
+      pass(60_000);
     }
     expect(campaigns()).toEqual(['REMINDER_NOTIFICATION']);
     expect((await only(budget)).recent_action).toEqual({
       action_type: 'reminded',
-      timestamp: world.world.now.toISOString(),
+      timestamp: reminded,
     });
+    expect(typesOf(await only(budget)).filter((type) => type === 'reminded')).toHaveLength(1);
     pass(DAY_MS);
     await world.db('assignments').where({ uuid }).update({ lms_user_id: 303 });
     expect((await post(budget, 'remind-all', {})).status).toBe(202);

@@ -163,7 +163,8 @@ export const onRemind = (job: JobRun, { assignmentUuid, occasion }: Payload) =>
     // One reminder a day, however often it is asked for.
     occasion: occasion.slice(0, 10),
     actionType: 'reminded',
-    isDue: (row) => row.state === 'allocated',
+    // Another one of the same day is not sent, so nothing may say that it was.
+    isDue: (row) => row.state === 'allocated' && row.remindedAt?.toISOString().slice(0, 10) !== occasion.slice(0, 10),
     write: async (runtime, subject) => ({
       kind: subject.row.lmsUserId === null ? mails.remindedStranger : mails.remindedLearner,
       properties: await invitation(runtime, subject),
