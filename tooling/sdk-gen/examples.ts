@@ -25,11 +25,12 @@ const byName: Readonly<Record<string, unknown>> = {
   perLearnerSpendLimit: 100_000,
   displayName: 'Credit for everybody',
   traversePagination: true,
+  learnerEmails: 'learner-1000@demo.example',
   days: 3,
 };
 const UUID = '0198c0de-0000-7000-8000-000000000001';
 /** Optional fields that an example is clearer with. */
-const shown = new Set(['active', 'displayName']);
+const shown = new Set(['active', 'displayName', 'learnerEmails']);
 
 function exampleValue(schema: z.ZodType, name: string): string {
   const { schema: inner, isNullable } = fieldOf(schema, 'input');
