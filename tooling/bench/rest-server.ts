@@ -49,8 +49,9 @@ const plainUrl = await listen(plain);
 
 process.on('message', (message) => {
   if (message === 'cpu') process.send?.({ cpu: process.cpuUsage() });
-  // Ends by itself and not by exit(), so that a profile of this process is written.
   if (message === 'stop')
     void Promise.all([ours.close(), plain.close(), db.destroy()]).then(() => process.disconnect());
 });
 process.send?.({ ours: `${oursUrl}${path}`, sameDoor: `${oursUrl}/plain`, plain: `${plainUrl}/plain`, token });
+// Whoever measured is gone.
+process.once('disconnect', () => process.exit());
