@@ -8,6 +8,8 @@ import { PING, ping, textOf } from './events.ts';
 import { type KafkaHarness, kafkaHarness } from './kafka-harness.ts';
 
 const { missing } = inject('services');
+const warnings: string[] = [];
+process.on('warning', ({ name }) => warnings.push(name));
 
 describe.skipIf(missing.kafka ?? missing.registry)('Kafka bus', () => {
   let harness: KafkaHarness;
@@ -110,5 +112,9 @@ describe.skipIf(missing.kafka ?? missing.registry)('Kafka bus', () => {
     await until(() => subscription.isConnected);
     await expect(bus.rewind({ group, topics: [topics.enterpriseCore], to: new Date(0) })).rejects.toThrow(GroupInUse);
     await bus.close();
+  });
+
+  test('no connection asks for a timer in the past', () => {
+    expect(warnings).not.toContain('TimeoutNegativeWarning');
   });
 });

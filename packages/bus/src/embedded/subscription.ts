@@ -22,6 +22,8 @@ export function embeddedSubscription(db: Database, options: EmbeddedSubscription
   const { signal } = stopping;
   /** Until when the head of a topic waits after a failure, on the clock of `performance.now`. */
   const waitUntil = new Map<string, number>();
+  /** Topics of which we told that messages are left. */
+  const lagging = new Set<string>();
   let isConnected = false;
   let failures = 0;
   let arrived = new AbortController();
@@ -54,6 +56,8 @@ export function embeddedSubscription(db: Database, options: EmbeddedSubscription
   async function takeAll(waiting: readonly string[]): Promise<boolean> {
     isConnected = true;
     let hasProgress = false;
+    // What we left, another process of the group has finished.
+    for (const topic of lagging) if (!waiting.includes(topic)) tellLag(topic, 0);
     for (const topic of waiting) {
       if ((waitUntil.get(topic) ?? 0) > performance.now()) continue;
       const left = await takeFromLog(db, {
@@ -71,14 +75,22 @@ export function embeddedSubscription(db: Database, options: EmbeddedSubscription
           return true;
         },
       });
-      if (left !== null) options.onLag?.({ group, topic, partition: 0, messages: left });
+      if (left !== null) tellLag(topic, left);
     }
     return hasProgress;
   }
 
+  function tellLag(topic: string, messages: number): void {
+    if (messages > 0) lagging.add(topic);
+    else lagging.delete(topic);
+    options.onLag?.({ group, topic, partition: 0, messages });
+  }
+
   const nextWait = (): number => {
     const now = performance.now();
-    return Math.max(0, Math.min(options.pollMs, ...[...waitUntil.values()].map((until) => until - now)));
+    // A wait that is over has no say: another process may have the topic, or may have finished the message.
+    const waits = [...waitUntil.values()].map((until) => until - now).filter((ms) => ms > 0);
+    return Math.min(options.pollMs, ...waits);
   };
 
   const running = keepConsuming();

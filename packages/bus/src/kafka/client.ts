@@ -1,5 +1,6 @@
 import { Kafka, type KafkaConfig, logLevel } from 'kafkajs';
 import type { Log } from '../bus.ts';
+import './idle-timer.ts';
 
 export interface KafkaConnection {
   /** `host:port` */
