@@ -25,6 +25,9 @@ async function startWorld(dialect: (typeof dialects)[number]) {
     ENTERPRISE_CATALOG_URL: `${sandbox.url}/catalog`,
     ENTERPRISE_SUBSIDY_URL: `${sandbox.url}/subsidy/`,
     OAUTH2_URL: sandbox.url,
+    // Hundreds at once on a busy machine are slow, and no test here is about silence.
+    UPSTREAM_TIMEOUT_MS: '60000',
+    ENROLLMENT_TIMEOUT_MS: '60000',
   });
   const runtime = buildRuntime(env, silent, 'http://access.test');
   const app = await buildApp({ env, runtime });
