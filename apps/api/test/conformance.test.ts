@@ -42,7 +42,7 @@ describe('replies as the document has them', () => {
     [400, 'a body that is no object', { payload: '[1]' }],
     [401, 'a token that is none', { headers: { authorization: 'JWT nonsense' } }],
     [403, 'the policy of somebody else', { url: PATH.replace(demonstration.spendPolicy, demonstration.otherPolicy) }],
-    [413, 'a body beyond the limit', { payload: body({ metadata: { key: 'x'.repeat(7_000_000) } }) }],
+    [413, 'a body beyond the limit', { payload: body({ metadata: { key: 'x'.repeat(8_100_000) } }) }],
     [415, 'a body of another type', { payload: '<a/>', headers: { 'content-type': 'application/xml' } }],
     [422, 'a course that is not in the catalog', { payload: body({ content_key: 'course-v1:edX+No+1' }) }],
     [200, 'a redeem', { headers: { 'idempotency-key': 'first' } }],

@@ -121,17 +121,28 @@ describe.each(dialects)('redemptions on %s', (dialect) => {
       expect(reason).toBe('beyond_enrollment_deadline');
     });
 
+    const redeemWith = (budget: { customer: string; policy: string }, metadata: unknown) =>
+      world.call(
+        'POST',
+        `/api/v1/policy-redemption/${budget.policy}/redeem/`,
+        tokenFor('enterprise_learner', budget.customer, 1),
+        { lms_user_id: 1, content_key: newCourse(world), ...(metadata === undefined ? {} : { metadata }) },
+      );
+
+    test('metadata beyond what messages carry on is refused', async () => {
+      const budget = await newBudget(world);
+      // Characters around the text: {"a":"…"}
+      expect((await redeemWith(budget, { a: 'x'.repeat(65_536 - 8) })).status).toBe(200);
+      expect(await redeemWith(budget, { a: 'x'.repeat(65_536 - 7) })).toMatchObject({
+        status: 400,
+        body: { metadata: ['Ensure this value has no more than 65536 characters of JSON.'] },
+      });
+    });
+
     test('R-RED-22: metadata of the caller passes through, null included, and gains only the late flag', async () => {
-      const { customer, policy } = await newBudget(world);
-      const redeem = async (metadata: unknown) =>
-        (
-          await world.call(
-            'POST',
-            `/api/v1/policy-redemption/${policy}/redeem/`,
-            tokenFor('enterprise_learner', customer, 1),
-            { lms_user_id: 1, content_key: newCourse(world), ...(metadata === undefined ? {} : { metadata }) },
-          )
-        ).body.metadata;
+      const budget = await newBudget(world);
+      const { policy } = budget;
+      const redeem = async (metadata: unknown) => (await redeemWith(budget, metadata)).body.metadata;
       expect(await redeem(undefined)).toBeNull();
       expect(await redeem(null)).toBeNull();
       expect(await redeem({})).toEqual({});

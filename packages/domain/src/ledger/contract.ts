@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineContract } from '../kernel/contract.ts';
 import { courseRunKey, uuid } from '../kernel/ids.ts';
+import { metadata } from '../kernel/metadata.ts';
 import { pageInput, pageOutput } from '../kernel/page.ts';
 import * as errors from './errors.ts';
 import { transactionState, transactionView } from './transaction.ts';
@@ -16,7 +17,6 @@ export const subsidyOrders = [...sortable, ...sortable.map((field) => `-${field}
 export const transactionOrders = ['created', '-created', 'quantity', '-quantity'] as const;
 
 const lmsUserId = () => z.int().min(1).max(INT32);
-const metadata = () => z.record(z.string().max(255), z.unknown()).nullable();
 const idempotencyKey = () => z.string().min(1).max(255).nullable();
 const pages = pageInput({ defaultSize: 10, maximumSize: 100 });
 
@@ -261,7 +261,7 @@ const purchase = {
   lmsUserId: lmsUserId().describe('Learner who will be enrolled.'),
   contentKey: courseRunKey().describe('Course run.'),
   subsidyAccessPolicyUuid: uuid().describe('Policy whose budget the price counts in.'),
-  metadata: metadata().default(null).describe('Kept with the transaction.'),
+  metadata: metadata('Kept with the transaction.').default(null),
   idempotencyKey: idempotencyKey().default(null).describe('A second spend under this key is the first one.'),
 };
 const purchased = z.object({
@@ -323,7 +323,7 @@ export const createDeposit = defineContract({
     desiredDepositQuantity: z.int().min(1).max(MAXIMUM_CENTS).describe('US cents to add.'),
     salesContractReferenceId: z.string().trim().min(1).max(150).describe('Line item of the sale.'),
     salesContractReferenceProvider: z.string().max(32).describe('Slug of whoever keeps the line items.'),
-    metadata: metadata().default(null).describe('Kept with the transaction.'),
+    metadata: metadata('Kept with the transaction.').default(null),
     idempotencyKey: idempotencyKey().default(null).describe('Made from amount and line item unless given.'),
   }),
   output: z.object({
@@ -376,7 +376,7 @@ export const reverse = defineContract({
   input: z.object({
     uuid: subsidyUuid(),
     transactionUuid: uuid().describe('Transaction of that subsidy.'),
-    metadata: metadata().default(null).describe('Kept with the reversal.'),
+    metadata: metadata('Kept with the reversal.').default(null),
     idempotencyKey: idempotencyKey().default(null).describe('Made from the transaction unless given.'),
   }),
   output: transactionView,

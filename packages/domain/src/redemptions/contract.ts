@@ -3,6 +3,7 @@ import { learnerAssignment } from '../assignments/contract.ts';
 import { defineContract } from '../kernel/contract.ts';
 import { defineError } from '../kernel/errors.ts';
 import { courseRunKey, uuid } from '../kernel/ids.ts';
+import { metadata } from '../kernel/metadata.ts';
 import { transactionView } from '../ledger/transaction.ts';
 import { accessMethod, policyType } from '../policies/contract.ts';
 import { reasonCode, reasonObject } from '../policies/reason.ts';
@@ -177,7 +178,7 @@ export const redeem = defineContract({
       'Learner who will be enrolled: the caller, or for operators anybody of the customer.',
     ),
     contentKey: courseRunKey().describe('Course run.'),
-    metadata: z.record(z.string().max(255), z.unknown()).nullable().optional().describe('Kept with the transaction.'),
+    metadata: metadata('Kept with the transaction.').optional(),
   }),
   output: transactionView,
   errors: [notRedeemable, spendRefused, redemptionPending, priceUnknown],

@@ -92,7 +92,7 @@ export interface LedgerCreateDepositInput {
   /** Slug of whoever keeps the line items. At most 32 characters. */
   salesContractReferenceProvider: string;
   /**
-   * Kept with the transaction.
+   * Kept with the transaction. At most 65,536 characters of JSON.
    *
    * @defaultValue `null`
    */
@@ -170,7 +170,7 @@ export interface LedgerCreateTransactionInput {
   /** Policy whose budget the price counts in. UUID. */
   subsidyAccessPolicyUuid: string;
   /**
-   * Kept with the transaction.
+   * Kept with the transaction. At most 65,536 characters of JSON.
    *
    * @defaultValue `null`
    */
@@ -208,7 +208,7 @@ export interface LedgerCreateTransactionV1Input {
   /** Policy whose budget the price counts in. UUID. */
   subsidyAccessPolicyUuid: string;
   /**
-   * Kept with the transaction.
+   * Kept with the transaction. At most 65,536 characters of JSON.
    *
    * @defaultValue `null`
    */
@@ -380,7 +380,7 @@ export interface LedgerReverseInput {
   /** Transaction of that subsidy. UUID. */
   transactionUuid: string;
   /**
-   * Kept with the reversal.
+   * Kept with the reversal. At most 65,536 characters of JSON.
    *
    * @defaultValue `null`
    */

@@ -211,7 +211,7 @@ export interface RedemptionsRedeemInput {
   lmsUserId: number;
   /** Course run. */
   contentKey: string;
-  /** Kept with the transaction. */
+  /** Kept with the transaction. At most 65,536 characters of JSON. */
   metadata?: Record<string, unknown> | null | undefined;
 }
 
