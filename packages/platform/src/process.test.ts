@@ -11,7 +11,7 @@ async function stopped(stop: string) {
     import { runProcess } from '${PROCESS}';
     const say = (_fields, message) => console.log(message);
     setInterval(() => undefined, 1_000);
-    await runProcess('test', async () => ({ log: { info: say, error: say }, address: 'here', stop: async () => { ${stop} } }));
+    await runProcess('test', 'PORT', async () => ({ log: { info: say, error: say }, address: 'here', stop: async () => { ${stop} } }));
     process.kill(process.pid, 'SIGTERM');
   `;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {

@@ -19,7 +19,7 @@ interface Note {
 /**
  * The life of one of our processes: it starts, tells whoever started it that it is ready, and stops once, in order, when
  * it is told to or when the process that started it is gone. A start that fails says why, without a stack where the
- * operator is the one to act.
+ * operator is the one to act; of a port that is taken, in which variable another one is given.
  */
 export async function runProcess(
   name: string,
