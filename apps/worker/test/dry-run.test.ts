@@ -10,6 +10,7 @@ import { demonstration, seedDemonstration } from '@enterprise-access/start/demon
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { openQueues } from '../src/queues.ts';
 import { schedules } from '../src/schedules.ts';
+import { settingsFor } from './processes.ts';
 
 const COMMAND = fileURLToPath(new URL('../src/command.ts', import.meta.url));
 const LONG_AGO = new Date('2020-01-01T00:00:00Z');
@@ -177,13 +178,7 @@ describe.each(dialects)('commands of the schedule on %s', { timeout: 120_000 }, 
       PATH: process.env.PATH,
       NODE_ENV: 'test',
       LOG_LEVEL: 'fatal',
-      DATABASE_URL: business.url,
-      JOBS_DATABASE_URL: queues.url,
-      LMS_URL: `${sandbox.url}/lms`,
-      ENTERPRISE_CATALOG_URL: `${sandbox.url}/catalog`,
-      OAUTH2_URL: sandbox.url,
-      BACKEND_SERVICE_EDX_OAUTH2_KEY: 'key',
-      BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'secret',
+      ...settingsFor(business.url, queues.url, sandbox.url),
     };
     const { stdout } = await promisify(execFile)(process.execPath, [COMMAND, name, ...args], { env });
     return JSON.parse(stdout);

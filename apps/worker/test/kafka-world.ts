@@ -14,7 +14,7 @@ import { expect, inject, vi } from 'vitest';
 import { z } from 'zod';
 import { learnerToken } from '../../api/test/harness.ts';
 import { redeemAt, startApiProcess } from '../../api/test/processes.ts';
-import { startWorkerProcess } from './processes.ts';
+import { settingsFor, startWorkerProcess } from './processes.ts';
 
 const COMMAND = fileURLToPath(new URL('../src/command.ts', import.meta.url));
 const COURSE = 'course-v1:edX+DemoX+2T2026';
@@ -35,14 +35,8 @@ export async function makeKafkaWorld() {
   await seedDemonstration(business.db);
   const topicPrefix = `worker-${randomBytes(6).toString('hex')}`;
   const environment = {
-    DATABASE_URL: business.url,
-    JOBS_DATABASE_URL: queues.url,
+    ...settingsFor(business.url, queues.url, sandbox.url),
     LOG_LEVEL: 'info',
-    LMS_URL: `${sandbox.url}/lms`,
-    ENTERPRISE_CATALOG_URL: `${sandbox.url}/catalog`,
-    OAUTH2_URL: sandbox.url,
-    BACKEND_SERVICE_EDX_OAUTH2_KEY: 'key',
-    BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'secret',
     KAFKA_BROKERS: brokers,
     SCHEMA_REGISTRY_URL: registry.url,
     EVENT_BUS_TOPIC_PREFIX: topicPrefix,

@@ -6,7 +6,7 @@ import { demonstration, seedDemonstration } from '@enterprise-access/start/demon
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { learnerToken } from '../../api/test/harness.ts';
 import { redeemAt, startApiProcess } from '../../api/test/processes.ts';
-import { startWorkerProcess } from './processes.ts';
+import { settingsFor, startWorkerProcess } from './processes.ts';
 
 const DASHBOARD = new URL('../../../docs/operations/grafana-dashboard.json', import.meta.url);
 const COURSE = 'course-v1:edX+DemoX+2T2026';
@@ -43,15 +43,7 @@ describe('metrics of the running processes', () => {
     await seedDemonstration(business.db);
     const sandbox = await startSandbox({});
     api = await startApiProcess(business.url, sandbox.url);
-    worker = await startWorkerProcess({
-      DATABASE_URL: business.url,
-      JOBS_DATABASE_URL: queues.url,
-      LMS_URL: `${sandbox.url}/lms`,
-      ENTERPRISE_CATALOG_URL: `${sandbox.url}/catalog`,
-      OAUTH2_URL: sandbox.url,
-      BACKEND_SERVICE_EDX_OAUTH2_KEY: 'key',
-      BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'secret',
-    });
+    worker = await startWorkerProcess(settingsFor(business.url, queues.url, sandbox.url));
     stopAll = async () => {
       await api.stop();
       await worker.stop();

@@ -18,6 +18,17 @@ export interface WorkerProcess {
   stop(): Promise<number | null>;
 }
 
+/** What a worker is told of the databases and of the stand-in services. */
+export const settingsFor = (businessUrl: string, queuesUrl: string, sandboxUrl: string) => ({
+  DATABASE_URL: businessUrl,
+  JOBS_DATABASE_URL: queuesUrl,
+  LMS_URL: `${sandboxUrl}/lms`,
+  ENTERPRISE_CATALOG_URL: `${sandboxUrl}/catalog`,
+  OAUTH2_URL: sandboxUrl,
+  BACKEND_SERVICE_EDX_OAUTH2_KEY: 'key',
+  BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'secret',
+});
+
 /** The worker as a process of its own, as in production but for the stand-in services. */
 export async function startWorkerProcess(
   env: Readonly<Record<string, string>>,

@@ -12,6 +12,7 @@ import { learnerToken } from '../../api/test/harness.ts';
 import { redeemAt, startApiProcess } from '../../api/test/processes.ts';
 import { readWorkerEnvironment } from '../src/env.ts';
 import { startWorker } from '../src/worker.ts';
+import { settingsFor } from './processes.ts';
 
 const services = inject('services');
 const needed = ['kafka', 'registry'] as const;
@@ -66,14 +67,8 @@ test.skipIf(missing.length > 0)('one trace leads from a request to all that foll
   const api = await startApiProcess(business.url, sandbox.url, { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
   const telemetry = await startTelemetry('worker', collector.url);
   const env = readWorkerEnvironment({
-    DATABASE_URL: business.url,
-    JOBS_DATABASE_URL: queues.url,
+    ...settingsFor(business.url, queues.url, sandbox.url),
     WORKER_PORT: '0',
-    LMS_URL: `${sandbox.url}/lms`,
-    ENTERPRISE_CATALOG_URL: `${sandbox.url}/catalog`,
-    OAUTH2_URL: sandbox.url,
-    BACKEND_SERVICE_EDX_OAUTH2_KEY: 'key',
-    BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'secret',
     KAFKA_BROKERS: brokers,
     SCHEMA_REGISTRY_URL: registry,
     EVENT_BUS_TOPIC_PREFIX: `trace-${Date.now()}`,

@@ -9,6 +9,7 @@ import { learnerToken } from '../../api/test/harness.ts';
 import { type ApiProcess, redeemAt, startApiProcess } from '../../api/test/processes.ts';
 import { readWorkerEnvironment } from '../src/env.ts';
 import { startWorker, type Worker } from '../src/worker.ts';
+import { settingsFor } from './processes.ts';
 
 const RUN = 'course-v1:edX+DemoX+2T2026';
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -50,14 +51,8 @@ beforeAll(async () => {
   await seedDemonstration(business.db);
   const upstreams = { UPSTREAM_TIMEOUT_MS: '1000', ENROLLMENT_TIMEOUT_MS: '1000' };
   const env = readWorkerEnvironment({
-    DATABASE_URL: business.url,
-    JOBS_DATABASE_URL: queues.url,
+    ...settingsFor(business.url, queues.url, sandbox.url),
     WORKER_PORT: '0',
-    LMS_URL: `${sandbox.url}/lms`,
-    ENTERPRISE_CATALOG_URL: `${sandbox.url}/catalog`,
-    OAUTH2_URL: sandbox.url,
-    BACKEND_SERVICE_EDX_OAUTH2_KEY: 'key',
-    BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'secret',
     ...upstreams,
   });
   const runtime = buildRuntime(env, silent, 'http://access.test');

@@ -31,9 +31,9 @@ export async function trpc(
     return reply.code(status).send(transformTRPCResponse(appRouter._def._config, { error: withId }));
   });
   // The plugin hands forms on unread, without a bound on their length; no procedure takes one.
-  app.addHook('onRequest', async ({ headers }) => {
-    if (!headers['content-type']?.trim().toLowerCase().startsWith('multipart/')) return;
-    throw Object.assign(new Error('Unsupported Media Type'), { statusCode: 415 });
+  app.addHook('onRequest', ({ headers }, _reply, done) => {
+    const isForm = headers['content-type']?.trim().toLowerCase().startsWith('multipart/');
+    done(isForm ? Object.assign(new Error('Unsupported Media Type'), { statusCode: 415 }) : undefined);
   });
   await app.register(fastifyTRPCPlugin, {
     prefix: '/trpc',

@@ -5,7 +5,7 @@ import { demonstration, seedDemonstration } from '@enterprise-access/start/demon
 import { expect, inject, test, vi } from 'vitest';
 import { dialects, operatorToken, tokenFor } from '../../../api/test/harness.ts';
 import { startApiProcess } from '../../../api/test/processes.ts';
-import { startWorkerProcess } from '../processes.ts';
+import { settingsFor, startWorkerProcess } from '../processes.ts';
 
 const LEARNERS = 10_000;
 const PRICE = 14_900;
@@ -23,15 +23,7 @@ test.each(dialects)(
     const money = LEARNERS * PRICE;
     const sandbox = await startSandbox({});
     const api = await startApiProcess(business.url, sandbox.url);
-    const environment = {
-      DATABASE_URL: business.url,
-      JOBS_DATABASE_URL: queues.url,
-      LMS_URL: `${sandbox.url}/lms`,
-      ENTERPRISE_CATALOG_URL: `${sandbox.url}/catalog`,
-      OAUTH2_URL: sandbox.url,
-      BACKEND_SERVICE_EDX_OAUTH2_KEY: 'key',
-      BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'secret',
-    };
+    const environment = settingsFor(business.url, queues.url, sandbox.url);
     const admin = tokenFor('enterprise_admin', demonstration.customer, 7);
     const ask = async (method: string, path: string, body?: object, token = admin) => {
       const reply = await fetch(`${api.url}${path}`, {
