@@ -1,5 +1,6 @@
 import type { Database } from '@enterprise-access/db';
 import { watchJobRuns } from './jobs/index.ts';
+import type { Actor } from './kernel/actor.ts';
 import type { Runtime } from './kernel/runtime.ts';
 import { embeddedLedger } from './ledger/embedded.ts';
 import { recordedMail } from './mail/index.ts';
@@ -10,6 +11,16 @@ import { UpstreamRefusal } from './upstreams/http.ts';
 import type { Customer, Invitation, Learner, Lms } from './upstreams/lms.ts';
 import type { Recipient } from './upstreams/mail.ts';
 import { campaignVariables } from './upstreams/mail-campaigns.ts';
+
+/** A member of staff who may do everything everywhere. */
+export const operator: Actor = {
+  userId: 1,
+  username: 'operator',
+  lmsUserId: null,
+  isStaff: true,
+  isSuperuser: true,
+  grants: [],
+};
 
 /** A mail that somebody got. The campaign is named by its environment variable. */
 export interface SentMail extends Recipient {

@@ -1,7 +1,6 @@
 import { createTestDatabase, type TestDatabase } from '@enterprise-access/db/testing';
 import { type Sandbox, startSandbox } from '@enterprise-access/sandbox';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
-import type { Actor } from '../kernel/actor.ts';
 import { processCache } from '../kernel/cache.ts';
 import { newUuid } from '../kernel/ids.ts';
 import type { Job } from '../kernel/job.ts';
@@ -10,7 +9,7 @@ import type { Runtime } from '../kernel/runtime.ts';
 import { createSubsidy } from '../ledger/service.ts';
 import { recordedMail } from '../mail/index.ts';
 import { create, update } from '../policies/service.ts';
-import { emptyWorld, everyCampaign, testRuntime } from '../testing.ts';
+import { emptyWorld, everyCampaign, operator, testRuntime } from '../testing.ts';
 import { apiKey, httpBraze } from '../upstreams/braze.ts';
 import { httpCatalog } from '../upstreams/catalog.ts';
 import { upstream } from '../upstreams/http.ts';
@@ -21,14 +20,6 @@ import { addAssociation } from './service.ts';
 
 const CUSTOMER = '11111111-1111-4111-8111-111111111111';
 const CATALOG = '22222222-2222-4222-8222-222222222222';
-const operator: Actor = {
-  userId: 1,
-  username: 'operator',
-  lmsUserId: null,
-  isStaff: true,
-  isSuperuser: true,
-  grants: [],
-};
 
 interface SandboxMail {
   readonly campaignId: string;

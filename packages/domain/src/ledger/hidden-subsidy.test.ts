@@ -1,24 +1,15 @@
 import { createTestDatabase, type TestDatabase } from '@enterprise-access/db/testing';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import type { Actor } from '../kernel/actor.ts';
 import { newUuid } from '../kernel/ids.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { auditBooks, reconcile } from '../redemptions/index.ts';
-import { contentWith, emptyWorld, testRuntime, type World } from '../testing.ts';
+import { contentWith, emptyWorld, operator, testRuntime, type World } from '../testing.ts';
 import { UpstreamFailure } from '../upstreams/http.ts';
 import { createSubsidy, deleteSubsidy } from './service.ts';
 import { createTransaction, reconcileTransactions } from './spend.ts';
 
 const CUSTOMER = '11111111-1111-4111-8111-111111111111';
 const RUN = 'course-v1:edX+DemoX+2T2026';
-const operator: Actor = {
-  userId: 1,
-  username: 'operator',
-  lmsUserId: null,
-  isStaff: true,
-  isSuperuser: true,
-  grants: [],
-};
 const silence = async () => {
   throw new UpstreamFailure('lms', 'did not answer');
 };
