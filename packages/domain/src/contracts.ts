@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import * as allocation from './assignments/allocation-contract.ts';
+import { allocationLegacy } from './assignments/allocation-legacy.ts';
 import * as assignments from './assignments/contract.ts';
 import { legacy as assignmentsLegacy } from './assignments/legacy.ts';
 import * as groups from './groups/contract.ts';
@@ -6,13 +8,13 @@ import { legacy as groupsLegacy } from './groups/legacy.ts';
 import * as jobs from './jobs/contract.ts';
 import type { Contract, StreamContract } from './kernel/contract.ts';
 import type { LegacyForm } from './kernel/legacy.ts';
-import * as ledger from './ledger/contract.ts';
-import { legacy as ledgerLegacy } from './ledger/legacy.ts';
-import { transactionView } from './ledger/transaction.ts';
+import { transactionView } from './ledger/contract.ts';
 import * as policies from './policies/contract.ts';
 import { legacy as policiesLegacy } from './policies/legacy.ts';
 import * as redemptions from './redemptions/contract.ts';
 import { legacy as redemptionsLegacy } from './redemptions/legacy.ts';
+import * as ledger from './subsidies/contract.ts';
+import { legacy as ledgerLegacy } from './subsidies/legacy.ts';
 
 /** One operation of the system, as documents, routes and tests see it. */
 export interface Operation {
@@ -36,14 +38,25 @@ const slices = {
   groups: { exports: groups, legacy: groupsLegacy },
   jobs: { exports: jobs, legacy: {} },
   ledger: { exports: { ...ledger, transactionView }, legacy: ledgerLegacy },
-  policies: { exports: policies, legacy: policiesLegacy },
+  policies: {
+    exports: {
+      ...policies,
+      allocate: allocation.allocate,
+      allocateInBulk: allocation.allocateInBulk,
+      bulkReport: allocation.bulkReport,
+      resumeBulk: allocation.resumeBulk,
+    },
+    legacy: { ...policiesLegacy, ...allocationLegacy },
+  },
   redemptions: { exports: redemptions, legacy: redemptionsLegacy },
 };
 
 type Declared = readonly [id: string, domain: string, name: string, value: unknown];
 
 const declarations: readonly Declared[] = Object.entries(slices).flatMap(([domain, slice]) =>
-  Object.entries(slice.exports).map(([name, value]): Declared => [`${domain}.${name}`, domain, name, value]),
+  Object.entries(slice.exports)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]): Declared => [`${domain}.${name}`, domain, name, value]),
 );
 
 const isContract = (value: unknown): value is Contract =>

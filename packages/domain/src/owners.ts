@@ -1,10 +1,9 @@
 import type { Database } from '@enterprise-access/db';
 import { LRUCache } from 'lru-cache';
-import { ownerOf as ownerOfConfiguration } from './assignments/index.ts';
 import { ownerOf as ownerOfJob } from './jobs/index.ts';
 import type { Runtime } from './kernel/runtime.ts';
-import { ownerOf as ownerOfSubsidy, ownerOfTransaction } from './ledger/store.ts';
-import { ownerOf as ownerOfPolicy } from './policies/index.ts';
+import { ownerOf as ownerOfSubsidy, ownerOfTransaction } from './ledger/index.ts';
+import { assignmentConfigurations, ownerOf as ownerOfPolicy } from './policies/index.ts';
 
 /** How many owners a process remembers of each kind. */
 const REMEMBERED = 10_000;
@@ -24,7 +23,7 @@ function remembered(look: (uuid: string) => Promise<string | null>): OwnerOf {
 
 /** Whose each thing is that an operation can be about. Every request asks this before anything else. */
 export const ownersIn = (db: Database): Runtime['ownerOf'] => ({
-  configuration: remembered((uuid) => ownerOfConfiguration(db, uuid)),
+  configuration: remembered((uuid) => assignmentConfigurations.ownerOf(db, uuid)),
   policy: remembered((uuid) => ownerOfPolicy(db, uuid)),
   subsidy: (uuid) => ownerOfSubsidy(db, uuid),
   job: remembered((uuid) => ownerOfJob(db, uuid)),

@@ -1,16 +1,16 @@
 import type { Database } from '@enterprise-access/db';
 import { watchJobRuns } from './jobs/index.ts';
 import type { Actor } from './kernel/actor.ts';
+import type { Catalog, Content } from './kernel/ports/catalog.ts';
+import type { Customer, Invitation, Learner, Lms } from './kernel/ports/lms.ts';
+import type { Recipient } from './kernel/ports/mail.ts';
+import { campaignVariables } from './kernel/ports/mail-campaigns.ts';
+import { UpstreamRefusal } from './kernel/ports/upstream.ts';
 import type { Runtime } from './kernel/runtime.ts';
 import { embeddedLedger } from './ledger/embedded.ts';
 import { recordedMail } from './mail/index.ts';
 import { ownersIn } from './owners.ts';
 import type { Braze } from './upstreams/braze.ts';
-import type { Catalog, Content } from './upstreams/catalog.ts';
-import { UpstreamRefusal } from './upstreams/http.ts';
-import type { Customer, Invitation, Learner, Lms } from './upstreams/lms.ts';
-import type { Recipient } from './upstreams/mail.ts';
-import { campaignVariables } from './upstreams/mail-campaigns.ts';
 
 /** A member of staff who may do everything everywhere. */
 export const operator: Actor = {

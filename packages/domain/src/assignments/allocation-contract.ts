@@ -4,7 +4,7 @@ import { defineError } from '../kernel/errors.ts';
 import { uuid } from '../kernel/ids.ts';
 import { openEnum } from '../kernel/open-enum.ts';
 import { pageInput, pageOutput } from '../kernel/page.ts';
-import { reasonObject } from '../policies/reason.ts';
+import { reasonObject } from '../policies/reason-contract.ts';
 import { assignment } from './contract.ts';
 
 const INT32 = 2_147_483_647;

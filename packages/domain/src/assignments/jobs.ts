@@ -1,4 +1,4 @@
-import { implementJob } from '../kernel/job.ts';
+import { implementJob } from '../kernel/jobs/job.ts';
 import { allocateBatch, onAllocateBatch } from './bulk-job.ts';
 import * as contracts from './job-contracts.ts';
 import { onLink } from './link-job.ts';

@@ -1,12 +1,12 @@
 import type { Database } from '@enterprise-access/db';
-import type { JobRunView } from '../jobs/contract.ts';
-import type { Catalog } from '../upstreams/catalog.ts';
-import type { Ledger } from '../upstreams/ledger.ts';
-import type { Lms } from '../upstreams/lms.ts';
-import type { Mail } from '../upstreams/mail.ts';
-import type { Clock } from './clock.ts';
 import type { ContextSource } from './contract.ts';
-import type { Watch } from './watch.ts';
+import type { JobRunView } from './jobs/view.ts';
+import type { Watch } from './jobs/watch.ts';
+import type { Catalog } from './ports/catalog.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Ledger } from './ports/ledger.ts';
+import type { Lms } from './ports/lms.ts';
+import type { Mail } from './ports/mail.ts';
 
 /** What is written where operators look. Never an e-mail address, a token or SQL. */
 export interface Log {

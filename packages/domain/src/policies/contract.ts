@@ -1,14 +1,5 @@
 import { z } from 'zod';
 
-export {
-  allocate,
-  allocateInBulk,
-  allocationRefused,
-  bulkReport,
-  notAllocatable,
-  resumeBulk,
-} from '../assignments/allocation-contract.ts';
-
 import { defineContract } from '../kernel/contract.ts';
 import { defineError } from '../kernel/errors.ts';
 import { uuid } from '../kernel/ids.ts';

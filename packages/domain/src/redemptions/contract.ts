@@ -4,9 +4,9 @@ import { defineContract } from '../kernel/contract.ts';
 import { defineError } from '../kernel/errors.ts';
 import { courseRunKey, uuid } from '../kernel/ids.ts';
 import { metadata } from '../kernel/metadata.ts';
-import { transactionView } from '../ledger/transaction.ts';
+import { transactionView } from '../ledger/contract.ts';
 import { accessMethod, policyType } from '../policies/contract.ts';
-import { reasonCode, reasonObject } from '../policies/reason.ts';
+import { reasonCode, reasonObject } from '../policies/reason-contract.ts';
 
 const lmsUserId = () => z.int().min(1).max(2_147_483_647);
 

@@ -1,9 +1,9 @@
-import { unacknowledged } from '../assignments/learner.ts';
+import { unacknowledged } from '../assignments/index.ts';
 import { type Actor, isPermitted } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
+import { isActive } from '../kernel/ports/ledger.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { type PolicyRow, redeemable } from '../policies/index.ts';
-import { isActive } from '../upstreams/ledger.ts';
 import type * as contract from './contract.ts';
 import { isOf, type LearnerFacts, learnerFacts } from './facts.ts';
 import { notForOthers } from './refusals.ts';

@@ -1,8 +1,7 @@
 import { isPermitted } from '../kernel/actor.ts';
 import { notFound, permissionDenied } from '../kernel/errors.ts';
 import { procedure, router } from '../kernel/rpc.ts';
-import { findTransaction } from '../ledger/store.ts';
-import { viewOfTransaction } from '../ledger/view.ts';
+import { findTransaction, viewOfTransaction } from '../ledger/index.ts';
 import { canRedeem } from './can-redeem.ts';
 import { canRequest } from './can-request.ts';
 import * as contract from './contract.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Log } from './runtime.ts';
+import type { Log } from '../runtime.ts';
 
 /** A value with a name for its state: the same name is the same state. */
 export interface Versioned<T> {

@@ -1,7 +1,6 @@
-import type { Job, JobRun } from './job.ts';
-import { onceIn } from './job.ts';
-import { customerOf, reportsOf } from './job-runs.ts';
-import type { Runtime } from './runtime.ts';
+import type { Runtime } from '../runtime.ts';
+import { type Job, type JobRun, onceIn } from './job.ts';
+import { customerOf, reportsOf } from './runs.ts';
 
 const LONGEST_ERROR = 500;
 

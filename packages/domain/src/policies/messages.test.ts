@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { checks } from '../redemptions/rules.ts';
 import { userMessage } from './messages.ts';
-import { checks } from './rules.ts';
 
 const START = "You can't enroll right now ";
 const FUNDS = "because your organization doesn't have enough funds.";

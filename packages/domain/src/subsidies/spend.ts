@@ -1,21 +1,36 @@
-import { appendToOutbox, isUniqueViolation, transaction } from '@enterprise-access/db';
+import { appendToOutbox, type Connection, isUniqueViolation, transaction } from '@enterprise-access/db';
 import type { Input, Output } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
+import { isActive, isStanding, type LedgerTransaction, type Spend } from '../kernel/ports/ledger.ts';
+import { orUnavailable, UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
+import {
+  countUnfinished as countUnfinishedIn,
+  embeddedLedger,
+  findByKey,
+  findSubsidy,
+  findTransaction,
+  ownerOfTransaction,
+  type SubsidyRecord,
+  unfinishedBefore,
+  viewOfTransaction,
+} from '../ledger/index.ts';
+import { priceMessage, priceToCharge } from '../ledger/rules.ts';
 import { find as findPolicy } from '../policies/index.ts';
-import { endedAttempts, redemptionKey } from '../redemptions/idempotency.ts';
-import { ABANDONED_MS, awaitEnd, finish, type Reservation, reserve } from '../redemptions/spend.ts';
-import { find as findRedemption } from '../redemptions/store.ts';
-import { orUnavailable, UpstreamFailure, UpstreamRefusal } from '../upstreams/http.ts';
-import { isActive, isStanding, type LedgerTransaction, type Spend } from '../upstreams/ledger.ts';
+import {
+  ABANDONED_MS,
+  awaitEnd,
+  endedAttempts,
+  find as findRedemption,
+  finish,
+  madeFor,
+  type Reservation,
+  redemptionKey,
+  reserve,
+} from '../redemptions/index.ts';
 import type * as contract from './contract.ts';
-import { embeddedLedger } from './embedded.ts';
 import * as errors from './errors.ts';
-import { priceMessage, priceToCharge } from './rules.ts';
-import { findByKey, findTransaction, ownerOfTransaction, unfinishedBefore } from './store.ts';
-import { findSubsidy, type SubsidyRecord } from './subsidies.ts';
-import { viewOfTransaction } from './view.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
 type Request = Input<typeof contract.createTransaction>;
@@ -226,7 +241,7 @@ export async function reconcileTransactions(
 ): Promise<{ found: number; open: number }> {
   const deps = { ...runtime, ledger: embeddedLedger(runtime) };
   const before = new Date(deps.clock().getTime() - (options.olderThanMs ?? ABANDONED_MS));
-  const left = await unfinishedBefore(deps.db, before, options.limit ?? 1_000);
+  const left = await unfinishedBefore(deps.db, before, options.limit ?? 1_000, madeFor(deps.db, 't.uuid'));
   let open = 0;
   for (const made of left) {
     // Its subsidy may be hidden by now.
@@ -242,3 +257,7 @@ export async function reconcileTransactions(
   }
   return { found: left.length, open };
 }
+
+/** How many of them there are. */
+export const countUnfinished = (db: Connection, before: Date): Promise<number> =>
+  countUnfinishedIn(db, before, madeFor(db, 't.uuid'));

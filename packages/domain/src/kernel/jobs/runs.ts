@@ -1,5 +1,5 @@
 import { type Connection, insertIfAbsent } from '@enterprise-access/db';
-import type { Runtime } from './runtime.ts';
+import type { Runtime } from '../runtime.ts';
 
 const REPORT_EVERY_MS = 250;
 

@@ -3,11 +3,11 @@ import { startProxy } from '@enterprise-access/services';
 import { useService } from '@enterprise-access/services/testing';
 import { afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { z } from 'zod';
+import { newUuid } from '../ids.ts';
+import { cacheAsked } from '../telemetry.ts';
 import type { Cache, CacheKind } from './cache.ts';
-import { instantText, numbersByNumber } from './cache-shapes.ts';
-import { cacheAsked } from './happenings.ts';
-import { newUuid } from './ids.ts';
 import { memcached, type SharedStore } from './memcached.ts';
+import { instantText, numbersByNumber } from './shapes.ts';
 import { sharedCache } from './shared-cache.ts';
 
 const services = inject('services');

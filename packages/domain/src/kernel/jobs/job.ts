@@ -7,9 +7,9 @@ import {
   transaction,
 } from '@enterprise-access/db';
 import type { z } from 'zod';
-import { newUuid, uuidOf } from './ids.ts';
-import { customerOf, insertRun } from './job-runs.ts';
-import type { Runtime } from './runtime.ts';
+import { newUuid, uuidOf } from '../ids.ts';
+import type { Runtime } from '../runtime.ts';
+import { customerOf, insertRun } from './runs.ts';
 
 /** A background job as data, like a contract: what it is given, what it reports, how often it is tried. */
 export interface JobContract<P extends z.ZodObject = z.ZodObject, R extends z.ZodObject = z.ZodObject> {

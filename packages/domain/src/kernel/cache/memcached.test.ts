@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { memcachedMissing, startMemcached, startProxy } from '@enterprise-access/services';
 import { useService } from '@enterprise-access/services/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { memcachedTroubled } from './happenings.ts';
-import { newUuid } from './ids.ts';
+import { newUuid } from '../ids.ts';
+import { memcachedTroubled } from '../telemetry.ts';
 import { memcached, type SharedStore, Unshared } from './memcached.ts';
 
 const services = inject('services');

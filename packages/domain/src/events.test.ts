@@ -1,11 +1,11 @@
 import { eventTypes } from '@enterprise-access/bus';
 import type { OutboxMessage } from '@enterprise-access/db';
 import { expect, test } from 'vitest';
-import { policyChanged } from '../policies/events.ts';
-import type { PolicyRow } from '../policies/store.ts';
-import { redemptionReversed, subsidyRedeemed } from '../redemptions/events.ts';
-import type { LedgerTransaction, Spend } from '../upstreams/ledger.ts';
-import { transactionChanged } from './events.ts';
+import type { LedgerTransaction, Spend } from './kernel/ports/ledger.ts';
+import { transactionChanged } from './ledger/events.ts';
+import { policyChanged } from './policies/events.ts';
+import type { PolicyRow } from './policies/store.ts';
+import { redemptionReversed, subsidyRedeemed } from './redemptions/events.ts';
 
 const at = new Date('2026-03-02T10:00:00.000Z');
 const uuid = '8a1f2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d';

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { cacheAsked } from '../telemetry.ts';
 import { type Cache, type CacheKind, jittered, type Kept, keyOf, processTier } from './cache.ts';
-import { cacheAsked } from './happenings.ts';
 import { leaseWatch, quietly, takeLease } from './lease.ts';
 import type { SharedStore } from './memcached.ts';
 

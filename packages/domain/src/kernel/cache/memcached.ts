@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { Client } from 'memjs';
-import { memcachedTroubled } from './happenings.ts';
-import type { Log } from './runtime.ts';
+import type { Log } from '../runtime.ts';
+import { memcachedTroubled } from '../telemetry.ts';
 
 /** The shared tier did not do what was asked, in time or at all. Callers go on without it. */
 export class Unshared extends Error {

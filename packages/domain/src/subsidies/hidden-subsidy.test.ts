@@ -1,10 +1,11 @@
 import { createTestDatabase, type TestDatabase } from '@enterprise-access/db/testing';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { auditBooks } from '../books/index.ts';
 import { newUuid } from '../kernel/ids.ts';
+import { UpstreamFailure } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { auditBooks, reconcile } from '../redemptions/index.ts';
+import { reconcile } from '../redemptions/index.ts';
 import { contentWith, emptyWorld, operator, testRuntime, type World } from '../testing.ts';
-import { UpstreamFailure } from '../upstreams/http.ts';
 import { createSubsidy, deleteSubsidy } from './service.ts';
 import { createTransaction, reconcileTransactions } from './spend.ts';
 

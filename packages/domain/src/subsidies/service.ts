@@ -4,26 +4,23 @@ import type { Input, Output } from '../kernel/contract.ts';
 import { invalidInput, notFound, permissionDenied } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { type Page, pageNumber, pageOf } from '../kernel/page.ts';
+import { isActive, isStanding } from '../kernel/ports/ledger.ts';
+import { orUnavailable } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { orUnavailable } from '../upstreams/http.ts';
-import { isActive, isStanding } from '../upstreams/ledger.ts';
+import type { TransactionView } from '../ledger/contract.ts';
+import * as ledger from '../ledger/index.ts';
+import { depositEntry, insertDeposit, viewOfTransaction } from '../ledger/index.ts';
+import { initialDepositKey, isAffordable, isWindow, reversalKey } from '../ledger/rules.ts';
 import * as contract from './contract.ts';
-import { depositEntry } from './embedded.ts';
-import { insertDeposit } from './entries.ts';
 import { contentNotFound } from './errors.ts';
 import { reverseTransaction } from './reverse.ts';
-import { initialDepositKey, isAffordable, isWindow, ledgerKey, reversalKey } from './rules.ts';
-import * as store from './store.ts';
-import * as subsidies from './subsidies.ts';
-import type { TransactionView } from './transaction.ts';
-import { viewOfTransaction } from './view.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock'>;
 type Reads = Deps & Pick<Runtime, 'settings'>;
 
 const [REFERENCE_TYPE] = contract.referenceTypes;
 
-function viewOf(row: subsidies.SubsidyWithTotals, now: Date): contract.SubsidyView {
+function viewOf(row: ledger.SubsidyWithTotals, now: Date): contract.SubsidyView {
   const { ledgerUuid: _ledger, isSoftDeleted: _deleted, startingBalanceCents, ...rest } = row;
   const { balanceCents, depositsCents, ...same } = rest;
   return {
@@ -35,8 +32,8 @@ function viewOf(row: subsidies.SubsidyWithTotals, now: Date): contract.SubsidyVi
   };
 }
 
-async function found(deps: Pick<Runtime, 'db'>, uuid: string): Promise<subsidies.SubsidyWithTotals> {
-  const row = await subsidies.findSubsidy(deps.db, uuid);
+async function found(deps: Pick<Runtime, 'db'>, uuid: string): Promise<ledger.SubsidyWithTotals> {
+  const row = await ledger.findSubsidy(deps.db, uuid);
   if (!row) throw notFound({});
   return row;
 }
@@ -54,7 +51,7 @@ export async function listSubsidies(
   deps: Deps,
   input: Input<typeof contract.listSubsidies>,
 ): Promise<Page<contract.SubsidyView>> {
-  const { rows, count } = await subsidies.pageOfSubsidies(deps.db, input, sliceOf(input));
+  const { rows, count } = await ledger.pageOfSubsidies(deps.db, input, sliceOf(input));
   assertPageExists(input, rows);
   const now = deps.clock();
   return pageOf(
@@ -74,9 +71,9 @@ export async function canRedeem(
   const subsidy = await found(deps, input.uuid);
   const [content, totals, history] = await Promise.all([
     orUnavailable(deps.catalog.content(subsidy.enterpriseCustomerUuid, input.contentKey)),
-    store.findSubsidies(deps.db, [subsidy.uuid]),
-    store.readTransactions(
-      store
+    ledger.findSubsidies(deps.db, [subsidy.uuid]),
+    ledger.readTransactions(
+      ledger
         .selectTransactions(deps.db)
         .where({ 's.uuid': subsidy.uuid, 't.lms_user_id': input.lmsUserId, 't.content_key': input.contentKey })
         .orderBy(['t.created', 't.uuid']),
@@ -101,7 +98,7 @@ export async function aggregatesByLearner(
   input: Input<typeof contract.aggregatesByLearner>,
 ): Promise<Output<typeof contract.aggregatesByLearner>> {
   const { uuid } = await found(deps, input.uuid);
-  const counts = await store.enrollmentCounts(deps.db, uuid, input.subsidyAccessPolicyUuid);
+  const counts = await ledger.enrollmentCounts(deps.db, uuid, input.subsidyAccessPolicyUuid);
   return [...counts].map(([lmsUserId, total]) => ({ lmsUserId, total }));
 }
 
@@ -136,7 +133,7 @@ export async function createSubsidy(
   assertWindow(input.defaultActiveDatetime, input.defaultExpirationDatetime, 'default_expiration_datetime');
   const existing = async () => {
     if (input.defaultInternalOnly) return null;
-    const row = await subsidies.findByReference(deps.db, REFERENCE_TYPE, input.referenceId);
+    const row = await ledger.findByReference(deps.db, REFERENCE_TYPE, input.referenceId);
     if (!row) return null;
     // What is found counts, not what was asked for: it may belong to another customer.
     const { permission } = contract.createSubsidy;
@@ -158,7 +155,7 @@ export async function createSubsidy(
   return { subsidy: await getSubsidy(deps, record.uuid), created: true };
 }
 
-const recordOf = (input: Input<typeof contract.createSubsidy>, now: Date): subsidies.SubsidyRecord => ({
+const recordOf = (input: Input<typeof contract.createSubsidy>, now: Date): ledger.SubsidyRecord => ({
   uuid: newUuid(),
   title: input.defaultTitle,
   startingBalanceCents: input.defaultStartingBalance,
@@ -177,16 +174,9 @@ const recordOf = (input: Input<typeof contract.createSubsidy>, now: Date): subsi
 });
 
 /** R-LED-10. */
-async function insertWithLedger(trx: Transaction, actor: Actor, record: subsidies.SubsidyRecord): Promise<void> {
+async function insertWithLedger(trx: Transaction, actor: Actor, record: ledger.SubsidyRecord): Promise<void> {
   const { uuid, ledgerUuid, startingBalanceCents: quantityCents, created } = record;
-  await trx('ledgers').insert({
-    uuid: ledgerUuid,
-    idempotency_key: ledgerKey(uuid),
-    unit: record.unit,
-    created,
-    modified: created,
-  });
-  await subsidies.insertSubsidy(trx, record);
+  await ledger.insertSubsidy(trx, record);
   await appendHistory(trx, 'subsidies', record, { type: '+', actorUserId: actor.userId, reason: null, at: created });
   if (quantityCents === 0) return;
   const idempotencyKey = initialDepositKey(uuid, quantityCents);
@@ -205,7 +195,7 @@ function assertWindow(active: Date | null, expiration: Date | null, field: strin
 }
 
 /** Value and owner of a subsidy do not change by writing them; the same value is no change. */
-function assertFixed(before: subsidies.SubsidyRecord, input: Input<typeof contract.updateSubsidy>): void {
+function assertFixed(before: ledger.SubsidyRecord, input: Input<typeof contract.updateSubsidy>): void {
   const fixed = {
     enterprise_customer_uuid: [before.enterpriseCustomerUuid, input.enterpriseCustomerUuid],
     unit: [before.unit, input.unit],
@@ -228,10 +218,10 @@ export async function updateSubsidy(
   const keep = <T>(asked: T | undefined, before: T): T => (asked === undefined ? before : asked);
   try {
     await transaction(deps.db, async (trx) => {
-      const before = await subsidies.findSubsidyForUpdate(trx, input.uuid);
+      const before = await ledger.findSubsidyForUpdate(trx, input.uuid);
       if (!before) throw notFound({});
       assertFixed(before, input);
-      const after: subsidies.SubsidyRecord = {
+      const after: ledger.SubsidyRecord = {
         ...before,
         title: keep(input.title, before.title),
         activeDatetime: keep(input.activeDatetime, before.activeDatetime),
@@ -242,7 +232,7 @@ export async function updateSubsidy(
         modified: now,
       };
       assertWindow(after.activeDatetime, after.expirationDatetime, 'expiration_datetime');
-      await subsidies.replaceSubsidy(trx, after);
+      await ledger.replaceSubsidy(trx, after);
       await appendHistory(trx, 'subsidies', after, { type: '~', actorUserId: actor.userId, reason: null, at: now });
     });
   } catch (error) {
@@ -256,10 +246,10 @@ export async function updateSubsidy(
 export async function deleteSubsidy(deps: Deps, actor: Actor, uuid: string): Promise<Record<string, never>> {
   const now = deps.clock();
   await transaction(deps.db, async (trx) => {
-    const before = await subsidies.findSubsidyForUpdate(trx, uuid);
+    const before = await ledger.findSubsidyForUpdate(trx, uuid);
     if (!before) throw notFound({});
     const after = { ...before, isSoftDeleted: true, modified: now };
-    await subsidies.replaceSubsidy(trx, after);
+    await ledger.replaceSubsidy(trx, after);
     await appendHistory(trx, 'subsidies', after, { type: '-', actorUserId: actor.userId, reason: null, at: now });
   });
   return {};
@@ -270,7 +260,7 @@ export async function listTransactions(
   input: Input<typeof contract.listTransactions>,
 ): Promise<Output<typeof contract.listTransactions>> {
   const subsidy = await found(deps, input.uuid);
-  const { items, count, quantityCents } = await store.pageOfTransactions(
+  const { items, count, quantityCents } = await ledger.pageOfTransactions(
     deps.db,
     { ...input, subsidyUuid: subsidy.uuid },
     sliceOf(input),
@@ -294,7 +284,7 @@ export async function ownTransactions(
   if (lmsUserId === null) throw notFound({}, { message: 'Could not determine lms_user_id in this request.' });
   const { uuid: subsidyUuid } = await found(deps, input.uuid);
   const filter = { ...input, subsidyUuid, lmsUserId };
-  const { items, count } = await store.pageOfTransactions(deps.db, filter, sliceOf(input));
+  const { items, count } = await ledger.pageOfTransactions(deps.db, filter, sliceOf(input));
   assertPageExists(input, items);
   const views = items.map((made) => viewOfTransaction(made, deps.settings));
   return pageOf(input, views, count);
@@ -307,7 +297,7 @@ export async function getTransaction(
   customer: string | null,
   uuid: string,
 ): Promise<TransactionView> {
-  const made = await store.findTransaction(deps.db, uuid);
+  const made = await ledger.findTransaction(deps.db, uuid);
   if (!made) throw notFound({});
   const isOwn = actor.lmsUserId !== null && made.lmsUserId === actor.lmsUserId;
   if (!isOwn && !isPermitted(actor, 'subsidy.can_read_all_transactions', customer)) {
@@ -321,7 +311,7 @@ export async function reverse(
   deps: Reads & Pick<Runtime, 'lms' | 'log'>,
   input: Input<typeof contract.reverse>,
 ): Promise<TransactionView> {
-  const made = await store.findTransaction(deps.db, input.transactionUuid);
+  const made = await ledger.findTransaction(deps.db, input.transactionUuid);
   if (!made || made.subsidyUuid !== input.uuid) throw notFound({});
   const reversed = await reverseTransaction(deps, {
     transactionUuid: made.uuid,

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { consumerOf, UnusableEvent } from '../kernel/consumer.ts';
+import { findTransaction } from '../ledger/index.ts';
 import { isRefundable, unenrolmentKey } from './refunds.ts';
 import { reverseTransaction } from './reverse.ts';
-import { findTransaction } from './store.ts';
 
 const revoked = z.object({
   learner_credit_course_enrollment: z.object({

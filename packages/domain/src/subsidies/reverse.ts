@@ -1,14 +1,12 @@
-import { appendToOutbox, type Transaction, transaction } from '@enterprise-access/db';
-import { reverse as reverseAssignment } from '../assignments/redeem.ts';
+import { type Transaction, transaction } from '@enterprise-access/db';
+import { reverse as reverseAssignment } from '../assignments/index.ts';
 import { notFound } from '../kernel/errors.ts';
+import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
 import type { Runtime } from '../kernel/runtime.ts';
+import { findTransaction, insertReversal, ledgerOfTransaction } from '../ledger/index.ts';
 import { giveBackBudget, giveBackShare } from '../policies/index.ts';
-import { redemptionReversed } from '../redemptions/events.ts';
-import { find as findRedemption } from '../redemptions/store.ts';
-import type { LedgerTransaction } from '../upstreams/ledger.ts';
-import { insertReversal } from './entries.ts';
+import { markReversed } from '../redemptions/index.ts';
 import { notReversible } from './errors.ts';
-import { findTransaction, ledgerOfTransaction } from './store.ts';
 import { tryToUnenrol } from './unenrol.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'lms' | 'log'>;
@@ -47,7 +45,7 @@ export async function reverseTransaction(deps: Deps, request: ReverseRequest): P
       const charge = policyUuid === null ? null : { policyUuid, lmsUserId, priceCents: -found.quantityCents };
       const countAssignment = await reverseAssignment(trx, uuid, at);
       if (charge) await giveBackShare(trx, charge);
-      await markRedemption(trx, uuid, at);
+      await markReversed(trx, uuid, at);
       const { idempotencyKey, metadata } = request;
       if (!(await insertReversal(trx, { transaction: found, ledgerUuid, idempotencyKey, metadata, at })))
         throw new AlreadyReversed();
@@ -61,15 +59,4 @@ export async function reverseTransaction(deps: Deps, request: ReverseRequest): P
   if (!after?.reversal) throw notReversible({ state: after?.state ?? found.state });
   await tryToUnenrol(deps, after);
   return after;
-}
-
-/** The redemption that the transaction paid for, if it was made through a policy of ours. */
-async function markRedemption(trx: Transaction, transactionUuid: string, at: Date): Promise<void> {
-  const row: { uuid: string } | undefined = await trx('redemptions')
-    .where({ transaction_uuid: transactionUuid, state: 'committed' })
-    .first('uuid');
-  if (!row) return;
-  await trx('redemptions').where({ uuid: row.uuid }).update({ state: 'reversed', modified: at });
-  const redemption = await findRedemption(trx, row.uuid);
-  if (redemption) await appendToOutbox(trx, at, [redemptionReversed(redemption.spend)]);
 }

@@ -1,11 +1,15 @@
 import { z } from 'zod';
-import { defineJob, implementJob } from '../kernel/job.ts';
-import { countUnenrolments, countUnfinished, reconcileTransactions, reconcileUnenrolments } from '../ledger/index.ts';
+import { defineJob, implementJob } from '../kernel/jobs/job.ts';
 import { countPendingDeposits, resumeDeposits } from '../policies/index.ts';
+import { countPendingBefore, reconcile } from '../redemptions/index.ts';
+import {
+  countUnenrolments,
+  countUnfinished,
+  reconcileTransactions,
+  reconcileUnenrolments,
+} from '../subsidies/index.ts';
 import { auditBooks, type Discrepancy } from './audit.ts';
 import { auditDrift } from './drift.ts';
-import { reconcile } from './spend.ts';
-import { countPendingBefore } from './store.ts';
 
 const outcome = z.object({
   found: z.int().min(0).describe('How many were left pending.'),

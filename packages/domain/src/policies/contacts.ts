@@ -1,9 +1,9 @@
 import { type Actor, isPermitted } from '../kernel/actor.ts';
+import type { AdminContact } from '../kernel/ports/lms.ts';
+import { orUnavailable } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import type { ReasonObject } from '../policies/reason.ts';
-import { orUnavailable } from '../upstreams/http.ts';
-import type { AdminContact } from '../upstreams/lms.ts';
 import { userMessage } from './messages.ts';
+import type { ReasonObject } from './reason-contract.ts';
 
 /** Whom learners may turn to, and who there is at all. */
 export interface Contacts {
@@ -23,7 +23,8 @@ export async function contactsOf(deps: Pick<Runtime, 'lms'>, actor: Actor, custo
   return { visible: mayKnow ? admins : [], exist: admins.length > 0 };
 }
 
-export const reasonObject = (reason: string, policyUuids: readonly string[], contacts: Contacts): ReasonObject => ({
+/** A refusal as callers see it. */
+export const refusalReason = (reason: string, policyUuids: readonly string[], contacts: Contacts): ReasonObject => ({
   reason,
   userMessage: userMessage(reason, contacts.exist),
   metadata: { enterpriseAdministrators: contacts.visible.map((contact) => ({ ...contact })) },

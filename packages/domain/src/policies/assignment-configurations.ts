@@ -1,5 +1,12 @@
 import { appendHistory, type Change, type Connection, type Transaction } from '@enterprise-access/db';
-import type { Configuration } from './contract.ts';
+
+/** What is allocated under one policy; a policy with assignments is created together with its configuration. */
+export interface Configuration {
+  readonly uuid: string;
+  readonly subsidyAccessPolicy: string | null;
+  readonly enterpriseCustomerUuid: string;
+  readonly active: boolean;
+}
 
 /** A stored configuration, with what it needs of the policy that it belongs to. */
 export interface ConfigurationRow extends Configuration {

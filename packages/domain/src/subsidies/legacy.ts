@@ -3,8 +3,8 @@ import type { Contract } from '../kernel/contract.ts';
 import { encodePage, pageEnvelope } from '../kernel/envelope.ts';
 import { type LegacyError, type LegacyForm, legacyReply } from '../kernel/legacy.ts';
 import { snakeCase, wireCodec } from '../kernel/wire.ts';
+import { transactionView } from '../ledger/contract.ts';
 import * as contract from './contract.ts';
-import { transactionView } from './transaction.ts';
 
 const renamed = (shape: Readonly<Record<string, z.ZodType>>): Record<string, z.ZodType> =>
   Object.fromEntries(Object.entries(shape).map(([name, field]) => [snakeCase(name), field]));

@@ -1,9 +1,9 @@
 import { createTestDatabase, type TestDatabase } from '@enterprise-access/db/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { newUuid } from '../kernel/ids.ts';
+import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { contentWith, emptyWorld, operator, testRuntime, type World } from '../testing.ts';
-import { UpstreamFailure, UpstreamRefusal } from '../upstreams/http.ts';
 import { createSubsidy, reverse } from './service.ts';
 import { createTransaction } from './spend.ts';
 import { reconcileUnenrolments } from './unenrol.ts';

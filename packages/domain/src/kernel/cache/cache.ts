@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { z } from 'zod';
-import { cacheAsked } from './happenings.ts';
+import { cacheAsked } from '../telemetry.ts';
 
 /** One kind of value that is kept, declared beside the call that it saves. */
 export interface CacheKind<T> {
