@@ -22,6 +22,7 @@ import {
   policyNotFound,
   refusalReason,
 } from '../policies/index.ts';
+import { accountsOf } from '../users/index.ts';
 import * as contract from './allocation-contract.ts';
 import { link, notify } from './job-contracts.ts';
 import { type Outcome, type Planned, planAllocation, type Terms, uniqueEmails } from './plan.ts';
@@ -77,7 +78,7 @@ export async function allocateWithin(
   await configurations.hold(trx, terms.configurationUuid);
   const accounts = order.account
     ? new Map([[order.account.emailKey, order.account.lmsUserId]])
-    : await store.accountsOf(trx, emailKeys);
+    : await accountsOf(trx, emailKeys);
   const existing = await store.forLearners(trx, {
     configurationUuid: terms.configurationUuid,
     contentKey: terms.contentKey,
