@@ -52,21 +52,73 @@ function exactTable(schema: Schema, table: string, columns: readonly Column[]): 
   ]);
 }
 
+interface ForeignKey {
+  readonly table: string;
+  readonly column: string;
+  readonly references: string;
+  readonly key: string;
+  readonly onDelete?: 'CASCADE' | 'SET NULL';
+}
+
+/** Every foreign key on text; the servers refuse to change a column that is an end of one. */
+const foreignKeys: readonly ForeignKey[] = [
+  { table: 'subsidies', column: 'ledger_uuid', references: 'ledgers', key: 'uuid' },
+  { table: 'ledger_reversals', column: 'transaction_uuid', references: 'ledger_transactions', key: 'uuid' },
+  { table: 'ledger_deposits', column: 'ledger_uuid', references: 'ledgers', key: 'uuid' },
+  { table: 'ledger_deposits', column: 'transaction_uuid', references: 'ledger_transactions', key: 'uuid' },
+  { table: 'ledger_deposits', column: 'provider_slug', references: 'sales_contract_reference_providers', key: 'slug' },
+  {
+    table: 'policies',
+    column: 'assignment_configuration_uuid',
+    references: 'assignment_configurations',
+    key: 'uuid',
+    onDelete: 'SET NULL',
+  },
+  { table: 'policy_groups', column: 'policy_uuid', references: 'policies', key: 'uuid', onDelete: 'CASCADE' },
+  { table: 'policy_deposits', column: 'policy_uuid', references: 'policies', key: 'uuid' },
+  { table: 'forced_redemptions', column: 'policy_uuid', references: 'policies', key: 'uuid', onDelete: 'SET NULL' },
+];
+
+const nameOf = ({ table, column }: ForeignKey): string => `${table}_${column}_foreign`;
+
+async function standing({ db }: Schema): Promise<Set<string>> {
+  const [names] = (await db.raw(
+    "select constraint_name as name from information_schema.table_constraints where constraint_schema = database() and constraint_type = 'FOREIGN KEY'",
+  )) as [{ name: string }[]];
+  return new Set(names.map(({ name }) => name));
+}
+
+const dropped = ({ db }: Schema, foreignKey: ForeignKey): Knex.Raw =>
+  db.raw('alter table ?? drop foreign key ??', [foreignKey.table, nameOf(foreignKey)]);
+
+const added = ({ db }: Schema, foreignKey: ForeignKey): Knex.Raw => {
+  const { table, column, references, key, onDelete } = foreignKey;
+  return db.raw(
+    `alter table ?? add constraint ?? foreign key (??) references ?? (??)${onDelete ? ` on delete ${onDelete}` : ''}`,
+    [table, nameOf(foreignKey), column, references, key],
+  );
+};
+
 /**
  * MySQL and MariaDB: every text column compares trailing spaces too, as on PostgreSQL. New databases are made so by the
- * first migrations; in older ones each table is rebuilt. Keys can only become finer, so no rows collide.
+ * first migrations; in older ones each table is rebuilt. Keys can only become finer, so no rows collide. What is to be
+ * done is found out each time, so a run that died is continued.
  */
 export const exactText: Migration = {
   name: '0007-exact-text',
   async up(schema) {
     if (dialectOf(schema.db) === 'postgres') return [];
-    const columns = await paddedColumns(schema);
-    if (columns.length === 0) return [];
+    const [columns, keys] = [await paddedColumns(schema), await standing(schema)];
+    const [there, missing] = [
+      foreignKeys.filter((one) => keys.has(nameOf(one))),
+      foreignKeys.filter((one) => !keys.has(nameOf(one))),
+    ];
+    if (columns.length === 0) return missing.map((one) => added(schema, one));
     const tables = Map.groupBy(columns, ({ table_name }) => table_name);
     return [
-      // Both ends of a foreign key change, one after the other. The runner switches the checks on again.
-      schema.db.raw('set session foreign_key_checks = 0'),
+      ...there.map((one) => dropped(schema, one)),
       ...[...tables].map(([table, its]) => exactTable(schema, table, its)),
+      ...foreignKeys.map((one) => added(schema, one)),
     ];
   },
 };

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { migrations as all } from '../migrations/index.ts';
 import type { Migration, Step } from '../migrations/migration.ts';
 import { exactTextTypes, type TextTypes } from './collations.ts';
+import { createTable, type Schema } from './columns.ts';
 import { type Connection, type Database, dialectOf, type Transaction } from './knex.ts';
 import { type Blocker, blockersOf, giveUpLock, holder, sessionOf, tryLock } from './migration-lock.ts';
 
@@ -76,10 +77,10 @@ const described = (blocker: Blocker | null): string =>
 async function apply(trx: Transaction, db: Database, migration: Migration, options: MigrateOptions): Promise<boolean> {
   // Another process may have run it while we waited.
   if ((await applied(trx)).has(migration.name)) return false;
-  await makeTables(trx);
+  const schema = { db: trx, texts: options.texts ?? (await exactTextTypes(trx)) };
+  await makeTables(schema);
   const isResumed = await begin(trx, migration);
-  const texts = options.texts ?? (await exactTextTypes(trx));
-  const steps = await migration.up({ db: trx, texts });
+  const steps = await migration.up(schema);
   const statements = steps.flatMap((step) => statementsOf(trx, step));
   options.say?.(`${migration.name}: ${statements.length} statements${isResumed ? ', continued' : ''}.`);
   const session = await sessionOf(trx);
@@ -101,20 +102,18 @@ async function apply(trx: Transaction, db: Database, migration: Migration, optio
 }
 
 /** The tables that say what is done; the first is as knex made it in earlier releases. */
-async function makeTables(trx: Transaction): Promise<void> {
-  if (!(await trx.schema.hasTable(DONE))) {
-    await trx.schema.createTable(DONE, (table) => {
+async function makeTables(schema: Schema & { readonly db: Transaction }): Promise<void> {
+  const { db } = schema;
+  if (!(await db.schema.hasTable(DONE))) {
+    await createTable(schema, DONE, (table, column) => {
       table.increments();
-      table.string('name');
+      column.text('name', 255);
       table.integer('batch');
       table.timestamp('migration_time');
     });
   }
-  if (dialectOf(trx) === 'mysql' && !(await trx.schema.hasTable(BEGUN))) {
-    await trx.schema.createTable(BEGUN, (table) => {
-      table.string('name').primary();
-    });
-  }
+  if (dialectOf(db) === 'mysql' && !(await db.schema.hasTable(BEGUN)))
+    await createTable(schema, BEGUN, (_table, column) => column.text('name', 255).primary());
 }
 
 /** Says whether statements of the migration may be done. PostgreSQL does a migration whole or not at all. */

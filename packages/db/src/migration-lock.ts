@@ -35,11 +35,10 @@ export async function tryLock(trx: Transaction): Promise<boolean> {
   return row?.held === 1;
 }
 
-/** Leaves the connection as it was. One that is lost has nothing to give up. */
+/** One that is lost has nothing to give up. */
 export async function giveUpLock(trx: Transaction): Promise<void> {
   if (dialectOf(trx) === 'postgres') return;
   await trx.raw(`select release_lock(${MYSQL_LOCK})`).catch(() => undefined);
-  await trx.raw('set session foreign_key_checks = 1').catch(() => undefined);
 }
 
 /** The number under which the server knows this connection. */
