@@ -1,12 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
-import { afterEach, describe, expect, inject, test } from 'vitest';
+import { afterEach, describe, expect, inject, test, vi } from 'vitest';
 import { migrations } from '../migrations/index.ts';
 import type { TextTypes } from './collations.ts';
 import { connect, type Database, dialectOf } from './knex.ts';
 import { type MigrateOptions, migrate } from './migrate.ts';
 import { sessionOf, tryLock } from './migration-lock.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
-import type { Dialect } from './url.ts';
 
 const dialects = (['postgres', 'mysql'] as const).filter((dialect) => !('skipped' in inject('servers')[dialect]));
 
@@ -161,16 +160,6 @@ async function rowsIn(db: Database, tables: Map<string, Column[]>): Promise<Reco
   return rows;
 }
 
-/** Takes the lock of migrations on a connection that stays open; answers with its number. */
-async function holdLock(db: Database, dialect: Dialect): Promise<number> {
-  const trx = await db.transaction();
-  expect(await tryLock(trx)).toBe(true);
-  // What is not ended by us is ended with its connection.
-  trx.executionPromise.catch(() => undefined);
-  expect(dialectOf(db)).toBe(dialect);
-  return sessionOf(trx);
-}
-
 describe.each(dialects)('migrations on %s', { timeout: 240_000 }, (dialect) => {
   const made: TestDatabase[] = [];
   afterEach(async () => {
@@ -261,14 +250,17 @@ describe.each(dialects)('migrations on %s', { timeout: 240_000 }, (dialect) => {
   test('whoever waits for another migration says for whom, and goes on when that one is gone', async () => {
     const database = await emptyDatabase();
     const { db, die } = mortal(database.url);
-    const other = await holdLock(db, dialect);
+    const holding = await db.transaction();
+    expect(await tryLock(holding)).toBe(true);
+    const other = await sessionOf(holding);
     const said: string[] = [];
     const waiting = migrate(database.db, { say: (sentence) => said.push(sentence), sayEveryMs: 1 });
-    while (said.length < 2) await setImmediate();
+    await vi.waitFor(() => expect(said.length).toBeGreaterThan(1), 10_000);
     expect(said[0]).toMatch(new RegExp(`^Waiting for another migration of this database: connection ${other} of \\S+`));
     expect(said[0]).toContain(dialect === 'mysql' ? `"kill ${other}"` : `"select pg_terminate_backend(${other})"`);
     expect(await doneIn(database)).toBe(0);
     die();
+    await holding.rollback().catch(() => undefined);
     expect(await waiting).toHaveLength(migrations.length);
     await db.destroy();
   });
@@ -281,10 +273,9 @@ describe.each(dialects)('migrations on %s', { timeout: 240_000 }, (dialect) => {
     await open('ledger_reversals').first();
     const said: string[] = [];
     const waiting = migrate(database.db, { say: (sentence) => said.push(sentence), sayEveryMs: 20 });
-    while (!said.some((sentence) => sentence.includes('waits for'))) await setImmediate();
-    expect(said.find((sentence) => sentence.includes('waits for'))).toMatch(
-      /^0004-unenrolment, statement 1: running for \d+ s, waits for connection \d+/,
-    );
+    const waits = () => said.find((sentence) => sentence.includes('waits for'));
+    await vi.waitFor(() => expect(waits()).toBeDefined(), 10_000);
+    expect(waits()).toMatch(/^0004-unenrolment, statement 1: running for \d+ s, waits for connection \d+/);
     await open.rollback();
     expect(await waiting).toHaveLength(4);
     await reader.destroy();

@@ -13,6 +13,8 @@ export interface MariadbOptions {
   readonly port?: number;
   /** False trades safety against a power cut for speed: for tests. */
   readonly durable?: boolean;
+  /** Further options of the server. */
+  readonly args?: readonly string[];
 }
 
 const find = (name: string): string | null =>
@@ -74,6 +76,7 @@ export async function startMariadb(options: MariadbOptions): Promise<RunningServ
         ...(options.durable === false
           ? ['--innodb-flush-log-at-trx-commit=0', '--innodb-flush-method=nosync', '--skip-log-bin']
           : []),
+        ...(options.args ?? []),
       ],
     },
     { logFile: `${dataDir}.log`, stopSignal: 'SIGTERM' },
@@ -120,7 +123,8 @@ async function answers(port: number, password: string): Promise<boolean> {
     });
     await connection.end();
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    // One that wants TLS is there.
+    return error instanceof Error && /insecure transport/.test(error.message);
   }
 }
