@@ -1,6 +1,7 @@
 import type { Database } from '@enterprise-access/db';
 import { watchJobRuns } from './jobs/index.ts';
 import type { Actor } from './kernel/actor.ts';
+import { foldEmail } from './kernel/email.ts';
 import type { Catalog, Content } from './kernel/ports/catalog.ts';
 import type { Customer, Invitation, Learner, Lms } from './kernel/ports/lms.ts';
 import type { Recipient } from './kernel/ports/mail.ts';
@@ -98,8 +99,7 @@ const lmsOf = (world: World): Lms => ({
   hasActiveLink: async (customerUuid, lmsUserId) => world.learners.has(`${customerUuid}:${lmsUserId}`),
   addPendingLearner: async () => undefined,
   accountOf: async (email) =>
-    [...world.learners.values()].find((learner) => learner.email.toLowerCase() === email.toLowerCase())?.lmsUserId ??
-    null,
+    [...world.learners.values()].find((learner) => foldEmail(learner.email) === foldEmail(email))?.lmsUserId ?? null,
   customerOfGroup: async (uuid) => world.groups.get(uuid)?.customerUuid ?? null,
   invitations: async (uuid) => world.groups.get(uuid)?.invitations ?? null,
   async markUnreachable(uuid, email) {

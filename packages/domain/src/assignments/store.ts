@@ -1,5 +1,6 @@
 import { addToCounters, appendHistories, type Connection, claimMessage, type Transaction } from '@enterprise-access/db';
 import type { Knex } from 'knex';
+import { foldEmail, isPlainEmail } from '../kernel/email.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { snakeCase } from '../kernel/wire.ts';
 import type { ActionType, ErrorReason, ExpirationReason, State } from './contract.ts';
@@ -333,12 +334,15 @@ export async function forLearners(trx: Transaction, of: Learners): Promise<Assig
 
 /** Accounts of addresses as we know them from tokens, by folded address (R-ASG-13). The newest of several counts. */
 export async function accountsOf(db: Connection, emailKeys: readonly string[]): Promise<Map<string, number>> {
-  const rows: { email_key: string; lms_user_id: number }[] = await db('users')
+  const rows: { email: string; lms_user_id: number }[] = await db('users')
     .whereIn('email_key', emailKeys)
     .whereNotNull('lms_user_id')
     .orderBy('id')
-    .select('email_key', 'lms_user_id');
-  return new Map(rows.map((row) => [row.email_key, row.lms_user_id]));
+    .select('email', 'lms_user_id');
+  // The databases fold more than ASCII: what they found by that is somebody else's address.
+  return new Map(
+    rows.flatMap((row) => (isPlainEmail(row.email) ? [[foldEmail(row.email), row.lms_user_id] as const] : [])),
+  );
 }
 
 /** An action as it is read. */
@@ -379,14 +383,16 @@ export async function ownedBy(
   configurationUuid: string,
   caller: { readonly userId: number; readonly lmsUserId: number | null },
 ): Promise<AssignmentRow[]> {
-  const user: { email_key: string } | undefined = await db('users').where({ id: caller.userId }).first('email_key');
+  const user: { email: string } | undefined = await db('users').where({ id: caller.userId }).first('email');
+  const emailKey = user && isPlainEmail(user.email) ? foldEmail(user.email) : null;
   const base = () => db(TABLE).where('assignment_configuration_uuid', configurationUuid);
   const { lmsUserId } = caller;
   const looks = [
-    ...(user?.email_key ? [base().where('learner_email_key', user.email_key).whereNull('lms_user_id')] : []),
+    ...(emailKey === null ? [] : [base().where('learner_email_key', emailKey).whereNull('lms_user_id')]),
     ...(lmsUserId === null ? [] : [base().where('lms_user_id', lmsUserId)]),
   ];
-  const rows = looks.length === 0 ? [] : await eitherOf(db, looks);
+  const found = looks.length === 0 ? [] : await eitherOf(db, looks);
+  const rows = found.filter((row) => row.lmsUserId !== null || isOfAddress(row, emailKey));
   return rows.sort((a, b) => b.allocatedAt.getTime() - a.allocatedAt.getTime() || (a.uuid < b.uuid ? 1 : -1));
 }
 
@@ -396,6 +402,10 @@ export const holdByTransaction = async (
   transactionUuid: string,
 ): Promise<AssignmentRow | undefined> => select(trx).where({ transaction_uuid: transactionUuid }).forUpdate().first();
 
+/** Whether the address of the row really is this one: the databases fold more than ASCII. */
+const isOfAddress = ({ learnerEmail }: AssignmentRow, emailKey: string | null): boolean =>
+  isPlainEmail(learnerEmail) && foldEmail(learnerEmail) === emailKey;
+
 /** Whether the learner holds it: allocated or accepted. */
 export const isActive = ({ state }: AssignmentRow): boolean => !reallocatable.has(state);
 
@@ -404,8 +414,14 @@ export const isAwaited = async (db: Connection, emailKey: string): Promise<boole
   (await db(TABLE).where({ learner_email_key: emailKey }).whereNull('lms_user_id').first('uuid')) !== undefined;
 
 /** What waits for the owner of the address, held until the transaction ends. */
-export const holdAwaiting = (trx: Transaction, emailKey: string): Promise<AssignmentRow[]> =>
-  select(trx).where({ learner_email_key: emailKey }).whereNull('lms_user_id').orderBy('assignments.uuid').forUpdate();
+export async function holdAwaiting(trx: Transaction, emailKey: string): Promise<AssignmentRow[]> {
+  const rows = await select(trx)
+    .where({ learner_email_key: emailKey })
+    .whereNull('lms_user_id')
+    .orderBy('assignments.uuid')
+    .forUpdate();
+  return rows.filter((row: AssignmentRow) => isOfAddress(row, emailKey));
+}
 
 /** Gives held rows their account; nothing else of them changes. */
 export async function setAccount(

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { foldEmail } from '../kernel/email.ts';
 import type { Recipient } from '../kernel/ports/mail.ts';
 import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import type { Upstream } from './http.ts';
@@ -88,8 +89,8 @@ export function httpBraze(upstream: Upstream): Braze {
       reply: exported,
       repeatable: true,
     });
-    const found = new Set(users.map(({ email }) => email?.toLowerCase()));
-    const missing = recipients.filter(({ email }) => !found.has(email.toLowerCase()));
+    const found = new Set(users.map(({ email }) => email && foldEmail(email)));
+    const missing = recipients.filter(({ email }) => !found.has(foldEmail(email)));
     if (missing.length === 0) return;
     await call({
       path: path`/users/alias/new`,
