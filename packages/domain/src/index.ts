@@ -1,15 +1,12 @@
-export { type AppRouter, appRouter } from './app-router.ts';
 export { linkAccount } from './assignments/index.ts';
 export { auditBooks, auditDrift, type Discrepancy } from './books/index.ts';
-export { consumers } from './consumer-registry.ts';
-export { type Model, models, type Operation, operations, type StreamOperation, streams } from './contracts.ts';
-export { jobs } from './job-registry.ts';
 export { watchJobRuns } from './jobs/index.ts';
-export * from './kernel/actor.ts';
+export type { Actor, Grant } from './kernel/actor.ts';
 export { type Cache, processCache } from './kernel/cache/cache.ts';
 export { memcached, type SharedStore } from './kernel/cache/memcached.ts';
 export { sharedCache } from './kernel/cache/shared-cache.ts';
 export type { Call, RpcContext } from './kernel/call.ts';
+export type { Model, Operation, StreamOperation } from './kernel/compose.ts';
 export { type Consumer, consumerOf, UnusableEvent } from './kernel/consumer.ts';
 export type { Contract, StreamContract } from './kernel/contract.ts';
 export * from './kernel/errors.ts';
@@ -17,17 +14,17 @@ export { newUuid } from './kernel/ids.ts';
 export { type Attempt, runJob } from './kernel/jobs/attempt.ts';
 export { defineJob, enqueue, implementJob, type Job, type JobContract, type JobRun } from './kernel/jobs/job.ts';
 export type { LegacyReply, QueryName, RestRequest } from './kernel/legacy.ts';
-export { grantedTo, type Permission } from './kernel/permissions.ts';
+export type { Permission } from './kernel/permissions.ts';
 export type { Catalog, Content } from './kernel/ports/catalog.ts';
 export { type Clock, systemClock } from './kernel/ports/clock.ts';
 export type { Customer, Learner, Lms } from './kernel/ports/lms.ts';
 export { type Mail, MailInDoubt, MailOff, MailRefused, type Recipient } from './kernel/ports/mail.ts';
-export { type Campaign, campaigns, campaignVariables } from './kernel/ports/mail-campaigns.ts';
 export { UpstreamFailure, UpstreamRefusal } from './kernel/ports/upstream.ts';
 export { withRequestId } from './kernel/request-scope.ts';
 export { callOfProcedure, domainErrorOf, INTERNAL_ERROR } from './kernel/rpc.ts';
 export { codeOfStatus } from './kernel/rpc-codes.ts';
-export type { Log, Runtime, Settings } from './kernel/runtime.ts';
+export type { Log, Runtime } from './kernel/runtime.ts';
+export { flag, type Settings } from './kernel/settings.ts';
 export { flawOf } from './kernel/storable.ts';
 export {
   cacheAsked,
@@ -39,8 +36,8 @@ export {
 export { camelCase, queryDecoder, snakeCase, unwrapInput, wireCodec } from './kernel/wire.ts';
 export { depositEntry, embeddedLedger, insertTransaction, storedReservations } from './ledger/index.ts';
 export { recordedMail } from './mail/index.ts';
-export { ownersIn } from './owners.ts';
 export { countPendingBefore, reconcile } from './redemptions/index.ts';
+export * from './service.ts';
 export { apiKey, httpBraze } from './upstreams/braze.ts';
 export { httpCatalog } from './upstreams/catalog.ts';
 export { upstream } from './upstreams/http.ts';

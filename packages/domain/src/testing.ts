@@ -5,12 +5,11 @@ import { foldEmail } from './kernel/email.ts';
 import type { Catalog, Content } from './kernel/ports/catalog.ts';
 import type { Customer, Invitation, Learner, Lms } from './kernel/ports/lms.ts';
 import type { Recipient } from './kernel/ports/mail.ts';
-import { campaignVariables } from './kernel/ports/mail-campaigns.ts';
 import { UpstreamRefusal } from './kernel/ports/upstream.ts';
 import type { Runtime } from './kernel/runtime.ts';
 import { embeddedLedger } from './ledger/embedded.ts';
 import { recordedMail } from './mail/index.ts';
-import { ownersIn } from './owners.ts';
+import { campaigns, ownersIn, settings } from './service.ts';
 import type { Braze } from './upstreams/braze.ts';
 
 /** A member of staff who may do everything everywhere. */
@@ -147,7 +146,7 @@ const brazeOf = (world: World): Braze => ({
 });
 
 /** Each campaign has the name of its variable as its id. */
-export const everyCampaign = Object.fromEntries(campaignVariables.map((name) => [name, name]));
+export const everyCampaign = Object.fromEntries(Object.keys(campaigns).map((name) => [name, name]));
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -168,11 +167,7 @@ export function testRuntime(db: Database, world: World, change: Partial<Runtime>
       lmsUrl: 'http://lms.test',
       learnerPortalUrl: 'http://portal.test',
       subsidyUrl: 'http://access.test',
-      allowDeactivationWithSpend: false,
-      remindsAllInvited: false,
-      refundsUnenrolments: true,
-      allocationPriceLowerRatio: 0.95,
-      allocationPriceUpperRatio: 1.05,
+      ...settings.standard(),
     },
     jobRuns: watchJobRuns(db, silent),
     ownerOf: ownersIn(db),

@@ -3,7 +3,9 @@ import type { Knex } from 'knex';
 import { foldEmail, isPlainEmail } from '../kernel/email.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { snakeCase } from '../kernel/wire.ts';
+import { emailKeyOf } from '../users/index.ts';
 import type { ActionType, ErrorReason, ExpirationReason, State } from './contract.ts';
+
 import { classOf, reallocatable } from './rules.ts';
 
 /** A stored assignment. */
@@ -332,19 +334,6 @@ export async function forLearners(trx: Transaction, of: Learners): Promise<Assig
   return [...rows.values()];
 }
 
-/** Accounts of addresses as we know them from tokens, by folded address (R-ASG-13). The newest of several counts. */
-export async function accountsOf(db: Connection, emailKeys: readonly string[]): Promise<Map<string, number>> {
-  const rows: { email: string; lms_user_id: number }[] = await db('users')
-    .whereIn('email_key', emailKeys)
-    .whereNotNull('lms_user_id')
-    .orderBy('id')
-    .select('email', 'lms_user_id');
-  // The databases fold more than ASCII: what they found by that is somebody else's address.
-  return new Map(
-    rows.flatMap((row) => (isPlainEmail(row.email) ? [[foldEmail(row.email), row.lms_user_id] as const] : [])),
-  );
-}
-
 /** An action as it is read. */
 export interface ActionRow {
   readonly uuid: string;
@@ -383,12 +372,11 @@ export async function ownedBy(
   configurationUuid: string,
   caller: { readonly userId: number; readonly lmsUserId: number | null },
 ): Promise<AssignmentRow[]> {
-  const user: { email: string } | undefined = await db('users').where({ id: caller.userId }).first('email');
-  const emailKey = user && isPlainEmail(user.email) ? foldEmail(user.email) : null;
+  const emailKey = await emailKeyOf(db, caller.userId);
   const base = () => db(TABLE).where('assignment_configuration_uuid', configurationUuid);
   const { lmsUserId } = caller;
   const looks = [
-    ...(emailKey === null ? [] : [base().where('learner_email_key', emailKey).whereNull('lms_user_id')]),
+    ...(emailKey ? [base().where('learner_email_key', emailKey).whereNull('lms_user_id')] : []),
     ...(lmsUserId === null ? [] : [base().where('lms_user_id', lmsUserId)]),
   ];
   const found = looks.length === 0 ? [] : await eitherOf(db, looks);

@@ -1,3 +1,2 @@
 export { auditBooks, type Discrepancy } from './audit.ts';
 export { auditDrift } from './drift.ts';
-export { auditJob, reconcileJob } from './jobs.ts';

@@ -2,10 +2,9 @@ import { z } from 'zod';
 import { defineContract, defineStream, resumable } from '../kernel/contract.ts';
 import { uuid } from '../kernel/ids.ts';
 import { jobRun } from '../kernel/jobs/view.ts';
+import { permissions as policyPermissions } from '../policies/permissions.ts';
 
-export { jobRun } from '../kernel/jobs/view.ts';
-
-const permission = 'subsidy_access_policy.has_allocation_access';
+const permission = policyPermissions.has_allocation_access;
 const context = { from: 'job', field: 'uuid' } as const;
 
 export const get = defineContract({

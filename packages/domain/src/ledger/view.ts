@@ -1,5 +1,5 @@
 import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
-import type { Settings } from '../kernel/runtime.ts';
+import type { Settings } from '../kernel/settings.ts';
 import type { TransactionView } from './contract.ts';
 
 type Urls = Pick<Settings, 'subsidyUrl' | 'lmsUrl'>;

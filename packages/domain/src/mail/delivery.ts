@@ -1,3 +1,4 @@
+import type { Campaign } from '../kernel/ports/mail.ts';
 import {
   type Letter,
   type Mail,
@@ -7,7 +8,6 @@ import {
   MailRefused,
   type Recipient,
 } from '../kernel/ports/mail.ts';
-import type { Campaign } from '../kernel/ports/mail-campaigns.ts';
 import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { type Braze, RECIPIENTS_PER_CALL } from '../upstreams/braze.ts';

@@ -3,6 +3,7 @@ import type { AdminContact } from '../kernel/ports/lms.ts';
 import { orUnavailable } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { userMessage } from './messages.ts';
+import { permissions } from './permissions.ts';
 import type { ReasonObject } from './reason-contract.ts';
 
 /** Whom learners may turn to, and who there is at all. */
@@ -19,7 +20,7 @@ export async function contactsOf(deps: Pick<Runtime, 'lms'>, actor: Actor, custo
   const customer = await orUnavailable(deps.lms.customer(customerUuid));
   if (customer?.contactEmail) return { visible: [{ email: customer.contactEmail, lmsUserId: null }], exist: true };
   const admins = customer?.admins ?? [];
-  const mayKnow = actor.isStaff || isPermitted(actor, 'subsidy_access_policy.has_allocation_access', customerUuid);
+  const mayKnow = actor.isStaff || isPermitted(actor, permissions.has_allocation_access, customerUuid);
   return { visible: mayKnow ? admins : [], exist: admins.length > 0 };
 }
 

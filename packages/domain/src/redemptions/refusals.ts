@@ -1,8 +1,8 @@
-import type { Actor } from '../kernel/actor.ts';
-import { permissionDenied } from '../kernel/errors.ts';
+import { type Actor, missing } from '../kernel/actor.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { redemptionDecided } from '../kernel/telemetry.ts';
 import { contactsOf, type PolicyRow, refusalReason } from '../policies/index.ts';
+import { permissions as policyPermissions } from '../policies/permissions.ts';
 import { sentenceOf } from '../upstreams/subsidy-refusals.ts';
 import * as contract from './contract.ts';
 import { PRICE_UNKNOWN } from './rules.ts';
@@ -33,7 +33,5 @@ export const spendRefused = (code: string | null) =>
     subsidyStatusCode: '422',
   });
 
-const REDEMPTION = 'subsidy_access_policy.has_redemption_access';
-
-/** Whoever asks for another learner. */
-export const notForOthers = () => permissionDenied({ permission: REDEMPTION }, { message: `MISSING: ${REDEMPTION}` });
+/** Learners redeem for themselves only. */
+export const notForOthers = () => missing(policyPermissions.has_redemption_access);

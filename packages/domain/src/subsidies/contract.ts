@@ -5,6 +5,7 @@ import { metadata } from '../kernel/metadata.ts';
 import { pageInput, pageOutput } from '../kernel/page.ts';
 import { transactionState, transactionView } from '../ledger/contract.ts';
 import * as errors from './errors.ts';
+import { permissions } from './permissions.ts';
 
 const MAXIMUM_CENTS = 1_000_000_000_000;
 const INT32 = 2_147_483_647;
@@ -50,7 +51,7 @@ export const listSubsidies = defineContract({
   summary:
     'Subsidies of a customer with their balances, newest first. Without a customer only for those who may see all.',
   kind: 'query',
-  permission: 'subsidy.can_read_subsidies',
+  permission: permissions.can_read_subsidies,
   context: { from: 'customer', field: 'enterpriseCustomerUuid' },
   rest: { method: 'GET', path: '/api/v1/subsidies/' },
   input: z.object({
@@ -67,7 +68,7 @@ export const listSubsidies = defineContract({
 export const getSubsidy = defineContract({
   summary: 'One subsidy with its balance.',
   kind: 'query',
-  permission: 'subsidy.can_read_subsidies',
+  permission: permissions.can_read_subsidies,
   context: ofSubsidy,
   rest: { method: 'GET', path: '/api/v1/subsidies/{uuid}/' },
   input: z.object({ uuid: subsidyUuid() }),
@@ -78,7 +79,7 @@ export const getSubsidy = defineContract({
 export const canRedeem = defineContract({
   summary: 'Whether a learner could redeem a content from this subsidy, whatever the policies say.',
   kind: 'query',
-  permission: 'subsidy.can_read_subsidies',
+  permission: permissions.can_read_subsidies,
   context: ofSubsidy,
   rest: { method: 'GET', path: '/api/v1/subsidies/{uuid}/can_redeem/' },
   input: z.object({
@@ -99,7 +100,7 @@ export const canRedeem = defineContract({
 export const aggregatesByLearner = defineContract({
   summary: 'Number of standing enrollments that the subsidy has paid, per learner.',
   kind: 'query',
-  permission: 'subsidy.can_read_subsidies',
+  permission: permissions.can_read_subsidies,
   context: ofSubsidy,
   rest: { method: 'GET', path: '/api/v1/subsidies/{uuid}/aggregates-by-learner' },
   input: z.object({
@@ -120,7 +121,7 @@ export const aggregatesByLearner = defineContract({
 export const contentMetadata = defineContract({
   summary: 'What a course or run is and costs, as a customer sees it.',
   kind: 'query',
-  permission: 'subsidy.can_read_metadata',
+  permission: permissions.can_read_metadata,
   context: { from: 'customer', field: 'enterpriseCustomerUuid' },
   rest: { method: 'GET', path: '/api/v1/content-metadata/{contentIdentifier}/' },
   input: z.object({
@@ -148,7 +149,7 @@ export const contentMetadata = defineContract({
 export const createSubsidy = defineContract({
   summary: 'Create a subsidy with its ledger and first deposit, or find the public one with the same reference.',
   kind: 'mutation',
-  permission: 'subsidy.can_write_subsidies',
+  permission: permissions.can_write_subsidies,
   context: { from: 'customer', field: 'defaultEnterpriseCustomerUuid' },
   rest: { method: 'POST', path: '/api/v1/subsidies/', status: 201 },
   input: z.object({
@@ -172,7 +173,7 @@ export const createSubsidy = defineContract({
 export const updateSubsidy = defineContract({
   summary: 'Change fields of a subsidy; what is not named stays. Value moves by deposits only.',
   kind: 'mutation',
-  permission: 'subsidy.can_write_subsidies',
+  permission: permissions.can_write_subsidies,
   context: ofSubsidy,
   rest: { method: 'PATCH', alsoMethods: ['PUT'], path: '/api/v1/subsidies/{uuid}/' },
   input: z
@@ -198,7 +199,7 @@ export const updateSubsidy = defineContract({
 export const deleteSubsidy = defineContract({
   summary: 'Hide a subsidy from everybody. Its ledger and transactions stay.',
   kind: 'mutation',
-  permission: 'subsidy.can_write_subsidies',
+  permission: permissions.can_write_subsidies,
   context: ofSubsidy,
   rest: { method: 'DELETE', path: '/api/v1/subsidies/{uuid}/', status: 204 },
   input: z.object({ uuid: subsidyUuid() }),
@@ -217,7 +218,7 @@ const filters = {
 export const listTransactions = defineContract({
   summary: 'Transactions of a subsidy, newest first, with totals of all that match on request.',
   kind: 'query',
-  permission: 'subsidy.can_read_all_transactions',
+  permission: permissions.can_read_all_transactions,
   context: ofSubsidy,
   denial: 'Missing',
   rest: { method: 'GET', path: '/api/v2/subsidies/{uuid}/admin/transactions/' },
@@ -244,7 +245,7 @@ export const listTransactions = defineContract({
 export const listTransactionsV1 = defineContract({
   summary: 'Transactions of a subsidy, newest first; the first version of `ledger.listTransactions`.',
   kind: 'query',
-  permission: 'subsidy.can_read_all_transactions',
+  permission: permissions.can_read_all_transactions,
   context: { from: 'subsidy', field: 'subsidyUuid' },
   rest: { method: 'GET', path: '/api/v1/transactions/' },
   input: z.object({
@@ -281,7 +282,7 @@ const purchaseErrors = [
 export const createTransaction = defineContract({
   summary: 'Spend from a subsidy on one course run for one learner, or find the redemption that stands already.',
   kind: 'mutation',
-  permission: 'subsidy.can_create_transactions',
+  permission: permissions.can_create_transactions,
   context: ofSubsidy,
   denial: 'Missing',
   rest: { method: 'POST', path: '/api/v2/subsidies/{uuid}/admin/transactions/', status: 201 },
@@ -303,7 +304,7 @@ export const createTransaction = defineContract({
 export const createTransactionV1 = defineContract({
   summary: 'Spend from a subsidy; the first version of `ledger.createTransaction`, always at the canonical price.',
   kind: 'mutation',
-  permission: 'subsidy.can_create_transactions',
+  permission: permissions.can_create_transactions,
   context: { from: 'subsidy', field: 'subsidyUuid' },
   rest: { method: 'POST', path: '/api/v1/transactions/', status: 201 },
   input: z.object({ subsidyUuid: subsidyUuid(), ...purchase }),
@@ -314,7 +315,7 @@ export const createTransactionV1 = defineContract({
 export const createDeposit = defineContract({
   summary: 'Add value to a subsidy. Repeating it under its key answers with the same deposit.',
   kind: 'mutation',
-  permission: 'subsidy.can_create_transactions',
+  permission: permissions.can_create_transactions,
   context: ofSubsidy,
   denial: 'Missing',
   rest: { method: 'POST', path: '/api/v2/subsidies/{uuid}/admin/deposits/', status: 201 },
@@ -346,7 +347,7 @@ export type DepositView = z.infer<typeof createDeposit.output>['deposit'];
 export const ownTransactions = defineContract({
   summary: 'The caller’s own transactions in a subsidy, newest first.',
   kind: 'query',
-  permission: 'subsidy.can_read_transactions',
+  permission: permissions.can_read_transactions,
   context: ofSubsidy,
   denial: 'Missing',
   rest: { method: 'GET', path: '/api/v2/subsidies/{uuid}/transactions/' },
@@ -358,7 +359,7 @@ export const ownTransactions = defineContract({
 export const getTransaction = defineContract({
   summary: 'One transaction: learners see their own, administrators all of their customer.',
   kind: 'query',
-  permission: 'subsidy.can_read_transactions',
+  permission: permissions.can_read_transactions,
   context: { from: 'transaction', field: 'uuid' },
   rest: { method: 'GET', path: '/api/v1/transactions/{uuid}/' },
   input: z.object({ uuid: uuid().describe('Transaction.') }),
@@ -369,7 +370,7 @@ export const getTransaction = defineContract({
 export const reverse = defineContract({
   summary: 'Give the value of a committed redemption back, once. Repeating it answers with the same transaction.',
   kind: 'mutation',
-  permission: 'subsidy.can_create_transactions',
+  permission: permissions.can_create_transactions,
   context: { from: 'transaction', field: 'transactionUuid' },
   denial: 'Missing',
   rest: { method: 'POST', path: '/api/v2/subsidies/{uuid}/admin/transactions/{transactionUuid}/reverse/' },

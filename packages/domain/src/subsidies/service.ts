@@ -1,7 +1,7 @@
 import { appendHistory, isUniqueViolation, type Transaction, transaction } from '@enterprise-access/db';
-import { type Actor, isPermitted } from '../kernel/actor.ts';
+import { type Actor, isPermitted, missing } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
-import { invalidInput, notFound, permissionDenied } from '../kernel/errors.ts';
+import { invalidInput, notFound } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { type Page, pageNumber, pageOf } from '../kernel/page.ts';
 import { isActive, isStanding } from '../kernel/ports/ledger.ts';
@@ -13,6 +13,7 @@ import { depositEntry, insertDeposit, viewOfTransaction } from '../ledger/index.
 import { initialDepositKey, isAffordable, isWindow, reversalKey } from '../ledger/rules.ts';
 import * as contract from './contract.ts';
 import { contentNotFound } from './errors.ts';
+import { permissions } from './permissions.ts';
 import { reverseTransaction } from './reverse.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock'>;
@@ -138,7 +139,7 @@ export async function createSubsidy(
     // What is found counts, not what was asked for: it may belong to another customer.
     const { permission } = contract.createSubsidy;
     if (!isPermitted(actor, permission, row.enterpriseCustomerUuid)) {
-      throw permissionDenied({ permission }, { message: `MISSING: ${permission}` });
+      throw missing(permission);
     }
     return { subsidy: viewOf(row, now), created: false };
   };
@@ -300,9 +301,8 @@ export async function getTransaction(
   const made = await ledger.findTransaction(deps.db, uuid);
   if (!made) throw notFound({});
   const isOwn = actor.lmsUserId !== null && made.lmsUserId === actor.lmsUserId;
-  if (!isOwn && !isPermitted(actor, 'subsidy.can_read_all_transactions', customer)) {
-    const { permission } = contract.getTransaction;
-    throw permissionDenied({ permission }, { message: `MISSING: ${permission}` });
+  if (!isOwn && !isPermitted(actor, permissions.can_read_all_transactions, customer)) {
+    throw missing(contract.getTransaction.permission);
   }
   return viewOfTransaction(made, deps.settings);
 }

@@ -1,5 +1,7 @@
 import type { z } from 'zod';
-import type { Campaign } from './mail-campaigns.ts';
+
+/** Name of the variable with the id of a mail campaign. Slices declare theirs. */
+export type Campaign = `BRAZE_${string}_CAMPAIGN`;
 
 /** Somebody to write to. With an LMS user id the address and the account become one person at the mail service. */
 export interface Recipient {
