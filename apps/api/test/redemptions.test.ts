@@ -139,6 +139,27 @@ describe.each(dialects)('redemptions on %s', (dialect) => {
       });
     });
 
+    test('only the late-redemption window and operators let the LMS enrol after a deadline, over both transports', async () => {
+      const budget = await newBudget(world);
+      const late = { a: 1, allow_late_enrollment: true, force_enrollment: true };
+      const isForced = (uuid: string) => world.world.forcedEnrollments.has(uuid);
+      const byRest = (await redeemWith(budget, late)).body;
+      const token = tokenFor('enterprise_learner', budget.customer, 1);
+      const input = { policyUuid: budget.policy, lmsUserId: 1, contentKey: newCourse(world), metadata: late };
+      const byTrpc = await trpcData<{ uuid: string; metadata: unknown }>(world, 'redemptions.redeem', input, token);
+      for (const made of [byRest, byTrpc]) {
+        expect(made.metadata).toEqual({ a: 1 });
+        expect(isForced(made.uuid)).toBe(false);
+      }
+      const body = { lms_user_id: 1, content_key: newCourse(world), metadata: { allow_late_enrollment: true } };
+      const byOperator = await call('POST', `/api/v1/policy-redemption/${budget.policy}/redeem/`, body);
+      expect(isForced(byOperator.body.uuid)).toBe(true);
+      await call('PATCH', `${POLICIES}${budget.policy}/`, { late_redemption_allowed_until: TOMORROW.toISOString() });
+      const inWindow = (await redeemWith(budget, { force_enrollment: true })).body;
+      expect(inWindow.metadata).toEqual({ allow_late_enrollment: true });
+      expect(isForced(inWindow.uuid)).toBe(true);
+    });
+
     test('R-RED-22: metadata of the caller passes through, null included, and gains only the late flag', async () => {
       const budget = await newBudget(world);
       const { policy } = budget;

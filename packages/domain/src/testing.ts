@@ -40,6 +40,8 @@ export interface World {
   readonly catalogs: Map<string, string>;
   readonly groups: Map<string, { readonly customerUuid: string; readonly invitations: Map<string, Invitation> }>;
   readonly enrollments: Map<string, string>;
+  /** Transactions that were enrolled whatever the deadline. */
+  readonly forcedEnrollments: Set<string>;
   now: Date;
   /** Stands in the way of enrolments, to try what happens when the LMS does not play along. */
   enrollmentFault: (() => Promise<void>) | null;
@@ -84,6 +86,7 @@ export const emptyWorld = (): World => ({
   catalogs: new Map(),
   groups: new Map(),
   enrollments: new Map(),
+  forcedEnrollments: new Set(),
   now: new Date('2026-06-01T12:00:00.000Z'),
   enrollmentFault: null,
   cancelled: new Set(),
@@ -111,6 +114,7 @@ const lmsOf = (world: World): Lms => ({
     if (world.enrollmentFault) await world.enrollmentFault();
     if (!world.learners.has(`${customerUuid}:${enrollment.lmsUserId}`)) throw new UpstreamRefusal('lms', 409, {});
     const before = world.enrollments.get(enrollment.transactionUuid);
+    if (enrollment.force) world.forcedEnrollments.add(enrollment.transactionUuid);
     const fulfillment = before ?? `fulfillment-${enrollment.transactionUuid}`;
     world.enrollments.set(enrollment.transactionUuid, fulfillment);
     return fulfillment;

@@ -9,6 +9,7 @@ import type { TransactionView } from '../ledger/contract.ts';
 import { viewOfTransaction } from '../ledger/index.ts';
 import { find as findPolicy, isLateRedemptionAllowed, type PolicyRow, policyNotFound } from '../policies/index.ts';
 import { permissions as policyPermissions } from '../policies/permissions.ts';
+import { callerMetadata } from './caller-metadata.ts';
 import * as contract from './contract.ts';
 import { factsFor, type LearnerFacts, learnerFacts } from './facts.ts';
 import { endedAttempts, redemptionKey } from './idempotency.ts';
@@ -25,7 +26,8 @@ export async function redeem(deps: Deps, actor: Actor, input: Input<typeof contr
   const policy = await findPolicy(deps.db, input.policyUuid);
   if (!policy) throw policyNotFound();
   assertMaySpendFor(actor, policy.enterpriseCustomerUuid, input.lmsUserId);
-  return spendThrough(deps, actor, policy, input);
+  const metadata = callerMetadata(input.metadata, isOperator(actor, policy.enterpriseCustomerUuid));
+  return spendThrough(deps, actor, policy, { ...input, metadata });
 }
 
 export interface SpendRequest {
@@ -104,9 +106,12 @@ async function redeemAgain(deps: Deps, actor: Actor, { uuid }: PolicyRow, reques
 /** Learners spend for themselves; operators may do it for anybody of the customer. */
 function assertMaySpendFor(actor: Actor, customerUuid: string, lmsUserId: number): void {
   if (actor.lmsUserId === lmsUserId) return;
-  if (isPermitted(actor, policyPermissions.has_write_access, customerUuid)) return;
+  if (isOperator(actor, customerUuid)) return;
   throw notForOthers();
 }
+
+const isOperator = (actor: Actor, customerUuid: string): boolean =>
+  isPermitted(actor, policyPermissions.has_write_access, customerUuid);
 
 function intentOf(policy: PolicyRow, request: SpendRequest, facts: Facts, known: LearnerFacts): Spend {
   const { lmsUserId, contentKey } = request;
