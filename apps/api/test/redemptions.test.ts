@@ -160,6 +160,42 @@ describe.each(dialects)('redemptions on %s', (dialect) => {
       expect(isForced(inWindow.uuid)).toBe(true);
     });
 
+    test.each([
+      [undefined, /^Subsidy Transaction API error: Missing metadata: geag_first_name, /],
+      [
+        Object.fromEntries(
+          ['first_name', 'last_name', 'email', 'date_of_birth', 'terms_accepted_at', 'data_share_consent'].map(
+            (name) => [`geag_${name}`, 'x'],
+          ),
+        ),
+        /^Subsidy Transaction API error: Missing metadata: the provider /,
+      ],
+    ])(
+      'what only an external provider can fulfil is refused by our own ledger and charged to nobody',
+      async (metadata, detail) => {
+        const budget = await newBudget(world);
+        const key = newCourse(world, { source: '2u', mode: 'paid-executive-education' });
+        const path = `/api/v1/policy-redemption/${budget.policy}/redeem/`;
+        const token = tokenFor('enterprise_learner', budget.customer, 1);
+        expect(await world.call('POST', path, token, { lms_user_id: 1, content_key: key, metadata })).toMatchObject({
+          status: 422,
+          body: { code: 'fulfillment_error', detail: expect.stringMatching(detail), subsidy_status_code: '422' },
+        });
+        const direct = await call('POST', `/api/v2/subsidies/${budget.subsidy}/admin/transactions/`, {
+          lms_user_id: 1,
+          content_key: key,
+          subsidy_access_policy_uuid: budget.policy,
+          metadata,
+        });
+        expect(direct).toMatchObject({
+          status: 422,
+          body: { code: 'fulfillment_error', detail: expect.stringMatching(/^Missing metadata: /) },
+        });
+        expect(await spentOf(world, budget.policy)).toBe(0);
+        expect(await auditBooks(world.db)).toEqual([]);
+      },
+    );
+
     test('R-RED-22: metadata of the caller passes through, null included, and gains only the late flag', async () => {
       const budget = await newBudget(world);
       const { policy } = budget;
@@ -806,7 +842,10 @@ describe.each(dialects)('redemptions on %s', (dialect) => {
       expect(await trpcData(world, 'redemptions.get', { uuid: made.uuid }, token)).toEqual(made);
       const asked = { enterpriseCustomerUuid: customer, contentKey: [run] };
       expect(await trpcData(world, 'redemptions.canRedeem', asked, token)).toMatchObject([
-        { hasSuccessfulRedemption: true, redemptions: [made] },
+        {
+          hasSuccessfulRedemption: true,
+          redemptions: [{ ...made, coursewareUrl: `http://lms.test/courses/${run}/courseware/` }],
+        },
       ]);
       const second = tokenFor('enterprise_learner', customer, 2);
       const refused = await trpcError(world, 'redemptions.redeem', { ...input, lmsUserId: 2 }, second);

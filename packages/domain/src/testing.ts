@@ -169,6 +169,7 @@ export function testRuntime(db: Database, world: World, change: Partial<Runtime>
     settings: {
       publicUrl: 'http://access.test',
       lmsUrl: 'http://lms.test',
+      learningUrl: 'http://learning.test',
       learnerPortalUrl: 'http://portal.test',
       subsidyUrl: 'http://access.test',
       ...settings.standard(),

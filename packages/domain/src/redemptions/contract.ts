@@ -57,6 +57,7 @@ export const spendRefused = defineError({
     reason: z.string().describe('Machine name of the refusal.'),
     detail: z.string().describe('Sentence for people.'),
     subsidyStatusCode: z.string().describe('Status that the ledger or the LMS answered with.'),
+    body: z.string().nullable().describe('JSON of a subsidy service, as it sent it; null when there is none.'),
   }),
 });
 

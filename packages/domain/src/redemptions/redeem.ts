@@ -7,13 +7,14 @@ import type { Runtime } from '../kernel/runtime.ts';
 import { redemptionDecided } from '../kernel/telemetry.ts';
 import type { TransactionView } from '../ledger/contract.ts';
 import { viewOfTransaction } from '../ledger/index.ts';
+import { fulfillmentProblem } from '../ledger/rules.ts';
 import { find as findPolicy, isLateRedemptionAllowed, type PolicyRow, policyNotFound } from '../policies/index.ts';
 import { permissions as policyPermissions } from '../policies/permissions.ts';
 import { callerMetadata } from './caller-metadata.ts';
 import * as contract from './contract.ts';
 import { factsFor, type LearnerFacts, learnerFacts } from './facts.ts';
 import { endedAttempts, redemptionKey } from './idempotency.ts';
-import { notForOthers, refused, spendRefused } from './refusals.ts';
+import { notForOthers, refused, settlementRefused, spendRefused, unfulfillable } from './refusals.ts';
 import { noteReversal } from './reversal.ts';
 import { type Facts, knownPriceOf, refusal } from './rules.ts';
 import { awaitEnd, type Finished, finish, reserve } from './spend.ts';
@@ -72,6 +73,8 @@ export async function spendThrough(
   const facts = await factsFor(deps, policy, contentKey, known, options);
   const reason = refusal(facts);
   if (reason) throw await refused(deps, actor, policy, reason, contentKey);
+  const problem = deps.ledger.isOurs && facts.content && fulfillmentProblem(facts.content.source, request.metadata);
+  if (problem) throw unfulfillable(problem);
 
   const spend = intentOf(policy, request, facts, known);
   const reservation = await reserve(deps, spend);
@@ -184,5 +187,5 @@ async function resultOf(deps: Deps, redemptionUuid: string): Promise<Transaction
 /** The end that this request brought about itself. */
 function replyTo(deps: Deps, { settlement, transaction }: Finished): TransactionView {
   if (transaction?.state === 'committed') return viewOfTransaction(transaction, deps.settings);
-  throw spendRefused(settlement.outcome === 'refused' ? settlement.code : null);
+  throw settlement.outcome === 'refused' ? settlementRefused(settlement) : spendRefused(null);
 }

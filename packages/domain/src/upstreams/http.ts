@@ -195,7 +195,7 @@ async function attempt<T extends z.ZodType>(
     });
   }
   const body = parseJson(reply.text);
-  if (status >= 400) throw new UpstreamRefusal(service, status, body);
+  if (status >= 400) throw new UpstreamRefusal(service, status, body, reply.text);
   const parsed = call.reply.safeParse(body);
   if (!parsed.success) {
     const options = { cause: parsed.error, isAnswer: true };

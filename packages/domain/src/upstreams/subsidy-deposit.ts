@@ -4,7 +4,7 @@ import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import type { Upstream } from './http.ts';
 import { path } from './path.ts';
 import { type Books, fromBooks, mayBeUnknown, SERVICE } from './subsidy-books.ts';
-import { knownCode, sentenceOf } from './subsidy-refusals.ts';
+import { detailOf, knownCode } from './subsidy-refusals.ts';
 import { codeOf } from './subsidy-replies.ts';
 
 const PROVIDER = 'salesforce_opportunity_line_item';
@@ -41,6 +41,6 @@ export async function makeDeposit(call: Upstream, books: Books, request: Deposit
     if (error.status === 403 || isBusy) {
       throw new UpstreamFailure(SERVICE, 'did not make the deposit', { cause: error });
     }
-    throw new LedgerRefusal(code, sentenceOf(code), error.status);
+    throw new LedgerRefusal(code, detailOf(error.body, code), error.status);
   }
 }

@@ -60,6 +60,7 @@ const transaction = z.object({
   modified: instant,
   reversal: reversal.nullish(),
   external_reference: z.array(z.string()).nullish(),
+  courseware_url: z.string().nullish(),
 });
 
 /** A row of SUB-08 or the reply of SUB-09, without the subsidy, which is the one in the path. */
@@ -92,6 +93,7 @@ export const transactionReply = transaction.transform(
         }
       : null,
     externalReferences: row.external_reference ?? [],
+    coursewareUrl: row.courseware_url ?? null,
   }),
 );
 

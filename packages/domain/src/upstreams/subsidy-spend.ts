@@ -2,8 +2,8 @@ import type { LedgerTransaction, Settlement, Spend } from '../kernel/ports/ledge
 import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import type { Upstream } from './http.ts';
 import { type Books, fromBooks, SERVICE, transactionsPath } from './subsidy-books.ts';
-import { refusalOf } from './subsidy-refusals.ts';
-import { codeOf, transactionReply } from './subsidy-replies.ts';
+import { refusalOf, replyRefusal } from './subsidy-refusals.ts';
+import { transactionReply } from './subsidy-replies.ts';
 
 async function create(call: Upstream, spend: Spend, timeoutMs: number): Promise<LedgerTransaction> {
   const made = await call({
@@ -41,7 +41,7 @@ export async function settleSpend(call: Upstream, books: Books, spend: Spend, ti
     if (made && made.state !== 'failed') return settlementOf(spend, made);
     // That we may not ask says nothing about the spend.
     if (error.status === 403) throw new UpstreamFailure(SERVICE, 'does not let us spend', { cause: error });
-    return refusalOf(error.status, codeOf(error.body));
+    return replyRefusal(error);
   }
 }
 

@@ -5,12 +5,16 @@ export class UpstreamRefusal extends Error {
   override readonly name = 'UpstreamRefusal';
   readonly service: string;
   readonly status: number;
+  /** Undefined when it is no JSON. */
   readonly body: unknown;
-  constructor(service: string, status: number, body: unknown) {
+  /** The body as it came. */
+  readonly text: string;
+  constructor(service: string, status: number, body: unknown, text = body === undefined ? '' : JSON.stringify(body)) {
     super(`${service} answered ${status}`);
     this.service = service;
     this.status = status;
     this.body = body;
+    this.text = text;
   }
 }
 
