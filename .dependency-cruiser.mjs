@@ -58,12 +58,12 @@ export default {
         path: '^(apps|packages|tooling)/',
         pathNot: ['^packages/domain/', '\\.test\\.ts$', '/test/', '^tooling/bench/'],
       },
-      to: { path: '^packages/domain/src/', pathNot: '^packages/domain/src/(index|testing)\\.ts$' },
+      to: { path: '^packages/domain/src/', pathNot: '^packages/domain/src/(index|testing|demonstration)\\.ts$' },
     },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: ['/node_modules/', '/dist/', '/generated/', '\\.test\\.ts$', '/testing\\.ts$'] },
+    exclude: { path: ['/node_modules/', '/dist/', '/generated/', '\\.test\\.ts$', 'testing\\.ts$'] },
     tsPreCompilationDeps: true,
     preserveSymlinks: false,
     enhancedResolveOptions: {
