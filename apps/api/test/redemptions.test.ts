@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { auditBooks, reconcile, UpstreamFailure, UpstreamRefusal } from '@enterprise-access/domain';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { World } from './examples.ts';
 import {
   addLearner,
@@ -542,8 +542,7 @@ describe.each(dialects)('redemptions on %s', (dialect) => {
           subsidy_access_policy_uuid: randomUUID(),
         });
       expect((await withFault(silence, direct)).status).toBe(503);
-      const pending = await redeemAs(world, policy, customer, 1);
-      expect(pending).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
+      expect(await redeemAs(world, policy, customer, 1)).toMatchObject({ status: 200, body: { state: 'pending' } });
       world.world.now = new Date(NOW.getTime() + 120_000);
       await attempt(world, 'redemptions.reconcile', {}).finally(() => {
         world.world.now = NOW;
@@ -599,8 +598,13 @@ describe.each(dialects)('redemptions on %s', (dialect) => {
     test('5: an enrolment without an answer keeps its key and its value until it is finished', async () => {
       const { customer, policy } = await newBudget(world, { balance: PRICE });
       const pending = await withFault(silence, () => redeemAs(world, policy, customer, 1));
-      expect(pending).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
-      expect(pending.body.detail).toMatch(/being completed/);
+      expect(pending).toMatchObject({ status: 200, body: { state: 'pending', quantity: -PRICE } });
+      // What the portals poll says the same until it is over.
+      const status = async () => {
+        const { pathname } = new URL(pending.body.transaction_status_api_url);
+        return (await world.call('GET', pathname, tokenFor('enterprise_learner', customer, 1))).body.state;
+      };
+      expect(await status()).toBe('pending');
       expect(await spentOf(world, policy)).toBe(PRICE);
       const [row] = (await answerFor(customer, 1)).redemptions;
       expect(row).toMatchObject({ state: 'pending', reversal: null });
@@ -609,11 +613,44 @@ describe.each(dialects)('redemptions on %s', (dialect) => {
         world.world.now = NOW;
       });
       expect(open).toBe(0);
+      expect(await status()).toBe('committed');
       const done = await redeemAs(world, policy, customer, 1);
       expect(done).toMatchObject({
         status: 200,
         body: { uuid: row.uuid, state: 'committed', idempotency_key: row.idempotency_key },
       });
+      expect(await auditBooks(world.db)).toEqual([]);
+    });
+
+    test('a silent enrolment is answered soon with the transaction in flight, over both transports; a key asks again', async () => {
+      const { customer, policy } = await newBudget(world);
+      const enrolled = Promise.withResolvers<void>();
+      const token = tokenFor('enterprise_learner', customer, 1);
+      const path = `/api/v1/policy-redemption/${policy}/redeem/`;
+      const body = { lms_user_id: 1, content_key: run };
+      const key = { 'idempotency-key': randomUUID() };
+      const work = withFault(
+        () => enrolled.promise,
+        async () => {
+          const soon = await world.call('POST', path, token, body, key);
+          expect(soon).toMatchObject({ status: 200, body: { state: 'pending', quantity: -PRICE } });
+          const input = { policyUuid: policy, lmsUserId: 1, contentKey: run };
+          expect(await trpcData(world, 'redemptions.redeem', input, token)).toMatchObject({
+            state: 'pending',
+            uuid: soon.body.uuid,
+          });
+          return soon;
+        },
+      );
+      const soon = await work;
+      enrolled.resolve();
+      await vi.waitFor(async () => {
+        expect((await world.call('POST', path, token, body, key)).body).toMatchObject({
+          state: 'committed',
+          uuid: soon.body.uuid,
+        });
+      });
+      expect(await spentOf(world, policy)).toBe(PRICE);
       expect(await auditBooks(world.db)).toEqual([]);
     });
 

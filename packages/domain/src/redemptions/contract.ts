@@ -183,6 +183,8 @@ export const redeem = defineContract({
     metadata: metadata('Kept with the transaction.').optional(),
   }),
   output: transactionView,
+  // In flight when the end is not known soon; callers read its state at `transactionStatusApiUrl`.
+  isFinal: ({ state }) => state !== 'created' && state !== 'pending',
   errors: [notRedeemable, spendRefused, redemptionPending, priceUnknown],
 });
 

@@ -10,6 +10,7 @@ import { viewOfTransaction } from '../ledger/index.ts';
 import { fulfillmentProblem } from '../ledger/rules.ts';
 import { find as findPolicy, isLateRedemptionAllowed, type PolicyRow, policyNotFound } from '../policies/index.ts';
 import { permissions as policyPermissions } from '../policies/permissions.ts';
+import { answerSoon } from './answer-soon.ts';
 import { callerMetadata } from './caller-metadata.ts';
 import * as contract from './contract.ts';
 import { factsFor, type LearnerFacts, learnerFacts } from './facts.ts';
@@ -28,7 +29,8 @@ export async function redeem(deps: Deps, actor: Actor, input: Input<typeof contr
   if (!policy) throw policyNotFound();
   assertMaySpendFor(actor, policy.enterpriseCustomerUuid, input.lmsUserId);
   const metadata = callerMetadata(input.metadata, isOperator(actor, policy.enterpriseCustomerUuid));
-  return spendThrough(deps, actor, policy, { ...input, metadata });
+  const { subsidyUuid } = policy;
+  return answerSoon(deps, { ...input, subsidyUuid }, spendThrough(deps, actor, policy, { ...input, metadata }));
 }
 
 export interface SpendRequest {
