@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { exactTextTypes } from './collations.ts';
 import { createTable } from './columns.ts';
 import { defineModel, is } from './model.ts';
 import { createTestDatabase, type TestDatabase, type TestServers } from './testing.ts';
@@ -26,7 +27,7 @@ describe.each(dialects)('a model on %s', (dialect) => {
   let database: TestDatabase;
   beforeAll(async () => {
     database = await createTestDatabase(servers, dialect, 2, { migrated: false });
-    await createTable(database.db, 'badges', (table, column) => {
+    await createTable({ db: database.db, texts: await exactTextTypes(database.db) }, 'badges', (table, column) => {
       column.uuid('uuid').primary();
       column.uuid('enterprise_customer_uuid').notNullable();
       column.text('learner_email', 100).nullable();

@@ -98,6 +98,7 @@ export function buildRuntime(
     settings: {
       publicUrl,
       lmsUrl: env.LMS_URL.replace(/\/+$/, ''),
+      learningUrl: env.FRONTEND_APP_LEARNING_URL?.replace(/\/+$/, '') ?? null,
       learnerPortalUrl: env.ENTERPRISE_LEARNER_PORTAL_URL?.replace(/\/+$/, '') ?? null,
       subsidyUrl: subsidyUrl ?? publicUrl,
       ...sliceSettings.read(env),

@@ -102,6 +102,7 @@ export function callOf<I extends z.ZodObject, O extends z.ZodType>(
     const { idempotencyKey: key, actor, runtime } = ctx;
     if (key === null || contract.kind === 'query') return answer(ctx, path, input);
     const attempt = { actor: actor.username, operation: path, key, input: unsafeInput };
-    return once(runtime, attempt, () => answer(ctx, path, input));
+    const isFinal = (reply: unknown) => contract.isFinal?.(reply as z.output<O>) ?? true;
+    return once(runtime, attempt, () => answer(ctx, path, input), isFinal);
   };
 }

@@ -49,6 +49,8 @@ export interface Contract<
   E extends readonly ErrorSpec[] = readonly ErrorSpec[],
 > extends Declaration<I, O, E> {
   readonly kind: 'query' | 'mutation';
+  /** Whether a reply may be replayed under its Idempotency-Key; one about work that goes on may not. Always, unless given. */
+  readonly isFinal?: (output: z.infer<O>) => boolean;
   readonly rest: RestBinding;
 }
 
