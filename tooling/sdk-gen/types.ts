@@ -104,6 +104,7 @@ function bareType(scope: Scope, schema: z.ZodType, side: Side, { path, fieldName
     case 'object':
       return objectType(scope, schema, side, path, about);
     case 'custom': {
+      if (z.globalRegistry.get(schema)?.type === 'object') return 'Record<string, unknown>';
       const custom = customTypes[fieldName];
       if (!custom) throw new Error(`${path}.${fieldName}: the generator knows no type for a custom schema.`);
       scope.used.add(custom);

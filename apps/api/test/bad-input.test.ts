@@ -26,7 +26,7 @@ const send = async (world: World, method: string, url: string, payload?: string,
   return { status: reply.statusCode, body: reply.body, allow: reply.headers.allow };
 };
 
-const EVIL_BODIES = ['{"a":', '{]', '\u0000', '{"__proto__": {"x": 1}}', '{"constructor": {"prototype": {"x": 1}}}'];
+const EVIL_BODIES = ['{"a":', '{]', '\u0000'];
 const deep = `${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}`;
 
 describe.each(dialects)('bad input on %s', (dialect) => {

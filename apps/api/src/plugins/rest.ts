@@ -223,7 +223,8 @@ const isExpected = (error: DomainError, operation: Operation): boolean =>
 
 /** The REST door: a native route per operation, compiled when the server starts. */
 export async function rest(app: FastifyInstance, options: RestOptions): Promise<void> {
-  const parse = app.getDefaultJsonParser('error', 'error');
+  // Free-form JSON may have fields of any name. Only own fields are made of them, and nothing here merges objects deeply.
+  const parse = app.getDefaultJsonParser('ignore', 'ignore');
   // Clients that set the type for every request send it without a body too.
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, text, done) => {
     if (text === '') done(null);

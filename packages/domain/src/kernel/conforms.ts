@@ -26,6 +26,7 @@ interface Definition {
   readonly values?: readonly unknown[];
   readonly keyType?: z.ZodType;
   readonly valueType?: z.ZodType;
+  readonly fn?: (value: unknown) => unknown;
 }
 
 const both =
@@ -130,6 +131,7 @@ const ofType: Readonly<Record<string, (definition: Definition) => Conforms | nul
     return each && !checks?.length ? (value) => Array.isArray(value) && value.every(each) : null;
   },
   record: recordOf,
+  custom: ({ fn, checks }) => (fn && !checks?.length ? (value) => Boolean(fn(value)) : null),
   object: ({ shape, catchall, checks }) => (shape && !catchall && !checks?.length ? objectOf(shape) : null),
 };
 

@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { jsonObject } from '../kernel/metadata.ts';
 
 export const transactionStates = ['created', 'pending', 'committed', 'failed'] as const;
 export const transactionState = z.enum(transactionStates).meta({ title: 'TransactionState' });
 
-const metadata = z.record(z.string(), z.unknown()).nullable();
+const metadata = jsonObject().nullable();
 
 const reversal = z
   .object({
