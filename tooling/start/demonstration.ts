@@ -1,5 +1,5 @@
 import { type Database, transaction } from '@enterprise-access/db';
-import { campaignVariables, depositEntry, insertTransaction, newUuid } from '@enterprise-access/domain';
+import { campaigns, depositEntry, insertTransaction, newUuid } from '@enterprise-access/domain';
 
 /** Fixed ids, so that scripts and examples can rely on them. */
 export const demonstration = {
@@ -21,7 +21,7 @@ export const demonstration = {
 export const sandboxMail = (sandboxUrl: string): Readonly<Record<string, string>> => ({
   BRAZE_API_URL: `${sandboxUrl}/braze`,
   BRAZE_API_KEY: 'sandbox',
-  ...Object.fromEntries(campaignVariables.map((name) => [name, name])),
+  ...Object.fromEntries(Object.keys(campaigns).map((name) => [name, name])),
 });
 
 const STARTING_BALANCE_CENTS = 100_000_000;

@@ -59,7 +59,7 @@ function tokenOf(role: string, context: (typeof contexts)[number]): string {
 
 test('every permission has its row in the table of this test', () => {
   const missing = [...operations, ...streams]
-    .map(({ contract }) => contract.permission)
+    .map(({ contract }) => contract.permission.name)
     .filter((permission) => !allowedRoles[permission]);
   expect(missing).toEqual([]);
 });
@@ -112,7 +112,8 @@ describe.each(dialects)('the authorization matrix on %s', (dialect) => {
   };
 
   describe.each(operations.map((operation) => [operation.id, operation] as const))('%s', (id, operation) => {
-    const { permission, denial } = operation.contract;
+    const { denial } = operation.contract;
+    const permission = operation.contract.permission.name;
 
     test('R-RBAC-08, R-RBAC-09: refuses anonymous callers with 401 at both doors', async () => {
       const input = await inputFor(operation);
@@ -151,7 +152,7 @@ describe.each(dialects)('the authorization matrix on %s', (dialect) => {
   });
 
   describe.each(streams.map((operation) => [operation.id, operation] as const))('%s', (_id, operation) => {
-    const { permission } = operation.contract;
+    const permission = operation.contract.permission.name;
     const input = () => {
       const { from, field } = operation.contract.context;
       return sampleInput(operation, from === 'job' ? { [field]: job } : {});

@@ -1,16 +1,15 @@
 import type { Database } from '@enterprise-access/db';
 import { watchJobRuns } from './jobs/index.ts';
 import type { Actor } from './kernel/actor.ts';
+import type { Catalog, Content } from './kernel/ports/catalog.ts';
+import type { Customer, Invitation, Learner, Lms } from './kernel/ports/lms.ts';
+import type { Recipient } from './kernel/ports/mail.ts';
+import { UpstreamRefusal } from './kernel/ports/upstream.ts';
 import type { Runtime } from './kernel/runtime.ts';
 import { embeddedLedger } from './ledger/embedded.ts';
 import { recordedMail } from './mail/index.ts';
-import { ownersIn } from './owners.ts';
+import { campaigns, ownersIn, settings } from './service.ts';
 import type { Braze } from './upstreams/braze.ts';
-import type { Catalog, Content } from './upstreams/catalog.ts';
-import { UpstreamRefusal } from './upstreams/http.ts';
-import type { Customer, Invitation, Learner, Lms } from './upstreams/lms.ts';
-import type { Recipient } from './upstreams/mail.ts';
-import { campaignVariables } from './upstreams/mail-campaigns.ts';
 
 /** A member of staff who may do everything everywhere. */
 export const operator: Actor = {
@@ -147,7 +146,7 @@ const brazeOf = (world: World): Braze => ({
 });
 
 /** Each campaign has the name of its variable as its id. */
-export const everyCampaign = Object.fromEntries(campaignVariables.map((name) => [name, name]));
+export const everyCampaign = Object.fromEntries(Object.keys(campaigns).map((name) => [name, name]));
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -168,11 +167,7 @@ export function testRuntime(db: Database, world: World, change: Partial<Runtime>
       lmsUrl: 'http://lms.test',
       learnerPortalUrl: 'http://portal.test',
       subsidyUrl: 'http://access.test',
-      allowDeactivationWithSpend: false,
-      remindsAllInvited: false,
-      refundsUnenrolments: true,
-      allocationPriceLowerRatio: 0.95,
-      allocationPriceUpperRatio: 1.05,
+      ...settings.standard(),
     },
     jobRuns: watchJobRuns(db, silent),
     ownerOf: ownersIn(db),

@@ -1,8 +1,8 @@
 import { transaction } from '@enterprise-access/db';
 import type { z } from 'zod';
-import type { JobRun } from '../kernel/job.ts';
+import type { JobRun } from '../kernel/jobs/job.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import * as configurations from './configurations.ts';
+import { assignmentConfigurations as configurations } from '../policies/index.ts';
 import type * as contracts from './job-contracts.ts';
 import { linkAccount } from './link.ts';
 import { heldCents, move } from './moves.ts';
