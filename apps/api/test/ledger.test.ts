@@ -24,7 +24,7 @@ import {
 } from './fixtures.ts';
 import { dialects, operatorToken, run, startApp, tokenFor } from './harness.ts';
 
-const NOW = '2026-06-01T12:00:00.000Z';
+const NOW = '2026-06-01T12:00:00Z';
 const UNKNOWN = '00000000-0000-4000-8000-000000000000';
 const PROVIDER = 'salesforce_opportunity_line_item';
 
@@ -68,8 +68,8 @@ describe.each(dialects)('the routes of the subsidy service on %s', (dialect) => 
         uuid: isUuid,
         title: 'Credit',
         enterprise_customer_uuid: customer,
-        active_datetime: '2026-01-01T00:00:00.000Z',
-        expiration_datetime: '2027-01-01T00:00:00.000Z',
+        active_datetime: '2026-01-01T00:00:00Z',
+        expiration_datetime: '2027-01-01T00:00:00Z',
         unit: 'usd_cents',
         reference_id: wish.reference_id,
         reference_type: PROVIDER,
@@ -97,7 +97,7 @@ describe.each(dialects)('the routes of the subsidy service on %s', (dialect) => 
       expect(changed.body).toEqual({
         ...made.body,
         title: 'New title',
-        expiration_datetime: '2026-05-31T00:00:00.000Z',
+        expiration_datetime: '2026-05-31T00:00:00Z',
         is_active: false,
       });
       expect((await call('PUT', path, { revenue_category: 'partner-no-rev-prepay' })).body).toMatchObject({
@@ -615,15 +615,15 @@ describe.each(dialects)('the routes of the subsidy service on %s', (dialect) => 
       expect(first.status).toBe(200);
       expect(first.body).toEqual({
         ...made,
-        modified: '2026-06-02T00:00:00.000Z',
+        modified: '2026-06-02T00:00:00Z',
         reversal: {
           uuid: isUuid,
           state: 'committed',
           idempotency_key: `admin-invoked-reverse-${made.uuid}`,
           quantity: PRICE,
           metadata: { by: 'support' },
-          created: '2026-06-02T00:00:00.000Z',
-          modified: '2026-06-02T00:00:00.000Z',
+          created: '2026-06-02T00:00:00Z',
+          modified: '2026-06-02T00:00:00Z',
         },
       });
       const again = await reverseIn(world, subsidy, made.uuid, { idempotency_key: 'another' });
@@ -784,7 +784,7 @@ describe.each(dialects)('the routes of the subsidy service on %s', (dialect) => 
       content_key: key.slice('course-v1:'.length, -'+2T2026'.length),
       course_run_uuid: null,
       course_run_key: key,
-      course_run_start_date: '2026-09-01T00:00:00.000Z',
+      course_run_start_date: '2026-09-01T00:00:00Z',
       source: 'edX',
       mode: 'verified',
       content_price: 1_999,

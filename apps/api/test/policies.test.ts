@@ -24,8 +24,8 @@ import {
 import { demonstration, dialects, operatorToken, startApp, tokenFor } from './harness.ts';
 import { attempt } from './work.ts';
 
-const NOW = '2026-06-01T12:00:00.000Z';
-const LATER = '2026-06-02T08:00:00.000Z';
+const NOW = '2026-06-01T12:00:00Z';
+const LATER = '2026-06-02T08:00:00Z';
 const LINE_ITEM = '00kDEMO0000000009A';
 
 describe.each(dialects)('policies on %s', (dialect) => {
@@ -95,11 +95,11 @@ describe.each(dialects)('policies on %s', (dialect) => {
         per_learner_enrollment_limit: null,
         per_learner_spend_limit: 50_000,
         spend_limit: 300_000,
-        subsidy_active_datetime: '2026-01-01T00:00:00.000Z',
-        subsidy_expiration_datetime: '2027-01-01T00:00:00.000Z',
+        subsidy_active_datetime: '2026-01-01T00:00:00Z',
+        subsidy_expiration_datetime: '2027-01-01T00:00:00Z',
         is_subsidy_active: true,
         group_associations: [],
-        late_redemption_allowed_until: '2026-06-01T12:00:01.000Z',
+        late_redemption_allowed_until: '2026-06-01T12:00:01Z',
         is_late_redemption_allowed: true,
       };
       expect(created.status).toBe(201);
@@ -403,7 +403,7 @@ describe.each(dialects)('policies on %s', (dialect) => {
 
     test('R-POL-05: retired_at follows retired', async () => {
       const policy = await made(await subsidyWith());
-      const given = '2026-01-02T03:04:05.000Z';
+      const given = '2026-01-02T03:04:05Z';
       const retire = (body: object) => atTime(LATER, () => update(policy, body));
       expect((await retire({ retired: true, retired_at: given })).body).toMatchObject({ retired_at: LATER });
       expect((await retire({ retired_at: given })).body).toMatchObject({ retired: true, retired_at: given });
@@ -759,17 +759,17 @@ describe.each(dialects)('policies on %s', (dialect) => {
       const policy = await made(await subsidyWith());
       const set = (days: unknown) => call('POST', `${at(policy)}late-redemption/`, { days });
       expect((await set(1)).body).toMatchObject({
-        late_redemption_allowed_until: '2026-06-02T23:59:59.999Z',
+        late_redemption_allowed_until: '2026-06-02T23:59:59.999999Z',
         is_late_redemption_allowed: true,
       });
-      expect((await set(7)).body.late_redemption_allowed_until).toBe('2026-06-08T23:59:59.999Z');
+      expect((await set(7)).body.late_redemption_allowed_until).toBe('2026-06-08T23:59:59.999999Z');
       expect((await set(null)).body).toMatchObject({
         late_redemption_allowed_until: null,
         is_late_redemption_allowed: false,
       });
       expect([(await set(0)).status, (await set(8)).status]).toEqual([400, 400]);
       // Through the ordinary update without bound.
-      const far = { late_redemption_allowed_until: '2040-01-01T00:00:00.000Z' };
+      const far = { late_redemption_allowed_until: '2040-01-01T00:00:00Z' };
       expect((await update(policy, far)).body).toMatchObject({ ...far, is_late_redemption_allowed: true });
       expect(await historyOf(world, 'policies', policy)).toHaveLength(5);
     });

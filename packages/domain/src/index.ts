@@ -33,7 +33,7 @@ export {
   redemptionDecided,
   upstreamCalled,
 } from './kernel/telemetry.ts';
-export { camelCase, queryDecoder, snakeCase, unwrapInput, wireCodec } from './kernel/wire.ts';
+export { camelCase, queryDecoder, snakeCase, timesAsText, unwrapInput, wireCodec } from './kernel/wire.ts';
 export { depositEntry, embeddedLedger, insertTransaction, storedReservations } from './ledger/index.ts';
 export { recordedMail } from './mail/index.ts';
 export { countPendingBefore, reconcile } from './redemptions/index.ts';

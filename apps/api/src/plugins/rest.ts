@@ -14,6 +14,7 @@ import {
   type RpcContext,
   snakeCase,
   throttled,
+  timesAsText,
   unwrapInput,
   wireCodec,
 } from '@enterprise-access/domain';
@@ -106,12 +107,22 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 
 type Answer = (reply: FastifyReply, output: unknown, asked: RestRequest) => FastifyReply;
 
+/** The body of a reply, in the names of the wire and with times as text. */
+function encoderOf(form: LegacyReply<unknown> | undefined, output: z.ZodType): LegacyReply<unknown>['encode'] {
+  if (!form) return wireCodec(output).encode;
+  const withTexts = timesAsText(form.body);
+  return (value, asked) => {
+    const body = form.encode(value, asked);
+    return body === undefined || typeof body === 'string' ? body : withTexts(body);
+  };
+}
+
 /** Writes the reply of a success: in the form of the old services where there was one, otherwise the output as it is. */
 function answerOf({ contract, legacy }: Operation): Answer {
   const status = contract.rest.status ?? 200;
   if (status === 204) return (reply) => reply.code(204).send();
   const form: LegacyReply<unknown> | undefined = legacy.reply as LegacyReply<unknown> | undefined;
-  const encode = form?.encode ?? wireCodec(contract.output).encode;
+  const encode = encoderOf(form, contract.output);
   const write = form ? serializerOf(form.body) : serializerOf(contract.output, snakeCase);
   return (reply, output, asked) => {
     const body = encode(output, asked);

@@ -15,6 +15,8 @@ const NAMES_OF_TYPES: Readonly<Record<string, string>> = {
   date: 'Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z].',
 };
 
+const OUT_OF_RANGE = 'Datetime value out of range.';
+
 /** Never asks the value itself how it reads: a caller's object can bring a `toString` that is no function. */
 const textOf = (value: unknown): string => (typeof value === 'object' ? (JSON.stringify(value) ?? '') : String(value));
 
@@ -34,10 +36,12 @@ function sentence(issue: Issue): string {
       if (issue.format === 'email') return 'Enter a valid email address.';
       return issue.message;
     case 'too_small':
+      if (issue.origin === 'date') return OUT_OF_RANGE;
       if (issue.origin === 'array') return 'This list may not be empty.';
       if (issue.origin === 'string') return 'This field may not be blank.';
       return `Ensure this value is greater than or equal to ${String(issue.minimum)}.`;
     case 'too_big':
+      if (issue.origin === 'date') return OUT_OF_RANGE;
       if (issue.origin === 'string') return `Ensure this field has no more than ${String(issue.maximum)} characters.`;
       if (issue.origin === 'array') return `Ensure this field has no more than ${String(issue.maximum)} elements.`;
       return `Ensure this value is less than or equal to ${String(issue.maximum)}.`;

@@ -1,4 +1,6 @@
+import { timeText } from '@enterprise-access/db';
 import type { z } from 'zod';
+import { instantOf } from './instant.ts';
 
 /**
  * The REST form of a contract's values: snake_case names, ISO 8601 times. The mapping is derived from the schema once,
@@ -76,47 +78,31 @@ function decoder(schema: z.ZodType): MaybeStep {
   };
 }
 
-const INSTANT = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?$/;
+const timeStep: Step = (value) => (value instanceof Date ? timeText(value) : value);
 
-/** A text without a zone is UTC: what the time means never depends on where the server stands. */
-export function instantOf(text: string): Date | null {
-  const match = INSTANT.exec(text);
-  if (!match) return null;
-  const date = new Date(match[3] === undefined ? `${text.replace(' ', 'T')}Z` : text.replace(' ', 'T'));
-  if (Number.isNaN(date.getTime())) return null;
-  // Date would take February 30 for March 2.
-  const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number);
-  return new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day ? date : null;
+/** The list itself when no item changes. */
+function mapped(items: readonly unknown[], each: Step): readonly unknown[] {
+  let changed: unknown[] | null = null;
+  for (const [index, item] of items.entries()) {
+    const encoded = each(item);
+    if (encoded !== item) {
+      changed ??= [...items];
+      changed[index] = encoded;
+    }
+  }
+  return changed ?? items;
 }
 
-function encoder(schema: z.ZodType): MaybeStep {
-  const definition = definitionOf(schema);
-  const inner = definition.innerType ?? (definition.type === 'pipe' ? definition.out : undefined);
-  if (inner) {
-    const step = encoder(inner);
-    return step && ((value) => (value === null || value === undefined ? value : step(value)));
-  }
-  if (definition.type === 'array' && definition.element) {
-    const each = encoder(definition.element);
-    return each && ((value) => (value as unknown[]).map(each));
-  }
-  if (definition.type === 'record' && definition.valueType) {
-    const each = encoder(definition.valueType);
-    return each && ((value) => Object.fromEntries(Object.entries(value as object).map(([k, v]) => [k, each(v)])));
-  }
-  if (definition.type === 'union' && definition.options) {
-    const options = definition.options.map((option) => ({ option, step: encoder(option) }));
-    if (options.every(({ step }) => step === null)) return null;
-    return (value) => whole(options.find(({ option }) => option.safeParse(value).success)?.step ?? null)(value);
-  }
-  if (definition.type !== 'object' || !definition.shape) return null;
-  const fields = Object.entries(definition.shape).map(([name, field]) => ({
-    name,
-    wire: snakeCase(name),
-    step: encoder(field),
-  }));
-  if (fields.every(({ name, wire, step }) => name === wire && step === null)) return null;
-  return (value) => {
+interface Field {
+  readonly name: string;
+  readonly wire: string;
+  readonly step: MaybeStep;
+}
+
+/** Names every field anew; what the schema does not name is left out. */
+const renaming =
+  (fields: readonly Field[]): Step =>
+  (value) => {
     const source = value as Record<string, unknown>;
     const encoded: Record<string, unknown> = {};
     for (const { name, wire, step } of fields) {
@@ -125,12 +111,64 @@ function encoder(schema: z.ZodType): MaybeStep {
     }
     return encoded;
   };
+
+/** Keeps names; the object itself when no field changes. */
+function replacing(fields: readonly Field[]): Step {
+  const steps = fields.flatMap(({ name, step }) => (step ? [[name, step] as const] : []));
+  return (value) => {
+    const source = value as Record<string, unknown>;
+    let changed: Record<string, unknown> | null = null;
+    for (const [name, step] of steps) {
+      const item = source[name];
+      if (item === undefined || item === null) continue;
+      const encoded = step(item);
+      if (encoded === item) continue;
+      changed ??= { ...source };
+      changed[name] = encoded;
+    }
+    return changed ?? value;
+  };
 }
+
+/** Names by `rename`, and times as the old services write them. */
+function encoder(schema: z.ZodType, rename: (name: string) => string): MaybeStep {
+  const definition = definitionOf(schema);
+  if (definition.type === 'date') return timeStep;
+  const inner = definition.innerType ?? (definition.type === 'pipe' ? definition.out : undefined);
+  if (inner) {
+    const step = encoder(inner, rename);
+    return step && ((value) => (value === null || value === undefined ? value : step(value)));
+  }
+  if (definition.type === 'array' && definition.element) {
+    const each = encoder(definition.element, rename);
+    return each && ((value) => mapped(value as unknown[], each));
+  }
+  if (definition.type === 'record' && definition.valueType) {
+    const each = encoder(definition.valueType, rename);
+    return each && ((value) => Object.fromEntries(Object.entries(value as object).map(([k, v]) => [k, each(v)])));
+  }
+  if (definition.type === 'union' && definition.options) {
+    const options = definition.options.map((option) => ({ option, step: encoder(option, rename) }));
+    if (options.every(({ step }) => step === null)) return null;
+    return (value) => whole(options.find(({ option }) => option.safeParse(value).success)?.step ?? null)(value);
+  }
+  if (definition.type !== 'object' || !definition.shape) return null;
+  const fields = Object.entries(definition.shape).map(([name, field]) => ({
+    name,
+    wire: rename(name),
+    step: encoder(field, rename),
+  }));
+  if (fields.some(({ name, wire }) => name !== wire)) return renaming(fields);
+  return fields.some(({ step }) => step !== null) ? replacing(fields) : null;
+}
+
+/** Times as text, in a value that has the names of the wire already. */
+export const timesAsText = (schema: z.ZodType): ((value: unknown) => unknown) => whole(encoder(schema, (name) => name));
 
 /** Derives the codec of a schema. Never touches the schema itself. */
 export const wireCodec = (schema: z.ZodType): WireCodec => ({
   decode: whole(decoder(schema)),
-  encode: whole(encoder(schema)),
+  encode: whole(encoder(schema, snakeCase)),
 });
 
 /** Path and query values are text: each becomes what its field declares, or stays text for zod to refuse. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineContract } from '../kernel/contract.ts';
 import { courseRunKey, uuid } from '../kernel/ids.ts';
+import { instant } from '../kernel/instant.ts';
 import { metadata } from '../kernel/metadata.ts';
 import { pageInput, pageOutput } from '../kernel/page.ts';
 import { transactionState, transactionView } from '../ledger/contract.ts';
@@ -156,8 +157,8 @@ export const createSubsidy = defineContract({
     referenceId: z.string().trim().min(1).max(255).describe('Line item of the sale.'),
     defaultTitle: z.string().trim().max(255).nullable().describe('Name for administrators.'),
     defaultEnterpriseCustomerUuid: uuid().describe('Customer that will own the value.'),
-    defaultActiveDatetime: z.date().describe('Start.'),
-    defaultExpirationDatetime: z.date().describe('End.'),
+    defaultActiveDatetime: instant().describe('Start.'),
+    defaultExpirationDatetime: instant().describe('End.'),
     defaultUnit: z.enum(units).describe('Unit of the value.'),
     defaultStartingBalance: z.int().min(0).max(MAXIMUM_CENTS).describe('US cents of the first deposit.'),
     defaultRevenueCategory: z.enum(revenueCategories).describe('For analytics.'),
@@ -180,8 +181,8 @@ export const updateSubsidy = defineContract({
     .object({
       uuid: subsidyUuid(),
       title: z.string().trim().max(255).nullable().describe('Name for administrators.'),
-      activeDatetime: z.date().nullable().describe('Start; null is open.'),
-      expirationDatetime: z.date().nullable().describe('End; null is open.'),
+      activeDatetime: instant().nullable().describe('Start; null is open.'),
+      expirationDatetime: instant().nullable().describe('End; null is open.'),
       referenceId: z.string().trim().min(1).max(255).nullable().describe('Line item of the sale.'),
       internalOnly: z.boolean().describe('A test of ours; its reference need not be unique.'),
       revenueCategory: z.enum(revenueCategories).describe('For analytics.'),
