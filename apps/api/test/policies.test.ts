@@ -25,6 +25,9 @@ import { demonstration, dialects, operatorToken, startApp, tokenFor } from './ha
 import { attempt } from './work.ts';
 
 const NOW = '2026-06-01T12:00:00Z';
+/** The message of a broken rule names the policy. */
+const prefixed = (type: string, message: string) =>
+  expect.stringMatching(new RegExp(`^<${type} uuid=[0-9a-f-]{36}> ${message}$`));
 const LATER = '2026-06-02T08:00:00Z';
 const LINE_ITEM = '00kDEMO0000000009A';
 
@@ -262,7 +265,8 @@ describe.each(dialects)('policies on %s', (dialect) => {
     ])('R-POL-02: %s with %o is 400 on the field', async (policy_type, change, field, message) => {
       const subsidy = await subsidyWith();
       const reply = await call('POST', POLICIES, bodyOn(subsidy, { policy_type, ...change }));
-      expect({ status: reply.status, body: reply.body }).toEqual({ status: 400, body: { [field]: [message] } });
+      expect(reply).toMatchObject({ status: 400, body: { [field]: [prefixed(policy_type, message)] } });
+      expect(Object.keys(reply.body)).toEqual([field]);
     });
 
     test('R-POL-02: several violations are each on their own field', async () => {
@@ -275,9 +279,11 @@ describe.each(dialects)('policies on %s', (dialect) => {
       expect({ status: reply.status, body: reply.body }).toEqual({
         status: 400,
         body: {
-          per_learner_spend_limit: ['must not define a per-learner spend limit.'],
-          per_learner_enrollment_limit: ['must not define a per-learner enrollment limit.'],
-          spend_limit: ['must define a spend_limit.'],
+          per_learner_spend_limit: [prefixed(change.policy_type, 'must not define a per-learner spend limit.')],
+          per_learner_enrollment_limit: [
+            prefixed(change.policy_type, 'must not define a per-learner enrollment limit.'),
+          ],
+          spend_limit: [prefixed(change.policy_type, 'must define a spend_limit.')],
         },
       });
     });

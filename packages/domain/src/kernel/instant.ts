@@ -1,5 +1,4 @@
 import { Instant, timeText, withMicroseconds } from '@enterprise-access/db';
-import { z } from 'zod';
 
 const INSTANT = /^\d{4}-\d{2}-\d{2}[T ](\d{2}):\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?$/;
 
@@ -18,16 +17,14 @@ export function instantOf(text: string): Date | null {
   return midnight.getUTCDate() === day ? withMicroseconds(date, text) : null;
 }
 
+const DATE = /^\d{4}-\d{2}-\d{2}$/;
+
+/** The time that a caller names; a date alone is its first instant. */
+export const givenInstant = (text: string): Date | null => instantOf(DATE.test(text) ? `${text}T00:00:00Z` : text);
+
 /** The time that another service names, which callers read in the same words. */
 export function wordedInstant(text: string): Date | null {
   const date = instantOf(text);
   if (!date || timeText(date) === text) return date;
   return new Instant(date, date instanceof Instant ? date.exact : date.toISOString(), text);
 }
-
-/** What both databases hold. */
-const EARLIEST = new Date('1000-01-01T00:00:00Z');
-const LATEST = new Date('9999-12-31T23:59:59.999Z');
-
-/** A time that callers give. */
-export const instant = () => z.date().min(EARLIEST).max(LATEST);

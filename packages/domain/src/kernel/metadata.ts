@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { pythonType } from './python.ts';
 
 /** Characters of JSON: far more than anybody keeps on purpose, and little enough for the messages that carry it on. */
 const MAXIMUM = 65_536;
@@ -19,7 +20,9 @@ const isPlainObject = (value: unknown): boolean => {
  */
 export const jsonObject = () =>
   z
-    .custom<Record<string, unknown>>(isPlainObject, 'Expected a dictionary of items.')
+    .custom<Record<string, unknown>>(isPlainObject, {
+      error: ({ input }) => `Expected a dictionary of items but got type "${pythonType(input)}".`,
+    })
     .meta({ type: 'object', propertyNames: { type: 'string' }, additionalProperties: {} });
 
 /** What callers keep with a transaction. */

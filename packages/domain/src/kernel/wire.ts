@@ -1,6 +1,6 @@
 import { timeText } from '@enterprise-access/db';
 import type { z } from 'zod';
-import { instantOf } from './instant.ts';
+import { givenInstant } from './instant.ts';
 
 /**
  * The REST form of a contract's values: snake_case names, ISO 8601 times. The mapping is derived from the schema once,
@@ -29,6 +29,7 @@ interface Definition {
   readonly out?: z.ZodType;
   readonly options?: readonly z.ZodType[];
   readonly valueType?: z.ZodType;
+  readonly format?: string;
 }
 
 export const definitionOf = (schema: z.ZodType): Definition => schema._zod.def as unknown as Definition;
@@ -40,6 +41,19 @@ export function unwrapInput(schema: z.ZodType): z.ZodType {
   return input ? unwrapInput(input) : schema;
 }
 
+/** The schema of what stands at a path, on the side that callers write; null beyond what the schema names. */
+export function fieldAt(schema: z.ZodType, path: readonly PropertyKey[]): z.ZodType | null {
+  let at: z.ZodType | undefined = unwrapInput(schema);
+  for (const part of path) {
+    if (!at) return null;
+    const { shape, element, valueType }: Definition = definitionOf(at);
+    const named = shape && Object.hasOwn(shape, part) ? shape[String(part)] : undefined;
+    const next: z.ZodType | undefined = named ?? element ?? valueType;
+    at = next && unwrapInput(next);
+  }
+  return at ?? null;
+}
+
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 
@@ -49,7 +63,7 @@ const whole = (step: MaybeStep): Step => step ?? ((value) => value);
 function decoder(schema: z.ZodType): MaybeStep {
   const definition = definitionOf(unwrapInput(schema));
   if (definition.type === 'date') {
-    return (value) => (typeof value === 'string' ? (instantOf(value) ?? value) : value);
+    return (value) => (typeof value === 'string' ? (givenInstant(value) ?? value) : value);
   }
   if (definition.type === 'array' && definition.element) {
     const each = decoder(definition.element);
@@ -184,11 +198,15 @@ export function queryDecoder(schema: z.ZodType): (text: string | readonly string
   return (text) => scalar(typeof text === 'string' ? text : (text.at(-1) ?? ''));
 }
 
+const HEX_UUID = /^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$/i;
+const withHyphens = (text: string): string => text.replace(HEX_UUID, '$1-$2-$3-$4-$5');
+
 function scalarDecoder(definition: Definition): (text: string) => unknown {
   if (definition.type === 'number') return (text) => (/^[+-]?\d{1,16}(\.\d+)?$/.test(text) ? Number(text) : text);
   if (definition.type === 'boolean') {
     return (text) => ({ true: true, '1': true, false: false, '0': false })[text.toLowerCase()] ?? text;
   }
-  if (definition.type === 'date') return (text) => instantOf(text) ?? text;
+  if (definition.type === 'date') return (text) => givenInstant(text) ?? text;
+  if (definition.format === 'guid') return withHyphens;
   return (text) => text;
 }

@@ -44,3 +44,7 @@ export const transactionView = z
   })
   .meta({ title: 'Transaction' });
 export type TransactionView = z.infer<typeof transactionView>;
+
+/** Fields that lists can be ordered by. */
+export const subsidyOrders = ['title', 'created', 'active_datetime', 'expiration_datetime'] as const;
+export const transactionOrders = ['created', 'quantity'] as const;

@@ -6,7 +6,6 @@ import {
   isAffordable,
   isExpired,
   isWindow,
-  orderOf,
   priceMessage,
   priceToCharge,
 } from './rules.ts';
@@ -73,14 +72,6 @@ describe('time', () => {
   ])('an end at %s is over at %s: %s', (expiration, now, expected) => {
     expect(isExpired(expiration, now)).toBe(expected);
   });
-});
-
-test.each([
-  ['created', 'created', 'asc'],
-  ['-created', 'created', 'desc'],
-  ['-expiration_datetime', 'expiration_datetime', 'desc'],
-])('%s orders by %s %s', (text, field, direction) => {
-  expect(orderOf(text)).toEqual({ field, direction });
 });
 
 test.each([

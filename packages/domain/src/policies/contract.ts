@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { defineContract } from '../kernel/contract.ts';
 import { defineError } from '../kernel/errors.ts';
-import { uuid } from '../kernel/ids.ts';
-import { instant } from '../kernel/instant.ts';
+import { instant, uuid } from '../kernel/ids.ts';
 import { pageInput, pageOutput } from '../kernel/page.ts';
 import { permissions } from './permissions.ts';
 

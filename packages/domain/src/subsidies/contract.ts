@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { defineContract } from '../kernel/contract.ts';
-import { courseRunKey, uuid } from '../kernel/ids.ts';
-import { instant } from '../kernel/instant.ts';
+import { courseRunKey, instant, uuid } from '../kernel/ids.ts';
 import { metadata } from '../kernel/metadata.ts';
+import { ordering } from '../kernel/order.ts';
 import { pageInput, pageOutput } from '../kernel/page.ts';
-import { transactionState, transactionView } from '../ledger/contract.ts';
+import { subsidyOrders, transactionOrders, transactionState, transactionView } from '../ledger/contract.ts';
 import * as errors from './errors.ts';
 import { permissions } from './permissions.ts';
 
@@ -14,9 +14,6 @@ const INT32 = 2_147_483_647;
 export const units = ['usd_cents'] as const;
 export const referenceTypes = ['salesforce_opportunity_line_item'] as const;
 export const revenueCategories = ['bulk-enrollment-prepay', 'partner-no-rev-prepay'] as const;
-const sortable = ['title', 'created', 'active_datetime', 'expiration_datetime'] as const;
-export const subsidyOrders = [...sortable, ...sortable.map((field) => `-${field}` as const)] as const;
-export const transactionOrders = ['created', '-created', 'quantity', '-quantity'] as const;
 
 const lmsUserId = () => z.int().min(1).max(INT32);
 const idempotencyKey = () => z.string().min(1).max(255).nullable();
@@ -59,7 +56,7 @@ export const listSubsidies = defineContract({
     enterpriseCustomerUuid: uuid().optional().describe('Customer whose subsidies are wanted.'),
     uuid: uuid().optional().describe('Only this subsidy.'),
     title: z.string().max(255).optional().describe('Only subsidies whose title holds this text.'),
-    sortBy: z.enum(subsidyOrders).default('-created').describe('Order; a minus sign is descending.'),
+    sortBy: ordering(subsidyOrders, '-created'),
     ...pages,
   }),
   output: pageOutput(subsidy),
@@ -213,7 +210,7 @@ const filters = {
   subsidyAccessPolicyUuid: uuid().optional().describe('Only what was spent through this policy.'),
   state: z.array(transactionState).max(10).optional().describe('Only these states.'),
   search: z.string().max(255).optional().describe('Only where the address or the title holds this text.'),
-  ordering: z.enum(transactionOrders).default('-created').describe('Order; a minus sign is descending.'),
+  ordering: ordering(transactionOrders, '-created'),
 };
 
 export const listTransactions = defineContract({
