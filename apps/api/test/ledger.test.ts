@@ -283,7 +283,7 @@ describe.each(dialects)('the routes of the subsidy service on %s', (dialect) => 
     expect(await titles('&title=%25')).toEqual(['Alpha 100%']);
     const page = await call('GET', `${SUBSIDIES}?enterprise_customer_uuid=${customer}&page=2&page_size=2`);
     expect(page.body).toMatchObject({ count: 3, page_count: 2, next: null, results: [{ title: 'Alpha 100%' }] });
-    expect(page.body.previous).toContain('page=1');
+    expect(new URL(page.body.previous).searchParams.has('page')).toBe(false);
     expect(await call('GET', `${SUBSIDIES}?enterprise_customer_uuid=${customer}&page=3&page_size=2`)).toMatchObject({
       status: 404,
     });
@@ -739,11 +739,11 @@ describe.each(dialects)('the routes of the subsidy service on %s', (dialect) => 
     expect(await quantities('search=p_c')).toEqual([-100]);
     expect(await quantities(`search=${encodeURIComponent('\\%_"')}`)).toEqual([]);
     expect((await transactionsOf(subsidy, '?state=nonsense')).status).toBe(400);
-    expect((await transactionsOf(subsidy, '?page_size=0')).status).toBe(400);
+    expect((await transactionsOf(subsidy, '?page_size=0')).body.results).toHaveLength(3);
     const page = await transactionsOf(subsidy, '?page=2&page_size=2&ordering=quantity');
     expect(page.body).toMatchObject({ count: 3, num_pages: 2, current_page: 2, start: 2, next: null });
     expect(page.body).not.toHaveProperty('aggregates');
-    expect(page.body.previous).toContain('page=1');
+    expect(new URL(page.body.previous).searchParams.has('page')).toBe(false);
     expect((await transactionsOf(subsidy, '?page_size=1000')).status).toBe(200);
     expect((await transactionsOf(subsidy, '?page=9')).body).toEqual({ detail: 'Invalid page.' });
 

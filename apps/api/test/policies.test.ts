@@ -610,9 +610,9 @@ describe.each(dialects)('policies on %s', (dialect) => {
     expect(second.uuids).toEqual(uuids.slice(5, 10));
     expect(second.body).toMatchObject({ count: 12, num_pages: 3, current_page: 2, start: 5 });
     expect(new URL(second.body.next).searchParams.get('page')).toBe('3');
-    expect(new URL(second.body.previous).searchParams.get('page')).toBe('1');
+    expect(new URL(second.body.previous).searchParams.has('page')).toBe(false);
     expect(await list('&page=4&page_size=5')).toMatchObject({ status: 404, body: { detail: 'Invalid page.' } });
-    expect((await list('&page=0')).status).toBe(400);
+    expect(await list('&page=0')).toMatchObject({ status: 404, body: { detail: 'Invalid page.' } });
     const admin = tokenFor('enterprise_admin', demonstration.customer, 900);
     expect(await world.call('GET', `${POLICIES}?enterprise_customer_uuid=${customer}`, admin)).toMatchObject({
       status: 403,

@@ -1,6 +1,6 @@
 import {
-  appRouter,
   type Call,
+  type Composition,
   callOfProcedure,
   type DomainError,
   domainErrorOf,
@@ -8,7 +8,6 @@ import {
   invalidInput,
   type LegacyReply,
   type Operation,
-  operations,
   type RestRequest,
   type RpcContext,
   snakeCase,
@@ -23,6 +22,7 @@ import { inputReader } from './rest-input.ts';
 import { rewording } from './rest-refusals.ts';
 
 export interface RestOptions {
+  readonly service: Pick<Composition, 'appRouter' | 'operations'>;
   readonly contextOf: (request: FastifyRequest) => RpcContext;
 }
 
@@ -73,7 +73,7 @@ function lastPage(first: unknown, ask: (page: number) => Promise<unknown>): Prom
 
 function compile(operation: Operation, options: RestOptions): Compiled {
   const { id } = operation;
-  const call = callOf(id);
+  const call = callOf(options.service, id);
   const read = inputReader(operation);
   const reword = rewording(operation);
   const run = async (ctx: RpcContext, request: FastifyRequest): Promise<unknown> => {
@@ -106,9 +106,9 @@ function compile(operation: Operation, options: RestOptions): Compiled {
   };
 }
 
-/** The same call that the tRPC door makes, without the proxies of a caller. */
-function callOf(id: string): Call {
-  const procedures = appRouter._def.procedures as unknown as Readonly<Record<string, object>>;
+/** The same call thover tRPC makes, without the proxies of a caller. */
+function callOf(service: RestOptions['service'], id: string): Call {
+  const procedures = service.appRouter._def.procedures as unknown as Readonly<Record<string, object>>;
   const found = procedures[id];
   if (!found) throw new Error(`There is a contract but no procedure named ${id}.`);
   return callOfProcedure(found);
@@ -180,7 +180,7 @@ const COMMON = new Set([
 const isExpected = (error: DomainError, operation: Operation): boolean =>
   COMMON.has(error.spec.code) || operation.contract.errors.some(({ code }) => code === error.spec.code);
 
-/** The REST door: a native route per operation, compiled when the server starts. */
+/** The REST bridge: a native route per operation, compiled when the server starts. */
 export async function rest(app: FastifyInstance, options: RestOptions): Promise<void> {
   // Free-form JSON may have fields of any name. Only own fields are made of them, and nothing here merges objects deeply.
   const parse = app.getDefaultJsonParser('ignore', 'ignore');
@@ -190,7 +190,7 @@ export async function rest(app: FastifyInstance, options: RestOptions): Promise<
     else parse(request, text, done);
   });
   const byPath = new Map<string, Compiled[]>();
-  for (const operation of operations) {
+  for (const operation of options.service.operations) {
     const path = fastifyPath(operation.contract.rest.path).replace(/\/$/, '');
     byPath.set(path, [...(byPath.get(path) ?? []), compile(operation, options)]);
   }

@@ -1,4 +1,4 @@
-export { type DepositRecord, findDeposit, holdLedger, isProvider } from './deposits.ts';
+export { findDeposit, holdLedger, isProvider } from './deposits.ts';
 export { depositEntry, embeddedLedger } from './embedded.ts';
 export { insertDeposit, insertReversal, insertTransaction } from './entries.ts';
 export { storedReservations } from './reservations.ts';
