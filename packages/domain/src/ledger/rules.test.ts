@@ -76,6 +76,7 @@ describe('time', () => {
 
 test.each([
   ['Ana', '%ana%'],
+  ['Cafe\u0301', '%caf\u00e9%'],
   ['100%', '%100!%%'],
   ['a_b!', '%a!_b!!%'],
 ])('the text %s is searched as %s', (text, pattern) => {

@@ -39,4 +39,4 @@ export const isAffordable = (facts: {
 }): boolean => !facts.hasStandingRedemption && facts.priceCents !== null && facts.balanceCents >= facts.priceCents;
 
 /** A pattern for `like … escape '!'` that finds the text itself anywhere, in lower case. */
-export const containing = (text: string): string => `%${text.toLowerCase().replace(/[!%_]/g, '!$&')}%`;
+export const containing = (text: string): string => `%${text.normalize('NFC').toLowerCase().replace(/[!%_]/g, '!$&')}%`;
