@@ -1,6 +1,6 @@
+import { definitionOf, fieldOf, type Side, shapeOf } from '@enterprise-access/domain';
 import { z } from 'zod';
 import { boundsOf, defaultOf } from './bounds.ts';
-import { definitionOf, fieldOf, type Side, shapeOf } from './schema.ts';
 
 /** Forms that have a name already, by the definition that all copies of a schema share. */
 export type Names = ReadonlyMap<unknown, string>;

@@ -27,6 +27,7 @@ export { withRequestId } from './kernel/request-scope.ts';
 export { callOfProcedure, domainErrorOf, INTERNAL_ERROR } from './kernel/rpc.ts';
 export { codeOfStatus } from './kernel/rpc-codes.ts';
 export type { Log, Runtime } from './kernel/runtime.ts';
+export { definitionOf, fieldOf, type Side, shapeOf, unwrapInput } from './kernel/schema.ts';
 export { flag, type Settings } from './kernel/settings.ts';
 export { defineSlice, type Slice } from './kernel/slice.ts';
 export { flawOf } from './kernel/storable.ts';
@@ -37,7 +38,7 @@ export {
   redemptionDecided,
   upstreamCalled,
 } from './kernel/telemetry.ts';
-export { camelCase, queryDecoder, snakeCase, timesAsText, unwrapInput, wireCodec } from './kernel/wire.ts';
+export { camelCase, queryDecoder, snakeCase, timesAsText, wireCodec } from './kernel/wire.ts';
 export { depositEntry, embeddedLedger, insertTransaction, storedReservations } from './ledger/index.ts';
 export { recordedMail } from './mail/index.ts';
 export { countPendingBefore, reconcile } from './redemptions/index.ts';

@@ -1,7 +1,8 @@
 import type { z } from 'zod';
 import type { FieldErrors } from './errors.ts';
 import { pythonType } from './python.ts';
-import { definitionOf, fieldAt, snakeCase } from './wire.ts';
+import { definitionOf, fieldAt } from './schema.ts';
+import { snakeCase } from './wire.ts';
 
 type Issue = z.core.$ZodIssue;
 

@@ -1,6 +1,7 @@
 import { timeText } from '@enterprise-access/db';
 import type { z } from 'zod';
 import { givenInstant } from './instant.ts';
+import { type Cases, type Definition, definitionOf, innerOf, unwrapInput, visit } from './schema.ts';
 
 /**
  * The REST form of a contract's values: snake_case names, ISO 8601 times. The mapping is derived from the schema once,
@@ -20,77 +21,45 @@ export const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (lette
 export const camelCase = (name: string): string =>
   name.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase());
 
-interface Definition {
-  readonly type: string;
-  readonly shape?: Record<string, z.ZodType>;
-  readonly element?: z.ZodType;
-  readonly innerType?: z.ZodType;
-  readonly in?: z.ZodType;
-  readonly out?: z.ZodType;
-  readonly options?: readonly z.ZodType[];
-  readonly valueType?: z.ZodType;
-  readonly format?: string;
-}
-
-export const definitionOf = (schema: z.ZodType): Definition => schema._zod.def as unknown as Definition;
-
-/** The schema inside optionals, defaults and transforms, on the side that callers write. */
-export function unwrapInput(schema: z.ZodType): z.ZodType {
-  const { innerType, in: input } = definitionOf(schema);
-  if (innerType) return unwrapInput(innerType);
-  return input ? unwrapInput(input) : schema;
-}
-
-/** The schema of what stands at a path, on the side that callers write; null beyond what the schema names. */
-export function fieldAt(schema: z.ZodType, path: readonly PropertyKey[]): z.ZodType | null {
-  let at: z.ZodType | undefined = unwrapInput(schema);
-  for (const part of path) {
-    if (!at) return null;
-    const { shape, element, valueType }: Definition = definitionOf(at);
-    const named = shape && Object.hasOwn(shape, part) ? shape[String(part)] : undefined;
-    const next: z.ZodType | undefined = named ?? element ?? valueType;
-    at = next && unwrapInput(next);
-  }
-  return at ?? null;
-}
-
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 
 const whole = (step: MaybeStep): Step => step ?? ((value) => value);
 
+const inRecord =
+  (each: Step): Step =>
+  (value) =>
+    isRecord(value) ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, each(v)])) : value;
+
 /** Names and times of one schema, from the wire. */
-function decoder(schema: z.ZodType): MaybeStep {
-  const definition = definitionOf(unwrapInput(schema));
-  if (definition.type === 'date') {
-    return (value) => (typeof value === 'string' ? (givenInstant(value) ?? value) : value);
-  }
-  if (definition.type === 'array' && definition.element) {
-    const each = decoder(definition.element);
+const decoder = (schema: z.ZodType): MaybeStep => visit<MaybeStep>(unwrapInput(schema), decoders, null);
+
+const decoders: Cases<MaybeStep> = {
+  date: () => (value) => (typeof value === 'string' ? (givenInstant(value) ?? value) : value),
+  array: ({ element }) => {
+    const each = element ? decoder(element) : null;
     return each && ((value) => (Array.isArray(value) ? value.map(each) : value));
-  }
-  if (definition.type === 'record' && definition.valueType) {
-    const each = decoder(definition.valueType);
-    return (
-      each &&
-      ((value) => (isRecord(value) ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, each(v)])) : value))
+  },
+  record: ({ valueType }) => {
+    const each = valueType ? decoder(valueType) : null;
+    return each && inRecord(each);
+  },
+  object: ({ shape = {} }) => {
+    const fields = new Map(
+      Object.entries(shape).map(([name, field]) => [snakeCase(name), { name, step: decoder(field) }]),
     );
-  }
-  if (definition.type !== 'object' || !definition.shape) return null;
-  const fields = new Map(
-    Object.entries(definition.shape).map(([name, field]) => [snakeCase(name), { name, step: decoder(field) }]),
-  );
-  return (value) => {
-    if (!isRecord(value)) return value;
-    const decoded: Record<string, unknown> = {};
-    for (const [key, item] of Object.entries(value)) {
-      const field = fields.get(key);
-      // Unknown names are kept as they came, so that a strict contract can name them in its refusal.
-      decoded[field?.name ?? (key === '__proto__' ? 'proto' : key)] = field?.step ? field.step(item) : item;
-    }
-    return decoded;
-  };
-}
+    return (value) => {
+      if (!isRecord(value)) return value;
+      const decoded: Record<string, unknown> = {};
+      for (const [key, item] of Object.entries(value)) {
+        const field = fields.get(key);
+        // Unknown names are kept as they came, so that a strict contract can name them in its refusal.
+        decoded[field?.name ?? (key === '__proto__' ? 'proto' : key)] = field?.step ? field.step(item) : item;
+      }
+      return decoded;
+    };
+  },
+};
 
 const timeStep: Step = (value) => (value instanceof Date ? timeText(value) : value);
 
@@ -145,44 +114,45 @@ function replacing(fields: readonly Field[]): Step {
 }
 
 /** Names by `rename`, and times as the old services write them. */
-function encoder(schema: z.ZodType, rename: (name: string) => string): MaybeStep {
-  const definition = definitionOf(schema);
-  if (definition.type === 'date') return timeStep;
-  const inner = definition.innerType ?? (definition.type === 'pipe' ? definition.out : undefined);
-  if (inner) {
-    const step = encoder(inner, rename);
+function encoderTo(rename: (name: string) => string): (schema: z.ZodType) => MaybeStep {
+  const encoder = (schema: z.ZodType): MaybeStep => {
+    const inner = innerOf(definitionOf(schema), 'output');
+    if (!inner) return visit<MaybeStep>(schema, encoders, null);
+    const step = encoder(inner);
     return step && ((value) => (value === null || value === undefined ? value : step(value)));
-  }
-  if (definition.type === 'array' && definition.element) {
-    const each = encoder(definition.element, rename);
-    return each && ((value) => mapped(value as unknown[], each));
-  }
-  if (definition.type === 'record' && definition.valueType) {
-    const each = encoder(definition.valueType, rename);
-    return each && ((value) => Object.fromEntries(Object.entries(value as object).map(([k, v]) => [k, each(v)])));
-  }
-  if (definition.type === 'union' && definition.options) {
-    const options = definition.options.map((option) => ({ option, step: encoder(option, rename) }));
-    if (options.every(({ step }) => step === null)) return null;
-    return (value) => whole(options.find(({ option }) => option.safeParse(value).success)?.step ?? null)(value);
-  }
-  if (definition.type !== 'object' || !definition.shape) return null;
-  const fields = Object.entries(definition.shape).map(([name, field]) => ({
-    name,
-    wire: rename(name),
-    step: encoder(field, rename),
-  }));
-  if (fields.some(({ name, wire }) => name !== wire)) return renaming(fields);
-  return fields.some(({ step }) => step !== null) ? replacing(fields) : null;
+  };
+  const encoders: Cases<MaybeStep> = {
+    date: () => timeStep,
+    array: ({ element }) => {
+      const each = element ? encoder(element) : null;
+      return each && ((value) => mapped(value as unknown[], each));
+    },
+    record: ({ valueType }) => {
+      const each = valueType ? encoder(valueType) : null;
+      return each && inRecord(each);
+    },
+    union: ({ options: schemas = [] }) => {
+      const options = schemas.map((option) => ({ option, step: encoder(option) }));
+      if (options.every(({ step }) => step === null)) return null;
+      return (value) => whole(options.find(({ option }) => option.safeParse(value).success)?.step ?? null)(value);
+    },
+    object: ({ shape = {} }) => {
+      const fields = Object.entries(shape).map(([name, field]) => ({ name, wire: rename(name), step: encoder(field) }));
+      if (fields.some(({ name, wire }) => name !== wire)) return renaming(fields);
+      return fields.some(({ step }) => step !== null) ? replacing(fields) : null;
+    },
+  };
+  return encoder;
 }
 
 /** Times as text, in a value that has the names of the wire already. */
-export const timesAsText = (schema: z.ZodType): ((value: unknown) => unknown) => whole(encoder(schema, (name) => name));
+export const timesAsText = (schema: z.ZodType): ((value: unknown) => unknown) =>
+  whole(encoderTo((name) => name)(schema));
 
 /** Derives the codec of a schema. Never touches the schema itself. */
 export const wireCodec = (schema: z.ZodType): WireCodec => ({
   decode: whole(decoder(schema)),
-  encode: whole(encoder(schema, snakeCase)),
+  encode: whole(encoderTo(snakeCase)(schema)),
 });
 
 /** Path and query values are text: each becomes what its field declares, or stays text for zod to refuse. */
