@@ -11,6 +11,7 @@ export {
   type Transaction,
 } from './knex.ts';
 export { migrate } from './migrate.ts';
+export { type Column, defineModel, is, type PersonalData, type TableModel } from './model.ts';
 export {
   appendOnceToOutbox,
   appendToOutbox,
