@@ -1,5 +1,5 @@
+import type { Side } from '@enterprise-access/domain';
 import { z } from 'zod';
-import type { Side } from './schema.ts';
 
 interface Json {
   readonly type?: string;

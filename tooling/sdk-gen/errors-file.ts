@@ -1,7 +1,6 @@
-import type { ErrorSpec } from '@enterprise-access/domain';
+import { type ErrorSpec, shapeOf } from '@enterprise-access/domain';
 import { errorName, HEAD, importTypes } from './names.ts';
 import type { Method } from './operations.ts';
-import { shapeOf } from './schema.ts';
 import { comment, declareObject, type Scope } from './types.ts';
 
 /** A class for each declared error, and the table by which the client finds it. */

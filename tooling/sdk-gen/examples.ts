@@ -1,7 +1,7 @@
+import { definitionOf, fieldOf } from '@enterprise-access/domain';
 import type { z } from 'zod';
 import { jsonOf } from './bounds.ts';
 import type { Method } from './operations.ts';
-import { definitionOf, fieldOf } from './schema.ts';
 
 /** Values that mean something in the demonstration data, by the name of the field. */
 const byName: Readonly<Record<string, unknown>> = {

@@ -4,6 +4,7 @@ import {
   type Model,
   type Operation,
   type StreamOperation,
+  shapeOf,
 } from '@enterprise-access/domain';
 import { clientFile } from './client-file.ts';
 import { docsFiles } from './docs.ts';
@@ -13,7 +14,6 @@ import { modelName } from './names.ts';
 import { methodOf } from './operations.ts';
 import { reactFile } from './react-file.ts';
 import { routerFile } from './router-file.ts';
-import { shapeOf } from './schema.ts';
 import type { NamedShape, Scope } from './types.ts';
 
 /** What the client is made from. */

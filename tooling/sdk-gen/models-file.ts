@@ -1,6 +1,5 @@
-import type { Model } from '@enterprise-access/domain';
+import { type Model, shapeOf } from '@enterprise-access/domain';
 import { HEAD, importTypes, modelName } from './names.ts';
-import { shapeOf } from './schema.ts';
 import { declareObject, type Scope } from './types.ts';
 
 /** The forms that several answers share. */

@@ -1,6 +1,14 @@
-import type { Contract, ErrorSpec, Operation, StreamContract, StreamOperation } from '@enterprise-access/domain';
+import {
+  type Contract,
+  definitionOf,
+  type ErrorSpec,
+  fieldOf,
+  type Operation,
+  type StreamContract,
+  type StreamOperation,
+  shapeOf,
+} from '@enterprise-access/domain';
 import type { z } from 'zod';
-import { definitionOf, fieldOf, shapeOf } from './schema.ts';
 
 /** How an operation is called; see `Kind` of the client. */
 export type Kind = 'query' | 'mutation' | 'list' | 'numbered' | 'stream';

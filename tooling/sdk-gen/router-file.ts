@@ -1,7 +1,6 @@
-import type { ErrorSpec } from '@enterprise-access/domain';
+import { type ErrorSpec, shapeOf } from '@enterprise-access/domain';
 import { errorName, HEAD, importTypes, pascal } from './names.ts';
 import { extraFields, type Method } from './operations.ts';
-import { shapeOf } from './schema.ts';
 import { comment, declareObject, type Scope, typeOf } from './types.ts';
 
 /** Names of the types of a method. */

@@ -1,6 +1,6 @@
+import { definitionOf, fieldOf, type Side, shapeOf } from '@enterprise-access/domain';
 import { z } from 'zod';
 import { boundsOf, defaultOf } from './bounds.ts';
-import { definitionOf, fieldOf, type Side, shapeOf } from './schema.ts';
 
 /** Forms that have a name already, by the definition that all copies of a schema share. */
 export type Names = ReadonlyMap<unknown, string>;
@@ -104,6 +104,7 @@ function bareType(scope: Scope, schema: z.ZodType, side: Side, { path, fieldName
     case 'object':
       return objectType(scope, schema, side, path, about);
     case 'custom': {
+      if (z.globalRegistry.get(schema)?.type === 'object') return 'Record<string, unknown>';
       const custom = customTypes[fieldName];
       if (!custom) throw new Error(`${path}.${fieldName}: the generator knows no type for a custom schema.`);
       scope.used.add(custom);

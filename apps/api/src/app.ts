@@ -109,6 +109,12 @@ export async function buildApp({
   app.removeContentTypeParser('text/plain');
 
   await app.register(headers);
+  // The CORS plugin would answer what is no preflight with plain text.
+  app.addHook('onRequest', (request, reply, done) => {
+    const { origin, 'access-control-request-method': method } = request.headers;
+    if (request.method !== 'OPTIONS' || (origin !== undefined && method !== undefined)) return done();
+    reply.code(405).send({ detail: 'Method "OPTIONS" not allowed.' });
+  });
   await app.register(cors, {
     origin: [...env.CORS_ORIGINS],
     credentials: true,

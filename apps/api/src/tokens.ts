@@ -37,6 +37,22 @@ export class TokenRefused extends Error {
   override readonly name = 'TokenRefused';
 }
 
+/** The token is genuine and names nobody (R-JWT-06); the message is for the caller. */
+export class NamelessToken extends TokenRefused {
+  constructor() {
+    super('JWT must include a preferred_username or username claim!');
+  }
+}
+
+/** Whether a text has the form of a JWT at all. */
+export function isJwt(text: string): boolean {
+  try {
+    return text.split('.').length === 3 && decodeProtectedHeader(text) !== null;
+  } catch {
+    return false;
+  }
+}
+
 /** At once for a token that was seen before; otherwise after its signature was checked. */
 export type VerifyToken = (token: string) => Promise<Claims> | Claims;
 
@@ -87,6 +103,7 @@ export function tokenVerifier(keys: Keys): VerifyToken {
     }
     const parsed = claims.safeParse(payload);
     const username = parsed.data?.preferred_username || parsed.data?.username;
+    if (parsed.success && !username) throw new NamelessToken();
     if (!parsed.success || !username) throw new TokenRefused('A claim is missing.');
     if (!(Number.parseInt(parsed.data.version, 10) <= SUPPORTED_MAJOR))
       throw new TokenRefused('The version is not supported.');

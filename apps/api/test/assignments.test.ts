@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { timeText } from '@enterprise-access/db';
 import { auditBooks, UpstreamRefusal } from '@enterprise-access/domain';
 import { contentWith } from '@enterprise-access/domain/testing';
 import { decodeJwt, SignJWT } from 'jose';
@@ -70,16 +71,16 @@ describe.each(dialects)('assignments on %s', (dialect) => {
       transaction_uuid: null,
       actions: [
         {
-          created: world.world.now.toISOString(),
-          modified: world.world.now.toISOString(),
+          created: timeText(world.world.now),
+          modified: timeText(world.world.now),
           uuid: expect.any(String),
           action_type: 'allocated',
-          completed_at: world.world.now.toISOString(),
+          completed_at: timeText(world.world.now),
           error_reason: null,
         },
       ],
       earliest_possible_expiration: {
-        date: new Date(world.world.now.getTime() + 90 * 86_400_000).toISOString(),
+        date: timeText(new Date(world.world.now.getTime() + 90 * 86_400_000)),
         reason: 'NINETY_DAYS_PASSED',
       },
     });

@@ -31,7 +31,7 @@ export interface OpenApi {
 interface Response {
   readonly content?: Readonly<Record<string, Content>>;
   /** Besides the bodies there is a reply without one. */
-  readonly 'x-may-be-empty'?: boolean;
+  readonly 'x-may-have-body'?: Response['content'];
 }
 
 /** A document whose objects hold what it names and nothing else: a field of a reply that it leaves out is an error. */
@@ -88,12 +88,14 @@ export class Conformance {
     const response = this.response(path, method, String(reply.status));
     const place = `${request.method} ${path} ${reply.status}`;
     if (response === null) return `${place} is not documented.`;
-    const { content } = response.body;
-    if (content === undefined) return reply.text === '' ? null : `${place} has a body.`;
-    if (reply.text === '' && response.body['x-may-be-empty'] === true) return null;
+    const { content: promised, 'x-may-have-body': other } = response.body;
+    if (promised === undefined && reply.text === '') return null;
+    const content = promised ?? other;
+    if (content === undefined) return `${place} has a body.`;
     const type = reply.contentType.split(';')[0] ?? '';
     if (content[type] === undefined) return `${place} is ${type}.`;
-    const pointer = `${response.pointer}/content/${escaped(type)}/schema`;
+    const keyword = promised ? 'content' : 'x-may-have-body';
+    const pointer = `${response.pointer}/${keyword}/${escaped(type)}/schema`;
     const flaw = this.flaw(pointer, type === 'application/json' ? JSON.parse(reply.text) : reply.text);
     return flaw === null ? null : `${place}: ${flaw}\n${reply.text.slice(0, 1_000)}`;
   }

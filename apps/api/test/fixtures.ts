@@ -82,7 +82,7 @@ export interface PolicyWish {
 /** An active policy, stored as it is: what creation would check is not what is tested. */
 export async function newPolicy(world: Pick<World, 'db'>, wish: PolicyWish): Promise<string> {
   const uuid = randomUUID();
-  const created = wish.created ?? new Date('2026-06-01T12:00:00.000Z');
+  const created = wish.created ?? new Date('2026-06-01T12:00:00Z');
   await world.db('policies').insert({
     uuid,
     policy_type: wish.type ?? 'PerLearnerSpendCreditAccessPolicy',
@@ -232,7 +232,7 @@ export async function assignedBudget(world: World, wish: AssignedWish = {}) {
   const course = like?.course ?? `edX+${run.split('+')[1]}`;
   world.world.contents.set(course, contentWith({ contentKey: course, courseRunKey: run }));
   const configuration = randomUUID();
-  const created = new Date('2026-06-01T12:00:00.000Z');
+  const created = new Date('2026-06-01T12:00:00Z');
   await world.db('assignment_configurations').insert({
     uuid: configuration,
     enterprise_customer_uuid: customer,

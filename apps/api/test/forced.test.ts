@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { timeText } from '@enterprise-access/db';
 import { auditBooks, reconcile, UpstreamFailure, UpstreamRefusal } from '@enterprise-access/domain';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { World } from './examples.ts';
@@ -19,7 +20,7 @@ import {
 } from './fixtures.ts';
 import { dialects, operatorToken, run, startApp, tokenFor } from './harness.ts';
 
-const NOW = new Date('2026-06-01T12:00:00.000Z');
+const NOW = new Date('2026-06-01T12:00:00Z');
 
 describe.each(dialects)('redemptions forced by support on %s', (dialect) => {
   let world: World;
@@ -61,12 +62,12 @@ describe.each(dialects)('redemptions forced by support on %s', (dialect) => {
       // R-RED-63: not what is charged.
       content_price_cents: 77,
       wait_to_redeem: false,
-      redeemed_at: NOW.toISOString(),
+      redeemed_at: timeText(NOW),
       errored_at: null,
       traceback: null,
       transaction_uuid: isUuid,
-      created: NOW.toISOString(),
-      modified: NOW.toISOString(),
+      created: timeText(NOW),
+      modified: timeText(NOW),
     });
     const transaction = await world.call(
       'GET',
@@ -100,7 +101,7 @@ describe.each(dialects)('redemptions forced by support on %s', (dialect) => {
     expect((await force(policy)).body).toMatchObject({
       uuid: waiting.body.uuid,
       wait_to_redeem: false,
-      redeemed_at: NOW.toISOString(),
+      redeemed_at: timeText(NOW),
     });
     expect(await spentOf(world, policy)).toBe(PRICE);
   });

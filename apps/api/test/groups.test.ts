@@ -89,6 +89,9 @@ describe.each(dialects)('groups on %s', (dialect) => {
           recent_action: expect.stringMatching(/^Accepted: \w+ \d\d, \d{4}$/),
           status: 'accepted',
           activated_at: expect.stringMatching(/Z$/),
+          enrollments: expect.any(Number),
+          group_name: 'Eleven',
+          group_uuid: expect.stringMatching(/^[0-9a-f-]{36}$/),
           enrollment_count: 3,
         },
       ],
@@ -182,7 +185,7 @@ describe.each(dialects)('groups on %s', (dialect) => {
       });
     }
     expect(await list('page=0')).toMatchObject({ status: 400, body: { page: [expect.any(String)] } });
-    expect(await list('page=1&sort_by=age')).toMatchObject({ status: 400, body: { sort_by: [expect.any(String)] } });
+    expect((await list('page=1&sort_by=age')).status).toBe(200);
     expect((await list(`page=1&user_query=${'x'.repeat(321)}`)).status).toBe(400);
   });
 

@@ -24,7 +24,7 @@ import {
 } from './fixtures.ts';
 import { dialects, operatorToken, run, startApp, tokenFor } from './harness.ts';
 
-const NOW = '2026-06-01T12:00:00.000Z';
+const NOW = '2026-06-01T12:00:00Z';
 const UNKNOWN = '00000000-0000-4000-8000-000000000000';
 const PROVIDER = 'salesforce_opportunity_line_item';
 
@@ -68,8 +68,8 @@ describe.each(dialects)('the routes of the subsidy service on %s', (dialect) => 
         uuid: isUuid,
         title: 'Credit',
         enterprise_customer_uuid: customer,
-        active_datetime: '2026-01-01T00:00:00.000Z',
-        expiration_datetime: '2027-01-01T00:00:00.000Z',
+        active_datetime: '2026-01-01T00:00:00Z',
+        expiration_datetime: '2027-01-01T00:00:00Z',
         unit: 'usd_cents',
         reference_id: wish.reference_id,
         reference_type: PROVIDER,
@@ -97,7 +97,7 @@ describe.each(dialects)('the routes of the subsidy service on %s', (dialect) => 
       expect(changed.body).toEqual({
         ...made.body,
         title: 'New title',
-        expiration_datetime: '2026-05-31T00:00:00.000Z',
+        expiration_datetime: '2026-05-31T00:00:00Z',
         is_active: false,
       });
       expect((await call('PUT', path, { revenue_category: 'partner-no-rev-prepay' })).body).toMatchObject({
@@ -283,11 +283,11 @@ describe.each(dialects)('the routes of the subsidy service on %s', (dialect) => 
     expect(await titles('&title=%25')).toEqual(['Alpha 100%']);
     const page = await call('GET', `${SUBSIDIES}?enterprise_customer_uuid=${customer}&page=2&page_size=2`);
     expect(page.body).toMatchObject({ count: 3, page_count: 2, next: null, results: [{ title: 'Alpha 100%' }] });
-    expect(page.body.previous).toContain('page=1');
+    expect(new URL(page.body.previous).searchParams.has('page')).toBe(false);
     expect(await call('GET', `${SUBSIDIES}?enterprise_customer_uuid=${customer}&page=3&page_size=2`)).toMatchObject({
       status: 404,
     });
-    expect((await call('GET', `${SUBSIDIES}?sort_by=balance&enterprise_customer_uuid=${customer}`)).status).toBe(400);
+    expect((await call('GET', `${SUBSIDIES}?sort_by=balance&enterprise_customer_uuid=${customer}`)).status).toBe(200);
   });
 
   test('R-LED-13: active from the first to the last instant; an open side is open', async () => {
@@ -615,15 +615,15 @@ describe.each(dialects)('the routes of the subsidy service on %s', (dialect) => 
       expect(first.status).toBe(200);
       expect(first.body).toEqual({
         ...made,
-        modified: '2026-06-02T00:00:00.000Z',
+        modified: '2026-06-02T00:00:00Z',
         reversal: {
           uuid: isUuid,
           state: 'committed',
           idempotency_key: `admin-invoked-reverse-${made.uuid}`,
           quantity: PRICE,
           metadata: { by: 'support' },
-          created: '2026-06-02T00:00:00.000Z',
-          modified: '2026-06-02T00:00:00.000Z',
+          created: '2026-06-02T00:00:00Z',
+          modified: '2026-06-02T00:00:00Z',
         },
       });
       const again = await reverseIn(world, subsidy, made.uuid, { idempotency_key: 'another' });
@@ -739,11 +739,11 @@ describe.each(dialects)('the routes of the subsidy service on %s', (dialect) => 
     expect(await quantities('search=p_c')).toEqual([-100]);
     expect(await quantities(`search=${encodeURIComponent('\\%_"')}`)).toEqual([]);
     expect((await transactionsOf(subsidy, '?state=nonsense')).status).toBe(400);
-    expect((await transactionsOf(subsidy, '?page_size=0')).status).toBe(400);
+    expect((await transactionsOf(subsidy, '?page_size=0')).body.results).toHaveLength(3);
     const page = await transactionsOf(subsidy, '?page=2&page_size=2&ordering=quantity');
     expect(page.body).toMatchObject({ count: 3, num_pages: 2, current_page: 2, start: 2, next: null });
     expect(page.body).not.toHaveProperty('aggregates');
-    expect(page.body.previous).toContain('page=1');
+    expect(new URL(page.body.previous).searchParams.has('page')).toBe(false);
     expect((await transactionsOf(subsidy, '?page_size=1000')).status).toBe(200);
     expect((await transactionsOf(subsidy, '?page=9')).body).toEqual({ detail: 'Invalid page.' });
 
@@ -784,7 +784,7 @@ describe.each(dialects)('the routes of the subsidy service on %s', (dialect) => 
       content_key: key.slice('course-v1:'.length, -'+2T2026'.length),
       course_run_uuid: null,
       course_run_key: key,
-      course_run_start_date: '2026-09-01T00:00:00.000Z',
+      course_run_start_date: '2026-09-01T00:00:00Z',
       source: 'edX',
       mode: 'verified',
       content_price: 1_999,

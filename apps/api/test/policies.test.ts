@@ -24,8 +24,11 @@ import {
 import { demonstration, dialects, operatorToken, startApp, tokenFor } from './harness.ts';
 import { attempt } from './work.ts';
 
-const NOW = '2026-06-01T12:00:00.000Z';
-const LATER = '2026-06-02T08:00:00.000Z';
+const NOW = '2026-06-01T12:00:00Z';
+/** The message of a broken rule names the policy. */
+const prefixed = (type: string, message: string) =>
+  expect.stringMatching(new RegExp(`^<${type} uuid=[0-9a-f-]{36}> ${message}$`));
+const LATER = '2026-06-02T08:00:00Z';
 const LINE_ITEM = '00kDEMO0000000009A';
 
 describe.each(dialects)('policies on %s', (dialect) => {
@@ -95,11 +98,11 @@ describe.each(dialects)('policies on %s', (dialect) => {
         per_learner_enrollment_limit: null,
         per_learner_spend_limit: 50_000,
         spend_limit: 300_000,
-        subsidy_active_datetime: '2026-01-01T00:00:00.000Z',
-        subsidy_expiration_datetime: '2027-01-01T00:00:00.000Z',
+        subsidy_active_datetime: '2026-01-01T00:00:00Z',
+        subsidy_expiration_datetime: '2027-01-01T00:00:00Z',
         is_subsidy_active: true,
         group_associations: [],
-        late_redemption_allowed_until: '2026-06-01T12:00:01.000Z',
+        late_redemption_allowed_until: '2026-06-01T12:00:01Z',
         is_late_redemption_allowed: true,
       };
       expect(created.status).toBe(201);
@@ -262,7 +265,8 @@ describe.each(dialects)('policies on %s', (dialect) => {
     ])('R-POL-02: %s with %o is 400 on the field', async (policy_type, change, field, message) => {
       const subsidy = await subsidyWith();
       const reply = await call('POST', POLICIES, bodyOn(subsidy, { policy_type, ...change }));
-      expect({ status: reply.status, body: reply.body }).toEqual({ status: 400, body: { [field]: [message] } });
+      expect(reply).toMatchObject({ status: 400, body: { [field]: [prefixed(policy_type, message)] } });
+      expect(Object.keys(reply.body)).toEqual([field]);
     });
 
     test('R-POL-02: several violations are each on their own field', async () => {
@@ -275,9 +279,11 @@ describe.each(dialects)('policies on %s', (dialect) => {
       expect({ status: reply.status, body: reply.body }).toEqual({
         status: 400,
         body: {
-          per_learner_spend_limit: ['must not define a per-learner spend limit.'],
-          per_learner_enrollment_limit: ['must not define a per-learner enrollment limit.'],
-          spend_limit: ['must define a spend_limit.'],
+          per_learner_spend_limit: [prefixed(change.policy_type, 'must not define a per-learner spend limit.')],
+          per_learner_enrollment_limit: [
+            prefixed(change.policy_type, 'must not define a per-learner enrollment limit.'),
+          ],
+          spend_limit: [prefixed(change.policy_type, 'must define a spend_limit.')],
         },
       });
     });
@@ -403,7 +409,7 @@ describe.each(dialects)('policies on %s', (dialect) => {
 
     test('R-POL-05: retired_at follows retired', async () => {
       const policy = await made(await subsidyWith());
-      const given = '2026-01-02T03:04:05.000Z';
+      const given = '2026-01-02T03:04:05Z';
       const retire = (body: object) => atTime(LATER, () => update(policy, body));
       expect((await retire({ retired: true, retired_at: given })).body).toMatchObject({ retired_at: LATER });
       expect((await retire({ retired_at: given })).body).toMatchObject({ retired: true, retired_at: given });
@@ -604,9 +610,9 @@ describe.each(dialects)('policies on %s', (dialect) => {
     expect(second.uuids).toEqual(uuids.slice(5, 10));
     expect(second.body).toMatchObject({ count: 12, num_pages: 3, current_page: 2, start: 5 });
     expect(new URL(second.body.next).searchParams.get('page')).toBe('3');
-    expect(new URL(second.body.previous).searchParams.get('page')).toBe('1');
+    expect(new URL(second.body.previous).searchParams.has('page')).toBe(false);
     expect(await list('&page=4&page_size=5')).toMatchObject({ status: 404, body: { detail: 'Invalid page.' } });
-    expect((await list('&page=0')).status).toBe(400);
+    expect(await list('&page=0')).toMatchObject({ status: 404, body: { detail: 'Invalid page.' } });
     const admin = tokenFor('enterprise_admin', demonstration.customer, 900);
     expect(await world.call('GET', `${POLICIES}?enterprise_customer_uuid=${customer}`, admin)).toMatchObject({
       status: 403,
@@ -759,17 +765,17 @@ describe.each(dialects)('policies on %s', (dialect) => {
       const policy = await made(await subsidyWith());
       const set = (days: unknown) => call('POST', `${at(policy)}late-redemption/`, { days });
       expect((await set(1)).body).toMatchObject({
-        late_redemption_allowed_until: '2026-06-02T23:59:59.999Z',
+        late_redemption_allowed_until: '2026-06-02T23:59:59.999999Z',
         is_late_redemption_allowed: true,
       });
-      expect((await set(7)).body.late_redemption_allowed_until).toBe('2026-06-08T23:59:59.999Z');
+      expect((await set(7)).body.late_redemption_allowed_until).toBe('2026-06-08T23:59:59.999999Z');
       expect((await set(null)).body).toMatchObject({
         late_redemption_allowed_until: null,
         is_late_redemption_allowed: false,
       });
       expect([(await set(0)).status, (await set(8)).status]).toEqual([400, 400]);
       // Through the ordinary update without bound.
-      const far = { late_redemption_allowed_until: '2040-01-01T00:00:00.000Z' };
+      const far = { late_redemption_allowed_until: '2040-01-01T00:00:00Z' };
       expect((await update(policy, far)).body).toMatchObject({ ...far, is_late_redemption_allowed: true });
       expect(await historyOf(world, 'policies', policy)).toHaveLength(5);
     });

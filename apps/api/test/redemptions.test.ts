@@ -25,8 +25,8 @@ import {
 import { dialects, operatorToken, run, startApp, tokenFor } from './harness.ts';
 import { attempt } from './work.ts';
 
-const NOW = new Date('2026-06-01T12:00:00.000Z');
-const TOMORROW = new Date('2026-06-02T12:00:00.000Z');
+const NOW = new Date('2026-06-01T12:00:00Z');
+const TOMORROW = new Date('2026-06-02T12:00:00Z');
 const NO_FUNDS = "You can't enroll right now because your organization doesn't have enough funds.";
 const silence = () => Promise.reject(new UpstreamFailure('lms', 'did not answer'));
 
@@ -809,7 +809,7 @@ describe.each(dialects)('redemptions on %s', (dialect) => {
           is_late_redemption_allowed: false,
           remaining_balance_per_user: 20_000 - PRICE,
           remaining_balance: 1_000_000 - PRICE,
-          subsidy_expiration_date: '2027-01-01T00:00:00.000Z',
+          subsidy_expiration_date: '2027-01-01T00:00:00Z',
           learner_content_assignments: [],
           learner_requests: [],
           group_associations: [group],

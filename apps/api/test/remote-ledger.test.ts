@@ -170,7 +170,7 @@ describe.each(dialects)('with the ledger of a subsidy service, on %s', (dialect)
     const spent = PRICE + OTHER_PRICE;
     expect(await shown(made.policy)).toMatchObject({
       is_subsidy_active: true,
-      subsidy_expiration_datetime: '2099-01-01T00:00:00.000Z',
+      subsidy_expiration_datetime: '2099-01-01T00:00:00Z',
       total_deposits_for_subsidy: 100_000,
       total_spend_limits_for_subsidy: 50_000,
       aggregates: { amount_redeemed_usd_cents: spent, spend_available_usd_cents: 50_000 - spent },

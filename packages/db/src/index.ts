@@ -1,5 +1,6 @@
 export { appendHistories, appendHistory, type Change } from './history.ts';
 export { claimMessage, consumedBetween } from './inbox.ts';
+export { Instant, timeText, withMicroseconds } from './instant.ts';
 export {
   type Connection,
   connect,

@@ -1,5 +1,6 @@
 import knexFactory, { type Knex } from 'knex';
 import pg from 'pg';
+import { Instant, withMicroseconds } from './instant.ts';
 import { readOnlyPostgres } from './read-only-postgres.ts';
 import { type Dialect, parseDatabaseUrl, postgresConnection } from './url.ts';
 
@@ -26,11 +27,16 @@ export function exactNumber(text: string): number {
   return value;
 }
 
-const POSTGRES_NUMBERS = new Set([pg.types.builtins.INT8, pg.types.builtins.NUMERIC]);
+const { INT8, NUMERIC, TIMESTAMPTZ } = pg.types.builtins;
+const POSTGRES_NUMBERS = new Set([INT8, NUMERIC]);
+const postgresDate: (text: string) => Date = pg.types.getTypeParser(TIMESTAMPTZ, 'text');
 
 const postgresTypes = {
-  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
-    POSTGRES_NUMBERS.has(oid) ? exactNumber : pg.types.getTypeParser(oid, format),
+  getTypeParser: (oid: number, format?: 'text' | 'binary') => {
+    if (POSTGRES_NUMBERS.has(oid)) return exactNumber;
+    if (oid === TIMESTAMPTZ) return (text: string) => withMicroseconds(postgresDate(text), text);
+    return pg.types.getTypeParser(oid, format);
+  },
 };
 
 interface MysqlField {
@@ -49,7 +55,28 @@ function mysqlValue(field: MysqlField, next: () => unknown): unknown {
     const text = field.string();
     return text === null ? null : exactNumber(text);
   }
+  if (field.type === 'DATETIME' || field.type === 'TIMESTAMP') {
+    const text = field.string();
+    // With a space in it, `Date` would take the year 0001 for 2001.
+    return text === null ? null : withMicroseconds(new Date(`${text.replace(' ', 'T')}Z`), text);
+  }
   return next();
+}
+
+/** Drivers write milliseconds only: times that have more are handed to them as text. */
+function keepMicroseconds(db: Knex): Knex {
+  const isPostgres = dialectOf(db) === 'postgres';
+  const written = ({ exact }: Instant) => (isPostgres ? exact : exact.slice(0, -1).replace('T', ' '));
+  const { client } = db;
+  class Exact extends client.constructor {
+    prepBindings(bindings?: readonly unknown[]): unknown[] | undefined {
+      const prepared: unknown[] | undefined = super.prepBindings(bindings);
+      return prepared?.map((each) => (each instanceof Instant ? written(each) : each));
+    }
+  }
+  // Transactions make their clients from the prototype of this one.
+  Object.setPrototypeOf(client, Exact.prototype);
+  return db;
 }
 
 /** Opens a pool; every difference between the dialects that a connection can hide is hidden here. */
@@ -58,32 +85,36 @@ export function connect(options: ConnectOptions): Database {
   const acquireConnectionTimeout = options.acquireTimeoutMs ?? 15_000;
   const { dialect, tls, ...url } = parseDatabaseUrl(options.url);
   if (dialect === 'postgres') {
-    return knexFactory({
-      client: options.readOnly ? readOnlyPostgres : 'pg',
-      // Node's own pg types do not know the `types` override that the driver documents.
-      connection: { ...postgresConnection(options.url), types: postgresTypes } as Knex.PgConnectionConfig,
-      pool,
-      acquireConnectionTimeout,
-    });
+    return keepMicroseconds(
+      knexFactory({
+        client: options.readOnly ? readOnlyPostgres : 'pg',
+        // Node's own pg types do not know the `types` override that the driver documents.
+        connection: { ...postgresConnection(options.url), types: postgresTypes } as Knex.PgConnectionConfig,
+        pool,
+        acquireConnectionTimeout,
+      }),
+    );
   }
-  return knexFactory({
-    client: 'mysql2',
-    connection: {
-      ...url,
-      ...(tls ? { ssl: tls } : {}),
-      charset: 'utf8mb4',
-      timezone: 'Z',
-      multipleStatements: false,
-      // An UPDATE that matched a row but changed nothing still counts as a match, as on PostgreSQL.
-      flags: ['+FOUND_ROWS'],
-      typeCast: mysqlValue,
-    } as unknown as Knex.MySql2ConnectionConfig,
-    pool: {
-      ...pool,
-      afterCreate: prepareMysqlSession(options.readOnly ? [...MYSQL_SESSION, READ_ONLY] : MYSQL_SESSION),
-    },
-    acquireConnectionTimeout,
-  });
+  return keepMicroseconds(
+    knexFactory({
+      client: 'mysql2',
+      connection: {
+        ...url,
+        ...(tls ? { ssl: tls } : {}),
+        charset: 'utf8mb4',
+        timezone: 'Z',
+        multipleStatements: false,
+        // An UPDATE that matched a row but changed nothing still counts as a match, as on PostgreSQL.
+        flags: ['+FOUND_ROWS'],
+        typeCast: mysqlValue,
+      } as unknown as Knex.MySql2ConnectionConfig,
+      pool: {
+        ...pool,
+        afterCreate: prepareMysqlSession(options.readOnly ? [...MYSQL_SESSION, READ_ONLY] : MYSQL_SESSION),
+      },
+      acquireConnectionTimeout,
+    }),
+  );
 }
 
 interface MysqlSession {

@@ -10,20 +10,24 @@ export { type Composition, compose, type Model, type Operation, type StreamOpera
 export { type Consumer, consumerOf, UnusableEvent } from './kernel/consumer.ts';
 export type { Contract, StreamContract } from './kernel/contract.ts';
 export * from './kernel/errors.ts';
+export { FROM_BODY, filterErrors } from './kernel/field-errors.ts';
 export { newUuid } from './kernel/ids.ts';
 export { type Attempt, runJob } from './kernel/jobs/attempt.ts';
 export { defineJob, enqueue, implementJob, type Job, type JobContract, type JobRun } from './kernel/jobs/job.ts';
 export type { LegacyReply, QueryName, RestRequest } from './kernel/legacy.ts';
+export { LAST_PAGE } from './kernel/page.ts';
 export type { Permission } from './kernel/permissions.ts';
 export type { Catalog, Content } from './kernel/ports/catalog.ts';
 export { type Clock, systemClock } from './kernel/ports/clock.ts';
 export type { Customer, Learner, Lms } from './kernel/ports/lms.ts';
 export { type Mail, MailInDoubt, MailOff, MailRefused, type Recipient } from './kernel/ports/mail.ts';
 export { UpstreamFailure, UpstreamRefusal } from './kernel/ports/upstream.ts';
+export { pythonType } from './kernel/python.ts';
 export { withRequestId } from './kernel/request-scope.ts';
 export { callOfProcedure, domainErrorOf, INTERNAL_ERROR } from './kernel/rpc.ts';
 export { codeOfStatus } from './kernel/rpc-codes.ts';
 export type { Log, Runtime } from './kernel/runtime.ts';
+export { definitionOf, fieldOf, type Side, shapeOf, unwrapInput } from './kernel/schema.ts';
 export { flag, type Settings } from './kernel/settings.ts';
 export { defineSlice, type Slice } from './kernel/slice.ts';
 export { flawOf } from './kernel/storable.ts';
@@ -35,7 +39,7 @@ export {
   upstreamCalled,
 } from './kernel/telemetry.ts';
 export { transformer } from './kernel/transformer.ts';
-export { camelCase, queryDecoder, snakeCase, unwrapInput, wireCodec } from './kernel/wire.ts';
+export { camelCase, queryDecoder, snakeCase, timesAsText, wireCodec } from './kernel/wire.ts';
 export { depositEntry, embeddedLedger, insertTransaction, storedReservations } from './ledger/index.ts';
 export { recordedMail } from './mail/index.ts';
 export { countPendingBefore, reconcile } from './redemptions/index.ts';

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import superjson from 'superjson';
+import superjson, { SuperJSON } from 'superjson';
 import { describe, expect, test } from 'vitest';
 import { wire } from './wire.ts';
 
@@ -45,6 +45,31 @@ describe('the built-in code and superjson understand each other', () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('objects with field names that superjson refuses', () => {
+  const names = ['__proto__', 'constructor', 'prototype'];
+  const withRegistered = new SuperJSON();
+  withRegistered.registerCustom<object, string>(
+    { isApplicable: (_value): _value is object => false, serialize: String, deserialize: (text) => JSON.parse(text) },
+    'json',
+  );
+
+  test.each(names)('%s: travels at any depth, and superjson with the kind registered reads it', (name) => {
+    const free = JSON.parse(`{"a":[{"${name}":{"b":[1,{"${name}":null}]}}]}`);
+    const value = { when: new Date(0), metadata: free, list: [free.a[0]], '': 1 };
+    const sent = JSON.stringify(wire.serialize(value));
+    expect(wire.deserialize(JSON.parse(sent))).toEqual(value);
+    expect(withRegistered.parse(sent)).toEqual(value);
+    expect(Object.keys((wire.deserialize(JSON.parse(sent)) as typeof value).metadata.a[0])).toEqual([name]);
+  });
+
+  test.each(names)('%s: the whole value may be such an object', (name) => {
+    const value = JSON.parse(`{"${name}":1}`);
+    const sent = JSON.stringify(wire.serialize(value));
+    expect(wire.deserialize(JSON.parse(sent))).toEqual(value);
+    expect(Object.keys(wire.deserialize(JSON.parse(sent)) as object)).toEqual([name]);
   });
 });
 

@@ -1,9 +1,10 @@
 import type { Serializer } from './options.ts';
 
 /*
- * The wire format of the service is superjson's: JSON beside notes about the values that JSON has no words for. What the
+ * The wire format of the service is superjson's: JSON beside notes about the values that JSON has no words for, and one
+ * kind of its own: `["custom", "json"]` is JSON as text, for objects with field names that superjson refuses. What the
  * service sends and takes is data without classes, so this small part of it is enough; `Serializer` takes the library
- * itself for whoever wants all of it.
+ * itself, with that kind registered, for whoever wants all of it.
  */
 
 type Kind = string | readonly [string, ...unknown[]];
@@ -17,7 +18,12 @@ interface Wire {
   readonly meta?: { readonly values?: Notes } | undefined;
 }
 
+const JSON_TEXT = ['custom', 'json'] as const;
+const isJsonText = (kind: Kind): boolean =>
+  Array.isArray(kind) && kind.length === 2 && kind[0] === 'custom' && kind[1] === 'json';
+
 const revive = (kind: Kind, value: unknown): unknown => {
+  if (isJsonText(kind)) return JSON.parse(value as string);
   switch (kind) {
     case 'Date':
       return new Date(value as string);
@@ -88,6 +94,9 @@ function apply(value: unknown, notes: Notes): unknown {
   return revive(kind, value);
 }
 
+/** Names that superjson neither writes nor addresses; an object with one of them travels as text. */
+const REFUSED_NAMES: readonly string[] = ['__proto__', 'constructor', 'prototype'];
+
 const escaped = (key: string): string => key.replace(/[\\.]/g, '\\$&');
 
 /** Dates become text with a note; `path` is null at the top. Undefined fields are left out, as JSON does. */
@@ -99,6 +108,10 @@ function strip(value: unknown, path: string | null, notes: Record<string, Notes>
   }
   const inside = (key: string) => (path === null ? escaped(key) : `${path}.${escaped(key)}`);
   if (Array.isArray(value)) return value.map((item, index) => strip(item, inside(String(index)), notes));
+  if (REFUSED_NAMES.some((name) => Object.hasOwn(value, name))) {
+    notes[path ?? ''] = [JSON_TEXT];
+    return JSON.stringify(value);
+  }
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, strip(item, inside(key), notes)]));
 }
 
@@ -108,7 +121,8 @@ export const wire = {
     const notes: Record<string, Notes> = {};
     const json = strip(value, null, notes);
     if (Object.keys(notes).length === 0) return { json };
-    return { json, meta: { values: value instanceof Date ? ['Date'] : notes, v: 1 } };
+    const isLeafItself = typeof json === 'string' && notes[''] !== undefined;
+    return { json, meta: { values: isLeafItself ? notes[''] : notes, v: 1 } };
   },
   deserialize({ json, meta }: Wire) {
     return meta?.values ? apply(json, meta.values) : json;

@@ -132,13 +132,19 @@ function failuresOf(operation: Operation, hasBody: boolean): Failure[] {
 /** A union inside a union would get a type of its own in generated clients. */
 const optionsOf = (json: Json): readonly Json[] => (json.anyOf as Json[] | undefined) ?? [json];
 
+/**
+ * A status that may come without a body has no content: clients that were promised JSON fail on an empty reply. What
+ * else the status can mean has its schema under `x-may-have-body`.
+ */
 function response(status: string, failures: readonly Failure[], names: SchemaNames): Json {
+  const isSilent = failures.some(({ schema }) => schema === null);
   return compact({
-    description: failures.map(({ code, message }) => `\`${code}\`: ${message}`).join('\n\n'),
+    description: failures
+      .map(({ code, message, schema }) => `\`${code}\`: ${message}${schema === null ? ' Without a body.' : ''}`)
+      .join('\n\n'),
     headers: responseHeaders[status],
-    content: contentOf(failures, names),
-    // One of them is the status alone, without a body.
-    'x-may-be-empty': failures.some(({ schema }) => schema === null) || undefined,
+    content: isSilent ? undefined : contentOf(failures, names),
+    'x-may-have-body': isSilent ? contentOf(failures, names) : undefined,
   });
 }
 

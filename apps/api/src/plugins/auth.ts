@@ -3,7 +3,7 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { type Actor, invalidToken, permissionDenied } from '@enterprise-access/domain';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { type Claims, TokenRefused, type VerifyToken } from '../tokens.ts';
+import { type Claims, isJwt, NamelessToken, TokenRefused, type VerifyToken } from '../tokens.ts';
 import type { ActorOf } from '../users.ts';
 
 declare module 'fastify' {
@@ -87,6 +87,7 @@ export const auth = fp<AuthOptions>(async (app: FastifyInstance, options) => {
     }
   };
   const refuse = (error: unknown): never => {
+    if (error instanceof NamelessToken) throw invalidToken({}, { cause: error, message: error.message });
     throw error instanceof TokenRefused ? invalidToken({}, { cause: error }) : error;
   };
 
@@ -96,6 +97,8 @@ export const auth = fp<AuthOptions>(async (app: FastifyInstance, options) => {
       const [scheme, token] = header;
       // Another scheme is somebody else's; cookies do not count beside it.
       if (!SCHEME.test(scheme)) return null;
+      // So is a bearer token of another kind.
+      if (/^bearer$/i.test(scheme) && !isJwt(token)) return null;
       const actor = accepted(token);
       return actor instanceof Promise ? actor.catch(refuse) : actor;
     }

@@ -8,17 +8,18 @@ import {
   invalidInput,
   type LegacyReply,
   type Operation,
-  queryDecoder,
   type RestRequest,
   type RpcContext,
   snakeCase,
   throttled,
-  unwrapInput,
+  timesAsText,
   wireCodec,
 } from '@enterprise-access/domain';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import type { z } from 'zod';
 import { serializerOf } from '../serializer.ts';
+import { inputReader } from './rest-input.ts';
+import { rewording } from './rest-refusals.ts';
 
 export interface RestOptions {
   readonly service: Pick<Composition, 'appRouter' | 'operations'>;
@@ -27,75 +28,6 @@ export interface RestOptions {
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 const PLACEHOLDER = /\{(\w+)\}/g;
-
-type Unsafe = Record<string, unknown>;
-
-/** Turns a request into the contract's input, without judging it: that is the procedure's task, after permission. */
-function inputReader({ contract, legacy }: Operation): (request: FastifyRequest) => Unsafe {
-  const { path, method } = contract.rest;
-  const inPath = [...path.matchAll(PLACEHOLDER)].map(([, name = '']) => name);
-  const shape = contract.input.shape as Record<string, z.ZodType>;
-  const query = new Map(
-    Object.entries(shape)
-      .filter(([name]) => !inPath.includes(name))
-      .map(([name, field]) => [snakeCase(name), { name, decode: queryDecoder(unwrapInput(field)) }]),
-  );
-  const pathFields = inPath.map((name) => {
-    const field = shape[name];
-    return { name, decode: field ? queryDecoder(unwrapInput(field)) : (text: string) => text };
-  });
-  const oldNames = Object.entries(legacy.query ?? {}).map(([name, { field, isList = false }]) => {
-    const schema = shape[field];
-    return { name, field, isList, decode: queryDecoder(unwrapInput(schema ?? contract.input)) };
-  });
-  /** What the query string says by its old names. An empty value says nothing; of several about one field, all hold. */
-  const addOldNames = (input: Unsafe, given: Record<string, string | string[]>): void => {
-    const said = new Map<string, unknown>();
-    for (const { name, field, isList, decode } of oldNames) {
-      if (given[name] === undefined) continue;
-      delete input[field];
-      const texts = [given[name]].flat();
-      const values = (isList ? texts.flatMap((text) => text.split(',')) : texts.slice(-1)).filter(
-        (text) => text !== '',
-      );
-      if (values.length === 0) continue;
-      const [known, value] = [said.get(field), decode(values)];
-      const both = Array.isArray(known) && Array.isArray(value) ? known.filter((each) => value.includes(each)) : value;
-      said.set(field, both);
-    }
-    Object.assign(input, Object.fromEntries(said));
-  };
-  const body = wireCodec(contract.input);
-
-  const addQuery = (input: Unsafe, given: Record<string, string | string[]>): void => {
-    for (const [name, text] of Object.entries(given)) {
-      const field = query.get(name);
-      if (field) input[field.name] = field.decode(text);
-    }
-  };
-  // What the path says wins over query and body.
-  const addPath = <T extends Unsafe>(input: T, params: Record<string, string>): T => {
-    for (const { name, decode } of pathFields) (input as Unsafe)[name] = decode(params[name] ?? '');
-    return input;
-  };
-
-  return (request) => {
-    const params = request.params as Record<string, string>;
-    const input: Unsafe = {};
-    if (method === 'GET') {
-      addQuery(input, request.query as Record<string, string | string[]>);
-      addOldNames(input, request.query as Record<string, string | string[]>);
-      return addPath(input, params);
-    }
-    addOldNames(input, request.query as Record<string, string | string[]>);
-    if (request.body === undefined || request.body === null) return addPath(input, params);
-    const decoded = body.decode(request.body);
-    // A body that is no object goes on as a list, which no contract accepts: who may not call is told that first.
-    if (typeof decoded !== 'object' || decoded === null || Array.isArray(decoded))
-      return addPath([] as unknown as Unsafe, params);
-    return addPath(Object.assign(decoded as Unsafe, input), params);
-  };
-}
 
 interface Compiled {
   readonly operation: Operation;
@@ -106,12 +38,22 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 
 type Answer = (reply: FastifyReply, output: unknown, asked: RestRequest) => FastifyReply;
 
+/** The body of a reply, in the names of the wire and with times as text. */
+function encoderOf(form: LegacyReply<unknown> | undefined, output: z.ZodType): LegacyReply<unknown>['encode'] {
+  if (!form) return wireCodec(output).encode;
+  const withTexts = timesAsText(form.body);
+  return (value, asked) => {
+    const body = form.encode(value, asked);
+    return body === undefined || typeof body === 'string' ? body : withTexts(body);
+  };
+}
+
 /** Writes the reply of a success: in the form of the old services where there was one, otherwise the output as it is. */
 function answerOf({ contract, legacy }: Operation): Answer {
   const status = contract.rest.status ?? 200;
   if (status === 204) return (reply) => reply.code(204).send();
   const form: LegacyReply<unknown> | undefined = legacy.reply as LegacyReply<unknown> | undefined;
-  const encode = form?.encode ?? wireCodec(contract.output).encode;
+  const encode = encoderOf(form, contract.output);
   const write = form ? serializerOf(form.body) : serializerOf(contract.output, snakeCase);
   return (reply, output, asked) => {
     const body = encode(output, asked);
@@ -122,17 +64,34 @@ function answerOf({ contract, legacy }: Operation): Answer {
   };
 }
 
+/** The last page of a list whose first page is known. */
+function lastPage(first: unknown, ask: (page: number) => Promise<unknown>): Promise<unknown> | unknown {
+  const { count, pageSize } = first as { count: number; pageSize: number };
+  const pages = Math.ceil(count / pageSize);
+  return pages > 1 ? ask(pages) : first;
+}
+
 function compile(operation: Operation, options: RestOptions): Compiled {
   const { id } = operation;
   const call = callOf(options.service, id);
   const read = inputReader(operation);
+  const reword = rewording(operation);
+  const run = async (ctx: RpcContext, request: FastifyRequest): Promise<unknown> => {
+    const { input, flaw, isLastPage } = read(request);
+    try {
+      const output = await call(ctx, id, input);
+      return isLastPage ? await lastPage(output, (page) => call(ctx, id, { ...input, page })) : output;
+    } catch (error) {
+      throw reword(error, { request, input, flaw });
+    }
+  };
   const answer = answerOf(operation);
   return {
     operation,
     async handler(request, reply) {
       const ctx = options.contextOf(request);
       const { settings } = ctx.runtime;
-      const output = await call(ctx, id, read(request));
+      const output = await run(ctx, request);
       return answer(reply, output, {
         settings,
         // Few replies hold links, and reading an address costs more than writing a small reply.
@@ -223,10 +182,11 @@ const isExpected = (error: DomainError, operation: Operation): boolean =>
 
 /** The REST bridge: a native route per operation, compiled when the server starts. */
 export async function rest(app: FastifyInstance, options: RestOptions): Promise<void> {
-  const parse = app.getDefaultJsonParser('error', 'error');
+  // Free-form JSON may have fields of any name. Only own fields are made of them, and nothing here merges objects deeply.
+  const parse = app.getDefaultJsonParser('ignore', 'ignore');
   // Clients that set the type for every request send it without a body too.
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, text, done) => {
-    if (text === '') done(null);
+    if (text === '') done(null, undefined);
     else parse(request, text, done);
   });
   const byPath = new Map<string, Compiled[]>();

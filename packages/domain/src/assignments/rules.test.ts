@@ -99,6 +99,7 @@ describe('what administrators see', () => {
   });
 
   test('words of a search end at blanks and commas', () => {
+    expect(searchTerms('Cafe\u0301')).toEqual(['caf\u00e9']);
     expect(searchTerms(' Two,words\tand , more ')).toEqual(['two', 'words', 'and', 'more']);
   });
 });

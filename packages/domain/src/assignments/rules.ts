@@ -108,6 +108,7 @@ export function isActionAcknowledged(
 /** Terms of a search, lower case: words between spaces and commas, each of which must be found. */
 export const searchTerms = (search: string): string[] =>
   search
+    .normalize('NFC')
     .toLowerCase()
     .split(/[\s,]+/)
     .filter((term) => term !== '');

@@ -23,6 +23,9 @@ export const member = z.object({
   recentAction: z.string().nullable().describe('What happened last to the membership, in words.'),
   status: z.string().nullable().describe('State of the membership.'),
   activatedAt: z.string().nullable().describe('When the learner accepted.'),
+  enrollments: z.number().nullable().describe('Enrollments that the LMS counts for the member, whoever paid.'),
+  groupName: z.string().nullable().describe('Name of the group.'),
+  groupUuid: z.string().nullable().describe('The group.'),
   enrollmentCount: z.int().min(0).describe('Standing enrollments that the policy has paid.'),
 });
 export type Member = z.infer<typeof member>;
@@ -38,7 +41,14 @@ export const listMembers = defineContract({
       uuid: uuid().describe('Policy.'),
       groupUuid: uuid().optional().describe('One of the groups of the policy; its first one unless given.'),
       userQuery: z.string().max(320).optional().describe('Only members whose name or address holds this text.'),
-      sortBy: z.enum(memberOrders).optional().describe('Order; enrollment counts come largest first.'),
+      sortBy: z
+        .string()
+        .max(255)
+        .meta({ 'x-extensible-enum': [...memberOrders] })
+        .optional()
+        .describe(
+          'Order; enrollment counts come largest first. Of several names between commas the first known one counts; unknown ones are ignored.',
+        ),
       showRemoved: z.boolean().default(false).describe('Also members who were removed.'),
       isReversed: z.boolean().default(false).describe('The other way round.'),
       formatCsv: z.boolean().default(false).describe('Also as text in CSV.'),

@@ -15,6 +15,9 @@ const memberBody = z
     recent_action: z.string().nullable(),
     status: z.string().nullable(),
     activated_at: z.string().nullable(),
+    enrollments: z.number().nullable(),
+    group_name: z.string().nullable(),
+    group_uuid: z.string().nullable(),
     enrollment_count: z.int(),
   })
   .meta({ title: 'GroupMember' });

@@ -27,6 +27,7 @@ test.each([
   ['Invited: May 5, 2026', '2026-05-05'],
   ['Errored: April 30, 2026', null],
   ['Accepted: April 30, 2026', null],
+  ['Invited: February 30, 2026', null],
   ['Invited: yesterday', null],
   ['Invited: Floreal 30, 2026', null],
   ['', null],

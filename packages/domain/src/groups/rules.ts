@@ -1,6 +1,6 @@
 import { stringify } from 'csv-stringify/sync';
 import type { GroupMember } from '../kernel/ports/lms.ts';
-import type { Member } from './contract.ts';
+import { type Member, memberOrders } from './contract.ts';
 
 /** Members in a page; also what the LMS gives unless told otherwise. */
 export const PAGE_SIZE = 10;
@@ -17,6 +17,9 @@ export const withCount = (found: GroupMember, counts: ReadonlyMap<number, number
   recentAction: found.recent_action ?? null,
   status: found.status ?? null,
   activatedAt: found.activated_at ?? null,
+  enrollments: found.enrollments ?? null,
+  groupName: found.group_name ?? null,
+  groupUuid: found.group_uuid ?? null,
   enrollmentCount: found.lms_user_id === null ? 0 : (counts.get(found.lms_user_id) ?? 0),
 });
 
@@ -29,6 +32,13 @@ export function byEnrollmentCount(members: readonly Member[], isReversed: boolea
       (a.enterpriseGroupMembershipUuid < b.enterpriseGroupMembershipUuid ? -1 : 1),
   );
 }
+
+/** Of several names the first known one counts, because the LMS takes one. */
+export const memberOrderOf = (text = ''): (typeof memberOrders)[number] | undefined =>
+  text
+    .split(',')
+    .map((name) => memberOrders.find((known) => known === name.trim()))
+    .find((known) => known !== undefined);
 
 export const slicePage = <T>(items: readonly T[], page: number): T[] =>
   items.slice((page - 1) * PAGE_SIZE, page * PAGE_SIZE);

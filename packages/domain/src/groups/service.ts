@@ -5,7 +5,7 @@ import { orUnavailable, UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { find as findPolicy, groupsOf, policyGroups } from '../policies/index.ts';
 import type * as contract from './contract.ts';
-import { byEnrollmentCount, csvOf, pagesFor, slicePage, withCount } from './rules.ts';
+import { byEnrollmentCount, csvOf, memberOrderOf, pagesFor, slicePage, withCount } from './rules.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'lms' | 'ledger'>;
 type Question = Input<typeof contract.listMembers>;
@@ -38,14 +38,15 @@ async function membersOf(
   groupUuid: string,
   counts: ReadonlyMap<number, number>,
 ): Promise<Members> {
-  const isOurOrder = input.sortBy === 'enrollment_count';
+  const sortBy = memberOrderOf(input.sortBy);
+  const isOurOrder = sortBy === 'enrollment_count';
   const query: GroupMembersQuery = {
     groupUuid,
     userQuery: input.userQuery,
     showRemoved: input.showRemoved,
     learners: input.learners,
     // The LMS knows no enrollment counts: those are put in order here.
-    ...(isOurOrder ? {} : { sortBy: input.sortBy, isReversed: input.isReversed }),
+    ...(isOurOrder ? {} : { sortBy, isReversed: input.isReversed }),
   };
   const { page } = input;
   if (page !== undefined && !isOurOrder) {

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { type Actor, isPermitted, missing } from './actor.ts';
 import { conformsTo } from './conforms.ts';
 import type { ContextSource, Contract, Declaration } from './contract.ts';
-import { invalidInput, notAuthenticated } from './errors.ts';
+import { invalidInput, notAuthenticated, notFound } from './errors.ts';
 import { fieldErrors } from './field-errors.ts';
 import { once } from './idempotency.ts';
 import type { Runtime } from './runtime.ts';
@@ -75,8 +75,24 @@ export function validInput<I extends z.ZodType>(schema: I, unsafeInput: unknown)
   const flaw = flawOf(unsafeInput);
   if (flaw !== null) throw invalidInput({ fields: { non_field_errors: [flaw] } });
   const parsed = schema.safeParse(unsafeInput, { reportInput: true });
-  if (!parsed.success) throw invalidInput({ fields: fieldErrors(parsed.error) }, { cause: parsed.error });
+  if (!parsed.success) throw invalidInput({ fields: fieldErrors(parsed.error, schema) }, { cause: parsed.error });
   return parsed.data;
+}
+
+/** What does not exist is said before anything is said about the rest of the input. */
+function validOf<I extends z.ZodObject>(
+  contract: Declaration<I>,
+  { customer }: AuthorizedContext,
+  unsafeInput: unknown,
+): z.output<I> {
+  const { from, field } = contract.context;
+  try {
+    return validInput(contract.input, unsafeInput);
+  } catch (error) {
+    const isNamed = GUID.test(String((unsafeInput as Record<string, unknown> | null)?.[field]));
+    if (from !== 'customer' && customer === null && isNamed) throw notFound({}, { cause: error });
+    throw error;
+  }
 }
 
 /**
@@ -98,7 +114,7 @@ export function callOf<I extends z.ZodObject, O extends z.ZodType>(
   return async (unauthorized, path, unsafeInput) => {
     const permitted = authorized(contract, unauthorized, unsafeInput);
     const ctx = permitted instanceof Promise ? await permitted : permitted;
-    const input = validInput(contract.input, unsafeInput);
+    const input = validOf(contract, ctx, unsafeInput);
     const { idempotencyKey: key, actor, runtime } = ctx;
     if (key === null || contract.kind === 'query') return answer(ctx, path, input);
     const attempt = { actor: actor.username, operation: path, key, input: unsafeInput };

@@ -1,32 +1,8 @@
 import type { z } from 'zod';
+import { type Cases, type Check, type Definition, definitionOf, visit } from './schema.ts';
 
 /** True only for a value that the schema accepts as it stands: nothing to strip, to fill in or to change. */
 export type Conforms = (value: unknown) => boolean;
-
-interface Check {
-  readonly check: string;
-  readonly value?: unknown;
-  readonly inclusive?: boolean;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly format?: string;
-}
-
-/** The parts of a zod definition that are looked at here. */
-interface Definition {
-  readonly type: string;
-  readonly check?: string;
-  readonly format?: string;
-  readonly checks?: readonly { readonly _zod: { readonly def: Check } }[];
-  readonly shape?: Readonly<Record<string, z.ZodType>>;
-  readonly catchall?: z.ZodType;
-  readonly element?: z.ZodType;
-  readonly innerType?: z.ZodType;
-  readonly entries?: Readonly<Record<string, unknown>>;
-  readonly values?: readonly unknown[];
-  readonly keyType?: z.ZodType;
-  readonly valueType?: z.ZodType;
-}
 
 const both =
   (a: Conforms, b: Conforms): Conforms =>
@@ -69,8 +45,8 @@ function numberOf(definition: Definition): Conforms | null {
 
 /** Keys and values of any number; what zod keeps of a value of any kind is all of it. */
 function recordOf({ keyType, valueType, checks }: Definition): Conforms | null {
-  const isKey = keyType?._zod.def.type === 'string' ? conformsTo(keyType) : null;
-  const isAny = valueType?._zod.def.type === 'unknown';
+  const isKey = keyType && definitionOf(keyType).type === 'string' ? conformsTo(keyType) : null;
+  const isAny = valueType !== undefined && definitionOf(valueType).type === 'unknown';
   const isValue = isAny ? () => true : valueType && conformsTo(valueType);
   if (!isKey || !isValue || checks?.length) return null;
   return (value) => {
@@ -102,7 +78,7 @@ function objectOf(shape: Readonly<Record<string, z.ZodType>>): Conforms | null {
 const isDate: Conforms = (value) => value instanceof Date && !Number.isNaN(value.getTime());
 
 /** How a type looks at a value, for types whose values zod hands on untouched. Null for the others. */
-const ofType: Readonly<Record<string, (definition: Definition) => Conforms | null>> = {
+const ofType: Cases<Conforms | null> = {
   string: (definition) =>
     definition.check === undefined ? every(isText, checksOf(definition).map(lengthCheck)) : null,
   number: numberOf,
@@ -110,7 +86,7 @@ const ofType: Readonly<Record<string, (definition: Definition) => Conforms | nul
   null: () => (value) => value === null,
   date: ({ checks }) => (checks?.length ? null : isDate),
   enum: ({ entries }) => {
-    const values = new Set(Object.values(entries ?? {}));
+    const values = new Set<unknown>(Object.values(entries ?? {}));
     return (value) => values.has(value);
   },
   literal: ({ values = [] }) => {
@@ -130,6 +106,7 @@ const ofType: Readonly<Record<string, (definition: Definition) => Conforms | nul
     return each && !checks?.length ? (value) => Array.isArray(value) && value.every(each) : null;
   },
   record: recordOf,
+  custom: ({ fn, checks }) => (fn && !checks?.length ? (value) => Boolean(fn(value)) : null),
   object: ({ shape, catchall, checks }) => (shape && !catchall && !checks?.length ? objectOf(shape) : null),
 };
 
@@ -138,7 +115,4 @@ const ofType: Readonly<Record<string, (definition: Definition) => Conforms | nul
  * checks, several objects per field, which is most of the memory that a request costs. Null for a schema with anything
  * else in it. False says nothing but that zod must be asked, who also knows what is wrong.
  */
-export function conformsTo(schema: z.ZodType): Conforms | null {
-  const definition = schema._zod.def as unknown as Definition;
-  return ofType[definition.type]?.(definition) ?? null;
-}
+export const conformsTo = (schema: z.ZodType): Conforms | null => visit<Conforms | null>(schema, ofType, null);

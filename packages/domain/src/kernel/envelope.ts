@@ -26,7 +26,8 @@ export function encodePage<T>(page: Page<T>, request: RestRequest, encodeItem: (
   const pages = Math.max(1, Math.ceil(page.count / page.pageSize));
   const linkTo = (number: number): string => {
     const url = new URL(request.url);
-    url.searchParams.set('page', String(number));
+    if (number === 1) url.searchParams.delete('page');
+    else url.searchParams.set('page', String(number));
     return url.href;
   };
   return {

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { fieldErrors } from './field-errors.ts';
-import { courseRunKey, uuid } from './ids.ts';
+import { courseRunKey, instant, uuid } from './ids.ts';
+import { jsonObject } from './metadata.ts';
 
 const REQUIRED = 'This field is required.';
 
@@ -9,11 +10,11 @@ test.each<[string, z.ZodObject, unknown, unknown]>([
   ['a missing field', z.object({ lmsUserId: z.int() }), {}, { lms_user_id: [REQUIRED] }],
   ['a missing choice', z.object({ kind: z.enum(['a']) }), {}, { kind: [REQUIRED] }],
   ['null', z.object({ lmsUserId: z.int() }), { lmsUserId: null }, { lms_user_id: ['This field may not be null.'] }],
-  ['no integer', z.object({ n: z.int() }), { n: 'x' }, { n: ['A valid number is required.'] }],
+  ['no integer', z.object({ n: z.int() }), { n: 'x' }, { n: ['A valid integer is required.'] }],
   ['a fraction', z.object({ n: z.int() }), { n: 1.5 }, { n: ['A valid integer is required.'] }],
   ['no boolean', z.object({ b: z.boolean() }), { b: 'x' }, { b: ['Must be a valid boolean.'] }],
   ['no text', z.object({ s: z.string() }), { s: 1 }, { s: ['Not a valid string.'] }],
-  ['no list', z.object({ l: z.array(z.string()) }), { l: 1 }, { l: ['Expected a list of items.'] }],
+  ['no list', z.object({ l: z.array(z.string()) }), { l: 1 }, { l: ['Expected a list of items but got type "int".'] }],
   ['an empty list', z.object({ l: z.array(z.string()).min(1) }), { l: [] }, { l: ['This list may not be empty.'] }],
   ['blank text', z.object({ s: z.string().min(1) }), { s: '' }, { s: ['This field may not be blank.'] }],
   [
@@ -40,6 +41,33 @@ test.each<[string, z.ZodObject, unknown, unknown]>([
     { kind: 'x' },
     { kind: ['"x" is not a valid choice.'] },
   ],
+  [
+    'no object',
+    z.object({ o: z.object({}) }),
+    { o: [] },
+    { o: ['Invalid data. Expected a dictionary, but got list.'] },
+  ],
+  [
+    'no record',
+    z.object({ o: z.record(z.string(), z.int()) }),
+    { o: 'x' },
+    { o: ['Expected a dictionary of items but got type "str".'] },
+  ],
+  [
+    'no free-form object',
+    z.object({ o: jsonObject() }),
+    { o: 1.5 },
+    { o: ['Expected a dictionary of items but got type "float".'] },
+  ],
+  ['a blank course key', z.object({ key: courseRunKey() }), { key: ' ' }, { key: ['This field may not be blank.'] }],
+  ['a blank address', z.object({ to: z.email() }), { to: '' }, { to: ['This field may not be blank.'] }],
+  ['an empty uuid', z.object({ id: uuid() }), { id: '' }, { id: ['Must be a valid UUID.'] }],
+  [
+    'a time out of range',
+    z.object({ at: instant() }),
+    { at: new Date(-1e14) },
+    { at: ['Datetime value out of range.'] },
+  ],
   ['no uuid', z.object({ id: uuid() }), { id: 'x' }, { id: ['Must be a valid UUID.'] }],
   [
     'a course key',
@@ -64,9 +92,9 @@ test.each<[string, z.ZodObject, unknown, unknown]>([
     'a field named like a built-in',
     z.object({ constructor: z.int() }),
     { constructor: 'x' },
-    { constructor: ['A valid number is required.'] },
+    { constructor: ['A valid integer is required.'] },
   ],
 ])('callers are told about %s in the words they know', (_what, schema, input, expected) => {
   const parsed = schema.safeParse(input, { reportInput: true });
-  expect(parsed.error && fieldErrors(parsed.error)).toEqual(expected);
+  expect(parsed.error && fieldErrors(parsed.error, schema)).toEqual(expected);
 });

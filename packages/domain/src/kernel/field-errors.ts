@@ -1,43 +1,61 @@
 import type { z } from 'zod';
 import type { FieldErrors } from './errors.ts';
+import { pythonType } from './python.ts';
+import { definitionOf, fieldAt } from './schema.ts';
 import { snakeCase } from './wire.ts';
 
 type Issue = z.core.$ZodIssue;
 
-const NAMES_OF_TYPES: Readonly<Record<string, string>> = {
-  int: 'A valid integer is required.',
-  number: 'A valid number is required.',
-  boolean: 'Must be a valid boolean.',
-  string: 'Not a valid string.',
-  array: 'Expected a list of items.',
-  object: 'Invalid data. Expected a dictionary.',
-  record: 'Expected a dictionary of items.',
-  date: 'Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z].',
+const SENTENCES: Readonly<Record<string, (input: unknown) => string>> = {
+  int: () => 'A valid integer is required.',
+  number: () => 'A valid number is required.',
+  boolean: () => 'Must be a valid boolean.',
+  string: () => 'Not a valid string.',
+  array: (input) => `Expected a list of items but got type "${pythonType(input)}".`,
+  object: (input) => `Invalid data. Expected a dictionary, but got ${pythonType(input)}.`,
+  record: (input) => `Expected a dictionary of items but got type "${pythonType(input)}".`,
+  date: () =>
+    'Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z].',
 };
+
+const OUT_OF_RANGE = 'Datetime value out of range.';
 
 /** Never asks the value itself how it reads: a caller's object can bring a `toString` that is no function. */
 const textOf = (value: unknown): string => (typeof value === 'object' ? (JSON.stringify(value) ?? '') : String(value));
 
+/** A uuid is no text for the old services: what is wrong with an empty one is its form. */
+const isUuid = (issue: Issue): boolean =>
+  issue.code === 'invalid_format' && (issue.format === 'guid' || issue.format === 'uuid');
+const isBlank = (issue: Issue): boolean =>
+  typeof issue.input === 'string' &&
+  issue.input.trim() === '' &&
+  (issue.code === 'custom' || issue.code === 'too_small' || (issue.code === 'invalid_format' && !isUuid(issue)));
+
+const isInteger = (field: z.ZodType | null): boolean => field !== null && definitionOf(field).format === 'safeint';
+
 /** The sentence that the old services' callers know for what zod found. */
-function sentence(issue: Issue): string {
+function sentence(issue: Issue, field: z.ZodType | null): string {
+  if (isBlank(issue)) return 'This field may not be blank.';
   switch (issue.code) {
     case 'invalid_type':
       if (issue.input === undefined) return 'This field is required.';
       if (issue.input === null) return 'This field may not be null.';
-      return NAMES_OF_TYPES[issue.expected] ?? issue.message;
+      return SENTENCES[isInteger(field) ? 'int' : issue.expected]?.(issue.input) ?? issue.message;
     case 'invalid_value':
       if (issue.input === undefined) return 'This field is required.';
       if (issue.input === null) return 'This field may not be null.';
       return `"${textOf(issue.input)}" is not a valid choice.`;
     case 'invalid_format':
-      if (issue.format === 'guid' || issue.format === 'uuid') return 'Must be a valid UUID.';
+      if (isUuid(issue)) return 'Must be a valid UUID.';
       if (issue.format === 'email') return 'Enter a valid email address.';
       return issue.message;
     case 'too_small':
+      if (issue.origin === 'date') return OUT_OF_RANGE;
       if (issue.origin === 'array') return 'This list may not be empty.';
       if (issue.origin === 'string') return 'This field may not be blank.';
       return `Ensure this value is greater than or equal to ${String(issue.minimum)}.`;
     case 'too_big':
+      if (issue.origin === 'date') return OUT_OF_RANGE;
       if (issue.origin === 'string') return `Ensure this field has no more than ${String(issue.maximum)} characters.`;
       if (issue.origin === 'array') return `Ensure this field has no more than ${String(issue.maximum)} elements.`;
       return `Ensure this value is less than or equal to ${String(issue.maximum)}.`;
@@ -63,19 +81,59 @@ function put(target: Building, path: readonly string[], message: string): void {
   put(child, rest, message);
 }
 
+/** Marks a field that the body names although it belongs to the path; strict contracts refuse it by its own name. */
+export const FROM_BODY = 'body:';
+
+/** zod goes on to the length of a list that should be text; that it is a list says all. */
+const first = ({ issues }: z.ZodError): readonly Issue[] => {
+  const wrongTypes = new Map(
+    issues.filter(({ code }) => code === 'invalid_type').map((issue) => [issue.path.join('/'), issue]),
+  );
+  return issues.filter((issue) => (wrongTypes.get(issue.path.join('/')) ?? issue) === issue);
+};
+
 /** What is wrong, by field, under the names of the wire. */
-export function fieldErrors(error: z.ZodError): FieldErrors {
+export function fieldErrors(error: z.ZodError, schema: z.ZodType): FieldErrors {
   const fields: Building = {};
-  for (const issue of error.issues) {
+  for (const issue of first(error)) {
     if (issue.code === 'unrecognized_keys') {
-      put(fields, [], `Field(s) are not updatable: ${[...issue.keys].sort().join(', ')}`);
+      const names = issue.keys.map((name) => name.replace(FROM_BODY, ''));
+      put(fields, [], `Field(s) are not updatable: ${names.sort().join(', ')}`);
     } else {
       put(
         fields,
         issue.path.map((part) => (typeof part === 'number' ? String(part) : snakeCase(String(part)))),
-        sentence(issue),
+        sentence(issue, fieldAt(schema, issue.path)),
       );
     }
+  }
+  return fields;
+}
+
+function filterSentence(issue: Issue, field: z.ZodType | null): string {
+  if (issue.code === 'invalid_type' && field !== null && definitionOf(field).type === 'number')
+    return 'Enter a number.';
+  if (issue.code === 'invalid_value')
+    return `Select a valid choice. ${textOf(issue.input)} is not one of the available choices.`;
+  return isUuid(issue) ? 'Enter a valid UUID.' : sentence(issue, field);
+}
+
+/**
+ * The same for the filters of a list, in the words that the old services have for those: one list of messages for each
+ * name of the query. `nameOf` gives the name under which a field was asked for.
+ */
+export function filterErrors(
+  error: z.ZodError,
+  schema: z.ZodType,
+  nameOf: (field: string) => string,
+): Record<string, string[]> {
+  const fields: Record<string, string[]> = {};
+  for (const issue of first(error)) {
+    const [head] = issue.path;
+    const name = head === undefined ? 'non_field_errors' : nameOf(String(head));
+    const message = filterSentence(issue, fieldAt(schema, issue.path));
+    const messages = Object.hasOwn(fields, name) ? (fields[name] ?? []) : [];
+    if (!messages.includes(message)) fields[name] = [...messages, message];
   }
   return fields;
 }

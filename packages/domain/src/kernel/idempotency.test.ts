@@ -24,7 +24,7 @@ describe.each<Dialect>(dialects)('one key on %s', (dialect) => {
   const later = (ms: number) => {
     now = new Date(now.getTime() + ms);
   };
-  const runtime = () => ({ db, clock: () => now });
+  const runtime = () => ({ db, clock: () => now, log: { info() {}, warn() {}, error() {} } });
   const answer = (reply: unknown) => once(runtime(), attempt, async () => reply);
   /** An attempt that goes on until the test ends it. */
   async function begin() {
@@ -52,6 +52,23 @@ describe.each<Dialect>(dialects)('one key on %s', (dialect) => {
     await expect(once(runtime(), { ...attempt, input: {} }, async () => 'x')).rejects.toMatchObject(reused);
     expect(await once(runtime(), { ...attempt, actor: 'ben' }, async () => 'ben')).toBe('ben');
     expect(await once(runtime(), { ...attempt, operation: 'b.change' }, async () => 'b')).toBe('b');
+  });
+
+  test('a reply that cannot be stored is still the reply, and the key is free for a repeat', async () => {
+    const unwritable = Object.defineProperty({}, 'broken', {
+      enumerable: true,
+      get() {
+        throw new Error('cannot be read');
+      },
+    });
+    expect(await answer(unwritable)).toBe(unwritable);
+    expect(await answer('repeated')).toBe('repeated');
+  });
+
+  test.each(['__proto__', 'constructor', 'prototype'])('a reply with a field %s is replayed whole', async (name) => {
+    const reply = JSON.parse(`{"metadata":{"a":{"${name}":{"b":1}}}}`);
+    await answer(reply);
+    expect(JSON.stringify(await answer('second'))).toBe(JSON.stringify(reply));
   });
 
   test('is free again after a refusal', async () => {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { insertIfAbsent } from '@enterprise-access/db';
-import superjson from 'superjson';
 import { z } from 'zod';
 import { idempotencyKeyInUse, idempotencyKeyReused, invalidInput } from './errors.ts';
 import type { Runtime } from './runtime.ts';
+import { transformer } from './transformer.ts';
 
 /** How long a reply is replayed, in milliseconds. */
 export const REPLAY_MS = 24 * 3_600_000;
@@ -40,7 +40,7 @@ const stored = z.object({
  * saves the work and guarantees the same reply.
  */
 export async function once(
-  runtime: Pick<Runtime, 'db' | 'clock'>,
+  runtime: Pick<Runtime, 'db' | 'clock' | 'log'>,
   attempt: Attempt,
   run: () => Promise<unknown>,
   isFinal: (reply: unknown) => boolean = () => true,
@@ -82,11 +82,29 @@ export async function once(
     await db('idempotency_records').where(own).delete();
     return reply;
   }
-  await db('idempotency_records')
-    .where(own)
-    .update({ reply: JSON.stringify(superjson.serialize(reply)) });
+  await keep(runtime, own, reply);
   return reply;
 }
 
+/**
+ * Stores the reply of a mutation that is committed already, so a failure here must not become the caller's. Without its
+ * record, a repeat runs the handler again, which answers with what is there.
+ */
+async function keep({ db, log }: Pick<Runtime, 'db' | 'log'>, own: object, reply: unknown): Promise<void> {
+  try {
+    await db('idempotency_records')
+      .where(own)
+      .update({ reply: JSON.stringify(storedForm.serialize(reply)) });
+  } catch (err) {
+    log.error({ err }, 'the reply of a mutation could not be stored for repeats');
+    await db('idempotency_records')
+      .where(own)
+      .delete()
+      .catch(() => undefined);
+  }
+}
+
+const storedForm = transformer.output;
+
 const replay = (reply: string | Record<string, unknown>): unknown =>
-  superjson.deserialize(typeof reply === 'string' ? JSON.parse(reply) : reply);
+  storedForm.deserialize(typeof reply === 'string' ? JSON.parse(reply) : reply);

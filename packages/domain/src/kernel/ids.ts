@@ -23,3 +23,10 @@ export const courseRunKey = () =>
     .string()
     .refine(isCourseRunKey, { error: (issue) => `Invalid content_key: ${String(issue.input)}` })
     .meta({ examples: ['course-v1:edX+DemoX+2T2026'], pattern: '^course-v1:[^/+\\s]+\\+[^/+\\s]+\\+[^/+\\s]+$' });
+
+/** What both databases hold. */
+const EARLIEST = new Date('1000-01-01T00:00:00Z');
+const LATEST = new Date('9999-12-31T23:59:59.999Z');
+
+/** A time that callers give. */
+export const instant = () => z.date().min(EARLIEST).max(LATEST);

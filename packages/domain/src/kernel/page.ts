@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { invalidInput } from './errors.ts';
 
+/** The largest page number that can be asked for. */
+export const LAST_PAGE = 1_000_000;
+
 /** Input fields of every list: a cursor to go on from, or a page number as the old REST clients send it. */
 export const pageInput = (options: { defaultSize: number; maximumSize: number }) => ({
   cursor: z.string().max(200).optional().describe('Where to go on: `nextCursor` of the page before.'),
-  page: z.int().min(1).max(1_000_000).optional().describe('Page number from 1; an alternative to the cursor.'),
+  page: z.int().min(1).max(LAST_PAGE).optional().describe('Page number from 1; an alternative to the cursor.'),
   pageSize: z
     .int()
     .min(1)

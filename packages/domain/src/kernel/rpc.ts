@@ -67,8 +67,22 @@ const declared =
 export const router = t.router;
 export const mergeRouters = t.mergeRouters;
 
-/** Gives a transport the types of a schema. The parsing itself belongs to the call, where it happens once. */
-const typesOf = <S extends z.ZodType>(_schema: S): S => ({ parse: (value: unknown) => value }) as unknown as S;
+/** Input before `call.ts` has checked it. It has no fields: whoever wants to read it must parse it. */
+export interface Unchecked {
+  readonly [unchecked]: never;
+}
+declare const unchecked: unique symbol;
+
+/** What clients send is typed by the schema; what code in front of the call sees is not, because nothing is parsed here. */
+export const uncheckedInput = <S extends z.ZodType>(_schema: S) =>
+  ({ parse: (value: unknown) => value }) as unknown as {
+    readonly _input: z.input<S>;
+    readonly _output: Unchecked;
+    readonly parse: (value: unknown) => Unchecked;
+  };
+
+/** The call has checked its reply already; here it has only its type. */
+const checkedOutput = <S extends z.ZodType>(_schema: S): S => ({ parse: (value: unknown) => value }) as unknown as S;
 
 const calls = new WeakMap<object, Call>();
 
@@ -85,8 +99,8 @@ export function procedure<I extends z.ZodObject, O extends z.ZodType, const E ex
 ) {
   const transport = t.procedure
     .errors(declared(contract.errors as readonly E[number][]))
-    .input(typesOf(contract.input))
-    .output(typesOf(contract.output));
+    .input(uncheckedInput(contract.input))
+    .output(checkedOutput(contract.output));
   const behind = <P extends object>(made: P, call: Call): P => {
     calls.set(made, call);
     return made;

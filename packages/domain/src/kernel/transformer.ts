@@ -1,28 +1,83 @@
-import superjson, { type SuperJSONResult } from 'superjson';
+import SuperJSON, { type SuperJSONResult } from 'superjson';
+
+/** Field names that superjson refuses to write and to address, because careless readers of them change prototypes. */
+const REFUSED_NAMES: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+/** Deeper values are sent as text too, so that no reader has to recurse into them. */
+const MAXIMUM_DEPTH = 100;
+
+/** A JSON value that travels as text. */
+class JsonText {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+const isPlain = (value: object): boolean => {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+};
+
+/** The value, with each object that superjson would refuse replaced by its text. Copies only what it changes. */
+function withTexts(value: unknown, depth = 0): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (!Array.isArray(value) && !isPlain(value)) return value;
+  if (depth === MAXIMUM_DEPTH) return new JsonText(JSON.stringify(value));
+  const keys = Object.keys(value);
+  if (!Array.isArray(value) && keys.some((key) => REFUSED_NAMES.has(key))) return new JsonText(JSON.stringify(value));
+  let copy: Record<string, unknown> | null = null;
+  for (const key of keys) {
+    const item = (value as Record<string, unknown>)[key];
+    const safe = withTexts(item, depth + 1);
+    if (safe === item) continue;
+    copy ??= (Array.isArray(value) ? [...value] : { ...value }) as unknown as Record<string, unknown>;
+    copy[key] = safe;
+  }
+  return copy ?? value;
+}
+
+const superjson = new SuperJSON();
+superjson.registerCustom<JsonText, string>(
+  {
+    isApplicable: (value): value is JsonText => value instanceof JsonText,
+    serialize: ({ text }) => text,
+    deserialize: (text) => JSON.parse(text),
+  },
+  'json',
+);
+
+const serialize = (value: unknown): SuperJSONResult => superjson.serialize(withTexts(value));
+const deserialize = (wire: SuperJSONResult): unknown => superjson.deserialize(wire);
 
 /** Values of inputs that JSON has no words for. */
 const KINDS: ReadonlySet<unknown> = new Set(['Date', 'number', 'undefined']);
+
+const isJsonText = (kind: unknown): boolean =>
+  Array.isArray(kind) && kind.length === 2 && kind[0] === 'custom' && kind[1] === 'json';
 
 /** Looks at superjson's notes: `[kind, inside]` about a value, or those of what is inside by path. */
 function assertPlain(notes: unknown): void {
   if (typeof notes !== 'object' || notes === null) return;
   const [kind, inside] = Array.isArray(notes) ? notes : ['undefined', notes];
-  if (!KINDS.has(kind)) throw new TypeError('The input holds a value of an unknown kind.');
+  if (!KINDS.has(kind) && !isJsonText(kind)) throw new TypeError('The input holds a value of an unknown kind.');
   for (const each of Object.values(inside ?? {})) assertPlain(each);
 }
 
 /**
- * An input is a tree of JSON, dates and odd numbers. Of the rest of superjson nothing is taken: a few bytes can name an array of a
- * billion numbers, or objects that hold each other so often that nobody gets to their end. Its notes about values that
- * are the same object are not needed, because such values are written out each time.
+ * An input is a tree of JSON, dates, odd numbers and JSON as text. Of the rest of superjson nothing is taken: a few bytes
+ * can name an array of a billion numbers, or objects that hold each other so often that nobody gets to their end. Its
+ * notes about values that are the same object are not needed, because such values are written out each time.
  */
 function readInput({ json, meta }: SuperJSONResult): unknown {
   assertPlain(meta?.values);
-  return superjson.deserialize({ json, meta: { values: meta?.values, v: meta?.v } } as SuperJSONResult);
+  return deserialize({ json, meta: { values: meta?.values, v: meta?.v } } as SuperJSONResult);
 }
 
-/** The wire of the tRPC transport: superjson, with less of it for what comes in. */
+/**
+ * The wire of tRPC: superjson, with less of it for what comes in, and with one kind of value more. `["custom", "json"]`
+ * is JSON as text: free-form JSON may hold field names that superjson refuses, and must be carried all the same.
+ */
 export const transformer = {
-  input: { serialize: superjson.serialize, deserialize: readInput },
-  output: superjson,
+  input: { serialize, deserialize: readInput },
+  output: { serialize, deserialize },
 };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { camelCase, instantOf, queryDecoder, snakeCase, wireCodec } from './wire.ts';
+import { instantOf, wordedInstant } from './instant.ts';
+import { camelCase, queryDecoder, snakeCase, timesAsText, wireCodec } from './wire.ts';
 
 const schema = z.object({
   lmsUserId: z.int(),
@@ -66,7 +67,7 @@ test('encoding names everything as on the wire and leaves out what is absent', (
     lms_user_id: 7,
     starts_at: null,
     is_late: true,
-    course_runs: [{ run_key: 'a', ends_at: noon }],
+    course_runs: [{ run_key: 'a', ends_at: '2026-01-02T12:00:00Z' }],
     metadata: { someKey: 1 },
     by_run: { runOne: { price_cents: 1 } },
   });
@@ -83,6 +84,10 @@ describe('a time is an instant wherever the server stands', () => {
     ['2026-01-02', null],
     ['2026-13-02T12:00:00Z', null],
     ['2026-02-30T12:00:00Z', null],
+    ['2026-01-01T24:00:00Z', null],
+    ['10000-01-01T00:00:00Z', null],
+    ['-000001-01-01T00:00:00Z', null],
+    ['0001-01-01T00:00:00Z', new Date('0001-01-01T00:00:00Z')],
     ['tomorrow', null],
   ])('%s', (text, instant) => {
     expect(instantOf(text)).toEqual(instant);
@@ -105,5 +110,30 @@ describe('text of a path or query becomes what its field declares, or stays for 
     ['a time', z.date().nullable(), '2026-01-02T12:00:00Z', noon],
   ])('%s', (_what, field, text, value) => {
     expect(queryDecoder(field)(text)).toEqual(value);
+  });
+});
+
+describe('times are written as the old services write them', () => {
+  const body = z.object({ at: z.date().nullable(), each: z.array(z.object({ at: z.date() })) });
+  test.each([
+    ['2026-01-02T12:00:00Z', '2026-01-02T12:00:00Z'],
+    ['2026-01-02T12:00:00.5Z', '2026-01-02T12:00:00.500000Z'],
+    ['2026-01-02T12:00:00.123456Z', '2026-01-02T12:00:00.123456Z'],
+    ['2026-01-02T14:00:00.000001+02:00', '2026-01-02T12:00:00.000001Z'],
+  ])('%s is %s', (given, written) => {
+    const at = instantOf(given);
+    expect(timesAsText(body)({ at, each: [{ at }] })).toEqual({ at: written, each: [{ at: written }] });
+  });
+
+  test.each(['2026-01-02T14:00:00+02:00', '2026-01-02 12:00:00', '2026-01-02T12:00:00.120Z', '2026-01-02T12:00:00Z'])(
+    '%s of another service passes unchanged',
+    (text) => {
+      expect(timesAsText(body)({ at: wordedInstant(text), each: [] })).toEqual({ at: text, each: [] });
+    },
+  );
+
+  test('a body without times is handed on as it is', () => {
+    const value = { at: null, each: [] };
+    expect(timesAsText(body)(value)).toBe(value);
   });
 });

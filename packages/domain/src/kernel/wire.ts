@@ -1,4 +1,7 @@
+import { timeText } from '@enterprise-access/db';
 import type { z } from 'zod';
+import { givenInstant } from './instant.ts';
+import { type Cases, type Definition, definitionOf, innerOf, unwrapInput, visit } from './schema.ts';
 
 /**
  * The REST form of a contract's values: snake_case names, ISO 8601 times. The mapping is derived from the schema once,
@@ -18,105 +21,71 @@ export const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (lette
 export const camelCase = (name: string): string =>
   name.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase());
 
-interface Definition {
-  readonly type: string;
-  readonly shape?: Record<string, z.ZodType>;
-  readonly element?: z.ZodType;
-  readonly innerType?: z.ZodType;
-  readonly in?: z.ZodType;
-  readonly out?: z.ZodType;
-  readonly options?: readonly z.ZodType[];
-  readonly valueType?: z.ZodType;
-}
-
-export const definitionOf = (schema: z.ZodType): Definition => schema._zod.def as unknown as Definition;
-
-/** The schema inside optionals, defaults and transforms, on the side that callers write. */
-export function unwrapInput(schema: z.ZodType): z.ZodType {
-  const { innerType, in: input } = definitionOf(schema);
-  if (innerType) return unwrapInput(innerType);
-  return input ? unwrapInput(input) : schema;
-}
-
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 
 const whole = (step: MaybeStep): Step => step ?? ((value) => value);
 
+const inRecord =
+  (each: Step): Step =>
+  (value) =>
+    isRecord(value) ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, each(v)])) : value;
+
 /** Names and times of one schema, from the wire. */
-function decoder(schema: z.ZodType): MaybeStep {
-  const definition = definitionOf(unwrapInput(schema));
-  if (definition.type === 'date') {
-    return (value) => (typeof value === 'string' ? (instantOf(value) ?? value) : value);
-  }
-  if (definition.type === 'array' && definition.element) {
-    const each = decoder(definition.element);
+const decoder = (schema: z.ZodType): MaybeStep => visit<MaybeStep>(unwrapInput(schema), decoders, null);
+
+const decoders: Cases<MaybeStep> = {
+  date: () => (value) => (typeof value === 'string' ? (givenInstant(value) ?? value) : value),
+  array: ({ element }) => {
+    const each = element ? decoder(element) : null;
     return each && ((value) => (Array.isArray(value) ? value.map(each) : value));
-  }
-  if (definition.type === 'record' && definition.valueType) {
-    const each = decoder(definition.valueType);
-    return (
-      each &&
-      ((value) => (isRecord(value) ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, each(v)])) : value))
+  },
+  record: ({ valueType }) => {
+    const each = valueType ? decoder(valueType) : null;
+    return each && inRecord(each);
+  },
+  object: ({ shape = {} }) => {
+    const fields = new Map(
+      Object.entries(shape).map(([name, field]) => [snakeCase(name), { name, step: decoder(field) }]),
     );
-  }
-  if (definition.type !== 'object' || !definition.shape) return null;
-  const fields = new Map(
-    Object.entries(definition.shape).map(([name, field]) => [snakeCase(name), { name, step: decoder(field) }]),
-  );
-  return (value) => {
-    if (!isRecord(value)) return value;
-    const decoded: Record<string, unknown> = {};
-    for (const [key, item] of Object.entries(value)) {
-      const field = fields.get(key);
-      // Unknown names are kept as they came, so that a strict contract can name them in its refusal.
-      decoded[field?.name ?? (key === '__proto__' ? 'proto' : key)] = field?.step ? field.step(item) : item;
+    return (value) => {
+      if (!isRecord(value)) return value;
+      const decoded: Record<string, unknown> = {};
+      for (const [key, item] of Object.entries(value)) {
+        const field = fields.get(key);
+        // Unknown names are kept as they came, so that a strict contract can name them in its refusal.
+        decoded[field?.name ?? (key === '__proto__' ? 'proto' : key)] = field?.step ? field.step(item) : item;
+      }
+      return decoded;
+    };
+  },
+};
+
+const timeStep: Step = (value) => (value instanceof Date ? timeText(value) : value);
+
+/** The list itself when no item changes. */
+function mapped(items: readonly unknown[], each: Step): readonly unknown[] {
+  let changed: unknown[] | null = null;
+  for (const [index, item] of items.entries()) {
+    const encoded = each(item);
+    if (encoded !== item) {
+      changed ??= [...items];
+      changed[index] = encoded;
     }
-    return decoded;
-  };
+  }
+  return changed ?? items;
 }
 
-const INSTANT = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?$/;
-
-/** A text without a zone is UTC: what the time means never depends on where the server stands. */
-export function instantOf(text: string): Date | null {
-  const match = INSTANT.exec(text);
-  if (!match) return null;
-  const date = new Date(match[3] === undefined ? `${text.replace(' ', 'T')}Z` : text.replace(' ', 'T'));
-  if (Number.isNaN(date.getTime())) return null;
-  // Date would take February 30 for March 2.
-  const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number);
-  return new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day ? date : null;
+interface Field {
+  readonly name: string;
+  readonly wire: string;
+  readonly step: MaybeStep;
 }
 
-function encoder(schema: z.ZodType): MaybeStep {
-  const definition = definitionOf(schema);
-  const inner = definition.innerType ?? (definition.type === 'pipe' ? definition.out : undefined);
-  if (inner) {
-    const step = encoder(inner);
-    return step && ((value) => (value === null || value === undefined ? value : step(value)));
-  }
-  if (definition.type === 'array' && definition.element) {
-    const each = encoder(definition.element);
-    return each && ((value) => (value as unknown[]).map(each));
-  }
-  if (definition.type === 'record' && definition.valueType) {
-    const each = encoder(definition.valueType);
-    return each && ((value) => Object.fromEntries(Object.entries(value as object).map(([k, v]) => [k, each(v)])));
-  }
-  if (definition.type === 'union' && definition.options) {
-    const options = definition.options.map((option) => ({ option, step: encoder(option) }));
-    if (options.every(({ step }) => step === null)) return null;
-    return (value) => whole(options.find(({ option }) => option.safeParse(value).success)?.step ?? null)(value);
-  }
-  if (definition.type !== 'object' || !definition.shape) return null;
-  const fields = Object.entries(definition.shape).map(([name, field]) => ({
-    name,
-    wire: snakeCase(name),
-    step: encoder(field),
-  }));
-  if (fields.every(({ name, wire, step }) => name === wire && step === null)) return null;
-  return (value) => {
+/** Names every field anew; what the schema does not name is left out. */
+const renaming =
+  (fields: readonly Field[]): Step =>
+  (value) => {
     const source = value as Record<string, unknown>;
     const encoded: Record<string, unknown> = {};
     for (const { name, wire, step } of fields) {
@@ -125,12 +94,65 @@ function encoder(schema: z.ZodType): MaybeStep {
     }
     return encoded;
   };
+
+/** Keeps names; the object itself when no field changes. */
+function replacing(fields: readonly Field[]): Step {
+  const steps = fields.flatMap(({ name, step }) => (step ? [[name, step] as const] : []));
+  return (value) => {
+    const source = value as Record<string, unknown>;
+    let changed: Record<string, unknown> | null = null;
+    for (const [name, step] of steps) {
+      const item = source[name];
+      if (item === undefined || item === null) continue;
+      const encoded = step(item);
+      if (encoded === item) continue;
+      changed ??= { ...source };
+      changed[name] = encoded;
+    }
+    return changed ?? value;
+  };
 }
+
+/** Names by `rename`, and times as the old services write them. */
+function encoderTo(rename: (name: string) => string): (schema: z.ZodType) => MaybeStep {
+  const encoder = (schema: z.ZodType): MaybeStep => {
+    const inner = innerOf(definitionOf(schema), 'output');
+    if (!inner) return visit<MaybeStep>(schema, encoders, null);
+    const step = encoder(inner);
+    return step && ((value) => (value === null || value === undefined ? value : step(value)));
+  };
+  const encoders: Cases<MaybeStep> = {
+    date: () => timeStep,
+    array: ({ element }) => {
+      const each = element ? encoder(element) : null;
+      return each && ((value) => mapped(value as unknown[], each));
+    },
+    record: ({ valueType }) => {
+      const each = valueType ? encoder(valueType) : null;
+      return each && inRecord(each);
+    },
+    union: ({ options: schemas = [] }) => {
+      const options = schemas.map((option) => ({ option, step: encoder(option) }));
+      if (options.every(({ step }) => step === null)) return null;
+      return (value) => whole(options.find(({ option }) => option.safeParse(value).success)?.step ?? null)(value);
+    },
+    object: ({ shape = {} }) => {
+      const fields = Object.entries(shape).map(([name, field]) => ({ name, wire: rename(name), step: encoder(field) }));
+      if (fields.some(({ name, wire }) => name !== wire)) return renaming(fields);
+      return fields.some(({ step }) => step !== null) ? replacing(fields) : null;
+    },
+  };
+  return encoder;
+}
+
+/** Times as text, in a value that has the names of the wire already. */
+export const timesAsText = (schema: z.ZodType): ((value: unknown) => unknown) =>
+  whole(encoderTo((name) => name)(schema));
 
 /** Derives the codec of a schema. Never touches the schema itself. */
 export const wireCodec = (schema: z.ZodType): WireCodec => ({
   decode: whole(decoder(schema)),
-  encode: whole(encoder(schema)),
+  encode: whole(encoderTo(snakeCase)(schema)),
 });
 
 /** Path and query values are text: each becomes what its field declares, or stays text for zod to refuse. */
@@ -146,11 +168,15 @@ export function queryDecoder(schema: z.ZodType): (text: string | readonly string
   return (text) => scalar(typeof text === 'string' ? text : (text.at(-1) ?? ''));
 }
 
+const HEX_UUID = /^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$/i;
+const withHyphens = (text: string): string => text.replace(HEX_UUID, '$1-$2-$3-$4-$5');
+
 function scalarDecoder(definition: Definition): (text: string) => unknown {
   if (definition.type === 'number') return (text) => (/^[+-]?\d{1,16}(\.\d+)?$/.test(text) ? Number(text) : text);
   if (definition.type === 'boolean') {
     return (text) => ({ true: true, '1': true, false: false, '0': false })[text.toLowerCase()] ?? text;
   }
-  if (definition.type === 'date') return (text) => instantOf(text) ?? text;
+  if (definition.type === 'date') return (text) => givenInstant(text) ?? text;
+  if (definition.format === 'guid') return withHyphens;
   return (text) => text;
 }

@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { jsonObject } from '../kernel/metadata.ts';
 
 export const transactionStates = ['created', 'pending', 'committed', 'failed'] as const;
 export const transactionState = z.enum(transactionStates).meta({ title: 'TransactionState' });
 
-const metadata = z.record(z.string(), z.unknown()).nullable();
+const metadata = jsonObject().nullable();
 
 const reversal = z
   .object({
@@ -43,3 +44,7 @@ export const transactionView = z
   })
   .meta({ title: 'Transaction' });
 export type TransactionView = z.infer<typeof transactionView>;
+
+/** Fields that lists can be ordered by. */
+export const subsidyOrders = ['title', 'created', 'active_datetime', 'expiration_datetime'] as const;
+export const transactionOrders = ['created', 'quantity'] as const;

@@ -38,12 +38,8 @@ export const isAffordable = (facts: {
   readonly priceCents: number | null;
 }): boolean => !facts.hasStandingRedemption && facts.priceCents !== null && facts.balanceCents >= facts.priceCents;
 
-/** `-created` is created, descending. */
-export const orderOf = (text: string): { readonly field: string; readonly direction: 'asc' | 'desc' } =>
-  text.startsWith('-') ? { field: text.slice(1), direction: 'desc' } : { field: text, direction: 'asc' };
-
 /** A pattern for `like … escape '!'` that finds the text itself anywhere, in lower case. */
-export const containing = (text: string): string => `%${text.toLowerCase().replace(/[!%_]/g, '!$&')}%`;
+export const containing = (text: string): string => `%${text.normalize('NFC').toLowerCase().replace(/[!%_]/g, '!$&')}%`;
 
 /** What the provider of executive education wants to know of a learner, in the metadata of the transaction. */
 const EXECUTIVE_FIELDS = [

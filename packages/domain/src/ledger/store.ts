@@ -1,7 +1,9 @@
 import type { Connection } from '@enterprise-access/db';
 import type { Knex } from 'knex';
+import { orderTerms } from '../kernel/order.ts';
 import type { LedgerTransaction, Reversal, Subsidy, TransactionState } from '../kernel/ports/ledger.ts';
-import { containing, orderOf } from './rules.ts';
+import { transactionOrders } from './contract.ts';
+import { containing } from './rules.ts';
 
 type Json = Readonly<Record<string, unknown>> | string | null;
 
@@ -206,6 +208,8 @@ export async function findByKey(
   return found ?? null;
 }
 
+const NEWEST_FIRST = { field: 'created', direction: 'desc' } as const;
+
 export interface TransactionFilter {
   readonly subsidyUuid: string;
   readonly lmsUserId?: number | undefined;
@@ -238,7 +242,7 @@ export async function pageOfTransactions(
   filter: TransactionFilter,
   slice: { offset: number; limit: number },
 ) {
-  const { field, direction } = orderOf(filter.ordering);
+  const terms = orderTerms(filter.ordering, transactionOrders, NEWEST_FIRST);
   const [totals, items] = await Promise.all([
     db('ledger_transactions as t')
       .join('subsidies as s', 's.ledger_uuid', 't.ledger_uuid')
@@ -250,8 +254,11 @@ export async function pageOfTransactions(
       selectTransactions(db)
         .modify(narrow(filter))
         .orderBy([
-          { column: field === 'quantity' ? 't.quantity_cents' : 't.created', order: direction },
-          { column: 't.uuid', order: direction },
+          ...terms.map(({ field, direction }) => ({
+            column: field === 'quantity' ? 't.quantity_cents' : 't.created',
+            order: direction,
+          })),
+          { column: 't.uuid', order: terms[0].direction },
         ])
         .offset(slice.offset)
         .limit(slice.limit),

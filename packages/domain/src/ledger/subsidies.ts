@@ -1,5 +1,7 @@
 import type { Connection, Transaction } from '@enterprise-access/db';
-import { containing, ledgerKey, orderOf } from './rules.ts';
+import { orderTerms } from '../kernel/order.ts';
+import { subsidyOrders } from './contract.ts';
+import { containing, ledgerKey } from './rules.ts';
 
 /** A stored subsidy. */
 export interface SubsidyRecord {
@@ -77,6 +79,8 @@ export async function findSubsidyForUpdate(trx: Transaction, uuid: string): Prom
   return row ?? null;
 }
 
+const NEWEST_FIRST = { field: 'created', direction: 'desc' } as const;
+
 export interface SubsidyFilter {
   readonly enterpriseCustomerUuid?: string | undefined;
   readonly uuid?: string | undefined;
@@ -92,15 +96,15 @@ export async function pageOfSubsidies(db: Connection, filter: SubsidyFilter, sli
     if (filter.uuid !== undefined) query.where('s.uuid', filter.uuid);
     if (filter.title !== undefined) query.whereRaw("lower(s.title) like ? escape '!'", [containing(filter.title)]);
   });
-  const { field, direction } = orderOf(filter.sortBy);
+  const terms = orderTerms(filter.sortBy, subsidyOrders, NEWEST_FIRST);
   const [counted, rows] = await Promise.all([
     matching.clone().count({ count: '*' }).first(),
     matching
       .clone()
       .select({ ...columns, ...totals })
       .orderBy([
-        { column: `s.${field}`, order: direction },
-        { column: 's.uuid', order: direction },
+        ...terms.map(({ field, direction }) => ({ column: `s.${field}`, order: direction })),
+        { column: 's.uuid', order: terms[0].direction },
       ])
       .offset(slice.offset)
       .limit(slice.limit),

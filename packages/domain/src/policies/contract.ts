@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineContract } from '../kernel/contract.ts';
 import { defineError } from '../kernel/errors.ts';
-import { uuid } from '../kernel/ids.ts';
+import { instant, uuid } from '../kernel/ids.ts';
 import { pageInput, pageOutput } from '../kernel/page.ts';
 import { permissions } from './permissions.ts';
 
@@ -71,14 +71,14 @@ const writable = {
   description: z.string().trim().max(200).describe('Free text for administrators.'),
   active: z.boolean().describe('False hides the policy from everybody: a soft delete.'),
   retired: z.boolean().describe('True stops redemptions; administrators still see the policy.'),
-  retiredAt: z.date().nullable().describe('When the policy was retired.'),
+  retiredAt: instant().nullable().describe('When the policy was retired.'),
   catalogUuid: uuid().describe('Catalog whose content may be redeemed.'),
   subsidyUuid: uuid().describe('Subsidy that pays.'),
   accessMethod: accessMethod.describe('How learners come to a redemption.'),
   spendLimit: limit().describe('US cents; null is no limit.'),
   perLearnerSpendLimit: limit().describe('US cents; null is no limit.'),
   perLearnerEnrollmentLimit: limit().describe('Redemptions; null is no limit.'),
-  lateRedemptionAllowedUntil: z.date().nullable().describe('Until then enrollment deadlines do not count.'),
+  lateRedemptionAllowedUntil: instant().nullable().describe('Until then enrollment deadlines do not count.'),
 };
 
 /** The limits of a policy contradict its type (R-POL-02). */

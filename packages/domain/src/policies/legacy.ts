@@ -121,8 +121,20 @@ type Broken = z.infer<typeof contract.invalidPolicy.details>;
 const byField = ({ fields }: Broken) =>
   Object.fromEntries(Object.entries(fields).map(([field, texts]) => [snakeCase(field), texts]));
 
+/** The policy that the message of a broken rule begins with (R-POL-02). */
+const prefixOf = ({ kind }: Broken, message: string): string =>
+  kind === 'constraint' ? (/^<[^>]*> /.exec(message)?.[0] ?? '') : '';
+
 /** Creation keys violations by their fields; an update answers with the whole sentence in a list. */
-const brokenOnCreate = { body: messagesByField, encode: byField };
+const brokenOnCreate = {
+  body: messagesByField,
+  encode: (broken: Broken, message: string) => {
+    const prefix = prefixOf(broken, message);
+    return Object.fromEntries(
+      Object.entries(byField(broken)).map(([field, texts]) => [field, texts.map((text) => `${prefix}${text}`)]),
+    );
+  },
+};
 const brokenOnUpdate = {
   body: z.union([messages, messagesByField]),
   encode: (broken: Broken, message: string) => (broken.kind === 'constraint' ? [message] : byField(broken)),

@@ -1,3 +1,4 @@
+import { withMicroseconds } from '@enterprise-access/db';
 import { formatDollars } from '../kernel/money.ts';
 
 /** Landing exactly on the limit is allowed (R-POL-13). All amounts in cents, spent as a positive number. */
@@ -28,7 +29,7 @@ export function endOfDayIn(days: number, now: Date): Date {
   const day = new Date(now);
   day.setUTCDate(day.getUTCDate() + days);
   day.setUTCHours(23, 59, 59, 999);
-  return day;
+  return withMicroseconds(day, '23:59:59.999999');
 }
 
 interface TypeFacts {

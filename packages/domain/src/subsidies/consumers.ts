@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { consumerOf, UnusableEvent } from '../kernel/consumer.ts';
+import { instantOf } from '../kernel/instant.ts';
 import { findTransaction } from '../ledger/index.ts';
 import { isRefundable, unenrolmentKey } from './refunds.ts';
 import { reverseTransaction } from './reverse.ts';
@@ -27,8 +28,8 @@ export const enrollmentRevoked = consumerOf(
     if (paid?.state !== 'committed' || paid.reversal) return;
     const text = course?.unenrolled_at;
     if (!text) throw new UnusableEvent('the end of the enrolment is missing: unenrolled_at');
-    const unenrolledAt = new Date(text);
-    if (Number.isNaN(unenrolledAt.getTime())) throw new UnusableEvent('not an instant: unenrolled_at');
+    const unenrolledAt = instantOf(text);
+    if (!unenrolledAt) throw new UnusableEvent('not an instant: unenrolled_at');
     const { courseRunStartDate, created: purchased } = paid;
     if (!isRefundable({ unenrolledAt, courseRunStartDate, purchased })) {
       runtime.log.info({ transaction: paid.uuid, event: eventId }, 'a learner left after the time of refunds');

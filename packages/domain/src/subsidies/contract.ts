@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { defineContract } from '../kernel/contract.ts';
-import { courseRunKey, uuid } from '../kernel/ids.ts';
+import { courseRunKey, instant, uuid } from '../kernel/ids.ts';
 import { metadata } from '../kernel/metadata.ts';
+import { ordering } from '../kernel/order.ts';
 import { pageInput, pageOutput } from '../kernel/page.ts';
-import { transactionState, transactionView } from '../ledger/contract.ts';
+import { subsidyOrders, transactionOrders, transactionState, transactionView } from '../ledger/contract.ts';
 import * as errors from './errors.ts';
 import { permissions } from './permissions.ts';
 
@@ -13,9 +14,6 @@ const INT32 = 2_147_483_647;
 export const units = ['usd_cents'] as const;
 export const referenceTypes = ['salesforce_opportunity_line_item'] as const;
 export const revenueCategories = ['bulk-enrollment-prepay', 'partner-no-rev-prepay'] as const;
-const sortable = ['title', 'created', 'active_datetime', 'expiration_datetime'] as const;
-export const subsidyOrders = [...sortable, ...sortable.map((field) => `-${field}` as const)] as const;
-export const transactionOrders = ['created', '-created', 'quantity', '-quantity'] as const;
 
 const lmsUserId = () => z.int().min(1).max(INT32);
 const idempotencyKey = () => z.string().min(1).max(255).nullable();
@@ -58,7 +56,7 @@ export const listSubsidies = defineContract({
     enterpriseCustomerUuid: uuid().optional().describe('Customer whose subsidies are wanted.'),
     uuid: uuid().optional().describe('Only this subsidy.'),
     title: z.string().max(255).optional().describe('Only subsidies whose title holds this text.'),
-    sortBy: z.enum(subsidyOrders).default('-created').describe('Order; a minus sign is descending.'),
+    sortBy: ordering(subsidyOrders, '-created'),
     ...pages,
   }),
   output: pageOutput(subsidy),
@@ -156,8 +154,8 @@ export const createSubsidy = defineContract({
     referenceId: z.string().trim().min(1).max(255).describe('Line item of the sale.'),
     defaultTitle: z.string().trim().max(255).nullable().describe('Name for administrators.'),
     defaultEnterpriseCustomerUuid: uuid().describe('Customer that will own the value.'),
-    defaultActiveDatetime: z.date().describe('Start.'),
-    defaultExpirationDatetime: z.date().describe('End.'),
+    defaultActiveDatetime: instant().describe('Start.'),
+    defaultExpirationDatetime: instant().describe('End.'),
     defaultUnit: z.enum(units).describe('Unit of the value.'),
     defaultStartingBalance: z.int().min(0).max(MAXIMUM_CENTS).describe('US cents of the first deposit.'),
     defaultRevenueCategory: z.enum(revenueCategories).describe('For analytics.'),
@@ -180,8 +178,8 @@ export const updateSubsidy = defineContract({
     .object({
       uuid: subsidyUuid(),
       title: z.string().trim().max(255).nullable().describe('Name for administrators.'),
-      activeDatetime: z.date().nullable().describe('Start; null is open.'),
-      expirationDatetime: z.date().nullable().describe('End; null is open.'),
+      activeDatetime: instant().nullable().describe('Start; null is open.'),
+      expirationDatetime: instant().nullable().describe('End; null is open.'),
       referenceId: z.string().trim().min(1).max(255).nullable().describe('Line item of the sale.'),
       internalOnly: z.boolean().describe('A test of ours; its reference need not be unique.'),
       revenueCategory: z.enum(revenueCategories).describe('For analytics.'),
@@ -212,7 +210,7 @@ const filters = {
   subsidyAccessPolicyUuid: uuid().optional().describe('Only what was spent through this policy.'),
   state: z.array(transactionState).max(10).optional().describe('Only these states.'),
   search: z.string().max(255).optional().describe('Only where the address or the title holds this text.'),
-  ordering: z.enum(transactionOrders).default('-created').describe('Order; a minus sign is descending.'),
+  ordering: ordering(transactionOrders, '-created'),
 };
 
 export const listTransactions = defineContract({

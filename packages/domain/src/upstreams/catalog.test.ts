@@ -21,7 +21,7 @@ const course = {
   normalized_metadata: { content_price: 10, enroll_by_date: null, start_date: null },
   normalized_metadata_by_run: {
     [RUN]: { content_price: 19.99, enroll_by_date: '2026-05-01T00:00:00Z', start_date: '2026-06-01T00:00:00' },
-    [OTHER]: { content_price: 29.99, enroll_by_date: 'garbage', start_date: null },
+    [OTHER]: { content_price: 29.99, enroll_by_date: '2026-02-30T00:00:00Z', start_date: null },
   },
 };
 const executive = {

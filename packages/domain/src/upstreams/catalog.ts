@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Cache, CacheKind } from '../kernel/cache/cache.ts';
 import { instantText } from '../kernel/cache/shapes.ts';
+import { wordedInstant } from '../kernel/instant.ts';
 import { centsOfDollars } from '../kernel/money.ts';
 import type { Catalog, Content, ListPrice } from '../kernel/ports/catalog.ts';
 import { orNull } from '../kernel/ports/upstream.ts';
@@ -10,11 +11,7 @@ import { path } from './path.ts';
 /** A time that cannot be read is no time: a malformed deadline of one course must not break a page of others. */
 const lenientDate = z
   .unknown()
-  .transform((value) => {
-    if (typeof value !== 'string') return null;
-    const date = new Date(/(Z|[+-]\d{2}:?\d{2})$/.test(value) ? value : `${value}Z`);
-    return Number.isNaN(date.getTime()) ? null : date;
-  })
+  .transform((value) => (typeof value === 'string' ? wordedInstant(value) : null))
   .default(null);
 
 function isChargeable(dollars: number | string): boolean {
@@ -130,7 +127,7 @@ const containsKind: CacheKind<boolean> = {
 
 const contentKind: CacheKind<Content | null> = {
   name: 'catalog:content',
-  version: 2,
+  version: 3,
   shape: z
     .object({
       contentKey: z.string(),

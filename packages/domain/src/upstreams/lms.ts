@@ -81,12 +81,14 @@ const invitationsKind: CacheKind<ReadonlyMap<string, Invitation> | null> = {
 };
 
 /** `Invited: April 30, 2026`; the date is the day of the last action in UTC. */
-const INVITED = /^Invited: ([A-Z][a-z]+ \d{1,2}, \d{4})$/;
+const INVITED = /^Invited: ([A-Z][a-z]+ (\d{1,2}), \d{4})$/;
 
 /** The day on which a pending member was invited; null when the last action is another one or cannot be read. */
 export function invitedOn(recentAction: string | null | undefined): string | null {
-  const ms = Date.parse(`${INVITED.exec(recentAction ?? '')?.[1] ?? ''} UTC`);
-  return Number.isNaN(ms) ? null : new Date(ms).toISOString().slice(0, 10);
+  const [, text = '', day = ''] = INVITED.exec(recentAction ?? '') ?? [];
+  const date = new Date(`${text} UTC`);
+  // February 30 would be March 2.
+  return date.getUTCDate() === Number(day) ? date.toISOString().slice(0, 10) : null;
 }
 
 export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } = {}): Lms {
@@ -96,7 +98,7 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
       about: [query.groupUuid],
       query: {
         sort_by: query.sortBy,
-        user_query: query.userQuery,
+        user_query: query.userQuery?.normalize('NFC'),
         show_removed: query.showRemoved || undefined,
         is_reversed: query.isReversed || undefined,
         learners: query.learners,

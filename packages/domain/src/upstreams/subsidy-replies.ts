@@ -1,11 +1,18 @@
 import { z } from 'zod';
+import { wordedInstant } from '../kernel/instant.ts';
+import { jsonObject } from '../kernel/metadata.ts';
 import type { LedgerTransaction, Subsidy } from '../kernel/ports/ledger.ts';
 
-const instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
+const instant = z.string().transform((text, context) => {
+  const date = wordedInstant(text);
+  if (date) return date;
+  context.issues.push({ code: 'custom', input: text, message: 'No time.' });
+  return z.NEVER;
+});
 // A snapshot that cannot be read must not hide the transaction that it belongs to.
 const snapshot = instant.nullish().catch(null);
 /** Old rows hold any JSON. */
-const metadata = z.record(z.string(), z.unknown()).nullish().catch(null);
+const metadata = jsonObject().nullish().catch(null);
 const state = z.enum(['created', 'pending', 'committed', 'failed']);
 
 const subsidy = z.object({

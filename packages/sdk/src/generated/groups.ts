@@ -30,8 +30,8 @@ export interface GroupsListMembersInput {
   groupUuid?: string | undefined;
   /** Only members whose name or address holds this text. At most 320 characters. */
   userQuery?: string | undefined;
-  /** Order; enrollment counts come largest first. */
-  sortBy?: 'member_details' | 'status' | 'recent_action' | 'enrollment_count' | undefined;
+  /** Order; enrollment counts come largest first. Of several names between commas the first known one counts; unknown ones are ignored. At most 255 characters. */
+  sortBy?: 'member_details' | 'status' | 'recent_action' | 'enrollment_count' | (string & {}) | undefined;
   /**
    * Also members who were removed.
    *

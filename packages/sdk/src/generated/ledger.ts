@@ -256,11 +256,11 @@ export interface LedgerListSubsidiesInput {
   /** Only subsidies whose title holds this text. At most 255 characters. */
   title?: string | undefined;
   /**
-   * Order; a minus sign is descending.
+   * Order: one name or several between commas; a minus sign is descending. Unknown names are ignored. At most 255 characters.
    *
    * @defaultValue `"-created"`
    */
-  sortBy?: 'title' | 'created' | 'active_datetime' | 'expiration_datetime' | '-title' | '-created' | '-active_datetime' | '-expiration_datetime' | undefined;
+  sortBy?: string | undefined;
   /** Where to go on: `nextCursor` of the page before. At most 200 characters. */
   cursor?: string | undefined;
   /** Page number from 1; an alternative to the cursor. Integer, 1 to 1,000,000. */
@@ -284,11 +284,11 @@ export interface LedgerListTransactionsInput {
   /** Only where the address or the title holds this text. At most 255 characters. */
   search?: string | undefined;
   /**
-   * Order; a minus sign is descending.
+   * Order: one name or several between commas; a minus sign is descending. Unknown names are ignored. At most 255 characters.
    *
    * @defaultValue `"-created"`
    */
-  ordering?: 'created' | '-created' | 'quantity' | '-quantity' | undefined;
+  ordering?: string | undefined;
   /**
    * Whether totals are wanted.
    *
@@ -334,11 +334,11 @@ export interface LedgerListTransactionsV1Input {
   /** Only where the address or the title holds this text. At most 255 characters. */
   search?: string | undefined;
   /**
-   * Order; a minus sign is descending.
+   * Order: one name or several between commas; a minus sign is descending. Unknown names are ignored. At most 255 characters.
    *
    * @defaultValue `"-created"`
    */
-  ordering?: 'created' | '-created' | 'quantity' | '-quantity' | undefined;
+  ordering?: string | undefined;
   /** Where to go on: `nextCursor` of the page before. At most 200 characters. */
   cursor?: string | undefined;
   /** Page number from 1; an alternative to the cursor. Integer, 1 to 1,000,000. */
@@ -360,11 +360,11 @@ export interface LedgerOwnTransactionsInput {
   /** Only where the address or the title holds this text. At most 255 characters. */
   search?: string | undefined;
   /**
-   * Order; a minus sign is descending.
+   * Order: one name or several between commas; a minus sign is descending. Unknown names are ignored. At most 255 characters.
    *
    * @defaultValue `"-created"`
    */
-  ordering?: 'created' | '-created' | 'quantity' | '-quantity' | undefined;
+  ordering?: string | undefined;
   /** Where to go on: `nextCursor` of the page before. At most 200 characters. */
   cursor?: string | undefined;
   /** Page number from 1; an alternative to the cursor. Integer, 1 to 1,000,000. */

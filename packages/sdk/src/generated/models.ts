@@ -247,6 +247,12 @@ export interface Member {
   status: string | null;
   /** When the learner accepted. */
   activatedAt: string | null;
+  /** Enrollments that the LMS counts for the member, whoever paid. */
+  enrollments: number | null;
+  /** Name of the group. */
+  groupName: string | null;
+  /** The group. */
+  groupUuid: string | null;
   /** Standing enrollments that the policy has paid. */
   enrollmentCount: number;
 }

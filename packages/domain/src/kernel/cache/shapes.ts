@@ -1,9 +1,16 @@
+import { timeText } from '@enterprise-access/db';
 import { z } from 'zod';
+import { wordedInstant } from '../instant.ts';
 
-/** A time, stored as text. */
-export const instantText = z.codec(z.iso.datetime(), z.date(), {
-  decode: (text) => new Date(text),
-  encode: (date) => date.toISOString(),
+/** A time, stored as text in the words in which it came. */
+export const instantText = z.codec(z.string(), z.date(), {
+  decode: (text, context) => {
+    const instant = wordedInstant(text);
+    if (instant) return instant;
+    context.issues.push({ code: 'custom', input: text, message: 'No time.' });
+    return z.NEVER;
+  },
+  encode: (date) => timeText(date),
 });
 
 /** A map, stored as pairs. */

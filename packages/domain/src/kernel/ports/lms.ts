@@ -48,6 +48,9 @@ export const groupMember = z.object({
   recent_action: z.string().nullish(),
   status: z.string().nullish(),
   activated_at: z.string().nullish(),
+  enrollments: z.number().nullish(),
+  group_name: z.string().nullish(),
+  group_uuid: z.string().nullish(),
 });
 export type GroupMember = z.infer<typeof groupMember>;
 
