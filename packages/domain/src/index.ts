@@ -9,7 +9,7 @@ export { type Cache, processCache } from './kernel/cache.ts';
 export type { Call, RpcContext } from './kernel/call.ts';
 export { type Clock, systemClock } from './kernel/clock.ts';
 export { type Consumer, consumerOf, UnusableEvent } from './kernel/consumer.ts';
-export type { Contract, StreamContract } from './kernel/contract.ts';
+export { type Contract, DEFAULT_BODY_LIMIT_BYTES, type StreamContract } from './kernel/contract.ts';
 export * from './kernel/errors.ts';
 export {
   cacheAsked,
@@ -22,6 +22,7 @@ export { newUuid } from './kernel/ids.ts';
 export { defineJob, enqueue, implementJob, type Job, type JobContract, type JobRun } from './kernel/job.ts';
 export { type Attempt, runJob } from './kernel/job-attempt.ts';
 export type { LegacyReply, QueryName, RestRequest } from './kernel/legacy.ts';
+export { publicUrlOf } from './kernel/links.ts';
 export { memcached, type SharedStore } from './kernel/memcached.ts';
 export { grantedTo, type Permission } from './kernel/permissions.ts';
 export { withRequestId } from './kernel/request-scope.ts';
