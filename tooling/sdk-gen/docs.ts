@@ -26,7 +26,7 @@ function section([method, answer]: readonly [Method, Answer]): string {
 
 ${contract.summary}
 
-${restOf(method)} Permission: \`${contract.permission}\`.
+${restOf(method)} Permission: \`${contract.permission.name}\`.
 
 \`\`\`ts
 ${exampleOf(method)}

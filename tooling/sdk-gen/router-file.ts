@@ -69,7 +69,7 @@ const methodText = (method: Method, answer: Answer): string => {
   const lines = [
     contract.summary,
     '',
-    `${restOf(method)} Permission: \`${contract.permission}\`.`,
+    `${restOf(method)} Permission: \`${contract.permission.name}\`.`,
     ...(errors.length > 0 ? [''] : []),
     ...errors.map(({ code, message }) => `@throws \`${errorName(code)}\` ${message}`),
   ];

@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { type Actor, DEFAULT_BODY_LIMIT_BYTES, type RpcContext, type Runtime } from '@enterprise-access/domain';
+import {
+  type Actor,
+  type Composition,
+  DEFAULT_BODY_LIMIT_BYTES,
+  service as ofAllSlices,
+  type RpcContext,
+  type Runtime,
+} from '@enterprise-access/domain';
 import type { Shared } from '@enterprise-access/platform';
 import cookie from '@fastify/cookie';
 import cors from '@fastify/cors';
@@ -31,6 +38,10 @@ import { tokenVerifier } from './tokens.ts';
 import { actorsFor } from './users.ts';
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Ids of all operations: names that logs and metrics may hold. */
+    operationIds: ReadonlySet<string>;
+  }
   interface FastifyRequest {
     actor: Actor | null;
   }
@@ -43,6 +54,8 @@ export interface AppOptions {
   readonly runtime: Runtime & Partial<Shared>;
   readonly logger?: FastifyBaseLogger;
   readonly isAccepting?: () => boolean;
+  /** Other slices than all of them, for tests. */
+  readonly service?: Composition;
 }
 
 /** A path that no route can have. The framework's own words would repeat it. */
@@ -64,6 +77,7 @@ export async function buildApp({
   runtime,
   logger,
   isAccepting = () => true,
+  service = ofAllSlices,
 }: AppOptions): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({
     ...(logger ? { loggerInstance: logger } : { logger: false }),
@@ -90,6 +104,7 @@ export async function buildApp({
     },
   });
   app.decorateRequest('actor', null);
+  app.decorate('operationIds', new Set([...service.operations, ...service.streams].map(({ id }) => id)));
   await app.register(tracing);
   app.addHook('onResponse', (request, reply, done) => {
     request.log.info(
@@ -144,7 +159,7 @@ export async function buildApp({
   await app.register(cookie);
   await app.register(auth, {
     verify: tokenVerifier(env),
-    actorOf: actorsFor(runtime),
+    actorOf: actorsFor(runtime, service),
     isTrustedOrigin: (origin) => isTrustedOrigin(env, origin) || env.CSRF_TRUSTED_ORIGINS.includes(origin),
     secureCookies: env.NODE_ENV === 'production',
   });
@@ -164,8 +179,8 @@ export async function buildApp({
         idempotencyKey: typeof key === 'string' ? key : null,
       };
     };
-    await doors.register(rest, { contextOf });
-    await doors.register(trpc, { contextOf });
+    await doors.register(rest, { service, contextOf });
+    await doors.register(trpc, { service, contextOf });
     const jobsDatabaseUrl = env.JOBS_DATABASE_URL;
     if (jobsDatabaseUrl !== undefined) await doors.register(jobDashboard, { jobsDatabaseUrl });
   });

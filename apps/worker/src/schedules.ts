@@ -1,4 +1,4 @@
-import type { Job } from '@enterprise-access/domain';
+import { type Job, schedules as ofSlices } from '@enterprise-access/domain';
 import type { PgBoss } from 'pg-boss';
 import type { QueuedJob } from './queues.ts';
 
@@ -11,17 +11,7 @@ export interface Schedule {
 }
 
 /** What happens by itself, and when. Each is also a command: `npm run job -- NAME [--dry-run]`. */
-export const schedules: readonly Schedule[] = [
-  { job: 'redemptions.reconcile', cron: '* * * * *' },
-  { job: 'dead-letters.clear-keys', cron: '* * * * *' },
-  { job: 'books.audit', cron: '17 3 * * *' },
-  // Each hour, and planned once a day: an outage of the LMS in the morning costs nobody a reminder.
-  { job: 'groups.planReminders', cron: '23 * * * *' },
-  { job: 'housekeeping.expire', cron: '41 2 * * *' },
-  { job: 'assignments.expire', cron: '7 1 * * *' },
-  { job: 'assignments.retireAddresses', cron: '7 4 * * *' },
-  { job: 'assignments.nudge', cron: '37 4 * * *' },
-];
+export const schedules: readonly Schedule[] = [...ofSlices, { job: 'dead-letters.clear-keys', cron: '* * * * *' }];
 
 /** Makes the stored schedules those of the table. One job per time, however many workers there are. */
 export async function keepSchedules(boss: PgBoss, jobs: readonly Job[], table = schedules): Promise<void> {

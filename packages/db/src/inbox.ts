@@ -1,4 +1,4 @@
-import type { Transaction } from './knex.ts';
+import type { Connection, Transaction } from './knex.ts';
 import { insertIfAbsent } from './upsert.ts';
 
 /**
@@ -11,3 +11,17 @@ export const claimMessage = (trx: Transaction, message: { consumer: string; mess
     message_id: message.messageId,
     received: message.received,
   });
+
+/** Ids of messages that a consumer has dealt with, from one id to another in the order of text. */
+export async function consumedBetween(
+  db: Connection,
+  consumer: string,
+  first: string,
+  last: string,
+): Promise<string[]> {
+  const rows: { message_id: string }[] = await db('inbox')
+    .where({ consumer })
+    .whereBetween('message_id', [first, last])
+    .select('message_id');
+  return rows.map(({ message_id }) => message_id);
+}

@@ -1,5 +1,5 @@
 export { appendHistories, appendHistory, type Change } from './history.ts';
-export { claimMessage } from './inbox.ts';
+export { claimMessage, consumedBetween } from './inbox.ts';
 export {
   type Connection,
   connect,

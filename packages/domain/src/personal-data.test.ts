@@ -1,7 +1,7 @@
 import { createTestDatabase } from '@enterprise-access/db/testing';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { jobs } from './job-registry.ts';
 import { personalData } from './personal-data.ts';
+import { jobs } from './service.ts';
 
 /** Names behind which a person may hide; bodies of any kind count. */
 const SUSPICIOUS =

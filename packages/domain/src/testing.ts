@@ -1,16 +1,18 @@
+import { globSync } from 'node:fs';
 import type { Database } from '@enterprise-access/db';
 import { watchJobRuns } from './jobs/index.ts';
 import type { Actor } from './kernel/actor.ts';
+import type { Composition } from './kernel/compose.ts';
+import type { Catalog, Content } from './kernel/ports/catalog.ts';
+import type { Customer, Invitation, Learner, Lms } from './kernel/ports/lms.ts';
+import type { Recipient } from './kernel/ports/mail.ts';
+import { UpstreamRefusal } from './kernel/ports/upstream.ts';
 import type { Runtime } from './kernel/runtime.ts';
+import type { SliceTesting } from './kernel/testing.ts';
 import { embeddedLedger } from './ledger/embedded.ts';
 import { recordedMail } from './mail/index.ts';
-import { ownersIn } from './owners.ts';
+import { campaigns, service } from './service.ts';
 import type { Braze } from './upstreams/braze.ts';
-import type { Catalog, Content } from './upstreams/catalog.ts';
-import { UpstreamRefusal } from './upstreams/http.ts';
-import type { Customer, Invitation, Learner, Lms } from './upstreams/lms.ts';
-import type { Recipient } from './upstreams/mail.ts';
-import { campaignVariables } from './upstreams/mail-campaigns.ts';
 
 /** A member of staff who may do everything everywhere. */
 export const operator: Actor = {
@@ -147,12 +149,17 @@ const brazeOf = (world: World): Braze => ({
 });
 
 /** Each campaign has the name of its variable as its id. */
-export const everyCampaign = Object.fromEntries(campaignVariables.map((name) => [name, name]));
+export const everyCampaign = Object.fromEntries(Object.keys(campaigns).map((name) => [name, name]));
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** A runtime on a real database, with the world as its LMS and catalog. */
-export function testRuntime(db: Database, world: World, change: Partial<Runtime> = {}): Runtime {
+export function testRuntime(
+  db: Database,
+  world: World,
+  change: Partial<Runtime> = {},
+  { ownersIn, settings }: Pick<Composition, 'ownersIn' | 'settings'> = service,
+): Runtime {
   const lms = lmsOf(world);
   const clock = () => world.now;
   return {
@@ -168,14 +175,19 @@ export function testRuntime(db: Database, world: World, change: Partial<Runtime>
       lmsUrl: 'http://lms.test',
       learnerPortalUrl: 'http://portal.test',
       subsidyUrl: 'http://access.test',
-      allowDeactivationWithSpend: false,
-      remindsAllInvited: false,
-      refundsUnenrolments: true,
-      allocationPriceLowerRatio: 0.95,
-      allocationPriceUpperRatio: 1.05,
+      ...settings.standard(),
     },
     jobRuns: watchJobRuns(db, silent),
     ownerOf: ownersIn(db),
     ...change,
   };
 }
+
+/** What every slice says of itself for the tests of all operations. */
+export const slicesTesting: readonly SliceTesting[] = await Promise.all(
+  globSync('*/slice-testing.ts', { cwd: import.meta.dirname })
+    .toSorted()
+    .map(async (file) => (await import(/* @vite-ignore */ new URL(file, import.meta.url).href)).testing),
+);
+
+export { administration, everybody, operators, type SliceTesting } from './kernel/testing.ts';

@@ -1,4 +1,4 @@
-import { campaignVariables } from '@enterprise-access/domain';
+import { campaigns } from '@enterprise-access/domain';
 import { expect, test } from 'vitest';
 import { parseEnvironment, serviceEnvironment } from './environment.ts';
 
@@ -25,8 +25,8 @@ test.each([
 });
 
 test('each campaign has its variable, and an empty one is none', () => {
-  const [first = '', second = ''] = campaignVariables;
+  const [first = '', second = ''] = Object.keys(campaigns);
   const env = read({ [first]: 'campaign-1', [second]: '' });
   expect([env[first as keyof typeof env], env[second as keyof typeof env]]).toEqual(['campaign-1', undefined]);
-  expect(campaignVariables.every((name) => name in serviceEnvironment.shape)).toBe(true);
+  expect(Object.keys(campaigns).every((name) => name in serviceEnvironment.shape)).toBe(true);
 });

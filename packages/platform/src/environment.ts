@@ -1,7 +1,6 @@
-import { type Campaign, campaigns } from '@enterprise-access/domain';
+import { campaigns, flag, settings } from '@enterprise-access/domain';
 import { z } from 'zod';
 
-const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
 const url = z.url();
 export const integer = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum);
 /** Texts separated by commas. */
@@ -25,7 +24,7 @@ const campaignIds = Object.fromEntries(
     name,
     z.string().optional().describe(`Mail campaign. ${occasion}`),
   ]),
-) as Record<Campaign, z.ZodOptional<z.ZodString>>;
+);
 
 /** What every process of the service can be told. */
 export const serviceEnvironment = z.object({
@@ -77,15 +76,9 @@ export const serviceEnvironment = z.object({
     .describe('Part of every key in memcached; another value makes all processes begin with an empty cache.'),
   BRAZE_API_URL: url.optional().describe('Root of the mail service (Braze); without it no mail is sent.'),
   BRAZE_API_KEY: z.string().optional().describe('Its key; needed with BRAZE_API_URL.'),
-  ...campaignIds,
+  ...(campaignIds as object),
   ENTERPRISE_LEARNER_PORTAL_URL: url.optional().describe('Root of the learner portal; part of links in mails.'),
-  BRAZE_GROUP_EMAIL_FORCE_REMIND_ALL_PENDING_LEARNERS: flag
-    .default(false)
-    .describe('Remind everybody who was invited to a group, every day, with the mail of day 5; to try mails out.'),
-  ALLOW_BUDGET_DEACTIVATION_WITH_SPEND: flag.default(false).describe('Let policies with spend be deactivated.'),
-  ENABLE_HANDLE_LC_ENROLLMENT_REVOKED: flag
-    .default(true)
-    .describe('Give value back when a learner leaves a course within two weeks; for a ledger of our own.'),
+  ...(settings.variables as object),
   OTEL_EXPORTER_OTLP_ENDPOINT: url
     .optional()
     .describe('OpenTelemetry collector that takes traces over HTTP; without it nothing is traced.'),

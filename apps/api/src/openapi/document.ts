@@ -1,11 +1,10 @@
-import { type Operation, operations } from '@enterprise-access/domain';
+import { type Operation, service } from '@enterprise-access/domain';
 import { Failures, headerComponents } from './failures.ts';
 import { parameterComponents, parameters, requestBody } from './inputs.ts';
 import { byName, compact, type Json } from './json.ts';
 import { operationIdOf, pathOf } from './names.ts';
 import { replies } from './replies.ts';
 import { SchemaNames } from './schema-names.ts';
-import { tagDescriptions } from './tags.ts';
 
 const info = {
   title: 'Enterprise Access',
@@ -31,7 +30,7 @@ function describe(operation: Operation, method: string, names: SchemaNames, fail
     operationId: operationIdOf(operation, method),
     tags: [domain],
     summary: contract.summary,
-    description: `Permission: \`${contract.permission}\`. tRPC: \`${id}\`.`,
+    description: `Permission: \`${contract.permission.name}\`. tRPC: \`${id}\`.`,
     security: [{ jwt: [] }],
     parameters: parameters(operation, names),
     requestBody: body,
@@ -39,10 +38,8 @@ function describe(operation: Operation, method: string, names: SchemaNames, fail
   });
 }
 
-const tag = (name: string): Json => compact({ name, description: tagDescriptions[name] });
-
 /** The OpenAPI 3.1 document of the REST door, made from the contracts. */
-export function openApiDocument(of: readonly Operation[] = operations): Json {
+export function openApiDocument({ operations: of, tags }: Pick<typeof service, 'operations' | 'tags'> = service): Json {
   const names = new SchemaNames();
   const failures = new Failures(names);
   const paths: Record<string, Record<string, Json>> = {};
@@ -59,7 +56,7 @@ export function openApiDocument(of: readonly Operation[] = operations): Json {
     openapi: '3.1.0',
     info,
     servers: [{ url: '/' }],
-    tags: [...new Set(of.map(({ domain }) => domain))].sort().map(tag),
+    tags: [...new Set(of.map(({ domain }) => domain))].sort().map((name) => compact({ name, description: tags[name] })),
     paths: byName(paths),
     components: {
       schemas: names.all(),

@@ -1,14 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import {
-  appRouter,
+  type Composition,
   codeOfStatus,
   DEFAULT_BODY_LIMIT_BYTES,
   domainErrorOf,
   INTERNAL_ERROR,
   invalidInput,
-  operations,
   type RpcContext,
-  streams,
 } from '@enterprise-access/domain';
 import { getTRPCErrorShape, TRPCError, transformTRPCResponse } from '@trpc/server';
 import { type FastifyTRPCPluginOptions, fastifyRequestHandler } from '@trpc/server/adapters/fastify';
@@ -21,17 +19,15 @@ import { retryAfterSeconds } from './retry-after.ts';
 const METHODS = ['GET', 'HEAD', 'POST'];
 const MAXIMUM_BATCH = 20;
 
-const declaredLimits = new Map([...operations, ...streams].map(({ id, contract }) => [id, contract.bodyLimitBytes]));
-
 type Params = { path: string };
 type Query = { batch?: string; input?: string | string[] };
 
 /** A batch may be as large as its operations together. */
-function bodyLimitOf(request: FastifyRequest): number {
+function bodyLimitOf(request: FastifyRequest, declared: ReadonlyMap<string, number | undefined>): number {
   const { path } = request.params as Params;
   const { batch } = request.query as Query;
   const ids = batch === '1' ? path.split(',', MAXIMUM_BATCH) : [path];
-  return ids.reduce((sum, id) => sum + (declaredLimits.get(id) ?? DEFAULT_BODY_LIMIT_BYTES), 0);
+  return ids.reduce((sum, id) => sum + (declared.get(id) ?? DEFAULT_BODY_LIMIT_BYTES), 0);
 }
 
 /** Of several mutations in a batch, a repeat could not tell which of them the key stands for. */
@@ -40,8 +36,13 @@ const KEY_OF_SEVERAL = 'Several mutations in one request cannot share this heade
 /** The tRPC transport. It replaces the JSON parser of its scope, so it is registered in a scope of its own. */
 export async function trpc(
   app: FastifyInstance,
-  options: { contextOf: (request: FastifyRequest) => RpcContext },
+  options: {
+    service: Pick<Composition, 'appRouter' | 'operations' | 'streams'>;
+    contextOf: (request: FastifyRequest) => RpcContext;
+  },
 ): Promise<void> {
+  const { appRouter, operations, streams } = options.service;
+  const declared = new Map([...operations, ...streams].map(({ id, contract }) => [id, contract.bodyLimitBytes]));
   // What is refused before a procedure is reached, such as a bad token, is still an error that tRPC clients can read.
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const domain = domainErrorOf(error);
@@ -68,7 +69,7 @@ export async function trpc(
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', (request: FastifyRequest, payload: IncomingMessage) =>
-    app.readJson(request, payload, bodyLimitOf(request)),
+    app.readJson(request, payload, bodyLimitOf(request, declared)),
   );
   app.addHook('preHandler', (request, _reply, done) => {
     const { input } = request.query as Query;

@@ -8,17 +8,22 @@ import {
 import type { Actor } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { newUuid } from '../kernel/ids.ts';
-import { jobMessage } from '../kernel/job.ts';
+import { jobMessage } from '../kernel/jobs/job.ts';
+import type { Content } from '../kernel/ports/catalog.ts';
+import { isActive, type Subsidy } from '../kernel/ports/ledger.ts';
+import { orUnavailable } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { allocateBudget } from '../policies/budget.ts';
-import { policyNotFound } from '../policies/service.ts';
-import { find as findPolicy, type PolicyRow } from '../policies/store.ts';
-import { contactsOf, reasonObject } from '../redemptions/reasons.ts';
-import type { Content } from '../upstreams/catalog.ts';
-import { orUnavailable } from '../upstreams/http.ts';
-import { isActive, type Subsidy } from '../upstreams/ledger.ts';
+import {
+  allocateBudget,
+  assignmentConfigurations as configurations,
+  contactsOf,
+  find as findPolicy,
+  type PolicyRow,
+  policyNotFound,
+  refusalReason,
+} from '../policies/index.ts';
+import { accountsOf } from '../users/index.ts';
 import * as contract from './allocation-contract.ts';
-import * as configurations from './configurations.ts';
 import { link, notify } from './job-contracts.ts';
 import { type Outcome, type Planned, planAllocation, type Terms, uniqueEmails } from './plan.ts';
 import { type AllocationFacts, allocationRefusal, type Refusal } from './price.ts';
@@ -73,7 +78,7 @@ export async function allocateWithin(
   await configurations.hold(trx, terms.configurationUuid);
   const accounts = order.account
     ? new Map([[order.account.emailKey, order.account.lmsUserId]])
-    : await store.accountsOf(trx, emailKeys);
+    : await accountsOf(trx, emailKeys);
   const existing = await store.forLearners(trx, {
     configurationUuid: terms.configurationUuid,
     contentKey: terms.contentKey,
@@ -251,7 +256,7 @@ export async function refused(
   switch (refusal.kind) {
     case 'reason': {
       const contacts = await contactsOf(deps, actor, policy.enterpriseCustomerUuid);
-      return contract.notAllocatable({ reasons: [reasonObject(refusal.reason, policyUuids, contacts)] });
+      return contract.notAllocatable({ reasons: [refusalReason(refusal.reason, policyUuids, contacts)] });
     }
     case 'price':
       return contract.allocationRefused({

@@ -4,7 +4,8 @@ import { defineError } from '../kernel/errors.ts';
 import { uuid } from '../kernel/ids.ts';
 import { openEnum } from '../kernel/open-enum.ts';
 import { pageInput, pageOutput } from '../kernel/page.ts';
-import { reasonObject } from '../policies/reason.ts';
+import { permissions as policyPermissions } from '../policies/permissions.ts';
+import { reasonObject } from '../policies/reason-contract.ts';
 import { assignment } from './contract.ts';
 
 const INT32 = 2_147_483_647;
@@ -67,7 +68,7 @@ export const policy = { from: 'policy', field: 'policyUuid' } as const;
 export const allocate = defineContract({
   summary: 'Allocate a course or run to learners at a fixed price. Learners who hold it already are not charged again.',
   kind: 'mutation',
-  permission: 'subsidy_access_policy.has_allocation_access',
+  permission: policyPermissions.has_allocation_access,
   context: policy,
   rest: { method: 'POST', path: '/api/v1/policy-allocation/{policyUuid}/allocate/', status: 202 },
   bodyLimitBytes: 512 * 1024,
@@ -114,7 +115,7 @@ export const allocateInBulk = defineContract({
   summary:
     'Allocate a course or run to thousands of learners in the background. Follow the job; the report has an outcome for each learner.',
   kind: 'mutation',
-  permission: 'subsidy_access_policy.has_allocation_access',
+  permission: policyPermissions.has_allocation_access,
   context: policy,
   rest: { method: 'POST', path: '/api/v1/policy-allocation/{policyUuid}/allocate-in-bulk/', status: 202 },
   // Five million characters of CSV, with room for escapes and characters of several bytes.
@@ -151,7 +152,7 @@ const BULK = '/api/v1/policy-allocation/{policyUuid}/bulk-allocations/{uuid}/';
 export const bulkReport = defineContract({
   summary: 'What became of each learner of a bulk allocation, in the order of the list.',
   kind: 'query',
-  permission: 'subsidy_access_policy.has_allocation_access',
+  permission: policyPermissions.has_allocation_access,
   context: policy,
   rest: { method: 'GET', path: BULK },
   input: z.object({
@@ -179,7 +180,7 @@ export const nothingToResume = defineError({
 export const resumeBulk = defineContract({
   summary: 'Try again for the learners of a bulk allocation whom the budget did not cover.',
   kind: 'mutation',
-  permission: 'subsidy_access_policy.has_allocation_access',
+  permission: policyPermissions.has_allocation_access,
   context: policy,
   rest: { method: 'POST', path: `${BULK}resume/`, status: 202 },
   input: z.object(batch),

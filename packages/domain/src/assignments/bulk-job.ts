@@ -1,9 +1,9 @@
 import { transaction } from '@enterprise-access/db';
 import { z } from 'zod';
-import { defineJob, type JobRun } from '../kernel/job.ts';
+import { defineJob, type JobRun } from '../kernel/jobs/job.ts';
+import { isActive } from '../kernel/ports/ledger.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { find as findPolicy } from '../policies/store.ts';
-import { isActive } from '../upstreams/ledger.ts';
+import { find as findPolicy } from '../policies/index.ts';
 import { AllocationRefused, allocateWithin, namesOf, type Order, retryingCollisions } from './allocate.ts';
 import * as store from './bulk-store.ts';
 import type { Outcome } from './plan.ts';

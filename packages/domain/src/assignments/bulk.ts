@@ -4,7 +4,7 @@ import type { Actor } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
-import { enqueue } from '../kernel/job.ts';
+import { enqueue } from '../kernel/jobs/job.ts';
 import { pageNumber, pageOf } from '../kernel/page.ts';
 import { type Deps, orderOf } from './allocate.ts';
 import * as contract from './allocation-contract.ts';

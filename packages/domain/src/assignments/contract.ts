@@ -4,6 +4,7 @@ import { defineError } from '../kernel/errors.ts';
 import { uuid } from '../kernel/ids.ts';
 import { openEnum } from '../kernel/open-enum.ts';
 import { pageInput, pageOutput } from '../kernel/page.ts';
+import { assignmentPermissions, configurationPermissions } from './permissions.ts';
 
 export const states = ['allocated', 'accepted', 'cancelled', 'errored', 'expired', 'reversed'] as const;
 export type State = (typeof states)[number];
@@ -159,7 +160,7 @@ const ADMIN = `${BASE}{assignmentConfigurationUuid}/admin/assignments/`;
 export const listConfigurations = defineContract({
   summary: 'Assignment configurations of a customer, newest first.',
   kind: 'query',
-  permission: 'content_assignment_configuration.has_read_access',
+  permission: configurationPermissions.has_read_access,
   context: { from: 'customer', field: 'enterpriseCustomerUuid' },
   denial: 'Missing',
   rest: { method: 'GET', path: BASE },
@@ -175,7 +176,7 @@ export const listConfigurations = defineContract({
 export const getConfiguration = defineContract({
   summary: 'One assignment configuration.',
   kind: 'query',
-  permission: 'content_assignment_configuration.has_read_access',
+  permission: configurationPermissions.has_read_access,
   context: itself,
   denial: 'Missing',
   rest: { method: 'GET', path: `${BASE}{uuid}/` },
@@ -187,7 +188,7 @@ export const getConfiguration = defineContract({
 export const createConfiguration = defineContract({
   summary: 'Create an assignment configuration without a policy. Every call makes a new one.',
   kind: 'mutation',
-  permission: 'content_assignment_configuration.has_write_access',
+  permission: configurationPermissions.has_write_access,
   context: { from: 'customer', field: 'enterpriseCustomerUuid' },
   denial: 'Missing',
   rest: { method: 'POST', path: BASE, status: 201 },
@@ -199,7 +200,7 @@ export const createConfiguration = defineContract({
 export const updateConfiguration = defineContract({
   summary: 'Switch an assignment configuration on or off.',
   kind: 'mutation',
-  permission: 'content_assignment_configuration.has_write_access',
+  permission: configurationPermissions.has_write_access,
   context: itself,
   denial: 'Missing',
   rest: { method: 'PATCH', alsoMethods: ['PUT'], path: `${BASE}{uuid}/` },
@@ -214,7 +215,7 @@ export const updateConfiguration = defineContract({
 export const deactivateConfiguration = defineContract({
   summary: 'Switch an assignment configuration off. Repeating it changes nothing.',
   kind: 'mutation',
-  permission: 'content_assignment_configuration.has_write_access',
+  permission: configurationPermissions.has_write_access,
   context: itself,
   denial: 'Missing',
   rest: { method: 'DELETE', path: `${BASE}{uuid}/` },
@@ -239,7 +240,7 @@ export const nothingToAcknowledge = defineError({
 export const acknowledge = defineContract({
   summary: 'Say that the learner has seen that assignments expired or were cancelled. Safe to repeat.',
   kind: 'mutation',
-  permission: 'content_assignment_configuration.has_acknowledge_access',
+  permission: configurationPermissions.has_acknowledge_access,
   context: ofConfiguration,
   denial: 'Missing',
   rest: { method: 'POST', path: `${BASE}{assignmentConfigurationUuid}/acknowledge-assignments/` },
@@ -270,7 +271,7 @@ export const list = defineContract({
   summary:
     'Assignments of a configuration, by default the latest action first, and how many learners are in each state.',
   kind: 'query',
-  permission: 'content_assignment.has_admin_read_access',
+  permission: assignmentPermissions.has_admin_read_access,
   context: ofConfiguration,
   denial: 'Missing',
   rest: { method: 'GET', path: ADMIN },
@@ -304,7 +305,7 @@ export const list = defineContract({
 export const get = defineContract({
   summary: 'One assignment of a configuration.',
   kind: 'query',
-  permission: 'content_assignment.has_admin_read_access',
+  permission: assignmentPermissions.has_admin_read_access,
   context: ofConfiguration,
   denial: 'Missing',
   rest: { method: 'GET', path: `${ADMIN}{uuid}/` },
@@ -337,7 +338,7 @@ const changed = z.object({ changed: z.array(z.string()).describe('Assignments th
 const counted = z.object({ changed: z.int().min(1).describe('How many assignments were changed.') });
 const write = {
   kind: 'mutation',
-  permission: 'content_assignment.has_admin_write_access',
+  permission: assignmentPermissions.has_admin_write_access,
   context: ofConfiguration,
   denial: 'Missing',
 } as const;
@@ -405,7 +406,7 @@ export const nudge = defineContract({
 export const listOwn = defineContract({
   summary: 'The caller’s own assignments of a configuration, newest allocation first.',
   kind: 'query',
-  permission: 'content_assignment.has_learner_read_access',
+  permission: assignmentPermissions.has_learner_read_access,
   context: ofConfiguration,
   denial: 'Missing',
   rest: { method: 'GET', path: `${BASE}{assignmentConfigurationUuid}/assignments/` },
@@ -417,7 +418,7 @@ export const listOwn = defineContract({
 export const getOwn = defineContract({
   summary: 'One of the caller’s own assignments.',
   kind: 'query',
-  permission: 'content_assignment.has_learner_read_access',
+  permission: assignmentPermissions.has_learner_read_access,
   context: ofConfiguration,
   denial: 'Missing',
   rest: { method: 'GET', path: `${BASE}{assignmentConfigurationUuid}/assignments/{uuid}/` },

@@ -1,8 +1,8 @@
 import { transaction } from '@enterprise-access/db';
 import type { Actor } from '../kernel/actor.ts';
 import { newUuid } from '../kernel/ids.ts';
-import type { PolicyRow } from '../policies/store.ts';
-import { orUnavailable } from '../upstreams/http.ts';
+import { orUnavailable } from '../kernel/ports/upstream.ts';
+import type { PolicyRow } from '../policies/index.ts';
 import { AllocationRefused, allocateWithin, type Deps, namesOf, retryingCollisions } from './allocate.ts';
 import { foldEmail } from './rules.ts';
 

@@ -1,5 +1,6 @@
-export { ownerOf } from './configurations.ts';
 export * as contract from './contract.ts';
-export { assignmentJobs } from './jobs.ts';
+export { allocateForced } from './force.ts';
+export { unacknowledged } from './learner.ts';
 export { linkAccount } from './link.ts';
-export { assignments } from './router.ts';
+export { claim, reverse, settle } from './redeem.ts';
+export { type AssignmentRow, ofLearner } from './store.ts';

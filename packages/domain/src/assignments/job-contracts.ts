@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineJob } from '../kernel/job.ts';
+import { defineJob } from '../kernel/jobs/job.ts';
 
 const assignmentUuid = z.guid();
 /** An occasion is an instant: what happened to the assignment then is told once. */

@@ -1,4 +1,4 @@
-import { implementJob } from '../kernel/job.ts';
+import { implementJob } from '../kernel/jobs/job.ts';
 import { allocateBatch, onAllocateBatch } from './bulk-job.ts';
 import * as contracts from './job-contracts.ts';
 import { onLink } from './link-job.ts';
@@ -13,7 +13,7 @@ export const assignmentJobs = [
   implementJob(contracts.tellCancelled, onTellCancelled),
   implementJob(contracts.tellExpired, onTellExpired),
   implementJob(contracts.nudgeLearner, onNudgeLearner),
-  implementJob(contracts.expireDue, onExpireDue),
-  implementJob(contracts.retireAddresses, onRetireAddresses),
-  implementJob(contracts.nudgeDue, onNudgeDue),
+  { job: implementJob(contracts.expireDue, onExpireDue), cron: '7 1 * * *' },
+  { job: implementJob(contracts.retireAddresses, onRetireAddresses), cron: '7 4 * * *' },
+  { job: implementJob(contracts.nudgeDue, onNudgeDue), cron: '37 4 * * *' },
 ];

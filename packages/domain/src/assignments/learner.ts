@@ -1,6 +1,6 @@
 import type { Connection } from '@enterprise-access/db';
+import type { Content } from '../kernel/ports/catalog.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import type { Content } from '../upstreams/catalog.ts';
 import type { LearnerAssignment } from './contract.ts';
 import { isActionAcknowledged } from './rules.ts';
 import { acknowledged } from './service.ts';

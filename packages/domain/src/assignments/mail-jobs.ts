@@ -1,11 +1,11 @@
 import { transaction } from '@enterprise-access/db';
 import type { z } from 'zod';
-import type { JobRun } from '../kernel/job.ts';
+import type { JobRun } from '../kernel/jobs/job.ts';
+import type { Content } from '../kernel/ports/catalog.ts';
+import type { Customer } from '../kernel/ports/lms.ts';
+import { type MailKind, MailOff, MailRefused } from '../kernel/ports/mail.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import type { Content } from '../upstreams/catalog.ts';
-import type { Customer } from '../upstreams/lms.ts';
-import { type MailKind, MailOff, MailRefused } from '../upstreams/mail.ts';
-import * as configurations from './configurations.ts';
+import { assignmentConfigurations as configurations } from '../policies/index.ts';
 import type { ActionType } from './contract.ts';
 import type * as contracts from './job-contracts.ts';
 import { aboutOf, courseOf, deadlinesOf, MailUnwritable, mails, portalOf } from './mails.ts';

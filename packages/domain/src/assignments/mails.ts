@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Content } from '../upstreams/catalog.ts';
-import type { Customer } from '../upstreams/lms.ts';
-import { defineMail } from '../upstreams/mail.ts';
+import type { Content } from '../kernel/ports/catalog.ts';
+import type { Customer } from '../kernel/ports/lms.ts';
+import { defineMail } from '../kernel/ports/mail.ts';
 import type { AssignmentRow } from './store.ts';
 
 const about = {

@@ -1,7 +1,6 @@
 import type { Transaction } from '@enterprise-access/db';
 import type { Runtime } from '../kernel/runtime.ts';
-import { releaseBudget } from '../policies/budget.ts';
-import type { ConfigurationRow } from './configurations.ts';
+import { type ConfigurationRow, releaseBudget } from '../policies/index.ts';
 import type { ActionType, ErrorReason } from './contract.ts';
 import type { AssignmentRow } from './store.ts';
 import * as store from './store.ts';

@@ -1,7 +1,7 @@
 import { appendToOutbox, type OutboxMessage, transaction } from '@enterprise-access/db';
 import type { Input, Output } from '../kernel/contract.ts';
-import { jobMessage } from '../kernel/job.ts';
-import type { Content } from '../upstreams/catalog.ts';
+import { jobMessage } from '../kernel/jobs/job.ts';
+import type { Content } from '../kernel/ports/catalog.ts';
 import * as contract from './contract.ts';
 import { nudgeLearner } from './job-contracts.ts';
 import { configurationOf, type Deps } from './service.ts';

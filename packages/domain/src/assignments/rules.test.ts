@@ -6,8 +6,8 @@ import { joined, longDate, seconds, startOf } from './mails.ts';
 import { beginsIn } from './nudge.ts';
 import { planAllocation, type Terms, uniqueEmails } from './plan.ts';
 import { allocationRefusal, isAcceptablePrice } from './price.ts';
-import { assignmentFor, stateRefusal } from './redeem.ts';
 import {
+  assignmentFor,
   classes,
   classOf,
   earliestExpiration,
@@ -16,6 +16,7 @@ import {
   learnerStateOf,
   recentAction,
   searchTerms,
+  stateRefusal,
 } from './rules.ts';
 import type { AssignmentRow } from './store.ts';
 

@@ -1,4 +1,5 @@
 import type { ActionType, LearnerState, State } from './contract.ts';
+import type { AssignmentRow } from './store.ts';
 
 /** States from which an administrator’s allocation starts over. */
 export const reallocatable: ReadonlySet<State> = new Set<State>(['cancelled', 'errored', 'expired', 'reversed']);
@@ -117,3 +118,46 @@ export const foldEmail = (email: string): string => email.toLowerCase();
 const RETIRED = /^retired_user/;
 /** Whether the address was forgotten: nobody is behind it any more. */
 export const isRetired = (email: string): boolean => RETIRED.test(email);
+
+/** How an assignment fits what a learner wants to redeem (R-ASG-25), best first. */
+function fitOf(row: AssignmentRow, contentKey: string, courseKey: string | null): number | null {
+  if (row.contentKey === contentKey) return 0;
+  if (row.parentContentKey === contentKey) return 1;
+  return courseKey !== null && row.contentKey === courseKey ? 2 : null;
+}
+
+/** What waits for its learner is looked at before what is over. */
+const readiness = ({ state }: AssignmentRow): number => (state === 'allocated' ? 0 : state === 'accepted' ? 1 : 2);
+
+/**
+ * The learner's assignment for a course or run. Of several it is the one that can be redeemed, then the closest fit, then
+ * the latest; rows come latest first.
+ */
+export function assignmentFor(
+  rows: readonly AssignmentRow[],
+  contentKey: string,
+  courseKey: string | null,
+): AssignmentRow | null {
+  const fitting = rows.flatMap((row) => {
+    const fit = fitOf(row, contentKey, courseKey);
+    return fit === null ? [] : [{ row, rank: readiness(row) * 10 + fit }];
+  });
+  return fitting.toSorted((a, b) => a.rank - b.rank)[0]?.row ?? null;
+}
+
+/** R-ASG-27: why an assignment in this state cannot be redeemed; null when it can. */
+export function stateRefusal(row: Pick<AssignmentRow, 'state' | 'redemptionUuid'> | null) {
+  if (row?.state === 'allocated' && row.redemptionUuid === null) return null;
+  return refusals[row?.state ?? 'accepted'];
+}
+
+const NOT_ASSIGNED = 'reason_learner_not_assigned_content';
+const refusals = {
+  // Somebody is redeeming it at this moment.
+  allocated: NOT_ASSIGNED,
+  accepted: NOT_ASSIGNED,
+  cancelled: 'reason_learner_assignment_cancelled',
+  errored: 'reason_learner_assignment_failed',
+  expired: 'reason_learner_assignment_expired',
+  reversed: 'reason_learner_assignment_reversed',
+} as const satisfies Record<State, string>;

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { appendToOutbox, type Connection, transaction } from '@enterprise-access/db';
 import type { z } from 'zod';
-import { type JobRun, jobMessage } from '../kernel/job.ts';
-import * as configurations from './configurations.ts';
+import { type JobRun, jobMessage } from '../kernel/jobs/job.ts';
+import { assignmentConfigurations as configurations } from '../policies/index.ts';
 import type { ExpirationReason, State } from './contract.ts';
 import * as contracts from './job-contracts.ts';
 import { move } from './moves.ts';

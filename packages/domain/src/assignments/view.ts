@@ -1,8 +1,8 @@
 import type { Connection } from '@enterprise-access/db';
+import type { Content } from '../kernel/ports/catalog.ts';
+import { orUnavailable, UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import type { Content } from '../upstreams/catalog.ts';
-import { orUnavailable, UpstreamFailure, UpstreamRefusal } from '../upstreams/http.ts';
-import type { ConfigurationRow } from './configurations.ts';
+import type { ConfigurationRow } from '../policies/index.ts';
 import type { Action, AdminAssignment, Assignment } from './contract.ts';
 import { classOf, earliestExpiration, learnerStateOf, recentAction } from './rules.ts';
 import { type ActionRow, type AssignmentRow, actionsOf } from './store.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineContract } from '../kernel/contract.ts';
 import { uuid } from '../kernel/ids.ts';
+import { permissions as policyPermissions } from '../policies/permissions.ts';
 
 /** Ways to order members; the LMS orders by the first three, we by the last. */
 export const memberOrders = ['member_details', 'status', 'recent_action', 'enrollment_count'] as const;
@@ -29,7 +30,7 @@ export type Member = z.infer<typeof member>;
 export const listMembers = defineContract({
   summary: 'Members of a group that may redeem through a policy, with the number of enrollments it has paid for each.',
   kind: 'query',
-  permission: 'subsidy_access_policy.has_allocation_access',
+  permission: policyPermissions.has_allocation_access,
   context: { from: 'policy', field: 'uuid' },
   rest: { method: 'GET', path: '/api/v1/subsidy-access-policies/{uuid}/group-members' },
   bodyLimitBytes: 512 * 1024,
@@ -64,12 +65,11 @@ export const association = z.object({
   groupUuid: z.string().describe('Group of the LMS.'),
   created: z.date().describe('When the group was associated.'),
 });
-export type Association = z.infer<typeof association>;
 
 export const addAssociation = defineContract({
   summary: 'Let the members of a group redeem through a policy. Repeating it answers with the first association.',
   kind: 'mutation',
-  permission: 'subsidy_access_policy.has_write_access',
+  permission: policyPermissions.has_write_access,
   context: { from: 'policy', field: 'uuid' },
   rest: { method: 'POST', path: '/api/v1/subsidy-access-policies/{uuid}/group-associations/', status: 201 },
   input: z.object({
@@ -86,7 +86,7 @@ export const addAssociation = defineContract({
 export const removeAssociations = defineContract({
   summary: 'Remove a group from all policies of a customer.',
   kind: 'mutation',
-  permission: 'subsidy_access_policy.has_write_access',
+  permission: policyPermissions.has_write_access,
   context: { from: 'customer', field: 'enterpriseUuid' },
   rest: { method: 'DELETE', path: '/api/v1/{enterpriseUuid}/delete-group-association/{groupUuid}', status: 204 },
   input: z.object({

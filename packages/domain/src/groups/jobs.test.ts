@@ -1,14 +1,14 @@
 import { createTestDatabase, type TestDatabase } from '@enterprise-access/db/testing';
 import { type Sandbox, startSandbox } from '@enterprise-access/sandbox';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
-import { processCache } from '../kernel/cache.ts';
+import { processCache } from '../kernel/cache/cache.ts';
 import { newUuid } from '../kernel/ids.ts';
-import type { Job } from '../kernel/job.ts';
-import { runJob } from '../kernel/job-attempt.ts';
+import { runJob } from '../kernel/jobs/attempt.ts';
+import type { Job } from '../kernel/jobs/job.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { createSubsidy } from '../ledger/service.ts';
 import { recordedMail } from '../mail/index.ts';
 import { create, update } from '../policies/service.ts';
+import { createSubsidy } from '../subsidies/service.ts';
 import { emptyWorld, everyCampaign, operator, testRuntime } from '../testing.ts';
 import { apiKey, httpBraze } from '../upstreams/braze.ts';
 import { httpCatalog } from '../upstreams/catalog.ts';

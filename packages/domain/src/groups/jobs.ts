@@ -1,4 +1,4 @@
-import { implementJob } from '../kernel/job.ts';
+import { implementJob } from '../kernel/jobs/job.ts';
 import { onPlanReminders, planReminders } from './plan-reminders.ts';
 import { onRemindMember, remindMember } from './remind-member.ts';
 

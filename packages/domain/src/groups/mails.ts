@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineMail } from '../upstreams/mail.ts';
+import { defineMail } from '../kernel/ports/mail.ts';
 
 /** Days after the invitation on which somebody who has not come yet is reminded. */
 export const reminderDays = [5, 25, 50, 65, 85] as const;

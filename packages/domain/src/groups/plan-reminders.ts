@@ -1,8 +1,9 @@
 import { claimMessage, type Transaction, transaction } from '@enterprise-access/db';
 import pLimit from 'p-limit';
 import { z } from 'zod';
-import { defineJob, enqueueOnce, type JobRun } from '../kernel/job.ts';
+import { defineJob, enqueueOnce, type JobRun } from '../kernel/jobs/job.ts';
 import type { Runtime } from '../kernel/runtime.ts';
+import { policyGroups } from '../policies/index.ts';
 import { type Reminder, remindMember } from './remind-member.ts';
 import { CATCH_UP_DAYS, dayOf, daysAfter, daysToPlan, mailOf, reminderDay } from './reminders.ts';
 import * as store from './store.ts';
@@ -88,7 +89,7 @@ export async function onPlanReminders({
 }: JobRun): Promise<z.infer<typeof planReminders.result>> {
   // Once for the whole run, which may go on past midnight.
   const today = dayOf(runtime.clock());
-  const groups = await store.remindedGroups(runtime.db);
+  const groups = await policyGroups.remindedGroups(runtime.db);
   const limit = pLimit(GROUPS_AT_ONCE);
   // A group that cannot be read must not cost the others their reminders.
   const settled = await Promise.allSettled(

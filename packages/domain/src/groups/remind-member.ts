@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { defineJob, type JobRun } from '../kernel/job.ts';
-import { orNull } from '../upstreams/http.ts';
-import { MailRefused } from '../upstreams/mail.ts';
+import { defineJob, type JobRun } from '../kernel/jobs/job.ts';
+import { MailRefused } from '../kernel/ports/mail.ts';
+import { orNull } from '../kernel/ports/upstream.ts';
+import { policyGroups } from '../policies/index.ts';
 import { reminderDays } from './mails.ts';
 import { mailOf, reminderProperties } from './reminders.ts';
-import * as store from './store.ts';
 
 const payload = z.object({
   groupUuid: z.guid(),
@@ -38,7 +38,7 @@ export async function onRemindMember(
   { groupUuid, membershipUuid, invitedOn, day, occasion }: Reminder,
 ): Promise<z.infer<typeof result>> {
   const { db, clock, lms, catalog, ledger, mail } = runtime;
-  const policy = await store.policyOfGroup(db, groupUuid);
+  const policy = await policyGroups.policyOfGroup(db, groupUuid);
   const customer = policy && (await lms.customer(policy.enterpriseCustomerUuid));
   if (!policy || !customer) return { outcome: 'closed' };
   const invitation = (await lms.invitations(groupUuid))?.get(membershipUuid);

@@ -1,4 +1,4 @@
-import type { MailKind } from '../upstreams/mail.ts';
+import type { MailKind } from '../kernel/ports/mail.ts';
 import { type ReminderDay, reminderDays, reminderMails } from './mails.ts';
 
 const DAY_MS = 86_400_000;

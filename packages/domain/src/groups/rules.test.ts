@@ -1,6 +1,6 @@
 import { parse } from 'csv-parse/sync';
 import { describe, expect, test } from 'vitest';
-import type { GroupMember } from '../upstreams/lms.ts';
+import type { GroupMember } from '../kernel/ports/lms.ts';
 import { listMembers } from './contract.ts';
 import { legacy } from './legacy.ts';
 import { byEnrollmentCount, csvOf, pagesFor, slicePage, withCount } from './rules.ts';

@@ -1,5 +1,5 @@
 import { stringify } from 'csv-stringify/sync';
-import type { GroupMember } from '../upstreams/lms.ts';
+import type { GroupMember } from '../kernel/ports/lms.ts';
 import type { Member } from './contract.ts';
 
 /** Members in a page; also what the LMS gives unless told otherwise. */

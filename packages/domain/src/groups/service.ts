@@ -1,12 +1,11 @@
 import type { Input, Output } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
+import type { GroupMembersQuery } from '../kernel/ports/lms.ts';
+import { orUnavailable, UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { find as findPolicy, groupsOf } from '../policies/index.ts';
-import { orUnavailable, UpstreamRefusal } from '../upstreams/http.ts';
-import type { GroupMembersQuery } from '../upstreams/lms.ts';
+import { find as findPolicy, groupsOf, policyGroups } from '../policies/index.ts';
 import type * as contract from './contract.ts';
 import { byEnrollmentCount, csvOf, pagesFor, slicePage, withCount } from './rules.ts';
-import * as store from './store.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'lms' | 'ledger'>;
 type Question = Input<typeof contract.listMembers>;
@@ -89,8 +88,8 @@ export async function addAssociation(
   const policy = await findPolicy(deps.db, input.uuid);
   if (!policy) throw policyNotFound();
   await assertOwnGroup(deps, policy.enterpriseCustomerUuid, input.groupUuid);
-  const created = await store.insert(deps.db, pair, deps.clock());
-  const association = await store.find(deps.db, pair);
+  const created = await policyGroups.insert(deps.db, pair, deps.clock());
+  const association = await policyGroups.find(deps.db, pair);
   // Removed again in the meantime: then this call comes after the removal.
   return association ? { association, created } : addAssociation(deps, input);
 }
@@ -99,5 +98,5 @@ export const removeAssociations = async (
   deps: Deps,
   input: Input<typeof contract.removeAssociations>,
 ): Promise<Output<typeof contract.removeAssociations>> => ({
-  removed: await store.remove(deps.db, input.enterpriseUuid, input.groupUuid),
+  removed: await policyGroups.remove(deps.db, input.enterpriseUuid, input.groupUuid),
 });

@@ -1,74 +1,4 @@
-import { type Connection, insertIfAbsent } from '@enterprise-access/db';
-import { newUuid } from '../kernel/ids.ts';
-import type { Association } from './contract.ts';
-
-interface Row {
-  uuid: string;
-  policy_uuid: string;
-  enterprise_group_uuid: string;
-  created: Date;
-}
-
-interface Pair {
-  readonly policyUuid: string;
-  readonly groupUuid: string;
-}
-
-/** Stores the association unless it is there; says whether it did. */
-export const insert = (db: Connection, { policyUuid, groupUuid }: Pair, now: Date): Promise<boolean> =>
-  insertIfAbsent(db, 'policy_groups', {
-    uuid: newUuid(),
-    policy_uuid: policyUuid,
-    enterprise_group_uuid: groupUuid,
-    created: now,
-    modified: now,
-  });
-
-export async function find(db: Connection, { policyUuid, groupUuid }: Pair): Promise<Association | null> {
-  const row: Row | undefined = await db('policy_groups')
-    .where({ policy_uuid: policyUuid, enterprise_group_uuid: groupUuid })
-    .first('uuid', 'policy_uuid', 'enterprise_group_uuid', 'created');
-  return row
-    ? { uuid: row.uuid, policyUuid: row.policy_uuid, groupUuid: row.enterprise_group_uuid, created: row.created }
-    : null;
-}
-
-/** Removes the group from the policies of one customer; those of others keep it. */
-export const remove = async (db: Connection, enterpriseCustomerUuid: string, groupUuid: string): Promise<number> =>
-  db('policy_groups')
-    .where({ enterprise_group_uuid: groupUuid })
-    .whereIn('policy_uuid', db('policies').where({ enterprise_customer_uuid: enterpriseCustomerUuid }).select('uuid'))
-    .delete();
-
-/** Associations of groups with policies that can be redeemed through, oldest first. */
-const openAssociations = (db: Connection) =>
-  db('policy_groups')
-    .join('policies', 'policies.uuid', 'policy_groups.policy_uuid')
-    .where({ 'policies.active': true, 'policies.retired': false })
-    .whereNotNull('policy_groups.enterprise_group_uuid');
-
-/** Groups whose members could redeem something: those who were invited to them are reminded. */
-export async function remindedGroups(db: Connection): Promise<string[]> {
-  const rows: { group: string }[] = await openAssociations(db)
-    .distinct({ group: 'policy_groups.enterprise_group_uuid' })
-    .orderBy('group');
-  return rows.map(({ group }) => group);
-}
-
-/** The policy that reminders of a group speak of: the one that the group was associated with first. */
-export async function policyOfGroup(
-  db: Connection,
-  groupUuid: string,
-): Promise<{ enterpriseCustomerUuid: string; subsidyUuid: string; catalogUuid: string } | undefined> {
-  return openAssociations(db)
-    .where({ 'policy_groups.enterprise_group_uuid': groupUuid })
-    .orderBy(['policy_groups.created', 'policy_groups.uuid'])
-    .first({
-      enterpriseCustomerUuid: 'policies.enterprise_customer_uuid',
-      subsidyUuid: 'policies.subsidy_uuid',
-      catalogUuid: 'policies.catalog_uuid',
-    });
-}
+import { type Connection, consumedBetween } from '@enterprise-access/db';
 
 /** Days since then whose reminders of the group are planned. */
 export async function plannedDays(
@@ -77,9 +7,6 @@ export async function plannedDays(
   groupUuid: string,
   since: string,
 ): Promise<ReadonlySet<string>> {
-  const rows: { message_id: string }[] = await db('inbox')
-    .where({ consumer: planner })
-    .whereBetween('message_id', [`${groupUuid}:${since}`, `${groupUuid}:9999`])
-    .select('message_id');
-  return new Set(rows.map(({ message_id }) => message_id.slice(groupUuid.length + 1)));
+  const ids = await consumedBetween(db, planner, `${groupUuid}:${since}`, `${groupUuid}:9999`);
+  return new Set(ids.map((id) => id.slice(groupUuid.length + 1)));
 }

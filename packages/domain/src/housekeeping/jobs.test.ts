@@ -1,7 +1,7 @@
 import { createTestDatabase, type TestDatabase } from '@enterprise-access/db/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { newUuid } from '../kernel/ids.ts';
-import { runJob } from '../kernel/job-attempt.ts';
+import { runJob } from '../kernel/jobs/attempt.ts';
 import { emptyWorld, testRuntime } from '../testing.ts';
 import { expireJob } from './jobs.ts';
 

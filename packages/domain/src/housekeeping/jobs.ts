@@ -1,7 +1,7 @@
 import type { Database } from '@enterprise-access/db';
 import { z } from 'zod';
 import { REPLAY_MS } from '../kernel/idempotency.ts';
-import { defineJob, implementJob } from '../kernel/job.ts';
+import { defineJob, implementJob } from '../kernel/jobs/job.ts';
 
 const DAY_MS = 86_400_000;
 const days = (standard: number) => z.int().min(1).max(3_650).default(standard);

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import type { Connection, Database } from '@enterprise-access/db';
 import type { Input } from '../kernel/contract.ts';
 import { notFound } from '../kernel/errors.ts';
+import type { JobRunView } from '../kernel/jobs/view.ts';
+import { type Versioned, type Watch, watch } from '../kernel/jobs/watch.ts';
 import type { Answer } from '../kernel/rpc.ts';
 import type { Log, Runtime } from '../kernel/runtime.ts';
-import { type Versioned, type Watch, watch } from '../kernel/watch.ts';
-import type { JobRunView, progress } from './contract.ts';
+import type { progress } from './contract.ts';
 
 interface Row extends Omit<JobRunView, 'result'> {
   enterprise_customer_uuid: string | null;

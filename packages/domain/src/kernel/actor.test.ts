@@ -1,13 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { type Actor, grantOfAssignment, grantsOfToken, isPermitted } from './actor.ts';
+import { permissions as policyPermissions } from '../policies/permissions.ts';
+import { service } from '../service.ts';
+import { type Actor, isPermitted } from './actor.ts';
 import type { Permission } from './permissions.ts';
+
+const { grantOfAssignment, grantsOfToken } = service;
 
 const A = '11111111-1111-4111-8111-11111111111a';
 const B = '22222222-2222-4222-8222-22222222222b';
-const READ = 'subsidy_access_policy.has_read_access';
-const WRITE = 'subsidy_access_policy.has_write_access';
-const ALLOCATE = 'subsidy_access_policy.has_allocation_access';
-const REDEEM = 'subsidy_access_policy.has_redemption_access';
+const READ = policyPermissions.has_read_access;
+const WRITE = policyPermissions.has_write_access;
+const ALLOCATE = policyPermissions.has_allocation_access;
+const REDEEM = policyPermissions.has_redemption_access;
 
 const nobody: Actor = { userId: 1, username: 'x', lmsUserId: null, isStaff: false, isSuperuser: false, grants: [] };
 const withRoles = (...roles: string[]): Actor => ({ ...nobody, grants: grantsOfToken(roles) });

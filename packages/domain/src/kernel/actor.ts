@@ -1,4 +1,5 @@
-import { featureRolesOf, grantedTo, type Permission, storedFeatureRoles } from './permissions.ts';
+import { permissionDenied } from './errors.ts';
+import type { Permission, RoleSources } from './permissions.ts';
 
 /** A role of ours in a context: a customer's uuid, `*` for all of them, or empty when the token named none. */
 export interface Grant {
@@ -19,20 +20,24 @@ export interface Actor {
 }
 
 /** `enterprise_learner:<uuid>` of a token becomes the roles of ours that it maps to (R-RBAC-01, R-RBAC-02). */
-export function grantsOfToken(roles: readonly string[]): Grant[] {
+export function grantsOfToken({ system }: RoleSources, roles: readonly string[]): Grant[] {
   return roles.flatMap((text) => {
     const colon = text.indexOf(':');
     const systemRole = colon === -1 ? text : text.slice(0, colon);
     const context = colon === -1 ? '' : text.slice(colon + 1).toLowerCase();
     // A role named like a built-in property of objects is an unknown role.
-    const featureRoles = Object.hasOwn(featureRolesOf, systemRole) ? (featureRolesOf[systemRole] ?? []) : [];
+    const featureRoles = Object.hasOwn(system, systemRole) ? (system[systemRole] ?? []) : [];
     return featureRoles.map((role) => ({ role, context }));
   });
 }
 
 /** A stored assignment without a customer counts for all of them. */
-export function grantOfAssignment(featureRole: string, enterpriseCustomerUuid: string | null): Grant | null {
-  const role = storedFeatureRoles[featureRole];
+export function grantOfAssignment(
+  { stored }: RoleSources,
+  featureRole: string,
+  enterpriseCustomerUuid: string | null,
+): Grant | null {
+  const role = Object.hasOwn(stored, featureRole) ? stored[featureRole] : undefined;
   return role === undefined ? null : { role, context: enterpriseCustomerUuid?.toLowerCase() ?? '*' };
 }
 
@@ -42,8 +47,12 @@ export function grantOfAssignment(featureRole: string, enterpriseCustomerUuid: s
  */
 export function isPermitted(actor: Actor, permission: Permission, context: string | null): boolean {
   if (actor.isSuperuser) return true;
-  const roles: readonly string[] = grantedTo[permission];
+  const { roles } = permission;
   return actor.grants.some(
     (grant) => roles.includes(grant.role) && (grant.context === '*' || (context !== null && grant.context === context)),
   );
 }
+
+/** The refusal of a caller without a permission. The old services spelled its first word in two ways. */
+export const missing = ({ name }: Permission, word: 'MISSING' | 'Missing' = 'MISSING') =>
+  permissionDenied({ permission: name }, { message: `${word}: ${name}` });

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
-import { type Actor, isPermitted } from './actor.ts';
+import { type Actor, isPermitted, missing } from './actor.ts';
 import { conformsTo } from './conforms.ts';
 import type { ContextSource, Contract, Declaration } from './contract.ts';
-import { invalidInput, notAuthenticated, permissionDenied } from './errors.ts';
+import { invalidInput, notAuthenticated } from './errors.ts';
 import { fieldErrors } from './field-errors.ts';
 import { once } from './idempotency.ts';
 import type { Runtime } from './runtime.ts';
@@ -49,7 +49,7 @@ export function contextOf(
       : undefined;
   if (typeof unsafe !== 'string' || !GUID.test(unsafe)) return null;
   const uuid = unsafe.toLowerCase();
-  return source.from === 'customer' ? uuid : runtime.ownerOf[source.from](uuid);
+  return source.from === 'customer' ? uuid : runtime.ownerOf(source.from, uuid);
 }
 
 /** Decided before validation, as callers of the old services expect; at once when the customer is known. */
@@ -62,8 +62,7 @@ export function authorized(
   if (!actor) throw notAuthenticated({});
   const permit = (customer: string | null): AuthorizedContext => {
     if (!isPermitted(actor, contract.permission, customer)) {
-      const message = `${contract.denial ?? 'MISSING'}: ${contract.permission}`;
-      throw permissionDenied({ permission: contract.permission }, { message });
+      throw missing(contract.permission, contract.denial);
     }
     return { ...ctx, actor, customer };
   };

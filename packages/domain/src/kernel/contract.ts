@@ -9,7 +9,8 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
  * uuid, or an input field that names something which belongs to it.
  */
 export interface ContextSource {
-  readonly from: 'customer' | 'policy' | 'configuration' | 'subsidy' | 'transaction' | 'job';
+  /** `customer`, or a kind that a slice declares an owner for. */
+  readonly from: string;
   /** Name of the input field. */
   readonly field: string;
 }

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Contract } from './contract.ts';
-import type { Settings } from './runtime.ts';
+import type { Settings } from './settings.ts';
 
 /** What an encoder may need of the request to write links. */
 export interface RestRequest {

@@ -1,4 +1,4 @@
-import type { Settings } from './runtime.ts';
+import type { Settings } from './settings.ts';
 
 /** An absolute request target names scheme and host, which are the sender's choice. */
 const AUTHORITY = /^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i;

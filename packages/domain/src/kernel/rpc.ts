@@ -68,6 +68,7 @@ const declared =
   };
 
 export const router = t.router;
+export const mergeRouters = t.mergeRouters;
 
 /** Gives a door the types of a schema. The parsing itself belongs to the call, where it happens once. */
 const typesOf = <S extends z.ZodType>(_schema: S): S => ({ parse: (value: unknown) => value }) as unknown as S;

@@ -1,14 +1,14 @@
 import { type Connection, transaction } from '@enterprise-access/db';
 import { newUuid } from '../kernel/ids.ts';
-import type { Runtime } from '../kernel/runtime.ts';
-import { UpstreamFailure, UpstreamRefusal } from '../upstreams/http.ts';
 import {
   type Ledger,
   LedgerRefusal,
   type LedgerTransaction,
   type Settlement,
   type Spend,
-} from '../upstreams/ledger.ts';
+} from '../kernel/ports/ledger.ts';
+import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
+import type { Runtime } from '../kernel/runtime.ts';
 import {
   addBalance,
   endTransaction,

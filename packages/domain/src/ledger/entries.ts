@@ -1,6 +1,6 @@
 import { appendHistory, appendToOutbox, type Transaction } from '@enterprise-access/db';
 import { newUuid } from '../kernel/ids.ts';
-import type { LedgerTransaction, Recorded } from '../upstreams/ledger.ts';
+import type { LedgerTransaction, Recorded } from '../kernel/ports/ledger.ts';
 import { transactionChanged } from './events.ts';
 import { findTransaction } from './store.ts';
 

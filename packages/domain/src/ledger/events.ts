@@ -1,5 +1,5 @@
 import type { OutboxMessage } from '@enterprise-access/db';
-import type { LedgerTransaction } from '../upstreams/ledger.ts';
+import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
 
 /** As the platform writes instants: it spells UTC as an offset. */
 const isoTime = (time: Date): string => time.toISOString().replace('Z', '+00:00');

@@ -1,6 +1,30 @@
-export { enrollmentRevoked } from './consumers.ts';
-export * as contract from './contract.ts';
-export { ledger } from './router.ts';
-export { reconcileTransactions } from './spend.ts';
-export { countUnfinished } from './store.ts';
-export { countUnenrolments, reconcileUnenrolments } from './unenrol.ts';
+export { findDeposit, holdLedger, isProvider } from './deposits.ts';
+export { depositEntry, embeddedLedger } from './embedded.ts';
+export { insertDeposit, insertReversal, insertTransaction } from './entries.ts';
+export { storedReservations } from './reservations.ts';
+export {
+  countUnfinished,
+  enrollmentCounts,
+  findByKey,
+  findSubsidies,
+  findTransaction,
+  ledgerOfTransaction,
+  ownerOf,
+  ownerOfTransaction,
+  pageOfTransactions,
+  readTransactions,
+  selectTransactions,
+  unfinishedBefore,
+} from './store.ts';
+export {
+  findByReference,
+  findSubsidy,
+  findSubsidyForUpdate,
+  insertSubsidy,
+  pageOfSubsidies,
+  replaceSubsidy,
+  type SubsidyRecord,
+  type SubsidyWithTotals,
+} from './subsidies.ts';
+export * as unenrolments from './unenrolments.ts';
+export { viewOfTransaction } from './view.ts';

@@ -1,5 +1,5 @@
 import { type Connection, type Database, insertIfAbsent } from '@enterprise-access/db';
-import type { Reservations } from '../upstreams/ledger.ts';
+import type { Reservations } from '../kernel/ports/ledger.ts';
 
 const TABLE = 'subsidy_reservations';
 

@@ -1,6 +1,6 @@
 import type { Connection } from '@enterprise-access/db';
 import type { Knex } from 'knex';
-import type { LedgerTransaction, Reversal, Subsidy, TransactionState } from '../upstreams/ledger.ts';
+import type { LedgerTransaction, Reversal, Subsidy, TransactionState } from '../kernel/ports/ledger.ts';
 import { containing, orderOf } from './rules.ts';
 
 type Json = Readonly<Record<string, unknown>> | string | null;
@@ -260,18 +260,23 @@ export async function pageOfTransactions(
   return { items, count: Number(totals?.count ?? 0), quantityCents: Number(totals?.quantity ?? 0) };
 }
 
-const unfinished = (db: Connection, before: Date) => (query: Knex.QueryBuilder) =>
+const unfinished = (before: Date, except: Knex.QueryBuilder) => (query: Knex.QueryBuilder) =>
   query
     .whereIn('t.state', ['created', 'pending'])
     .where('t.modified', '<', before)
     .whereNotNull('t.lms_user_id')
-    .whereNotExists(db('redemptions').select(db.raw('1')).whereRaw('redemptions.uuid = t.uuid'));
+    .whereNotExists(except);
 
-/** Spends outside of any policy of ours that a crash or a silent LMS left open before the given time, oldest first. */
-export const unfinishedBefore = (db: Connection, before: Date, limit: number): Promise<LedgerTransaction[]> =>
-  readTransactions(selectTransactions(db).modify(unfinished(db, before)).orderBy('t.modified').limit(limit));
+/** Spends that a crash or a silent LMS left open before the given time, oldest first, but those that `except` finds. */
+export const unfinishedBefore = (
+  db: Connection,
+  before: Date,
+  limit: number,
+  except: Knex.QueryBuilder,
+): Promise<LedgerTransaction[]> =>
+  readTransactions(selectTransactions(db).modify(unfinished(before, except)).orderBy('t.modified').limit(limit));
 
-export async function countUnfinished(db: Connection, before: Date): Promise<number> {
-  const row = await db('ledger_transactions as t').modify(unfinished(db, before)).count({ n: '*' }).first();
+export async function countUnfinished(db: Connection, before: Date, except: Knex.QueryBuilder): Promise<number> {
+  const row = await db('ledger_transactions as t').modify(unfinished(before, except)).count({ n: '*' }).first();
   return Number(row?.n ?? 0);
 }

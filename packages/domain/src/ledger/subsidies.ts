@@ -1,5 +1,5 @@
 import type { Connection, Transaction } from '@enterprise-access/db';
-import { containing, orderOf } from './rules.ts';
+import { containing, ledgerKey, orderOf } from './rules.ts';
 
 /** A stored subsidy. */
 export interface SubsidyRecord {
@@ -113,7 +113,11 @@ const rowOf = (record: SubsidyRecord) =>
     Object.entries(columns).map(([name, column]) => [column.slice(2), record[name as keyof SubsidyRecord]]),
   );
 
+/** Stores a subsidy and its empty ledger. */
 export async function insertSubsidy(trx: Transaction, record: SubsidyRecord): Promise<void> {
+  const { uuid, ledgerUuid, unit, created } = record;
+  const idempotency_key = ledgerKey(uuid);
+  await trx('ledgers').insert({ uuid: ledgerUuid, idempotency_key, unit, created, modified: created });
   await trx('subsidies').insert(rowOf(record));
 }
 

@@ -1,6 +1,6 @@
-import type { Settings } from '../kernel/runtime.ts';
-import type { LedgerTransaction } from '../upstreams/ledger.ts';
-import type { TransactionView } from './transaction.ts';
+import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
+import type { Settings } from '../kernel/settings.ts';
+import type { TransactionView } from './contract.ts';
 
 type Urls = Pick<Settings, 'subsidyUrl' | 'lmsUrl'>;
 

@@ -3,9 +3,10 @@ import { type Sandbox, startSandbox } from '@enterprise-access/sandbox';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { z } from 'zod';
 import { newUuid } from '../kernel/ids.ts';
+import { defineMail, type Mail, MailInDoubt, MailOff, MailRefused, type Recipient } from '../kernel/ports/mail.ts';
+import { UpstreamFailure } from '../kernel/ports/upstream.ts';
 import { apiKey, httpBraze } from '../upstreams/braze.ts';
-import { UpstreamFailure, upstream } from '../upstreams/http.ts';
-import { defineMail, type Mail, MailInDoubt, MailOff, MailRefused, type Recipient } from '../upstreams/mail.ts';
+import { upstream } from '../upstreams/http.ts';
 import { control, requestsTo } from '../upstreams/testing.ts';
 import { recordedMail } from './delivery.ts';
 

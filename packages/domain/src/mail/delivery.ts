@@ -1,6 +1,4 @@
-import type { Runtime } from '../kernel/runtime.ts';
-import { type Braze, RECIPIENTS_PER_CALL } from '../upstreams/braze.ts';
-import { UpstreamFailure, UpstreamRefusal } from '../upstreams/http.ts';
+import type { Campaign } from '../kernel/ports/mail.ts';
 import {
   type Letter,
   type Mail,
@@ -9,8 +7,10 @@ import {
   MailOff,
   MailRefused,
   type Recipient,
-} from '../upstreams/mail.ts';
-import type { Campaign } from '../upstreams/mail-campaigns.ts';
+} from '../kernel/ports/mail.ts';
+import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
+import type { Runtime } from '../kernel/runtime.ts';
+import { type Braze, RECIPIENTS_PER_CALL } from '../upstreams/braze.ts';
 import {
   beginAttempt,
   type Delivery,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Database, insertIfAbsent } from '@enterprise-access/db';
-import type { Recipient } from '../upstreams/mail.ts';
+import type { Recipient } from '../kernel/ports/mail.ts';
 
 const sha256 = (...parts: readonly string[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex');

@@ -1,18 +1,9 @@
 import { z } from 'zod';
-
-export {
-  allocate,
-  allocateInBulk,
-  allocationRefused,
-  bulkReport,
-  notAllocatable,
-  resumeBulk,
-} from '../assignments/allocation-contract.ts';
-
 import { defineContract } from '../kernel/contract.ts';
 import { defineError } from '../kernel/errors.ts';
 import { uuid } from '../kernel/ids.ts';
 import { pageInput, pageOutput } from '../kernel/page.ts';
+import { permissions } from './permissions.ts';
 
 export const policyTypes = [
   'PerLearnerEnrollmentCreditAccessPolicy',
@@ -109,7 +100,7 @@ export const invalidPolicy = defineError({
 export const list = defineContract({
   summary: 'Policies of a customer with the totals of their budgets, newest first.',
   kind: 'query',
-  permission: 'subsidy_access_policy.has_read_access',
+  permission: permissions.has_read_access,
   context: { from: 'customer', field: 'enterpriseCustomerUuid' },
   denial: 'Missing',
   rest: { method: 'GET', path: '/api/v1/subsidy-access-policies/' },
@@ -126,7 +117,7 @@ export const list = defineContract({
 export const get = defineContract({
   summary: 'One policy with the totals of its budget.',
   kind: 'query',
-  permission: 'subsidy_access_policy.has_read_access',
+  permission: permissions.has_read_access,
   context: { from: 'policy', field: 'uuid' },
   denial: 'Missing',
   rest: { method: 'GET', path: '/api/v1/subsidy-access-policies/{uuid}/' },
@@ -138,7 +129,7 @@ export const get = defineContract({
 export const create = defineContract({
   summary: 'Create a policy, or find the active one with the same type, customer, subsidy, catalog and access method.',
   kind: 'mutation',
-  permission: 'subsidy_access_policy.has_write_access',
+  permission: permissions.has_write_access,
   context: { from: 'customer', field: 'enterpriseCustomerUuid' },
   denial: 'Missing',
   rest: { method: 'POST', path: '/api/v1/subsidy-access-policies/', status: 201 },
@@ -166,7 +157,7 @@ export const create = defineContract({
 export const update = defineContract({
   summary: 'Change fields of a policy; what is not named stays.',
   kind: 'mutation',
-  permission: 'subsidy_access_policy.has_write_access',
+  permission: permissions.has_write_access,
   context: { from: 'policy', field: 'uuid' },
   denial: 'Missing',
   rest: { method: 'PATCH', alsoMethods: ['PUT'], path: '/api/v1/subsidy-access-policies/{uuid}/' },
@@ -187,7 +178,7 @@ export const update = defineContract({
 export const deactivate = defineContract({
   summary: 'Hide a policy from everybody. Allowed only while nothing is spent.',
   kind: 'mutation',
-  permission: 'subsidy_access_policy.has_write_access',
+  permission: permissions.has_write_access,
   context: { from: 'policy', field: 'uuid' },
   denial: 'Missing',
   rest: { method: 'DELETE', path: '/api/v1/subsidy-access-policies/{uuid}/' },
@@ -210,7 +201,7 @@ export const depositRefused = defineError({
 export const deposit = defineContract({
   summary: 'Add value to the subsidy of a policy and raise its spend limit by the same amount.',
   kind: 'mutation',
-  permission: 'subsidy_access_policy.has_write_access',
+  permission: permissions.has_write_access,
   context: { from: 'policy', field: 'uuid' },
   denial: 'Missing',
   rest: { method: 'POST', path: '/api/v1/subsidy-access-policies/{uuid}/deposit/' },
@@ -229,7 +220,7 @@ export const deposit = defineContract({
 export const setLateRedemption = defineContract({
   summary: 'Let learners redeem after enrollment deadlines for some days, or stop that.',
   kind: 'mutation',
-  permission: 'subsidy_access_policy.has_write_access',
+  permission: permissions.has_write_access,
   context: { from: 'policy', field: 'uuid' },
   denial: 'Missing',
   rest: { method: 'POST', path: '/api/v1/subsidy-access-policies/{uuid}/late-redemption/' },

@@ -1,16 +1,22 @@
+export type { ConfigurationRow } from './assignment-configurations.ts';
+export * as assignmentConfigurations from './assignment-configurations.ts';
 export {
   adjust,
+  allocateBudget,
   type BudgetRefusal,
   giveBackBudget,
   giveBackShare,
   type LearnerShare,
+  releaseBudget,
   sharesOf,
   takeBudget,
   takeShare,
 } from './budget.ts';
+export { contactsOf, refusalReason } from './contacts.ts';
 export * as contract from './contract.ts';
 export { countPendingDeposits, resumeDeposits } from './deposits.ts';
-export { policies } from './router.ts';
+export * as policyGroups from './groups.ts';
+export { refusalBody, refusalOf } from './refusal-body.ts';
 export { isLateRedemptionAllowed, priorityOf } from './rules.ts';
 export { policyNotFound } from './service.ts';
-export { find, groupsOf, ownerOf, PolicyRow, redeemable } from './store.ts';
+export { find, groupsOf, PolicyRow, redeemable, spentCents, totalsByPolicy } from './store.ts';

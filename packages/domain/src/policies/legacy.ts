@@ -4,7 +4,6 @@ import { type LegacyForm, legacyReply } from '../kernel/legacy.ts';
 import { dollarsOfCents } from '../kernel/money.ts';
 import { snakeCase } from '../kernel/wire.ts';
 import * as contract from './contract.ts';
-import { refusalBody, refusalOf } from './refusal-body.ts';
 
 const time = z.date().nullable();
 
@@ -140,35 +139,6 @@ const single = <
   of: C,
 ) => legacyReply(of, { body: responseBody, encode: responseForm });
 
-const notAllocatable = {
-  body: refusalBody,
-  encode: ({ reasons }: z.infer<typeof contract.notAllocatable.details>) => refusalOf(reasons),
-};
-
-/** A list with one object, as of the other refusal; what it holds is the text of an exception. */
-const allocationRefused = {
-  body: z
-    .array(
-      z
-        .object({
-          reason: z.string(),
-          user_message: z.string(),
-          error_message: z.string(),
-          policy_uuids: z.array(z.string()),
-        })
-        .meta({ title: 'AllocationRefusal' }),
-    )
-    .meta({ title: 'AllocationRefusals' }),
-  encode: (details: z.infer<typeof contract.allocationRefused.details>) => [
-    {
-      reason: details.reason,
-      user_message: details.userMessage,
-      error_message: details.errorMessage,
-      policy_uuids: details.policyUuids,
-    },
-  ],
-};
-
 export const legacy: Readonly<Record<string, LegacyForm>> = {
   list: {
     reply: legacyReply(contract.list, {
@@ -192,7 +162,5 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
     errors: { invalid_policy: brokenOnUpdate, not_found: { body: z.undefined(), encode: () => undefined } },
   },
   deposit: { reply: single(contract.deposit) },
-  allocateInBulk: { errors: { not_allocatable: notAllocatable, allocation_refused: allocationRefused } },
-  allocate: { errors: { not_allocatable: notAllocatable, allocation_refused: allocationRefused } },
   setLateRedemption: { reply: single(contract.setLateRedemption) },
 };

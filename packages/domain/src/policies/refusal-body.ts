@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { leavesAsText } from '../kernel/legacy.ts';
 import { wireCodec } from '../kernel/wire.ts';
-import { type ReasonObject, reasonObject } from './reason.ts';
+import { type ReasonObject, reasonObject } from './reason-contract.ts';
 
 const reasons = wireCodec(z.array(reasonObject));
 

@@ -1,5 +1,3 @@
-import { allocate } from '../assignments/allocate.ts';
-import { allocateInBulk, bulkReport, resumeBulk } from '../assignments/bulk.ts';
 import { procedure, router } from '../kernel/rpc.ts';
 import * as contract from './contract.ts';
 import { deposit } from './deposits.ts';
@@ -22,16 +20,6 @@ export const policies = router({
   deposit: procedure(contract.deposit).mutation(({ ctx, input }) =>
     deposit(ctx.runtime, ctx.actor, input, ctx.idempotencyKey),
   ),
-  /** Allocate a course or run to learners at a fixed price. */
-  allocate: procedure(contract.allocate).mutation(({ ctx, input }) => allocate(ctx.runtime, ctx.actor, input)),
-  /** Allocate a course or run to thousands of learners in the background. */
-  allocateInBulk: procedure(contract.allocateInBulk).mutation(({ ctx, input }) =>
-    allocateInBulk(ctx.runtime, ctx.actor, input),
-  ),
-  /** What became of each learner of a bulk allocation. */
-  bulkReport: procedure(contract.bulkReport).query(({ ctx, input }) => bulkReport(ctx.runtime, input)),
-  /** Try again for the learners of a bulk allocation whom the budget did not cover. */
-  resumeBulk: procedure(contract.resumeBulk).mutation(({ ctx, input }) => resumeBulk(ctx.runtime, input)),
   /** Let learners redeem after enrollment deadlines for some days. */
   setLateRedemption: procedure(contract.setLateRedemption).mutation(({ ctx, input }) =>
     service.setLateRedemption(ctx.runtime, ctx.actor, input),

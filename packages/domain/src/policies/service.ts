@@ -5,8 +5,9 @@ import type { Input } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { type Page, pageNumber, pageOf } from '../kernel/page.ts';
+import { orUnavailable } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { orUnavailable } from '../upstreams/http.ts';
+import * as configurations from './assignment-configurations.ts';
 import * as contract from './contract.ts';
 import { policyChanged } from './events.ts';
 import { brokenConstraints, ceilingApplies, ceilingMessage, endOfDayIn, retiredAt } from './rules.ts';
@@ -85,7 +86,11 @@ export async function create(deps: Deps, actor: Actor, input: Input<typeof contr
       .first();
     if (existing) return { row: existing, created: false };
     if (row.assignmentConfigurationUuid !== null) {
-      await store.createAssignmentConfiguration(trx, row.assignmentConfigurationUuid, row.enterpriseCustomerUuid, now);
+      const configuration = {
+        uuid: row.assignmentConfigurationUuid,
+        enterpriseCustomerUuid: row.enterpriseCustomerUuid,
+      };
+      await configurations.insert(trx, configuration, { userId: actor.userId, at: now });
     }
     await store.PolicyRow.query(trx).insert(row);
     await assertCeiling(trx, null, row, depositsCents);

@@ -130,17 +130,9 @@ export async function holdCeiling(trx: Transaction, subsidyUuid: string): Promis
   await trx('policy_ceilings').insert({ subsidy_uuid: subsidyUuid }).onConflict('subsidy_uuid').merge();
 }
 
-export async function createAssignmentConfiguration(
-  trx: Transaction,
-  uuid: string,
-  enterpriseCustomerUuid: string,
-  now: Date,
-) {
-  await trx('assignment_configurations').insert({
-    uuid,
-    enterprise_customer_uuid: enterpriseCustomerUuid,
-    active: true,
-    created: now,
-    modified: now,
-  });
-}
+/** What each policy says was spent through it, for the audit. */
+export const totalsByPolicy = (db: Connection): Promise<{ uuid: string; subsidyUuid: string; spentCents: number }[]> =>
+  db('policies').orderBy('uuid').select({ uuid: 'uuid', subsidyUuid: 'subsidy_uuid', spentCents: 'spent_cents' });
+
+export const spentCents = async (db: Connection, uuid: string): Promise<number | undefined> =>
+  (await db('policies').where({ uuid }).first('spent_cents'))?.spent_cents;

@@ -1,7 +1,7 @@
 import type { Connection } from '@enterprise-access/db';
+import { isActive, type Subsidy } from '../kernel/ports/ledger.ts';
+import { orUnavailable } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { orUnavailable } from '../upstreams/http.ts';
-import { isActive, type Subsidy } from '../upstreams/ledger.ts';
 import type { Policy } from './contract.ts';
 import { isLateRedemptionAllowed, spendAvailable } from './rules.ts';
 import { groupsOf, limitsBySubsidy, type PolicyRow } from './store.ts';

@@ -1,16 +1,16 @@
-import { assignmentFor } from '../assignments/redeem.ts';
+import { assignmentFor } from '../assignments/rules.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { notFound } from '../kernel/errors.ts';
 import { dollarsOfCents } from '../kernel/money.ts';
-import type { Runtime, Settings } from '../kernel/runtime.ts';
-import { viewOfTransaction } from '../ledger/view.ts';
-import { type PolicyRow, priorityOf, redeemable } from '../policies/index.ts';
-import { UpstreamFailure, UpstreamRefusal } from '../upstreams/http.ts';
-import { isStanding, type LedgerTransaction } from '../upstreams/ledger.ts';
+import { isStanding, type LedgerTransaction } from '../kernel/ports/ledger.ts';
+import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
+import type { Runtime } from '../kernel/runtime.ts';
+import type { Settings } from '../kernel/settings.ts';
+import { viewOfTransaction } from '../ledger/index.ts';
+import { contactsOf, type PolicyRow, priorityOf, redeemable, refusalReason } from '../policies/index.ts';
 import * as contract from './contract.ts';
 import { factsFor, isOf, type LearnerFacts, learnerFacts } from './facts.ts';
-import { contactsOf, reasonObject } from './reasons.ts';
 import { priceUnknown } from './refusals.ts';
 import { needsAssignment, PRICE_UNKNOWN, type Reason, refusal } from './rules.ts';
 import { viewOfPolicy } from './view.ts';
@@ -88,7 +88,7 @@ async function answerFor(
   const assignedCents = hasSuccessfulRedemption ? assignedPrice(question, transactions) : assignment?.priceCents;
   const contacts =
     refusals.size > 0 ? await contactsOf(deps, actor, question.enterpriseCustomerUuid) : { visible: [], exist: false };
-  const reasons = [...refusals].map(([reason, policyUuids]) => reasonObject(reason, policyUuids, contacts));
+  const reasons = [...refusals].map(([reason, policyUuids]) => refusalReason(reason, policyUuids, contacts));
   return {
     contentKey,
     listPrice: await listPrice(deps, question, {

@@ -4,9 +4,10 @@ import { defineContract } from '../kernel/contract.ts';
 import { defineError } from '../kernel/errors.ts';
 import { courseRunKey, uuid } from '../kernel/ids.ts';
 import { metadata } from '../kernel/metadata.ts';
-import { transactionView } from '../ledger/transaction.ts';
+import { transactionView } from '../ledger/contract.ts';
 import { accessMethod, policyType } from '../policies/contract.ts';
-import { reasonCode, reasonObject } from '../policies/reason.ts';
+import { permissions as policyPermissions } from '../policies/permissions.ts';
+import { reasonCode, reasonObject } from '../policies/reason-contract.ts';
 
 const lmsUserId = () => z.int().min(1).max(2_147_483_647);
 
@@ -77,7 +78,7 @@ export const priceUnknown = defineError({
 
 const customer = { from: 'customer', field: 'enterpriseCustomerUuid' } as const;
 const policy = { from: 'policy', field: 'policyUuid' } as const;
-const redemption = 'subsidy_access_policy.has_redemption_access';
+const redemption = policyPermissions.has_redemption_access;
 
 export const canRedeem = defineContract({
   summary: 'Whether and through which policy a learner can redeem each of some course runs.',
@@ -225,7 +226,7 @@ export const force = defineContract({
   summary:
     'Redeem for a learner although the enrollment deadline has passed. Repeating it answers with the same record.',
   kind: 'mutation',
-  permission: 'subsidy_access_policy.has_write_access',
+  permission: policyPermissions.has_write_access,
   context: policy,
   rest: { method: 'POST', path: '/api/v1/policy-redemption/{policyUuid}/force/' },
   input: z.object({
@@ -249,7 +250,7 @@ const verdicts = ['passed', 'failed', 'unknown'] as const;
 export const explain = defineContract({
   summary: 'Every check of a redemption with its inputs and verdict, for people who must explain it.',
   kind: 'query',
-  permission: 'subsidy_access_policy.has_allocation_access',
+  permission: policyPermissions.has_allocation_access,
   context: customer,
   rest: { method: 'GET', path: '/api/v1/policy-redemption/enterprise-customer/{enterpriseCustomerUuid}/explain/' },
   input: z.object({

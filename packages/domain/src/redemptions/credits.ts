@@ -1,9 +1,10 @@
-import { unacknowledged } from '../assignments/learner.ts';
+import { unacknowledged } from '../assignments/index.ts';
 import { type Actor, isPermitted } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
+import { isActive } from '../kernel/ports/ledger.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { type PolicyRow, redeemable } from '../policies/index.ts';
-import { isActive } from '../upstreams/ledger.ts';
+import { permissions as policyPermissions } from '../policies/permissions.ts';
 import type * as contract from './contract.ts';
 import { isOf, type LearnerFacts, learnerFacts } from './facts.ts';
 import { notForOthers } from './refusals.ts';
@@ -21,7 +22,7 @@ export async function creditsAvailable(
   const { enterpriseCustomerUuid, lmsUserId } = input;
   const mayAsk =
     actor.lmsUserId === lmsUserId ||
-    isPermitted(actor, 'subsidy_access_policy.has_allocation_access', enterpriseCustomerUuid);
+    isPermitted(actor, policyPermissions.has_allocation_access, enterpriseCustomerUuid);
   if (!mayAsk) throw notForOthers();
   const candidates = await redeemable(deps.db, enterpriseCustomerUuid);
   const known = await learnerFacts(deps, enterpriseCustomerUuid, lmsUserId, candidates, []);

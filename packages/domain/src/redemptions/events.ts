@@ -1,5 +1,5 @@
 import type { OutboxMessage } from '@enterprise-access/db';
-import type { Spend } from '../upstreams/ledger.ts';
+import type { Spend } from '../kernel/ports/ledger.ts';
 
 /** `org.openedx.enterprise.access.subsidy.{redeemed,redemption-reversed}.v1`; ordered per customer. */
 const redemptionEvent =

@@ -1,7 +1,7 @@
 import type { Input, Output } from '../kernel/contract.ts';
+import { isStanding } from '../kernel/ports/ledger.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { find as findPolicy, policyNotFound } from '../policies/index.ts';
-import { isStanding } from '../upstreams/ledger.ts';
 import type * as contract from './contract.ts';
 import { factsFor, learnerFacts } from './facts.ts';
 import { refusal, verdicts } from './rules.ts';

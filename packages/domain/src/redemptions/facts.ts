@@ -1,10 +1,10 @@
-import { assignmentFor } from '../assignments/redeem.ts';
-import { type AssignmentRow, ofLearner } from '../assignments/store.ts';
+import { type AssignmentRow, ofLearner } from '../assignments/index.ts';
+import { assignmentFor } from '../assignments/rules.ts';
+import type { LedgerTransaction, Subsidy } from '../kernel/ports/ledger.ts';
+import type { Learner } from '../kernel/ports/lms.ts';
+import { orUnavailable } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { groupsOf, type LearnerShare, type PolicyRow, sharesOf } from '../policies/index.ts';
-import { orUnavailable } from '../upstreams/http.ts';
-import type { LedgerTransaction, Subsidy } from '../upstreams/ledger.ts';
-import type { Learner } from '../upstreams/lms.ts';
 import { type Facts, needsAssignment } from './rules.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'lms' | 'catalog' | 'ledger'>;

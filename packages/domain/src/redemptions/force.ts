@@ -1,15 +1,14 @@
 import { transaction } from '@enterprise-access/db';
-import { allocateForced } from '../assignments/force.ts';
+import { allocateForced } from '../assignments/index.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input } from '../kernel/contract.ts';
 import { DomainError } from '../kernel/errors.ts';
+import { isStanding } from '../kernel/ports/ledger.ts';
+import { orUnavailable } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { find as findPolicy, type PolicyRow, policyNotFound } from '../policies/index.ts';
-import { orUnavailable } from '../upstreams/http.ts';
-import { isStanding } from '../upstreams/ledger.ts';
+import { contactsOf, find as findPolicy, type PolicyRow, policyNotFound, refusalReason } from '../policies/index.ts';
 import * as contract from './contract.ts';
 import * as store from './forced-store.ts';
-import { contactsOf, reasonObject } from './reasons.ts';
 import { spendThrough } from './redeem.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
@@ -51,7 +50,7 @@ async function allocate(deps: Deps, actor: Actor, policy: PolicyRow, input: Inpu
   const reason = await allocateForced(deps, actor, policy, input);
   if (reason === null) return;
   const contacts = await contactsOf(deps, actor, policy.enterpriseCustomerUuid);
-  throw contract.notRedeemable({ reason, reasons: [reasonObject(reason, [policy.uuid], contacts)] });
+  throw contract.notRedeemable({ reason, reasons: [refusalReason(reason, [policy.uuid], contacts)] });
 }
 
 /** Executive education also wants the learner's consent and address. */

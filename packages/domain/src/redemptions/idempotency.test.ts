@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { LedgerTransaction, Reversal, TransactionState } from '../upstreams/ledger.ts';
+import type { LedgerTransaction, Reversal, TransactionState } from '../kernel/ports/ledger.ts';
 import { endedAttempts, redemptionKey } from './idempotency.ts';
 
 const SUBSIDY = 'f492b063-42bb-40dd-8464-6b5668329f1d';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isStanding, type LedgerTransaction } from '../upstreams/ledger.ts';
+import { isStanding, type LedgerTransaction } from '../kernel/ports/ledger.ts';
 
 /** A string in Python's literal notation: keys made by the old service for redemptions in flight stay valid. */
 function pythonLiteral(text: string): string {

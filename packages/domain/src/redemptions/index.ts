@@ -1,6 +1,5 @@
-export { auditBooks, type Discrepancy } from './audit.ts';
 export * as contract from './contract.ts';
-export { auditDrift } from './drift.ts';
-export { redemptions } from './router.ts';
-export { reconcile } from './spend.ts';
-export { countPendingBefore } from './store.ts';
+export { endedAttempts, redemptionKey } from './idempotency.ts';
+export { markReversed } from './reversal.ts';
+export { ABANDONED_MS, awaitEnd, finish, type Reservation, reconcile, reserve } from './spend.ts';
+export { countPendingBefore, find, hasPending, madeFor } from './store.ts';

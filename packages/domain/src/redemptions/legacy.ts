@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { LegacyForm } from '../kernel/legacy.ts';
-import { refusalBody, refusalOf } from '../policies/refusal-body.ts';
+import { refusalBody, refusalOf } from '../policies/index.ts';
 import type * as contract from './contract.ts';
 
 /** A refusal is a list with one reason object whose leaves are text. */

@@ -1,13 +1,14 @@
 import { type Actor, isPermitted } from '../kernel/actor.ts';
 import type { Input } from '../kernel/contract.ts';
-import { redemptionDecided } from '../kernel/happenings.ts';
 import { newUuid } from '../kernel/ids.ts';
+import { isStanding, type LedgerTransaction, type Spend } from '../kernel/ports/ledger.ts';
+import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import type { TransactionView } from '../ledger/transaction.ts';
-import { viewOfTransaction } from '../ledger/view.ts';
+import { redemptionDecided } from '../kernel/telemetry.ts';
+import type { TransactionView } from '../ledger/contract.ts';
+import { viewOfTransaction } from '../ledger/index.ts';
 import { find as findPolicy, isLateRedemptionAllowed, type PolicyRow, policyNotFound } from '../policies/index.ts';
-import { UpstreamFailure, UpstreamRefusal } from '../upstreams/http.ts';
-import { isStanding, type LedgerTransaction, type Spend } from '../upstreams/ledger.ts';
+import { permissions as policyPermissions } from '../policies/permissions.ts';
 import * as contract from './contract.ts';
 import { factsFor, type LearnerFacts, learnerFacts } from './facts.ts';
 import { endedAttempts, redemptionKey } from './idempotency.ts';
@@ -103,7 +104,7 @@ async function redeemAgain(deps: Deps, actor: Actor, { uuid }: PolicyRow, reques
 /** Learners spend for themselves; operators may do it for anybody of the customer. */
 function assertMaySpendFor(actor: Actor, customerUuid: string, lmsUserId: number): void {
   if (actor.lmsUserId === lmsUserId) return;
-  if (isPermitted(actor, 'subsidy_access_policy.has_write_access', customerUuid)) return;
+  if (isPermitted(actor, policyPermissions.has_write_access, customerUuid)) return;
   throw notForOthers();
 }
 

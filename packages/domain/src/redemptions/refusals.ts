@@ -1,11 +1,10 @@
-import type { Actor } from '../kernel/actor.ts';
-import { permissionDenied } from '../kernel/errors.ts';
-import { redemptionDecided } from '../kernel/happenings.ts';
+import { type Actor, missing } from '../kernel/actor.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import type { PolicyRow } from '../policies/index.ts';
+import { redemptionDecided } from '../kernel/telemetry.ts';
+import { contactsOf, type PolicyRow, refusalReason } from '../policies/index.ts';
+import { permissions as policyPermissions } from '../policies/permissions.ts';
 import { sentenceOf } from '../upstreams/subsidy-refusals.ts';
 import * as contract from './contract.ts';
-import { contactsOf, reasonObject } from './reasons.ts';
 import { PRICE_UNKNOWN } from './rules.ts';
 
 /** The refusal of a redeem, with whom the learner may turn to. */
@@ -19,7 +18,7 @@ export async function refused(
   redemptionDecided.tell({ outcome: 'refused', reason });
   if (reason === PRICE_UNKNOWN) return priceUnknown(contentKey);
   const contacts = await contactsOf(deps, actor, policy.enterpriseCustomerUuid);
-  return contract.notRedeemable({ reason, reasons: [reasonObject(reason, [policy.uuid], contacts)] });
+  return contract.notRedeemable({ reason, reasons: [refusalReason(reason, [policy.uuid], contacts)] });
 }
 
 /** The catalog knows the content but no price for it. */
@@ -34,7 +33,5 @@ export const spendRefused = (code: string | null) =>
     subsidyStatusCode: '422',
   });
 
-const REDEMPTION = 'subsidy_access_policy.has_redemption_access';
-
-/** Whoever asks for another learner. */
-export const notForOthers = () => permissionDenied({ permission: REDEMPTION }, { message: `MISSING: ${REDEMPTION}` });
+/** Learners redeem for themselves only. */
+export const notForOthers = () => missing(policyPermissions.has_redemption_access);

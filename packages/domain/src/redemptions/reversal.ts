@@ -1,8 +1,8 @@
 import { appendToOutbox, type Transaction, transaction } from '@enterprise-access/db';
-import { reverse as reverseAssignment } from '../assignments/redeem.ts';
+import { reverse as reverseAssignment } from '../assignments/index.ts';
+import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { giveBackBudget, giveBackShare } from '../policies/index.ts';
-import type { LedgerTransaction } from '../upstreams/ledger.ts';
 import { redemptionReversed } from './events.ts';
 import * as store from './store.ts';
 
@@ -28,4 +28,11 @@ export async function noteReversal(
     await giveBackBudget(trx, charge);
     await countAssignment?.();
   });
+}
+
+/** The redemption that a transaction of our own ledger paid for, if there is one, ends with the reversal of that. */
+export async function markReversed(trx: Transaction, transactionUuid: string, at: Date): Promise<void> {
+  const redemption = await store.findByTransaction(trx, transactionUuid);
+  if (redemption && (await store.reverse(trx, redemption.spend.uuid, at)))
+    await appendToOutbox(trx, at, [redemptionReversed(redemption.spend)]);
 }

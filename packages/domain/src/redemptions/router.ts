@@ -1,8 +1,8 @@
-import { isPermitted } from '../kernel/actor.ts';
-import { notFound, permissionDenied } from '../kernel/errors.ts';
+import { isPermitted, missing } from '../kernel/actor.ts';
+import { notFound } from '../kernel/errors.ts';
 import { procedure, router } from '../kernel/rpc.ts';
-import { findTransaction } from '../ledger/store.ts';
-import { viewOfTransaction } from '../ledger/view.ts';
+import { findTransaction, viewOfTransaction } from '../ledger/index.ts';
+import { permissions as policyPermissions } from '../policies/permissions.ts';
 import { canRedeem } from './can-redeem.ts';
 import { canRequest } from './can-request.ts';
 import * as contract from './contract.ts';
@@ -29,11 +29,8 @@ export const redemptions = router({
     const found = await findTransaction(ctx.runtime.db, input.uuid);
     if (!found) throw notFound({});
     const isOwn = ctx.actor.lmsUserId !== null && found.lmsUserId === ctx.actor.lmsUserId;
-    if (!isOwn && !isPermitted(ctx.actor, 'subsidy_access_policy.has_allocation_access', ctx.customer)) {
-      throw permissionDenied(
-        { permission: contract.get.permission },
-        { message: `MISSING: ${contract.get.permission}` },
-      );
+    if (!isOwn && !isPermitted(ctx.actor, policyPermissions.has_allocation_access, ctx.customer)) {
+      throw missing(contract.get.permission);
     }
     return viewOfTransaction(found, ctx.runtime.settings);
   }),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Content } from '../upstreams/catalog.ts';
-import type { Subsidy } from '../upstreams/ledger.ts';
+import type { Content } from '../kernel/ports/catalog.ts';
+import type { Subsidy } from '../kernel/ports/ledger.ts';
 import { checks, type Facts, PRICE_UNKNOWN, type Reason, refusal, verdicts } from './rules.ts';
 
 const now = new Date('2026-06-01T00:00:00Z');

@@ -1,9 +1,9 @@
 import type { State } from '../assignments/contract.ts';
-import { stateRefusal } from '../assignments/redeem.ts';
-import type { reasonCodes } from '../policies/reason.ts';
+import { stateRefusal } from '../assignments/rules.ts';
+import type { Content } from '../kernel/ports/catalog.ts';
+import { isActive, type Subsidy } from '../kernel/ports/ledger.ts';
+import type { reasonCodes } from '../policies/reason-contract.ts';
 import { exceeds, isLateRedemptionAllowed } from '../policies/rules.ts';
-import type { Content } from '../upstreams/catalog.ts';
-import { isActive, type Subsidy } from '../upstreams/ledger.ts';
 
 /** Everything that decides whether one learner may redeem one content through one policy. */
 export interface Facts {

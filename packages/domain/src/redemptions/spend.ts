@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { appendToOutbox, isUniqueViolation, transaction } from '@enterprise-access/db';
-import { claim, settle } from '../assignments/redeem.ts';
-import { redemptionDecided } from '../kernel/happenings.ts';
+import { claim, settle } from '../assignments/index.ts';
+import type { LedgerTransaction, Settlement, Spend } from '../kernel/ports/ledger.ts';
+import { UpstreamFailure } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
+import { redemptionDecided } from '../kernel/telemetry.ts';
 import { adjust, type BudgetRefusal, giveBackBudget, giveBackShare, takeBudget, takeShare } from '../policies/index.ts';
-import { UpstreamFailure } from '../upstreams/http.ts';
-import type { LedgerTransaction, Settlement, Spend } from '../upstreams/ledger.ts';
 import { subsidyRedeemed } from './events.ts';
 import * as store from './store.ts';
 

@@ -1,5 +1,5 @@
 import type { Connection, Transaction } from '@enterprise-access/db';
-import type { Spend, SpendContent } from '../upstreams/ledger.ts';
+import type { Spend, SpendContent } from '../kernel/ports/ledger.ts';
 
 export type RedemptionState = 'pending' | 'committed' | 'failed' | 'reversed';
 
@@ -145,3 +145,10 @@ export async function pendingBefore(db: Connection, before: Date, limit: number)
     .limit(limit);
   return rows.map(redemptionOf);
 }
+
+export const hasPending = async (db: Connection, policyUuid: string): Promise<boolean> =>
+  (await db('redemptions').where({ policy_uuid: policyUuid, state: 'pending' }).first('uuid')) !== undefined;
+
+/** A condition for `whereNotExists`: the redemption that the transaction in this column was made for. */
+export const madeFor = (db: Connection, transactionColumn: string) =>
+  db('redemptions').select(db.raw('1')).whereRaw('redemptions.uuid = ??', [transactionColumn]);

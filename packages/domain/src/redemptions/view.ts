@@ -1,4 +1,4 @@
-import type { Settings } from '../kernel/runtime.ts';
+import type { Settings } from '../kernel/settings.ts';
 import { isLateRedemptionAllowed, type PolicyRow } from '../policies/index.ts';
 import type * as contract from './contract.ts';
 

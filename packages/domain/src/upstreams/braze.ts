@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { type Upstream, UpstreamFailure, UpstreamRefusal } from './http.ts';
-import type { Recipient } from './mail.ts';
+import type { Recipient } from '../kernel/ports/mail.ts';
+import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
+import type { Upstream } from './http.ts';
 import type { TokenSource } from './token.ts';
 
 /** The calls of the mail service that we make. An `UpstreamRefusal` is about the recipients or the campaign. */

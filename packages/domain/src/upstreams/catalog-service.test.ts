@@ -1,8 +1,9 @@
 import { type Sandbox, startSandbox } from '@enterprise-access/sandbox';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { processCache } from '../kernel/cache.ts';
-import { type Catalog, httpCatalog } from './catalog.ts';
-import { UpstreamFailure } from './http.ts';
+import { processCache } from '../kernel/cache/cache.ts';
+import type { Catalog } from '../kernel/ports/catalog.ts';
+import { UpstreamFailure } from '../kernel/ports/upstream.ts';
+import { httpCatalog } from './catalog.ts';
 import { clientOf, control, requestsTo } from './testing.ts';
 
 const CUSTOMER = '11111111-1111-4111-8111-111111111111';

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { processCache } from '../kernel/cache.ts';
+import { processCache } from '../kernel/cache/cache.ts';
+import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import { httpCatalog } from './catalog.ts';
-import { type Upstream, UpstreamFailure, UpstreamRefusal } from './http.ts';
+import type { Upstream } from './http.ts';
 
 const RUN = 'course-v1:edX+DemoX+1';
 const OTHER = 'course-v1:edX+DemoX+2';

@@ -1,9 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
+import { orNull, orUnavailable, UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import { withRequestId } from '../kernel/request-scope.ts';
 import { CUT_OFF_MS } from './circuit.ts';
-import { type Call, orNull, orUnavailable, UpstreamFailure, UpstreamRefusal, upstream } from './http.ts';
+import { type Call, upstream } from './http.ts';
 import { waitOf, waitUntil } from './retry-after.ts';
 import { type Answer, startService, tokens } from './testing.ts';
 

@@ -1,9 +1,10 @@
 import { type Sandbox, startSandbox } from '@enterprise-access/sandbox';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { processCache } from '../kernel/cache.ts';
+import { processCache } from '../kernel/cache/cache.ts';
 import { newUuid } from '../kernel/ids.ts';
-import { UpstreamFailure, UpstreamRefusal } from './http.ts';
-import { httpLms, type Lms } from './lms.ts';
+import type { Lms } from '../kernel/ports/lms.ts';
+import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
+import { httpLms } from './lms.ts';
 import { clientOf, control, requestsTo } from './testing.ts';
 
 const CUSTOMER = '11111111-1111-4111-8111-111111111111';

@@ -1,4 +1,4 @@
-import type { Settlement } from './ledger.ts';
+import type { Settlement } from '../kernel/ports/ledger.ts';
 
 /** What the machine names of the subsidy service mean, in our words: its own text can hold personal data. */
 const sentences: ReadonlyMap<string, string> = new Map([

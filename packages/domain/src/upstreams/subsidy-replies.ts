@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { LedgerTransaction, Subsidy } from './ledger.ts';
+import type { LedgerTransaction, Subsidy } from '../kernel/ports/ledger.ts';
 
 const instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
 // A snapshot that cannot be read must not hide the transaction that it belongs to.

@@ -1,9 +1,10 @@
 import { type Sandbox, startSandbox } from '@enterprise-access/sandbox';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { processCache } from '../kernel/cache.ts';
+import { processCache } from '../kernel/cache/cache.ts';
 import { newUuid } from '../kernel/ids.ts';
-import { type Upstream, UpstreamFailure, UpstreamRefusal } from './http.ts';
-import { type Ledger, LedgerRefusal, type Spend } from './ledger.ts';
+import { type Ledger, LedgerRefusal, type Spend } from '../kernel/ports/ledger.ts';
+import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
+import type { Upstream } from './http.ts';
 import { httpLedger } from './subsidy.ts';
 import { clientOf, control, nothingReserved, requestsTo } from './testing.ts';
 

@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import type { Cache, CacheKind } from '../kernel/cache.ts';
-import { numbersByNumber } from '../kernel/cache-shapes.ts';
-import { type Upstream, UpstreamFailure, UpstreamRefusal } from './http.ts';
+import type { Cache, CacheKind } from '../kernel/cache/cache.ts';
+import { numbersByNumber } from '../kernel/cache/shapes.ts';
 import {
   type DepositRequest,
   type Ledger,
@@ -11,7 +10,9 @@ import {
   type Settlement,
   type Spend,
   type Subsidy,
-} from './ledger.ts';
+} from '../kernel/ports/ledger.ts';
+import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
+import type { Upstream } from './http.ts';
 import { knownCode, refusalOf, sentenceOf } from './subsidy-refusals.ts';
 import {
   codeOf,

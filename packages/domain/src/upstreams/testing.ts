@@ -3,9 +3,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { Sandbox } from '@enterprise-access/sandbox';
-import type { Cache } from '../kernel/cache.ts';
+import type { Cache } from '../kernel/cache/cache.ts';
+import type { Reservations } from '../kernel/ports/ledger.ts';
 import { type Upstream, upstream } from './http.ts';
-import type { Reservations } from './ledger.ts';
 import type { TokenSource } from './token.ts';
 
 /** What a service was asked. */

@@ -1,6 +1,6 @@
 import { request } from 'undici';
 import { z } from 'zod';
-import { type Clock, systemClock } from '../kernel/clock.ts';
+import { type Clock, systemClock } from '../kernel/ports/clock.ts';
 
 const reply = z.object({ access_token: z.string(), expires_in: z.number() });
 

@@ -1,0 +1,2 @@
+export { auditBooks, type Discrepancy } from './audit.ts';
+export { auditDrift } from './drift.ts';

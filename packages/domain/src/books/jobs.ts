@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { defineJob, implementJob } from '../kernel/jobs/job.ts';
+import { countPendingDeposits, resumeDeposits } from '../policies/index.ts';
+import { countPendingBefore, reconcile } from '../redemptions/index.ts';
+import {
+  countUnenrolments,
+  countUnfinished,
+  reconcileTransactions,
+  reconcileUnenrolments,
+} from '../subsidies/index.ts';
+import { auditBooks, type Discrepancy } from './audit.ts';
+import { auditDrift } from './drift.ts';
+
+const outcome = z.object({
+  found: z.int().min(0).describe('How many were left pending.'),
+  open: z.int().min(0).describe('How many of them still are, because a service does not answer.'),
+});
+
+const reconcileContract = defineJob({
+  name: 'redemptions.reconcile',
+  summary:
+    'Finish redemptions, ledger transactions, deposits and enrolments of reversed transactions that a crash or a silent service left open.',
+  payload: z.object({
+    olderThanSeconds: z.int().min(0).max(86_400).default(60).describe('Younger ones may still be in somebody’s hands.'),
+    limit: z.int().min(1).max(10_000).default(1_000).describe('At most so many of each kind.'),
+  }),
+  result: z.object({ redemptions: outcome, transactions: outcome, deposits: outcome, unenrolments: outcome }),
+  keyOf: () => 'all',
+  retry: { limit: 3, delaySeconds: 10, maximumDelaySeconds: 60 },
+  timeoutSeconds: 600,
+});
+
+export const reconcileJob = implementJob(reconcileContract, async ({ runtime, dryRun }, payload) => {
+  const { olderThanSeconds, limit } = payload;
+  const before = new Date(runtime.clock().getTime() - olderThanSeconds * 1_000);
+  if (dryRun) {
+    const counted = async (count: Promise<number>) => {
+      const found = Math.min(limit, await count);
+      return { found, open: found };
+    };
+    return {
+      redemptions: await counted(countPendingBefore(runtime.db, before)),
+      transactions: await counted(countUnfinished(runtime.db, before)),
+      deposits: await counted(countPendingDeposits(runtime.db, before)),
+      unenrolments: await counted(countUnenrolments(runtime.db, before)),
+    };
+  }
+  const options = { olderThanMs: olderThanSeconds * 1_000, limit };
+  return {
+    redemptions: await reconcile(runtime, options),
+    transactions: await reconcileTransactions(runtime, options),
+    deposits: await resumeDeposits(runtime, { before, limit }),
+    unenrolments: await reconcileUnenrolments(runtime, options),
+  };
+});
+
+const auditContract = defineJob({
+  name: 'books.audit',
+  summary:
+    'Count all budgets, learner shares and ledgers again, or compare budgets with a remote ledger, and report what does not agree. Changes nothing.',
+  payload: z.object({}),
+  result: z.object({ discrepancies: z.int().min(0).describe('Totals that are not what their entries sum up to.') }),
+  keyOf: () => 'all',
+  retry: { limit: 2, delaySeconds: 60, maximumDelaySeconds: 600 },
+  timeoutSeconds: 3_600,
+});
+
+const isAboveLimit = ({ what }: Discrepancy): boolean => what === 'over_limit';
+
+/** Drift is an alarm for people: nobody corrects books on a guess. */
+export const auditJob = implementJob(auditContract, async ({ runtime }) => {
+  const all = runtime.ledger.isOurs ? await auditBooks(runtime.db) : await auditDrift(runtime);
+  // No redemption passes a limit, but people may lower one below what is taken already.
+  const [above, found] = [all.filter(isAboveLimit), all.filter((each) => !isAboveLimit(each))];
+  for (const { id, stored, counted } of above)
+    runtime.log.warn(
+      { policy: id, takenCents: stored, limitCents: counted },
+      'a limit was lowered below what is taken',
+    );
+  for (const discrepancy of found) runtime.log.error({ discrepancy }, 'the books do not agree');
+  return { discrepancies: found.length };
+});

@@ -1,0 +1,73 @@
+import { eventTypes } from '@enterprise-access/bus';
+import type { OutboxMessage } from '@enterprise-access/db';
+import { expect, test } from 'vitest';
+import type { LedgerTransaction, Spend } from './kernel/ports/ledger.ts';
+import { transactionChanged } from './ledger/events.ts';
+import { policyChanged } from './policies/events.ts';
+import type { PolicyRow } from './policies/store.ts';
+import { redemptionReversed, subsidyRedeemed } from './redemptions/events.ts';
+
+const at = new Date('2026-03-02T10:00:00.000Z');
+const uuid = '8a1f2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d';
+
+const transaction: LedgerTransaction = {
+  uuid,
+  state: 'committed',
+  idempotencyKey: 'key',
+  subsidyUuid: uuid,
+  lmsUserId: 1000,
+  lmsUserEmail: 'learner@demo.example',
+  contentKey: 'course-v1:edX+DemoX+2T2026',
+  parentContentKey: 'edX+DemoX',
+  contentTitle: 'Demo',
+  courseRunStartDate: null,
+  quantityCents: -14_900,
+  fulfillmentIdentifier: null,
+  subsidyAccessPolicyUuid: uuid,
+  metadata: null,
+  created: at,
+  modified: at,
+  reversal: null,
+};
+
+const reversal = {
+  uuid,
+  state: 'committed' as const,
+  idempotencyKey: 'reversal',
+  quantityCents: 14_900,
+  metadata: null,
+  created: at,
+  modified: at,
+};
+
+const spend = { enterpriseCustomerUuid: uuid, contentKey: 'course-v1:edX+DemoX+2T2026', lmsUserId: 1000 } as Spend;
+const policy = {
+  uuid,
+  enterpriseCustomerUuid: uuid,
+  active: true,
+  subsidyUuid: uuid,
+  accessMethod: 'direct',
+} as PolicyRow;
+
+/** As the outbox gives it back: what the database keeps is JSON. */
+const stored = ({ payload }: OutboxMessage) => JSON.parse(JSON.stringify(payload));
+
+test.each([
+  transactionChanged('created', transaction, uuid),
+  transactionChanged('committed', { ...transaction, fulfillmentIdentifier: uuid }, uuid),
+  transactionChanged('failed', { ...transaction, state: 'failed' }, uuid),
+  transactionChanged('reversed', { ...transaction, reversal }, uuid),
+  policyChanged('created', policy),
+  policyChanged('updated', policy),
+  policyChanged('deleted', policy),
+  subsidyRedeemed(spend),
+  redemptionReversed(spend),
+])('$name fits the schema under which it is published', (message) => {
+  expect(eventTypes.get(message.name)?.avro.misfit(stored(message))).toBeNull();
+});
+
+test('instants are written as the platform writes them', () => {
+  expect(stored(transactionChanged('created', transaction, uuid))).toMatchObject({
+    ledger_transaction: { created: '2026-03-02T10:00:00.000+00:00' },
+  });
+});

@@ -1,0 +1,17 @@
+import { defineSettings, flag } from '../kernel/settings.ts';
+
+declare module '../kernel/settings.ts' {
+  interface Settings {
+    /** Whether everybody who was invited to a group is reminded every day, for trying mails out. */
+    readonly remindsAllInvited: boolean;
+  }
+}
+
+export const settings = defineSettings({
+  remindsAllInvited: {
+    variable: 'BRAZE_GROUP_EMAIL_FORCE_REMIND_ALL_PENDING_LEARNERS',
+    schema: flag
+      .default(false)
+      .describe('Remind everybody who was invited to a group, every day, with the mail of day 5; to try mails out.'),
+  },
+});

@@ -1,0 +1,27 @@
+import { defineSlice } from '../kernel/slice.ts';
+import { campaigns } from './campaigns.ts';
+import * as contract from './contract.ts';
+import { planRemindersJob, remindMemberJob } from './jobs.ts';
+import { legacy } from './legacy.ts';
+import { groups } from './router.ts';
+import { settings } from './settings.ts';
+
+const { addAssociation, listMembers, removeAssociations } = contract;
+const { association, member } = contract;
+
+export const groupsSlice = defineSlice({
+  name: 'groups',
+  namespaces: {
+    groups: {
+      tag: 'Groups of the LMS whose members may redeem through a policy.',
+      router: groups,
+      contracts: { addAssociation, listMembers, removeAssociations },
+      models: { association, member },
+      legacy,
+    },
+  },
+  // Each hour, although a reminder is planned once a day: an outage of the LMS in the morning costs nobody a reminder.
+  jobs: [{ job: planRemindersJob, cron: '23 * * * *' }, remindMemberJob],
+  settings,
+  campaigns,
+});

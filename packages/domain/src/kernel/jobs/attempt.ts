@@ -1,0 +1,42 @@
+import type { Runtime } from '../runtime.ts';
+import { type Job, type JobRun, onceIn } from './job.ts';
+import { customerOf, reportsOf } from './runs.ts';
+
+const LONGEST_ERROR = 500;
+
+/** An attempt at a job, by the worker or by hand. */
+export interface Attempt {
+  readonly uuid: string;
+  readonly payload: unknown;
+  readonly signal: AbortSignal;
+  readonly dryRun: boolean;
+  /** A failure of the last attempt is the end; before it, others follow. */
+  readonly isLast: boolean;
+}
+
+/** Runs one attempt, with a row to follow it by if the job reports progress. */
+export async function runJob(runtime: Runtime, job: Job, attempt: Attempt): Promise<Record<string, unknown>> {
+  const { uuid, payload, signal, dryRun } = attempt;
+  const { name } = job.contract;
+  const report = job.contract.reportsProgress && !dryRun ? reportsOf(runtime, uuid) : null;
+  await report?.begin(name, customerOf(payload));
+  const run: JobRun = {
+    runtime,
+    uuid,
+    signal,
+    dryRun,
+    isLast: attempt.isLast,
+    progress: async (done, total) => report?.progress(done, total),
+    once: onceIn(runtime, { name, uuid, signal }),
+  };
+  try {
+    const result = await job.run(run, payload);
+    await report?.end('completed', result, null);
+    return result;
+  } catch (error) {
+    // What other services say can hold personal data, so only the kind of failure is kept.
+    const kind = error instanceof Error ? error.name : 'Error';
+    await report?.end(attempt.isLast ? 'failed' : 'retrying', null, `The job failed: ${kind}.`.slice(0, LONGEST_ERROR));
+    throw error;
+  }
+}

@@ -1,0 +1,52 @@
+import { type Connection, insertIfAbsent } from '@enterprise-access/db';
+import type { Runtime } from '../runtime.ts';
+
+const REPORT_EVERY_MS = 250;
+
+/** Customer that the payload is about, so that its administrators may follow the job. */
+export const customerOf = (payload: unknown): string | null => {
+  const uuid =
+    typeof payload === 'object' && payload !== null && 'enterpriseCustomerUuid' in payload
+      ? payload.enterpriseCustomerUuid
+      : null;
+  return typeof uuid === 'string' ? uuid : null;
+};
+
+/** The row that callers follow. Reports are at most a few per second, however often the job tells. */
+export function reportsOf({ db, clock }: Pick<Runtime, 'db' | 'clock'>, uuid: string) {
+  let last = 0;
+  const write = (change: object) =>
+    db('job_runs')
+      .where({ uuid })
+      .update({ ...change, modified: clock() });
+  return {
+    async begin(name: string, customerUuid: string | null): Promise<void> {
+      await insertRun(db, { uuid, name, customerUuid, state: 'active', now: clock() });
+      await write({ state: 'active', error: null });
+    },
+    async progress(done: number, total: number | null): Promise<void> {
+      const now = Date.now();
+      if (now - last < REPORT_EVERY_MS && done !== total) return;
+      last = now;
+      await write({ done, total });
+    },
+    async end(state: 'completed' | 'failed' | 'retrying', result: object | null, error: string | null): Promise<void> {
+      const finished = state === 'retrying' ? null : clock();
+      await write({ state, result: result && JSON.stringify(result), error, finished });
+    },
+  };
+}
+
+/** Makes the row unless it is there: callers can follow a job from the moment that they asked for it. */
+export const insertRun = (
+  db: Connection,
+  run: { uuid: string; name: string; customerUuid: string | null; state: 'waiting' | 'active'; now: Date },
+): Promise<boolean> =>
+  insertIfAbsent(db, 'job_runs', {
+    uuid: run.uuid,
+    name: run.name,
+    enterprise_customer_uuid: run.customerUuid,
+    state: run.state,
+    created: run.now,
+    modified: run.now,
+  });

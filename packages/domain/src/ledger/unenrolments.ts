@@ -1,0 +1,52 @@
+import type { Connection } from '@enterprise-access/db';
+import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
+
+// A reversal whose `unenrolled` is null is the stored intent to end the enrolment that its transaction had paid for.
+
+export const isOpen = async (db: Connection, transactionUuid: string): Promise<boolean> =>
+  (await db('ledger_reversals').where({ transaction_uuid: transactionUuid }).whereNull('unenrolled').first('uuid')) !==
+  undefined;
+
+/**
+ * Whether the learner has redeemed the same content again, in flight or done. The LMS knows one enrolment of a learner in
+ * a run: a late cancellation of the first redemption would end what the second one pays for.
+ */
+export async function isPaidAnew(db: Connection, { uuid, lmsUserId, contentKey }: LedgerTransaction): Promise<boolean> {
+  const again = await db('ledger_transactions as other')
+    .join('ledger_transactions as reversed', 'reversed.ledger_uuid', 'other.ledger_uuid')
+    .where({
+      'reversed.uuid': uuid,
+      'other.lms_user_id': lmsUserId,
+      'other.content_key': contentKey,
+      'other.is_reversed': false,
+    })
+    .whereIn('other.state', ['created', 'pending', 'committed'])
+    .first('other.uuid');
+  return again !== undefined;
+}
+
+/** Notes that the enrolment has ended. */
+export async function close(db: Connection, transactionUuid: string, at: Date): Promise<void> {
+  await db('ledger_reversals')
+    .where({ transaction_uuid: transactionUuid })
+    .whereNull('unenrolled')
+    .update({ unenrolled: at });
+}
+
+const open = (db: Connection, before: Date) =>
+  db('ledger_reversals').whereNull('unenrolled').where('created', '<', before);
+
+/** How many there are. */
+export async function count(db: Connection, before: Date): Promise<number> {
+  const row = await open(db, before).count({ n: '*' }).first();
+  return Number(row?.n ?? 0);
+}
+
+/** Transactions that were reversed before the given time and whose enrolment has not ended, oldest reversal first. */
+export async function openBefore(db: Connection, before: Date, limit: number): Promise<string[]> {
+  const rows: { transaction_uuid: string }[] = await open(db, before)
+    .orderBy('created')
+    .limit(limit)
+    .select('transaction_uuid');
+  return rows.map(({ transaction_uuid }) => transaction_uuid);
+}

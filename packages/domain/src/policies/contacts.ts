@@ -1,0 +1,33 @@
+import { type Actor, isPermitted } from '../kernel/actor.ts';
+import type { AdminContact } from '../kernel/ports/lms.ts';
+import { orUnavailable } from '../kernel/ports/upstream.ts';
+import type { Runtime } from '../kernel/runtime.ts';
+import { userMessage } from './messages.ts';
+import { permissions } from './permissions.ts';
+import type { ReasonObject } from './reason-contract.ts';
+
+/** Whom learners may turn to, and who there is at all. */
+export interface Contacts {
+  readonly visible: readonly AdminContact[];
+  readonly exist: boolean;
+}
+
+/**
+ * The customer's contact address is for everybody. Who administers the customer is personal data: only those who
+ * administer it see that.
+ */
+export async function contactsOf(deps: Pick<Runtime, 'lms'>, actor: Actor, customerUuid: string): Promise<Contacts> {
+  const customer = await orUnavailable(deps.lms.customer(customerUuid));
+  if (customer?.contactEmail) return { visible: [{ email: customer.contactEmail, lmsUserId: null }], exist: true };
+  const admins = customer?.admins ?? [];
+  const mayKnow = actor.isStaff || isPermitted(actor, permissions.has_allocation_access, customerUuid);
+  return { visible: mayKnow ? admins : [], exist: admins.length > 0 };
+}
+
+/** A refusal as callers see it. */
+export const refusalReason = (reason: string, policyUuids: readonly string[], contacts: Contacts): ReasonObject => ({
+  reason,
+  userMessage: userMessage(reason, contacts.exist),
+  metadata: { enterpriseAdministrators: contacts.visible.map((contact) => ({ ...contact })) },
+  policyUuids: [...policyUuids],
+});

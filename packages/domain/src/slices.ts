@@ -1,0 +1,20 @@
+import { assignmentsSlice } from './assignments/slice.ts';
+import { booksSlice } from './books/slice.ts';
+import { groupsSlice } from './groups/slice.ts';
+import { housekeepingSlice } from './housekeeping/slice.ts';
+import { jobsSlice } from './jobs/slice.ts';
+import { policiesSlice } from './policies/slice.ts';
+import { redemptionsSlice } from './redemptions/slice.ts';
+import { subsidiesSlice } from './subsidies/slice.ts';
+
+/** Every slice of the service. A new one is a folder and a line here. */
+export const slices = [
+  assignmentsSlice,
+  booksSlice,
+  groupsSlice,
+  housekeepingSlice,
+  jobsSlice,
+  policiesSlice,
+  redemptionsSlice,
+  subsidiesSlice,
+] as const;

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { consumerOf, UnusableEvent } from '../kernel/consumer.ts';
+import { findTransaction } from '../ledger/index.ts';
+import { isRefundable, unenrolmentKey } from './refunds.ts';
+import { reverseTransaction } from './reverse.ts';
+
+const revoked = z.object({
+  learner_credit_course_enrollment: z.object({
+    uuid: z.string(),
+    transaction_id: z.string().nullish(),
+    enterprise_course_enrollment: z.object({ unenrolled_at: z.string().nullish() }).nullish(),
+  }),
+});
+
+/**
+ * A learner left a course that our ledger had paid for: within the time of refunds the value goes back. Every step is a
+ * no-op once its state is reached, so redeliveries and the loop through the LMS end here.
+ */
+export const enrollmentRevoked = consumerOf(
+  'org.openedx.enterprise.learner_credit_course_enrollment.revoked.v1',
+  revoked,
+  async ({ runtime, eventId, claim }, { learner_credit_course_enrollment: enrollment }) => {
+    // The service that keeps the ledger hears the same event.
+    if (!runtime.ledger.isOurs || !runtime.settings.refundsUnenrolments) return;
+    const { transaction_id: transactionUuid, enterprise_course_enrollment: course } = enrollment;
+    const paid = transactionUuid ? await findTransaction(runtime.db, transactionUuid) : null;
+    if (paid?.state !== 'committed' || paid.reversal) return;
+    const text = course?.unenrolled_at;
+    if (!text) throw new UnusableEvent('the end of the enrolment is missing: unenrolled_at');
+    const unenrolledAt = new Date(text);
+    if (Number.isNaN(unenrolledAt.getTime())) throw new UnusableEvent('not an instant: unenrolled_at');
+    const { courseRunStartDate, created: purchased } = paid;
+    if (!isRefundable({ unenrolledAt, courseRunStartDate, purchased })) {
+      runtime.log.info({ transaction: paid.uuid, event: eventId }, 'a learner left after the time of refunds');
+      return;
+    }
+    await reverseTransaction(runtime, {
+      transactionUuid: paid.uuid,
+      idempotencyKey: unenrolmentKey(enrollment.uuid, text),
+      metadata: null,
+      claim,
+    });
+  },
+);

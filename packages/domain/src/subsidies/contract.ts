@@ -1,0 +1,385 @@
+import { z } from 'zod';
+import { defineContract } from '../kernel/contract.ts';
+import { courseRunKey, uuid } from '../kernel/ids.ts';
+import { metadata } from '../kernel/metadata.ts';
+import { pageInput, pageOutput } from '../kernel/page.ts';
+import { transactionState, transactionView } from '../ledger/contract.ts';
+import * as errors from './errors.ts';
+import { permissions } from './permissions.ts';
+
+const MAXIMUM_CENTS = 1_000_000_000_000;
+const INT32 = 2_147_483_647;
+
+export const units = ['usd_cents'] as const;
+export const referenceTypes = ['salesforce_opportunity_line_item'] as const;
+export const revenueCategories = ['bulk-enrollment-prepay', 'partner-no-rev-prepay'] as const;
+const sortable = ['title', 'created', 'active_datetime', 'expiration_datetime'] as const;
+export const subsidyOrders = [...sortable, ...sortable.map((field) => `-${field}` as const)] as const;
+export const transactionOrders = ['created', '-created', 'quantity', '-quantity'] as const;
+
+const lmsUserId = () => z.int().min(1).max(INT32);
+const idempotencyKey = () => z.string().min(1).max(255).nullable();
+const pages = pageInput({ defaultSize: 10, maximumSize: 100 });
+
+/** A subsidy as clients read it. */
+export const subsidy = z
+  .object({
+    uuid: z.string().describe('Identifies the subsidy.'),
+    title: z.string().nullable().describe('Name for administrators.'),
+    enterpriseCustomerUuid: z.string().describe('Customer that owns the value.'),
+    activeDatetime: z.date().nullable().describe('Start; null is open.'),
+    expirationDatetime: z.date().nullable().describe('End; null is open.'),
+    unit: z.string().describe('usd_cents.'),
+    referenceId: z.string().nullable().describe('Line item of the sale.'),
+    referenceType: z.string().describe('What kind of reference that is.'),
+    currentBalance: z.int().describe('US cents left; value in flight is gone already.'),
+    startingBalance: z.int().describe('US cents at the start.'),
+    internalOnly: z.boolean().describe('A test of ours; its reference need not be unique.'),
+    revenueCategory: z.string().describe('For analytics.'),
+    isActive: z.boolean().describe('Whether it pays right now.'),
+    totalDeposits: z.int().describe('US cents ever deposited.'),
+    created: z.date().describe('When it was made.'),
+    modified: z.date().describe('When it last changed.'),
+  })
+  .meta({ title: 'Subsidy' });
+export type SubsidyView = z.infer<typeof subsidy>;
+
+const ofSubsidy = { from: 'subsidy', field: 'uuid' } as const;
+const subsidyUuid = () => uuid().describe('Subsidy.');
+
+export const listSubsidies = defineContract({
+  summary:
+    'Subsidies of a customer with their balances, newest first. Without a customer only for those who may see all.',
+  kind: 'query',
+  permission: permissions.can_read_subsidies,
+  context: { from: 'customer', field: 'enterpriseCustomerUuid' },
+  rest: { method: 'GET', path: '/api/v1/subsidies/' },
+  input: z.object({
+    enterpriseCustomerUuid: uuid().optional().describe('Customer whose subsidies are wanted.'),
+    uuid: uuid().optional().describe('Only this subsidy.'),
+    title: z.string().max(255).optional().describe('Only subsidies whose title holds this text.'),
+    sortBy: z.enum(subsidyOrders).default('-created').describe('Order; a minus sign is descending.'),
+    ...pages,
+  }),
+  output: pageOutput(subsidy),
+  errors: [],
+});
+
+export const getSubsidy = defineContract({
+  summary: 'One subsidy with its balance.',
+  kind: 'query',
+  permission: permissions.can_read_subsidies,
+  context: ofSubsidy,
+  rest: { method: 'GET', path: '/api/v1/subsidies/{uuid}/' },
+  input: z.object({ uuid: subsidyUuid() }),
+  output: subsidy,
+  errors: [],
+});
+
+export const canRedeem = defineContract({
+  summary: 'Whether a learner could redeem a content from this subsidy, whatever the policies say.',
+  kind: 'query',
+  permission: permissions.can_read_subsidies,
+  context: ofSubsidy,
+  rest: { method: 'GET', path: '/api/v1/subsidies/{uuid}/can_redeem/' },
+  input: z.object({
+    uuid: subsidyUuid(),
+    lmsUserId: lmsUserId().describe('Learner.'),
+    contentKey: z.string().min(1).max(255).describe('Course run.'),
+  }),
+  output: z.object({
+    canRedeem: z.boolean().describe('Enough value, and not redeemed yet.'),
+    contentPrice: z.int().nullable().describe('Price in US cents; null if unknown.'),
+    unit: z.string().describe('usd_cents.'),
+    allTransactions: z.array(transactionView).describe('The learner’s transactions for the content, in any state.'),
+    active: z.boolean().describe('Whether the subsidy pays right now.'),
+  }),
+  errors: [errors.contentNotFound],
+});
+
+export const aggregatesByLearner = defineContract({
+  summary: 'Number of standing enrollments that the subsidy has paid, per learner.',
+  kind: 'query',
+  permission: permissions.can_read_subsidies,
+  context: ofSubsidy,
+  rest: { method: 'GET', path: '/api/v1/subsidies/{uuid}/aggregates-by-learner' },
+  input: z.object({
+    uuid: subsidyUuid(),
+    subsidyAccessPolicyUuid: uuid().optional().describe('Only what was spent through this policy.'),
+  }),
+  output: z.array(
+    z
+      .object({
+        lmsUserId: z.int().describe('Learner.'),
+        total: z.int().min(0).describe('Enrollments.'),
+      })
+      .meta({ title: 'EnrollmentsOfLearner' }),
+  ),
+  errors: [],
+});
+
+export const contentMetadata = defineContract({
+  summary: 'What a course or run is and costs, as a customer sees it.',
+  kind: 'query',
+  permission: permissions.can_read_metadata,
+  context: { from: 'customer', field: 'enterpriseCustomerUuid' },
+  rest: { method: 'GET', path: '/api/v1/content-metadata/{contentIdentifier}/' },
+  input: z.object({
+    contentIdentifier: z.string().min(1).max(255).describe('Key of the course or run.'),
+    enterpriseCustomerUuid: uuid().describe('Customer whose catalogs are searched.'),
+  }),
+  output: z
+    .object({
+      contentTitle: z.string().nullable().describe('Title.'),
+      contentUuid: z.string().nullable().describe('Identifies the content in the catalog.'),
+      contentKey: z.string().describe('Course.'),
+      courseRunUuid: z.string().nullable().describe('Identifies the run in the catalog.'),
+      courseRunKey: z.string().nullable().describe('Run.'),
+      courseRunStartDate: z.date().nullable().describe('Start of the run.'),
+      source: z.string().describe('edX or 2u.'),
+      mode: z.string().describe('Mode of the enrollment.'),
+      contentPrice: z.int().nullable().describe('Price in US cents; null if unknown.'),
+      enrollByDate: z.date().nullable().describe('Until then learners can enroll.'),
+      geagVariantId: z.string().nullable().describe('Variant of executive education.'),
+    })
+    .meta({ title: 'ContentMetadata' }),
+  errors: [],
+});
+
+export const createSubsidy = defineContract({
+  summary: 'Create a subsidy with its ledger and first deposit, or find the public one with the same reference.',
+  kind: 'mutation',
+  permission: permissions.can_write_subsidies,
+  context: { from: 'customer', field: 'defaultEnterpriseCustomerUuid' },
+  rest: { method: 'POST', path: '/api/v1/subsidies/', status: 201 },
+  input: z.object({
+    referenceId: z.string().trim().min(1).max(255).describe('Line item of the sale.'),
+    defaultTitle: z.string().trim().max(255).nullable().describe('Name for administrators.'),
+    defaultEnterpriseCustomerUuid: uuid().describe('Customer that will own the value.'),
+    defaultActiveDatetime: z.date().describe('Start.'),
+    defaultExpirationDatetime: z.date().describe('End.'),
+    defaultUnit: z.enum(units).describe('Unit of the value.'),
+    defaultStartingBalance: z.int().min(0).max(MAXIMUM_CENTS).describe('US cents of the first deposit.'),
+    defaultRevenueCategory: z.enum(revenueCategories).describe('For analytics.'),
+    defaultInternalOnly: z.boolean().describe('True always creates.'),
+  }),
+  output: z.object({
+    subsidy: subsidy.describe('The subsidy, new or found.'),
+    created: z.boolean().describe('False when the subsidy was there already.'),
+  }),
+  errors: [],
+});
+
+export const updateSubsidy = defineContract({
+  summary: 'Change fields of a subsidy; what is not named stays. Value moves by deposits only.',
+  kind: 'mutation',
+  permission: permissions.can_write_subsidies,
+  context: ofSubsidy,
+  rest: { method: 'PATCH', alsoMethods: ['PUT'], path: '/api/v1/subsidies/{uuid}/' },
+  input: z
+    .object({
+      uuid: subsidyUuid(),
+      title: z.string().trim().max(255).nullable().describe('Name for administrators.'),
+      activeDatetime: z.date().nullable().describe('Start; null is open.'),
+      expirationDatetime: z.date().nullable().describe('End; null is open.'),
+      referenceId: z.string().trim().min(1).max(255).nullable().describe('Line item of the sale.'),
+      internalOnly: z.boolean().describe('A test of ours; its reference need not be unique.'),
+      revenueCategory: z.enum(revenueCategories).describe('For analytics.'),
+      enterpriseCustomerUuid: uuid().describe('Fixed: another value is refused.'),
+      unit: z.string().describe('Fixed: another value is refused.'),
+      referenceType: z.string().describe('Fixed: another value is refused.'),
+      startingBalance: z.int().describe('US cents. Fixed: another value is refused.'),
+    })
+    .partial()
+    .required({ uuid: true }),
+  output: subsidy,
+  errors: [],
+});
+
+export const deleteSubsidy = defineContract({
+  summary: 'Hide a subsidy from everybody. Its ledger and transactions stay.',
+  kind: 'mutation',
+  permission: permissions.can_write_subsidies,
+  context: ofSubsidy,
+  rest: { method: 'DELETE', path: '/api/v1/subsidies/{uuid}/', status: 204 },
+  input: z.object({ uuid: subsidyUuid() }),
+  output: z.object({}),
+  errors: [],
+});
+
+const filters = {
+  contentKey: z.string().max(255).optional().describe('Only this course run.'),
+  subsidyAccessPolicyUuid: uuid().optional().describe('Only what was spent through this policy.'),
+  state: z.array(transactionState).max(10).optional().describe('Only these states.'),
+  search: z.string().max(255).optional().describe('Only where the address or the title holds this text.'),
+  ordering: z.enum(transactionOrders).default('-created').describe('Order; a minus sign is descending.'),
+};
+
+export const listTransactions = defineContract({
+  summary: 'Transactions of a subsidy, newest first, with totals of all that match on request.',
+  kind: 'query',
+  permission: permissions.can_read_all_transactions,
+  context: ofSubsidy,
+  denial: 'Missing',
+  rest: { method: 'GET', path: '/api/v2/subsidies/{uuid}/admin/transactions/' },
+  input: z.object({
+    uuid: subsidyUuid(),
+    lmsUserId: lmsUserId().optional().describe('Only this learner.'),
+    ...filters,
+    includeAggregates: z.boolean().default(false).describe('Whether totals are wanted.'),
+    ...pages,
+  }),
+  output: pageOutput(transactionView).extend({
+    aggregates: z
+      .object({
+        unit: z.string().describe('usd_cents.'),
+        remainingSubsidyBalance: z.int().describe('US cents left in the subsidy.'),
+        totalQuantity: z.int().describe('US cents of everything that matches, less what was reversed.'),
+      })
+      .nullable()
+      .describe('Null unless asked for.'),
+  }),
+  errors: [],
+});
+
+export const listTransactionsV1 = defineContract({
+  summary: 'Transactions of a subsidy, newest first; the first version of `ledger.listTransactions`.',
+  kind: 'query',
+  permission: permissions.can_read_all_transactions,
+  context: { from: 'subsidy', field: 'subsidyUuid' },
+  rest: { method: 'GET', path: '/api/v1/transactions/' },
+  input: z.object({
+    subsidyUuid: subsidyUuid(),
+    lmsUserId: lmsUserId().optional().describe('Only this learner.'),
+    ...filters,
+    ...pages,
+  }),
+  output: pageOutput(transactionView),
+  errors: [],
+});
+
+const purchase = {
+  lmsUserId: lmsUserId().describe('Learner who will be enrolled.'),
+  contentKey: courseRunKey().describe('Course run.'),
+  subsidyAccessPolicyUuid: uuid().describe('Policy whose budget the price counts in.'),
+  metadata: metadata('Kept with the transaction.').default(null),
+  idempotencyKey: idempotencyKey().default(null).describe('A second spend under this key is the first one.'),
+};
+const purchased = z.object({
+  transaction: transactionView.describe('The transaction, new or found.'),
+  created: z.boolean().describe('False when the redemption was there already.'),
+});
+const purchaseErrors = [
+  errors.inactiveSubsidy,
+  errors.enrollmentRefused,
+  errors.contentNotFound,
+  errors.invalidRequestedPrice,
+  errors.transactionNotCreated,
+  errors.policyLimitReached,
+  errors.transactionPending,
+] as const;
+
+export const createTransaction = defineContract({
+  summary: 'Spend from a subsidy on one course run for one learner, or find the redemption that stands already.',
+  kind: 'mutation',
+  permission: permissions.can_create_transactions,
+  context: ofSubsidy,
+  denial: 'Missing',
+  rest: { method: 'POST', path: '/api/v2/subsidies/{uuid}/admin/transactions/', status: 201 },
+  input: z.object({
+    uuid: subsidyUuid(),
+    ...purchase,
+    requestedPriceCents: z
+      .int()
+      .min(0)
+      .max(MAXIMUM_CENTS)
+      .nullable()
+      .default(null)
+      .describe('US cents, near the canonical price; null and 0 are the canonical price.'),
+  }),
+  output: purchased,
+  errors: purchaseErrors,
+});
+
+export const createTransactionV1 = defineContract({
+  summary: 'Spend from a subsidy; the first version of `ledger.createTransaction`, always at the canonical price.',
+  kind: 'mutation',
+  permission: permissions.can_create_transactions,
+  context: { from: 'subsidy', field: 'subsidyUuid' },
+  rest: { method: 'POST', path: '/api/v1/transactions/', status: 201 },
+  input: z.object({ subsidyUuid: subsidyUuid(), ...purchase }),
+  output: purchased,
+  errors: purchaseErrors,
+});
+
+export const createDeposit = defineContract({
+  summary: 'Add value to a subsidy. Repeating it under its key answers with the same deposit.',
+  kind: 'mutation',
+  permission: permissions.can_create_transactions,
+  context: ofSubsidy,
+  denial: 'Missing',
+  rest: { method: 'POST', path: '/api/v2/subsidies/{uuid}/admin/deposits/', status: 201 },
+  input: z.object({
+    uuid: subsidyUuid(),
+    desiredDepositQuantity: z.int().min(1).max(MAXIMUM_CENTS).describe('US cents to add.'),
+    salesContractReferenceId: z.string().trim().min(1).max(150).describe('Line item of the sale.'),
+    salesContractReferenceProvider: z.string().max(32).describe('Slug of whoever keeps the line items.'),
+    metadata: metadata('Kept with the transaction.').default(null),
+    idempotencyKey: idempotencyKey().default(null).describe('Made from amount and line item unless given.'),
+  }),
+  output: z.object({
+    deposit: z
+      .object({
+        uuid: z.string().describe('Identifies the deposit.'),
+        ledger: z.string().describe('Ledger that holds the value.'),
+        desiredDepositQuantity: z.int().describe('US cents.'),
+        transaction: z.string().describe('Transaction that moved the value.'),
+        salesContractReferenceId: z.string().nullable().describe('Line item of the sale.'),
+        salesContractReferenceProvider: z.string().nullable().describe('Who keeps it.'),
+      })
+      .describe('The deposit, new or found.'),
+    created: z.boolean().describe('False when the deposit was there already.'),
+  }),
+  errors: [errors.depositOnExpiredSubsidy, errors.depositNotCreated],
+});
+export type DepositView = z.infer<typeof createDeposit.output>['deposit'];
+
+export const ownTransactions = defineContract({
+  summary: 'The caller’s own transactions in a subsidy, newest first.',
+  kind: 'query',
+  permission: permissions.can_read_transactions,
+  context: ofSubsidy,
+  denial: 'Missing',
+  rest: { method: 'GET', path: '/api/v2/subsidies/{uuid}/transactions/' },
+  input: z.object({ uuid: subsidyUuid(), ...filters, ...pages }),
+  output: pageOutput(transactionView),
+  errors: [],
+});
+
+export const getTransaction = defineContract({
+  summary: 'One transaction: learners see their own, administrators all of their customer.',
+  kind: 'query',
+  permission: permissions.can_read_transactions,
+  context: { from: 'transaction', field: 'uuid' },
+  rest: { method: 'GET', path: '/api/v1/transactions/{uuid}/' },
+  input: z.object({ uuid: uuid().describe('Transaction.') }),
+  output: transactionView,
+  errors: [],
+});
+
+export const reverse = defineContract({
+  summary: 'Give the value of a committed redemption back, once. Repeating it answers with the same transaction.',
+  kind: 'mutation',
+  permission: permissions.can_create_transactions,
+  context: { from: 'transaction', field: 'transactionUuid' },
+  denial: 'Missing',
+  rest: { method: 'POST', path: '/api/v2/subsidies/{uuid}/admin/transactions/{transactionUuid}/reverse/' },
+  input: z.object({
+    uuid: subsidyUuid(),
+    transactionUuid: uuid().describe('Transaction of that subsidy.'),
+    metadata: metadata('Kept with the reversal.').default(null),
+    idempotencyKey: idempotencyKey().default(null).describe('Made from the transaction unless given.'),
+  }),
+  output: transactionView,
+  errors: [errors.notReversible],
+});

@@ -1,0 +1,3 @@
+export * as contract from './contract.ts';
+export { countUnfinished, reconcileTransactions } from './spend.ts';
+export { countUnenrolments, reconcileUnenrolments } from './unenrol.ts';

@@ -1,0 +1,52 @@
+import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
+import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
+import type { Runtime } from '../kernel/runtime.ts';
+import { findTransaction, unenrolments } from '../ledger/index.ts';
+import { ABANDONED_MS } from '../redemptions/index.ts';
+
+type Deps = Pick<Runtime, 'db' | 'clock' | 'lms' | 'log'>;
+
+/**
+ * Ends the enrolment that a reversed transaction had paid for (R-LED-19), outside of any transaction. The reversal's row
+ * is the stored intent: as long as its `unenrolled` is null this is still to be done, and it is safe to repeat.
+ */
+async function unenrol(deps: Deps, reversed: LedgerTransaction): Promise<void> {
+  const { uuid, fulfillmentIdentifier } = reversed;
+  if (fulfillmentIdentifier !== null && !(await unenrolments.isPaidAnew(deps.db, reversed))) {
+    const isKnown = await deps.lms.cancelFulfillment(fulfillmentIdentifier);
+    if (!isKnown) deps.log.warn({ transaction: uuid }, 'the LMS does not know the enrolment of a reversed transaction');
+  }
+  await unenrolments.close(deps.db, uuid, deps.clock());
+}
+
+/** Ends the enrolment now if the LMS plays along. Otherwise the reversal stays open for `reconcileUnenrolments`. */
+export async function tryToUnenrol(deps: Deps, reversed: LedgerTransaction): Promise<boolean> {
+  try {
+    if (await unenrolments.isOpen(deps.db, reversed.uuid)) await unenrol(deps, reversed);
+    return true;
+  } catch (error) {
+    if (!(error instanceof UpstreamFailure || error instanceof UpstreamRefusal)) throw error;
+    deps.log.warn({ transaction: reversed.uuid, err: error }, 'the learner of a reversed transaction stays enrolled');
+    return false;
+  }
+}
+
+/**
+ * Ends the enrolments that a crash or a silent LMS left after a reversal, oldest reversal first; part of the job
+ * `redemptions.reconcile`. Returns how many it looked at and how many are still open.
+ */
+export async function reconcileUnenrolments(
+  deps: Deps,
+  options: { olderThanMs?: number; limit?: number } = {},
+): Promise<{ found: number; open: number }> {
+  const before = new Date(deps.clock().getTime() - (options.olderThanMs ?? ABANDONED_MS));
+  const left = await unenrolments.openBefore(deps.db, before, options.limit ?? 1_000);
+  let open = 0;
+  for (const uuid of left) {
+    const reversed = await findTransaction(deps.db, uuid);
+    if (reversed && !(await tryToUnenrol(deps, reversed))) open += 1;
+  }
+  return { found: left.length, open };
+}
+
+export const countUnenrolments = unenrolments.count;
