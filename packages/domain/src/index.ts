@@ -6,6 +6,7 @@ export { type Cache, processCache } from './kernel/cache/cache.ts';
 export { memcached, type SharedStore } from './kernel/cache/memcached.ts';
 export { sharedCache } from './kernel/cache/shared-cache.ts';
 export type { Call, RpcContext } from './kernel/call.ts';
+export { clipped } from './kernel/clip.ts';
 export { type Composition, compose, type Model, type Operation, type StreamOperation } from './kernel/compose.ts';
 export { type Consumer, consumerOf, UnusableEvent } from './kernel/consumer.ts';
 export { type Contract, DEFAULT_BODY_LIMIT_BYTES, type StreamContract } from './kernel/contract.ts';

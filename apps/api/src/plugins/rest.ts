@@ -2,6 +2,7 @@ import {
   type Call,
   type Composition,
   callOfProcedure,
+  clipped,
   commonErrors,
   DEFAULT_BODY_LIMIT_BYTES,
   type DomainError,
@@ -30,7 +31,6 @@ export interface RestOptions {
 }
 
 const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE'];
-const LONGEST_ECHO = 100;
 const PLACEHOLDER = /\{(\w+)\}/g;
 
 type Unsafe = Record<string, unknown>;
@@ -174,9 +174,6 @@ export function sendDomainError(reply: FastifyReply, error: DomainError, operati
   if (error.spec.code === invalidInput.code) return reply.send((error.details as { fields: unknown }).fields);
   return reply.send({ detail: error.message });
 }
-
-/** What callers sent may be repeated to them, but not thousands of characters of it. */
-const clipped = (text: string): string => (text.length > LONGEST_ECHO ? `${text.slice(0, LONGEST_ECHO)}…` : text);
 
 /** Statuses of Fastify's own refusals, in the words of the old services. */
 function sendFrameworkError(

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { clipped } from './clip.ts';
 import type { FieldErrors } from './errors.ts';
 import { snakeCase } from './wire.ts';
 
@@ -28,7 +29,7 @@ function sentence(issue: Issue): string {
     case 'invalid_value':
       if (issue.input === undefined) return 'This field is required.';
       if (issue.input === null) return 'This field may not be null.';
-      return `"${textOf(issue.input)}" is not a valid choice.`;
+      return `"${clipped(textOf(issue.input))}" is not a valid choice.`;
     case 'invalid_format':
       if (issue.format === 'guid' || issue.format === 'uuid') return 'Must be a valid UUID.';
       if (issue.format === 'email') return 'Enter a valid email address.';
@@ -68,11 +69,11 @@ export function fieldErrors(error: z.ZodError): FieldErrors {
   const fields: Building = {};
   for (const issue of error.issues) {
     if (issue.code === 'unrecognized_keys') {
-      put(fields, [], `Field(s) are not updatable: ${[...issue.keys].sort().join(', ')}`);
+      put(fields, [], `Field(s) are not updatable: ${clipped([...issue.keys].sort().join(', '))}`);
     } else {
       put(
         fields,
-        issue.path.map((part) => (typeof part === 'number' ? String(part) : snakeCase(String(part)))),
+        issue.path.map((part) => (typeof part === 'number' ? String(part) : clipped(snakeCase(String(part))))),
         sentence(issue),
       );
     }

@@ -1,6 +1,7 @@
 import { initTRPC, type TRPCDefaultErrorShape, type TRPCError, tracked } from '@trpc/server';
 import { z } from 'zod';
 import { authorized, type Call, callOf, type Handler, type RpcContext, validInput } from './call.ts';
+import { clipped } from './clip.ts';
 import type { Contract, resumable, StreamContract } from './contract.ts';
 import { commonErrors, DomainError, type ErrorSpec } from './errors.ts';
 import { codeOfStatus, numberOfStatus } from './rpc-codes.ts';
@@ -8,6 +9,8 @@ import { transformer } from './transformer.ts';
 
 export const INTERNAL_ERROR = 'Internal error';
 const UNREADABLE_INPUT = 'The input cannot be read.';
+/** tRPC repeats paths and media types, which may be as long as a header. */
+const LONGEST_MESSAGE = 500;
 
 /** Finds our declared error in what tRPC wrapped around it. */
 export function domainErrorOf(error: unknown): DomainError | null {
@@ -37,7 +40,7 @@ const t = initTRPC.context<RpcContext>().create({
     if (error.code === 'INTERNAL_SERVER_ERROR') return { ...shape, message: INTERNAL_ERROR, data };
     // Libraries that read the input put their own words into the message.
     const isForeign = error.code === 'BAD_REQUEST' && error.cause !== undefined && !cause;
-    return { ...shape, message: isForeign ? UNREADABLE_INPUT : shape.message, data };
+    return { ...shape, message: isForeign ? UNREADABLE_INPUT : clipped(shape.message, LONGEST_MESSAGE), data };
   },
 });
 
