@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
@@ -70,21 +70,30 @@ export const connections = fp<ConnectionOptions>(async (app: FastifyInstance, op
   const { server } = app;
   server.maxConnections = options.maximum;
   const perAddress = options.maximumPerAddress;
-  const open = new Map<string, number>();
+  const byAddress = new Map<string, number>();
+  const unused = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
-    const address = socket.remoteAddress;
-    if (perAddress === null || address === undefined) return;
-    const count = (open.get(address) ?? 0) + 1;
-    if (count > perAddress) {
+    const address = socket.remoteAddress ?? '';
+    const count = (byAddress.get(address) ?? 0) + 1;
+    if (perAddress !== null && count > perAddress) {
       socket.destroy();
       return;
     }
-    open.set(address, count);
+    byAddress.set(address, count);
+    unused.add(socket);
     socket.once('close', () => {
-      const left = (open.get(address) ?? 1) - 1;
-      if (left > 0) open.set(address, left);
-      else open.delete(address);
+      unused.delete(socket);
+      const left = (byAddress.get(address) ?? 1) - 1;
+      if (left > 0) byAddress.set(address, left);
+      else byAddress.delete(address);
     });
+  });
+  server.on('request', ({ socket }: IncomingMessage) => {
+    unused.delete(socket);
+  });
+  // The server ends idle connections, but waits for those that have not sent a request, and stops checking their time.
+  app.addHook('preClose', async () => {
+    for (const socket of unused) socket.destroy();
   });
   app.addHook('onSend', ({ raw }, reply, payload, done) => {
     // Closing at once would reset the connection while the client still writes; it is closed below.

@@ -51,7 +51,8 @@ export async function trpc(
     const wrapped = new TRPCError({
       code: codeOfStatus(status),
       message: status >= 500 && !domain ? INTERNAL_ERROR : error.message,
-      cause: error,
+      // The cause of an undeclared failure may hold the words of a library.
+      cause: domain ?? undefined,
     });
     const shape = getTRPCErrorShape({
       config: appRouter._def._config,
