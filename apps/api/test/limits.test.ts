@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import { DEFAULT_BODY_LIMIT_BYTES, type Declaration, service } from '@enterprise-access/domain';
+import { DEFAULT_BODY_LIMIT_BYTES, service } from '@enterprise-access/domain';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { isOutOfBounds } from '../src/plugins/json-bounds.ts';
@@ -218,6 +218,7 @@ function longest(schema: unknown): number {
     propertyNames,
   } = schema as {
     type?: string;
+    format?: string;
     anyOf?: unknown[];
     maxLength?: number;
     maxItems?: number;

@@ -15,10 +15,11 @@ export interface ConnectionOptions {
  */
 export const MAXIMUM_HEADER_BYTES = 64 * 1024;
 
-/** How long, and for how many bytes, the rest of a body is read that is refused, so that its sender sees the reply. */
+/** How long the rest of a refused body is read before its connection is closed. */
 const DRAIN_MS = 2_000;
-const DRAIN_BYTES = 16_000_000;
-const DRAIN_CHECK_MS = 100;
+/** All refused bodies together are read at 10 MB/s at most: a flood of them must not keep the process busy. */
+const DRAIN_TICK_MS = 50;
+const DRAIN_BYTES_PER_TICK = 500_000;
 
 const SENTENCES: Readonly<Record<number, string>> = {
   400: 'The request is not valid HTTP.',
@@ -54,16 +55,47 @@ export function answerClientError(error: { readonly code?: string | undefined },
   setTimeout(() => socket.destroy(), DRAIN_MS).unref();
 }
 
-/** Reads on for a moment after a reply that came before the end of the body; then the connection ends. */
-function drain(socket: Socket, isComplete: () => boolean): void {
-  const deadline = performance.now() + DRAIN_MS;
-  const limit = socket.bytesRead + DRAIN_BYTES;
-  const timer = setInterval(() => {
-    const isOver = performance.now() > deadline || socket.bytesRead > limit;
-    if (isOver) socket.destroy();
-    if (isOver || isComplete() || socket.destroyed) clearInterval(timer);
-  }, DRAIN_CHECK_MS).unref();
+/** The rest of bodies that were refused: read on for a moment, so that their senders see the reply. */
+function drains() {
+  const waiting = new Map<IncomingMessage, number>();
+  let allowance = 0;
+  let timer: NodeJS.Timeout | null = null;
+
+  const end = (request: IncomingMessage) => {
+    waiting.delete(request);
+    if (waiting.size > 0 || timer === null) return;
+    clearInterval(timer);
+    timer = null;
+  };
+  const tick = () => {
+    allowance = DRAIN_BYTES_PER_TICK;
+    const now = performance.now();
+    for (const [request, deadline] of waiting) {
+      if (now > deadline) request.socket.destroy();
+      else request.resume();
+    }
+  };
+  return {
+    /** Before the reply is complete: otherwise the server would read on as fast as the client sends. */
+    hold(request: IncomingMessage): void {
+      request.on('data', (chunk: Buffer) => {
+        allowance -= chunk.length;
+        if (allowance <= 0) for (const each of waiting.keys()) each.pause();
+      });
+      request.pause();
+    },
+    start(request: IncomingMessage): void {
+      waiting.set(request, performance.now() + DRAIN_MS);
+      request.once('close', () => end(request)).once('end', () => end(request));
+      request.socket.once('close', () => end(request));
+      timer ??= setInterval(tick, DRAIN_TICK_MS).unref();
+      request.resume();
+    },
+  };
 }
+
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
 /** Bounds on connections, and replies that arrive although the body of their request was not read. */
 export const connections = fp<ConnectionOptions>(async (app: FastifyInstance, options) => {
@@ -95,14 +127,17 @@ export const connections = fp<ConnectionOptions>(async (app: FastifyInstance, op
   app.addHook('preClose', async () => {
     for (const socket of unused) socket.destroy();
   });
+  const { hold, start } = drains();
   app.addHook('onSend', ({ raw }, reply, payload, done) => {
-    // Closing at once would reset the connection while the client still writes; it is closed below.
-    if (raw.complete === false) reply.removeHeader('connection');
+    if (raw.complete === false && hasBody(raw)) {
+      // Closing at once would reset the connection while the client still writes; it is closed below.
+      reply.removeHeader('connection');
+      hold(raw);
+    }
     done(null, payload);
   });
-  app.addHook('onResponse', (request, _reply, done) => {
-    const { raw } = request;
-    if (raw.complete === false) drain(raw.socket, () => raw.complete);
+  app.addHook('onResponse', ({ raw }, _reply, done) => {
+    if (raw.complete === false && hasBody(raw)) start(raw);
     done();
   });
 });

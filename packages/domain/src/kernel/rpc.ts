@@ -33,7 +33,8 @@ const t = initTRPC.context<RpcContext>().create({
   // Internal messages and stacks stay in the log, whatever NODE_ENV says.
   isDev: false,
   errorFormatter: ({ shape, error, ctx }) => {
-    const data = { ...shape.data, requestId: ctx?.requestId ?? null };
+    const path = shape.data.path === undefined ? {} : { path: clipped(shape.data.path, LONGEST_MESSAGE) };
+    const data = { ...shape.data, ...path, requestId: ctx?.requestId ?? null };
     const cause = domainErrorOf(error);
     if (cause && commonErrors.some(({ code }) => code === cause.spec.code))
       return withDomain({ ...shape, data }, cause);
