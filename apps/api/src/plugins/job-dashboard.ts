@@ -42,6 +42,10 @@ function requestOf(request: FastifyRequest): Request {
 }
 
 async function answer(reply: FastifyReply, response: Response): Promise<FastifyReply> {
+  if (reply.request.method === 'HEAD') {
+    await response.body?.cancel();
+    return reply.code(response.status).headers(Object.fromEntries(response.headers)).send();
+  }
   if (!response.headers.get('content-type')?.startsWith('text/html')) return reply.send(response);
   const html = await response.text();
   return reply
