@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { startTestServers, type TestServers } from '@enterprise-access/db/testing';
 import { assignments } from './assignments.ts';
+import { flood } from './flood.ts';
 import { growth } from './growth.ts';
 import { kafka } from './kafka.ts';
 import { latency } from './latency.ts';
@@ -21,6 +22,7 @@ const USAGE = `Measures us against the least that the same work could cost, both
   rest     the REST bridge against a plain Fastify route with the same body
   redeem   redemptions at one hot policy against their writes through the bare driver
   assignments  long lists against bare inserts of the same rows; lists of very many assignments against few
+  flood    what other callers notice of anonymous floods of large and unfinished bodies
   growth   latency with very many ledger transactions against few
   queries  statements per request, many policies and keys against one
   outbox   jobs through the outbox against pg-boss alone with the same inserts and work
@@ -38,6 +40,7 @@ const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Setti
   rest,
   redeem,
   growth,
+  flood,
   outbox,
   kafka,
   latency,

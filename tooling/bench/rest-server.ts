@@ -49,6 +49,7 @@ const plainUrl = await listen(plain);
 
 process.on('message', (message) => {
   if (message === 'cpu') process.send?.({ cpu: process.cpuUsage() });
+  if (message === 'memory') process.send?.({ rss: process.memoryUsage().rss });
   if (message === 'stop')
     void Promise.all([ours.close(), plain.close(), db.destroy()]).then(() => process.disconnect());
 });

@@ -27,8 +27,9 @@ one that is not set. If something is missing or malformed the process prints one
 
 const TAIL = `
 Besides the table, the API needs at least one of \`JWT_SECRET_KEY\` and \`JWT_PUBLIC_SIGNING_JWK_SET\` . With
-\`NODE_ENV=production\` a process also refuses \`SANDBOX=true\`, the development secret as \`JWT_SECRET_KEY\`, and the
-sandbox's as \`BACKEND_SERVICE_EDX_OAUTH2_SECRET\`. The worker wants \`KAFKA_BROKERS\` and \`SCHEMA_REGISTRY_URL\` both or
+\`NODE_ENV=production\` a process also refuses a missing \`PUBLIC_URL\`, \`SANDBOX=true\`, the development secret or a weak
+key (under 32 bytes, or under 10 different characters) as \`JWT_SECRET_KEY\`, and the sandbox's
+\`BACKEND_SERVICE_EDX_OAUTH2_SECRET\` and \`BRAZE_API_KEY\`. The worker wants \`KAFKA_BROKERS\` and \`SCHEMA_REGISTRY_URL\` both or
 neither.
 
 ## Under \`npm start\`

@@ -69,7 +69,7 @@ What all methods have in common (options, errors, retries, lists, streams) is in
 \`\`\`ts
 import { EnterpriseAccess } from '@enterprise-access/sdk';
 
-const access = new EnterpriseAccess({ baseUrl: 'http://127.0.0.1:18270', token: 'a JWT' });
+const access = new EnterpriseAccess({ baseUrl: 'http://localhost:18270', token: 'a JWT' });
 \`\`\`
 
 ## Methods by REST path

@@ -1,13 +1,14 @@
 import { type Database, transaction } from '@enterprise-access/db';
 import { campaigns, depositEntry, insertTransaction, newUuid } from '@enterprise-access/domain';
 import { demonstration } from '@enterprise-access/domain/demonstration';
+import { SANDBOX_BRAZE_KEY } from '@enterprise-access/platform';
 
 export { demonstration };
 
 /** The sandbox as the mail service, with a campaign for every kind of mail, named like its variable. */
 export const sandboxMail = (sandboxUrl: string): Readonly<Record<string, string>> => ({
   BRAZE_API_URL: `${sandboxUrl}/braze`,
-  BRAZE_API_KEY: 'sandbox',
+  BRAZE_API_KEY: SANDBOX_BRAZE_KEY,
   ...Object.fromEntries(Object.keys(campaigns).map((name) => [name, name])),
 });
 

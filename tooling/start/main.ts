@@ -173,13 +173,15 @@ async function main(): Promise<void> {
       SANDBOX: 'true',
       HOST: host,
       PORT: port,
+      // Not 127.0.0.1: front ends of the platform run on localhost, and its cookies do not reach another host.
+      PUBLIC_URL: `http://localhost:${port}`,
       LOG_LEVEL: 'warn',
     };
     await leaveEnvironment(dataDir, environment);
     const env = { ...environment, ...process.env, DATABASE_URL: databases.business };
-    const url = await startProcess(API, env, parts, onEnd);
+    const address = await startProcess(API, env, parts, onEnd);
     await startProcess(WORKER, env, parts, onEnd);
-    say(welcome(url, sandbox.url));
+    say(welcome(address.replace('127.0.0.1', 'localhost'), sandbox.url));
   } catch (error) {
     await stop();
     throw error;

@@ -9,7 +9,7 @@ await runProcess('API', 'PORT', async () => {
   const env = readEnvironment(process.env);
   const telemetry = await startTelemetry('enterprise-access-api', env.OTEL_EXPORTER_OTLP_ENDPOINT);
   const log = pino(loggerOptions(env.LOG_LEVEL));
-  const runtime = buildRuntime(env, log, `http://${env.HOST}:${env.PORT}`);
+  const runtime = buildRuntime(env, log, `http://localhost:${env.PORT}`);
   let isAccepting = true;
   // In production nothing is needed of the database to start: until it answers, the process is not ready.
   if (env.NODE_ENV !== 'production') {

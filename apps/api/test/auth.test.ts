@@ -65,6 +65,11 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     );
   });
 
+  test('a token that was issued in the future is not accepted; a clock that is a little ahead is tolerated', async () => {
+    expect(await get(listOf(A), await signed({ iat: now() + 60 }))).toMatchObject(refused);
+    expect((await get(listOf(A), await signed({ iat: now() }))).status).toBe(200);
+  });
+
   test('example 3: an operator of all customers may do all of that for any of them', async () => {
     const token = await signed({ roles: ['enterprise_openedx_operator:*'] });
     for (const customer of [A, B]) expect((await get(listOf(customer), token)).status).toBe(200);

@@ -40,7 +40,7 @@ describe.each(dialects)('bad input on %s', (dialect) => {
       ...change,
     });
   beforeAll(async () => {
-    world = await startApp(dialect, { env: { BODY_LIMIT_BYTES: '1000000' } });
+    world = await startApp(dialect);
     await world.call('GET', '/api/v1/policy-redemption/credits_available/', operatorToken());
     // What does not exist is said before anything about the body, so the transaction to reverse is there.
     const redeem = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;

@@ -87,10 +87,33 @@ test('pages of known front ends may send what they need, and no others anything'
   };
   const allowed = await ask(FRONT_END);
   expect(allowed['access-control-allow-origin']).toBe(FRONT_END);
+  expect(allowed['access-control-max-age']).toBe('86400');
+  expect(await ask('http://localhost:1991')).not.toHaveProperty('access-control-allow-origin');
   const tracing = ['traceparent', 'tracestate', 'baggage'];
   expect(String(allowed['access-control-allow-headers']).split(', ')).toEqual(
     expect.arrayContaining([...tracing, 'trpc-accept', 'idempotency-key', 'use-jwt-cookie', 'x-of-ours', 'X-Another']),
   );
   expect(await ask('https://evil.example')).not.toHaveProperty('access-control-allow-origin');
+  await world.stop();
+});
+
+test('pages on any port of localhost may call the sandbox, with cookies, and no others', async () => {
+  const world = await startApp('postgres', { env: { SANDBOX: 'true' } });
+  const ask = async (origin: string) => {
+    const headers = { origin, 'access-control-request-method': 'POST' };
+    return (await world.app.inject({ method: 'OPTIONS', url: '/trpc/policies.create', headers })).headers;
+  };
+  for (const origin of ['http://localhost:1991', 'http://127.0.0.1:8080', 'http://[::1]:3000', 'http://localhost'])
+    expect((await ask(origin))['access-control-allow-origin']).toBe(origin);
+  for (const origin of ['http://localhost.evil.example', 'http://evil.example', 'http://localhost:1991.evil.example'])
+    expect(await ask(origin)).not.toHaveProperty('access-control-allow-origin');
+  const cookie = `edx-jwt-cookie=${operatorToken()}; enterprise_access_csrftoken=abc`;
+  const post = async (origin: string) => {
+    const headers = { cookie, origin, 'x-csrftoken': 'abc' };
+    const url = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;
+    return (await world.app.inject({ method: 'POST', url, headers, payload: {} })).statusCode;
+  };
+  expect(await post('http://localhost:1991')).toBe(400);
+  expect(await post('http://evil.example')).toBe(401);
   await world.stop();
 });

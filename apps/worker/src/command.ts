@@ -95,7 +95,7 @@ async function main(args: readonly string[]): Promise<void> {
   const env = readWorkerEnvironment(environmentOf(process.env));
   group = env.EVENT_BUS_CONSUMER_GROUP;
   const log = pino(loggerOptions(env.LOG_LEVEL), pino.destination(2));
-  const runtime = buildRuntime(env, log, 'http://127.0.0.1:18270', { readOnly: dryRun });
+  const runtime = buildRuntime(env, log, 'http://localhost:18270', { readOnly: dryRun });
   const interrupted = new AbortController();
   process.once('SIGINT', () => interrupted.abort());
   try {

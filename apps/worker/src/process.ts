@@ -13,7 +13,7 @@ export const runWorkerProcess = (variables: Variables, options: ProcessOptions =
     const env = readWorkerEnvironment(variables);
     const telemetry = await startTelemetry('enterprise-access-worker', env.OTEL_EXPORTER_OTLP_ENDPOINT);
     const log = pino(loggerOptions(env.LOG_LEVEL));
-    const runtime = buildRuntime(env, log, 'http://127.0.0.1:18270');
+    const runtime = buildRuntime(env, log, 'http://localhost:18270');
     const worker = await startWorker({ env, runtime, ...options });
     const stop = async () => {
       await worker.stop();

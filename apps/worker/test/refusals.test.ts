@@ -8,6 +8,7 @@ import { DEVELOPMENT_SECRET } from '../../api/src/env.ts';
 
 const common = {
   NODE_ENV: 'production',
+  PUBLIC_URL: 'https://access.example.com',
   DATABASE_URL: 'postgres://access@127.0.0.1:9/access',
   LMS_URL: 'https://lms.example.com',
   ENTERPRISE_CATALOG_URL: 'https://catalog.example.com',
@@ -16,7 +17,7 @@ const common = {
   BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'a secret of the tests only',
 };
 const programs = {
-  api: { ...common, JWT_SECRET_KEY: 'a secret of the tests only', PORT: '0' },
+  api: { ...common, JWT_SECRET_KEY: 'a secret of the tests only, long enough', PORT: '0' },
   worker: { ...common, JOBS_DATABASE_URL: 'postgres://access@127.0.0.1:9/jobs', WORKER_PORT: '0' },
 };
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -38,6 +39,8 @@ const keySetOf = (kind: 'rsa' | 'ed25519'): string => {
   return JSON.stringify({ keys: [publicKey.export({ format: 'jwk' })] });
 };
 const keys = 'Neither JWT_SECRET_KEY nor JWT_PUBLIC_SIGNING_JWK_SET is set: no token could be verified.';
+const weakKey = 'JWT_SECRET_KEY is weak: it needs 32 bytes with 10 different characters.';
+const publicUrl = 'PUBLIC_URL is not set: links in replies would lead nowhere.';
 const badUrl = 'DATABASE_URL is not valid: must be a postgres:// or mysql:// URL.';
 const sandbox = 'SANDBOX cannot be on in production.';
 const clientSecret = 'BACKEND_SERVICE_EDX_OAUTH2_SECRET is the development secret.';
@@ -56,6 +59,16 @@ test.each<['api' | 'worker', string, Variables, readonly string[]]>([
     'the development secret beside a key set',
     { JWT_SECRET_KEY: DEVELOPMENT_SECRET, JWT_PUBLIC_SIGNING_JWK_SET: keySetOf('rsa') },
     ['JWT_SECRET_KEY is the development secret.'],
+  ],
+  ['api', 'a short key', { JWT_SECRET_KEY: 'a secret of the tests only' }, [weakKey]],
+  ['api', 'a long key of one character', { JWT_SECRET_KEY: 'a'.repeat(64) }, [weakKey]],
+  ['api', 'no public address', { PUBLIC_URL: undefined }, [publicUrl]],
+  ['worker', 'no public address', { PUBLIC_URL: undefined }, [publicUrl]],
+  [
+    'worker',
+    'the sandbox’s key for mails',
+    { BRAZE_API_URL: 'https://braze.example.com', BRAZE_API_KEY: 'sandbox' },
+    ['BRAZE_API_KEY is the key of the sandbox.'],
   ],
   ['api', 'the sandbox', { SANDBOX: 'true' }, [sandbox]],
   [

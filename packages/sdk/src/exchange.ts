@@ -121,6 +121,13 @@ function areUsable(headers: Headers | Record<string, string>): boolean {
   }
 }
 
+/** Browsers do not tell a page why it gets no reply from another origin; mostly the service does not allow the page's. */
+function hintForPage(origin: string): string {
+  const page = (globalThis as { location?: { origin?: string } }).location?.origin;
+  if (page === undefined || page === origin) return '';
+  return ` If the service is running, its variable CORS_ORIGINS must include this page's origin, ${page}.`;
+}
+
 /** Timers that are set for longer end at once; more than three weeks is no limit. */
 const LONGEST_TIMER_MS = 2_147_483_647;
 
@@ -170,7 +177,8 @@ export async function exchange<T>(
       const message = 'The request could not be made: its token or headers are not usable.';
       throw new RequestError({ ...failure, code: 'request', message });
     }
-    const message = `There was no complete reply from ${new URL(request.url).origin}.`;
+    const { origin } = new URL(request.url);
+    const message = `There was no complete reply from ${origin}.${hintForPage(origin)}`;
     throw new ConnectionError({ ...failure, code: 'connection', message, isRetryable: true });
   } finally {
     clearTimeout(timer);

@@ -329,7 +329,7 @@ describe.each(dialects.slice(0, 1))('tokens of another time', (dialect) => {
   let world: Awaited<ReturnType<typeof startApp>>;
   let baseUrl: string;
   beforeAll(async () => {
-    world = await startApp(dialect, { env: { BODY_LIMIT_BYTES: '2000' } });
+    world = await startApp(dialect);
     baseUrl = await world.app.listen({ host: '127.0.0.1', port: 0 });
   });
   afterAll(() => world.stop());
@@ -350,9 +350,35 @@ describe.each(dialects.slice(0, 1))('tokens of another time', (dialect) => {
         policyUuid: demonstration.spendPolicy,
         lmsUserId: 1000,
         contentKey: 'course-v1:edX+DemoX+2T2026',
-        metadata: { note: 'x'.repeat(3_000) },
+        metadata: { note: 'x'.repeat(70_000) },
       }),
     );
     expect(error).toMatchObject({ code: 'http_413', status: 413, requestId: expect.any(String) });
+  });
+});
+
+describe('a page of another origin', () => {
+  afterEach(() => {
+    vi.unstubAllGlobals();
+  });
+  const failing = () =>
+    new EnterpriseAccess({
+      baseUrl: 'http://access.test',
+      fetch: () => Promise.reject(new TypeError('Failed to fetch')),
+      maxRetries: 0,
+    });
+
+  test('reads which variable of the service must name it', async () => {
+    vi.stubGlobal('location', { origin: 'http://portal.test:1991' });
+    const { message } = await failureOf(failing().policies.get({ uuid: demonstration.spendPolicy }));
+    expect(message).toContain("CORS_ORIGINS must include this page's origin, http://portal.test:1991");
+  });
+
+  test('a page of the service itself, and a program, read nothing of it', async () => {
+    for (const location of [{ origin: 'http://access.test' }, undefined]) {
+      vi.stubGlobal('location', location);
+      const { message } = await failureOf(failing().policies.get({ uuid: demonstration.spendPolicy }));
+      expect(message).toBe('There was no complete reply from http://access.test.');
+    }
   });
 });

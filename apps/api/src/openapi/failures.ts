@@ -18,7 +18,13 @@ const serverError: Undeclared = {
   status: 500,
   message: 'Something went wrong inside. Operators find it under the request id.',
 };
+const headersTooLong: Undeclared = {
+  code: 'headers_too_long',
+  status: 431,
+  message: 'Address and headers have more than 64 KB.',
+};
 const ofBodies: readonly Undeclared[] = [
+  { code: 'body_too_slow', status: 408, message: 'The request body did not arrive in time.' },
   { code: 'body_too_large', status: 413, message: 'Request body is too large.' },
   { code: 'unsupported_media_type', status: 415, message: 'The body is not JSON.' },
 ];
@@ -56,6 +62,7 @@ const FIELD_ERRORS_SAYS = 'Messages by field, nested as the request is.';
 
 const responseHeaders: Readonly<Record<string, Json>> = {
   '401': { 'WWW-Authenticate': { $ref: '#/components/headers/WwwAuthenticate' } },
+  '409': { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } },
   '429': { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } },
   '503': { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } },
 };
@@ -125,6 +132,7 @@ function failuresOf(operation: Operation, hasBody: boolean): Failure[] {
   return [
     ...[...specs.values()].map((spec) => failureOf(operation, spec)),
     ...(hasBody ? ofBodies.map(undeclared) : []),
+    undeclared(headersTooLong),
     undeclared(serverError),
   ];
 }

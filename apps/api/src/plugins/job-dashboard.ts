@@ -37,10 +37,15 @@ function requestOf(request: FastifyRequest): Request {
     if (typeof value === 'string' && name !== 'authorization' && name !== 'content-length') headers.set(name, value);
   }
   const body = Buffer.isBuffer(request.body) ? new Uint8Array(request.body) : null;
-  return new Request(url, { method: request.method, headers, body });
+  // It has no answer to HEAD: the server leaves the body of the page out.
+  return new Request(url, { method: request.method === 'HEAD' ? 'GET' : request.method, headers, body });
 }
 
 async function answer(reply: FastifyReply, response: Response): Promise<FastifyReply> {
+  if (reply.request.method === 'HEAD') {
+    await response.body?.cancel();
+    return reply.code(response.status).headers(Object.fromEntries(response.headers)).send();
+  }
   if (!response.headers.get('content-type')?.startsWith('text/html')) return reply.send(response);
   const html = await response.text();
   return reply

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { clipped } from './clip.ts';
 import type { FieldErrors } from './errors.ts';
 import { pythonType } from './python.ts';
 import { definitionOf, fieldAt } from './schema.ts';
@@ -44,7 +45,7 @@ function sentence(issue: Issue, field: z.ZodType | null): string {
     case 'invalid_value':
       if (issue.input === undefined) return 'This field is required.';
       if (issue.input === null) return 'This field may not be null.';
-      return `"${textOf(issue.input)}" is not a valid choice.`;
+      return `"${clipped(textOf(issue.input))}" is not a valid choice.`;
     case 'invalid_format':
       if (isUuid(issue)) return 'Must be a valid UUID.';
       if (issue.format === 'email') return 'Enter a valid email address.';
@@ -98,11 +99,11 @@ export function fieldErrors(error: z.ZodError, schema: z.ZodType): FieldErrors {
   for (const issue of first(error)) {
     if (issue.code === 'unrecognized_keys') {
       const names = issue.keys.map((name) => name.replace(FROM_BODY, ''));
-      put(fields, [], `Field(s) are not updatable: ${names.sort().join(', ')}`);
+      put(fields, [], `Field(s) are not updatable: ${clipped(names.sort().join(', '))}`);
     } else {
       put(
         fields,
-        issue.path.map((part) => (typeof part === 'number' ? String(part) : snakeCase(String(part)))),
+        issue.path.map((part) => (typeof part === 'number' ? String(part) : clipped(snakeCase(String(part))))),
         sentence(issue, fieldAt(schema, issue.path)),
       );
     }

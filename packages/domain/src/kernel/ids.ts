@@ -1,5 +1,6 @@
 import { v5, v7 } from 'uuid';
 import { z } from 'zod';
+import { clipped } from './clip.ts';
 
 /** Time-ordered, so that new rows land at the end of their index. */
 export const newUuid = (): string => v7();
@@ -21,7 +22,7 @@ export const isCourseRunKey = (text: string): boolean => text.length <= 255 && C
 export const courseRunKey = () =>
   z
     .string()
-    .refine(isCourseRunKey, { error: (issue) => `Invalid content_key: ${String(issue.input)}` })
+    .refine(isCourseRunKey, { error: (issue) => `Invalid content_key: ${clipped(String(issue.input))}` })
     .meta({ examples: ['course-v1:edX+DemoX+2T2026'], pattern: '^course-v1:[^/+\\s]+\\+[^/+\\s]+\\+[^/+\\s]+$' });
 
 /** What both databases hold. */

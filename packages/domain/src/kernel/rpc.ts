@@ -1,12 +1,16 @@
 import { initTRPC, type TRPCDefaultErrorShape, type TRPCError, tracked } from '@trpc/server';
 import { z } from 'zod';
 import { authorized, type Call, callOf, type Handler, type RpcContext, validInput } from './call.ts';
+import { clipped } from './clip.ts';
 import type { Contract, resumable, StreamContract } from './contract.ts';
 import { commonErrors, DomainError, type ErrorSpec } from './errors.ts';
 import { codeOfStatus, numberOfStatus } from './rpc-codes.ts';
 import { transformer } from './transformer.ts';
 
 export const INTERNAL_ERROR = 'Internal error';
+const UNREADABLE_INPUT = 'The input cannot be read.';
+/** tRPC repeats paths and media types, which may be as long as a header. */
+const LONGEST_MESSAGE = 500;
 
 /** Finds our declared error in what tRPC wrapped around it. */
 export function domainErrorOf(error: unknown): DomainError | null {
@@ -29,12 +33,15 @@ const t = initTRPC.context<RpcContext>().create({
   // Internal messages and stacks stay in the log, whatever NODE_ENV says.
   isDev: false,
   errorFormatter: ({ shape, error, ctx }) => {
-    const data = { ...shape.data, requestId: ctx?.requestId ?? null };
+    const path = shape.data.path === undefined ? {} : { path: clipped(shape.data.path, LONGEST_MESSAGE) };
+    const data = { ...shape.data, ...path, requestId: ctx?.requestId ?? null };
     const cause = domainErrorOf(error);
     if (cause && commonErrors.some(({ code }) => code === cause.spec.code))
       return withDomain({ ...shape, data }, cause);
-    const isOurs = error.code === 'INTERNAL_SERVER_ERROR';
-    return { ...shape, message: isOurs ? INTERNAL_ERROR : shape.message, data };
+    if (error.code === 'INTERNAL_SERVER_ERROR') return { ...shape, message: INTERNAL_ERROR, data };
+    // Libraries that read the input put their own words into the message.
+    const isForeign = error.code === 'BAD_REQUEST' && error.cause !== undefined && !cause;
+    return { ...shape, message: isForeign ? UNREADABLE_INPUT : clipped(shape.message, LONGEST_MESSAGE), data };
   },
 });
 

@@ -1,0 +1,143 @@
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import fp from 'fastify-plugin';
+
+export interface ConnectionOptions {
+  readonly maximum: number;
+  /** Largest part of them that one address may hold; null when every connection comes from a proxy. */
+  readonly maximumPerAddress: number | null;
+}
+
+/**
+ * Longest request line and headers together, in bytes. The longest list of a GET, two hundred course runs, fits beside
+ * a token.
+ */
+export const MAXIMUM_HEADER_BYTES = 64 * 1024;
+
+/** How long the rest of a refused body is read before its connection is closed. */
+const DRAIN_MS = 2_000;
+/** All refused bodies together are read at 10 MB/s at most: a flood of them must not keep the process busy. */
+const DRAIN_TICK_MS = 50;
+const DRAIN_BYTES_PER_TICK = 500_000;
+
+const SENTENCES: Readonly<Record<number, string>> = {
+  400: 'The request is not valid HTTP.',
+  408: 'The request did not arrive in time.',
+  431: 'The address or the headers are too long. Send long filters as the body of a tRPC query.',
+};
+
+const statusOf = (code: string | undefined): number => {
+  if (code === 'HPE_HEADER_OVERFLOW') return 431;
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+};
+
+/** Answers what the parser refuses, in the form of other refusals, and closes the connection after the reply is sent. */
+export function answerClientError(error: { readonly code?: string | undefined }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status = statusOf(error.code);
+  const body = JSON.stringify({ detail: SENTENCES[status] });
+  socket.end(
+    [
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+      'Content-Type: application/json; charset=utf-8',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      'Connection: close',
+      '',
+      body,
+    ].join('\r\n'),
+  );
+  // Without a pause the rest of the request would reset the connection before the reply is read.
+  socket.resume();
+  setTimeout(() => socket.destroy(), DRAIN_MS).unref();
+}
+
+/** The rest of bodies that were refused: read on for a moment, so that their senders see the reply. */
+function drains() {
+  const waiting = new Map<IncomingMessage, number>();
+  let allowance = 0;
+  let timer: NodeJS.Timeout | null = null;
+
+  const end = (request: IncomingMessage) => {
+    waiting.delete(request);
+    if (waiting.size > 0 || timer === null) return;
+    clearInterval(timer);
+    timer = null;
+  };
+  const tick = () => {
+    allowance = DRAIN_BYTES_PER_TICK;
+    const now = performance.now();
+    for (const [request, deadline] of waiting) {
+      if (now > deadline) request.socket.destroy();
+      else request.resume();
+    }
+  };
+  return {
+    /** Before the reply is complete: otherwise the server would read on as fast as the client sends. */
+    hold(request: IncomingMessage): void {
+      request.on('data', (chunk: Buffer) => {
+        allowance -= chunk.length;
+        if (allowance <= 0) for (const each of waiting.keys()) each.pause();
+      });
+      request.pause();
+    },
+    start(request: IncomingMessage): void {
+      waiting.set(request, performance.now() + DRAIN_MS);
+      request.once('close', () => end(request)).once('end', () => end(request));
+      request.socket.once('close', () => end(request));
+      timer ??= setInterval(tick, DRAIN_TICK_MS).unref();
+      request.resume();
+    },
+  };
+}
+
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+
+/** Bounds on connections, and replies that arrive although the body of their request was not read. */
+export const connections = fp<ConnectionOptions>(async (app: FastifyInstance, options) => {
+  const { server } = app;
+  server.maxConnections = options.maximum;
+  const perAddress = options.maximumPerAddress;
+  const byAddress = new Map<string, number>();
+  const unused = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    const address = socket.remoteAddress ?? '';
+    const count = (byAddress.get(address) ?? 0) + 1;
+    if (perAddress !== null && count > perAddress) {
+      socket.destroy();
+      return;
+    }
+    byAddress.set(address, count);
+    unused.add(socket);
+    socket.once('close', () => {
+      unused.delete(socket);
+      const left = (byAddress.get(address) ?? 1) - 1;
+      if (left > 0) byAddress.set(address, left);
+      else byAddress.delete(address);
+    });
+  });
+  server.on('request', ({ socket }: IncomingMessage) => {
+    unused.delete(socket);
+  });
+  // The server ends idle connections, but waits for those that have not sent a request, and stops checking their time.
+  app.addHook('preClose', async () => {
+    for (const socket of unused) socket.destroy();
+  });
+  const { hold, start } = drains();
+  app.addHook('onSend', ({ raw }, reply, payload, done) => {
+    if (raw.complete === false && hasBody(raw)) {
+      // Closing at once would reset the connection while the client still writes; it is closed below.
+      reply.removeHeader('connection');
+      hold(raw);
+    }
+    done(null, payload);
+  });
+  app.addHook('onResponse', ({ raw }, _reply, done) => {
+    if (raw.complete === false && hasBody(raw)) start(raw);
+    done();
+  });
+});
