@@ -4,6 +4,6 @@ export { allocateForced } from './force.ts';
 export { assignmentJobs } from './jobs.ts';
 export { unacknowledged } from './learner.ts';
 export { linkAccount } from './link.ts';
-export { claim, reverse, settle } from './redeem.ts';
+export { claim, endRedeemed, reverse } from './redeem.ts';
 export { assignments } from './router.ts';
 export { type AssignmentRow, ofLearner } from './store.ts';

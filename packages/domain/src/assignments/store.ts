@@ -326,7 +326,7 @@ export async function forLearners(trx: Transaction, of: Learners): Promise<Assig
   const others = found.flatMap(({ lmsUserId }) => (lmsUserId === null || known.has(lmsUserId) ? [] : [lmsUserId]));
   if (others.length > 0) found.push(...(await named(trx, { ...of, emailKeys: [], lmsUserIds: others })));
   const rows = new Map(found.map((row) => [row.uuid, row]));
-  const over = [...rows.values()].filter((row) => !isActive(row)).map(({ uuid }) => uuid);
+  const over = [...rows.values()].filter((row) => !isHeld(row)).map(({ uuid }) => uuid);
   if (over.length > 0) for (const row of await findForUpdate(trx, of.configurationUuid, over)) rows.set(row.uuid, row);
   return [...rows.values()];
 }
@@ -397,7 +397,7 @@ export const holdByTransaction = async (
 ): Promise<AssignmentRow | undefined> => select(trx).where({ transaction_uuid: transactionUuid }).forUpdate().first();
 
 /** Whether the learner holds it: allocated or accepted. */
-export const isActive = ({ state }: AssignmentRow): boolean => !reallocatable.has(state);
+export const isHeld = ({ state }: AssignmentRow): boolean => !reallocatable.has(state);
 
 /** Whether some assignment waits for the owner of the address to have an account. */
 export const isAwaited = async (db: Connection, emailKey: string): Promise<boolean> =>

@@ -1,7 +1,7 @@
 import type { Connection } from '@enterprise-access/db';
 import type { Knex } from 'knex';
 import type { LedgerTransaction, Reversal, Subsidy, TransactionState } from '../kernel/ports/ledger.ts';
-import { containing, orderOf } from './rules.ts';
+import { callerKey, containing, orderOf, storedKeysOf } from './rules.ts';
 
 type Json = Readonly<Record<string, unknown>> | string | null;
 
@@ -194,16 +194,16 @@ export async function ledgerOfTransaction(db: Connection, uuid: string): Promise
   return row?.ledger_uuid ?? null;
 }
 
-/** What was made under a key in the ledger of a subsidy. */
-export async function findByKey(
+/** What was made under a caller's key in the ledger of a subsidy. */
+export async function findByCallerKey(
   db: Connection,
   subsidyUuid: string,
-  idempotencyKey: string,
+  key: string,
 ): Promise<LedgerTransaction | null> {
-  const [found] = await readTransactions(
-    selectTransactions(db).where({ 's.uuid': subsidyUuid, 't.idempotency_key': idempotencyKey }),
+  const found = await readTransactions(
+    selectTransactions(db).where('s.uuid', subsidyUuid).whereIn('t.idempotency_key', storedKeysOf(key)),
   );
-  return found ?? null;
+  return found.find(({ idempotencyKey }) => idempotencyKey === callerKey(key)) ?? found[0] ?? null;
 }
 
 export interface TransactionFilter {

@@ -1,16 +1,19 @@
 export type { ConfigurationRow } from './assignment-configurations.ts';
 export * as assignmentConfigurations from './assignment-configurations.ts';
 export {
-  adjust,
+  adjustBudget,
+  adjustShare,
   allocateBudget,
   type BudgetRefusal,
-  giveBackBudget,
-  giveBackShare,
+  deallocateBudget,
+  type LearnerLimits,
   type LearnerShare,
+  type LimitsChanged,
   releaseBudget,
+  releaseShare,
+  reserveBudget,
+  reserveShare,
   sharesOf,
-  takeBudget,
-  takeShare,
 } from './budget.ts';
 export { contactsOf, refusalReason } from './contacts.ts';
 export * as contract from './contract.ts';

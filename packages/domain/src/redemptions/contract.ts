@@ -5,7 +5,7 @@ import { defineError } from '../kernel/errors.ts';
 import { courseRunKey, uuid } from '../kernel/ids.ts';
 import { metadata } from '../kernel/metadata.ts';
 import { transactionView } from '../ledger/contract.ts';
-import { accessMethod, policyType } from '../policies/contract.ts';
+import { accessMethod, policyLocked, policyType } from '../policies/contract.ts';
 import { permissions as policyPermissions } from '../policies/permissions.ts';
 import { reasonCode, reasonObject } from '../policies/reason-contract.ts';
 
@@ -182,7 +182,7 @@ export const redeem = defineContract({
     metadata: metadata('Kept with the transaction.').optional(),
   }),
   output: transactionView,
-  errors: [notRedeemable, spendRefused, redemptionPending, priceUnknown],
+  errors: [notRedeemable, spendRefused, redemptionPending, priceUnknown, policyLocked],
 });
 
 export const get = defineContract({
@@ -242,7 +242,7 @@ export const force = defineContract({
       .describe('What executive education asks for; kept with the transaction only. Personal data.'),
   }),
   output: forcedRedemption,
-  errors: [notRedeemable, spendRefused, redemptionPending, priceUnknown],
+  errors: [notRedeemable, spendRefused, redemptionPending, priceUnknown, policyLocked],
 });
 
 const verdicts = ['passed', 'failed', 'unknown'] as const;

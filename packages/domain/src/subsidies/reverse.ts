@@ -4,7 +4,7 @@ import { notFound } from '../kernel/errors.ts';
 import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { findTransaction, insertReversal, ledgerOfTransaction } from '../ledger/index.ts';
-import { giveBackBudget, giveBackShare } from '../policies/index.ts';
+import { ownerOf as customerOfPolicy, releaseBudget, releaseShare } from '../policies/index.ts';
 import { markReversed } from '../redemptions/index.ts';
 import { notReversible } from './errors.ts';
 import { tryToUnenrol } from './unenrol.ts';
@@ -38,18 +38,20 @@ export async function reverseTransaction(deps: Deps, request: ReverseRequest): P
   const { lmsUserId } = found;
   if (lmsUserId === null || found.state !== 'committed') throw notReversible({ state: found.state });
   const at = deps.clock();
+  // Spends through a policy that is not ours took nothing from a budget of ours.
+  const policyUuid = found.subsidyAccessPolicyUuid;
+  const isOfOurPolicy = policyUuid !== null && (await customerOfPolicy(deps.db, policyUuid)) !== null;
+  const charge = isOfOurPolicy ? { policyUuid, lmsUserId, priceCents: -found.quantityCents } : null;
   try {
     await transaction(deps.db, async (trx) => {
       if (request.claim && !(await request.claim(trx))) throw new AlreadyReversed();
-      const policyUuid = found.subsidyAccessPolicyUuid;
-      const charge = policyUuid === null ? null : { policyUuid, lmsUserId, priceCents: -found.quantityCents };
-      const countAssignment = await reverseAssignment(trx, uuid, at);
-      if (charge) await giveBackShare(trx, charge);
       await markReversed(trx, uuid, at);
+      const countAssignment = await reverseAssignment(trx, uuid, at);
+      if (charge) await releaseShare(trx, charge);
       const { idempotencyKey, metadata } = request;
       if (!(await insertReversal(trx, { transaction: found, ledgerUuid, idempotencyKey, metadata, at })))
         throw new AlreadyReversed();
-      if (charge) await giveBackBudget(trx, charge);
+      if (charge) await releaseBudget(trx, charge);
       await countAssignment();
     });
   } catch (error) {
