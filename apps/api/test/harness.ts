@@ -7,6 +7,7 @@ import { makeToken } from '@enterprise-access/token';
 import { pino } from 'pino';
 import { inject } from 'vitest';
 import { indiscretionOfReply } from '../../../tooling/test/discretion.ts';
+import { watchLocks } from '../../../tooling/test/locks.ts';
 import { openLog } from '../../../tooling/test/logs.ts';
 import { buildApp } from '../src/app.ts';
 import { readEnvironment } from '../src/env.ts';
@@ -49,6 +50,7 @@ export const operatorToken = (): string => tokenFor('enterprise_openedx_operator
 export async function startApp(dialect: Dialect, options: { poolSize?: number; env?: Record<string, string> } = {}) {
   const { db, url, drop } = await createTestDatabase(inject('servers'), dialect, options.poolSize ?? 10);
   await seedDemonstration(db);
+  const locks = watchLocks(db);
   const world = emptyWorld();
   for (let id = 1_000; id < 2_000; id += 1) {
     world.learners.set(`${demonstration.customer}:${id}`, {
@@ -105,9 +107,11 @@ export async function startApp(dialect: Dialect, options: { poolSize?: number; e
     world,
     runtime,
     call,
+    locks,
     async stop() {
       await app.close();
       await drop();
+      locks.assertInOrder();
     },
   };
 }

@@ -34,5 +34,8 @@ export const lockOrder = [
   'assignment_counts',
 ] as const;
 
+/** A new row has nothing but its uuid that is unique, so nobody else can wait for it: its insert locks nothing. */
+export const newRowsAreOwn: ReadonlySet<string> = new Set(['ledgers']);
+
 /** Tables to which transactions only add rows of their own, so that they can be written at any point. */
 export const addedOnly: ReadonlySet<string> = new Set(['outbox', 'assignment_actions']);

@@ -30,9 +30,14 @@ export async function noteReversal(
   });
 }
 
-/** The redemption that a transaction of our own ledger paid for, if there is one, ends with the reversal of that. */
-export async function markReversed(trx: Transaction, transactionUuid: string, at: Date): Promise<void> {
+/**
+ * The redemption that a transaction of our own ledger paid for, if there is one, ends with the reversal of that. False
+ * when it was reversed before.
+ */
+export async function markReversed(trx: Transaction, transactionUuid: string, at: Date): Promise<boolean> {
   const redemption = await store.findByTransaction(trx, transactionUuid);
-  if (redemption && (await store.reverse(trx, redemption.spend.uuid, at)))
-    await appendToOutbox(trx, at, [redemptionReversed(redemption.spend)]);
+  if (!redemption) return true;
+  if (!(await store.reverse(trx, redemption.spend.uuid, at))) return false;
+  await appendToOutbox(trx, at, [redemptionReversed(redemption.spend)]);
+  return true;
 }

@@ -1,4 +1,4 @@
-import { type Transaction, transaction } from '@enterprise-access/db';
+import { RowNotChanged, type Transaction, transaction } from '@enterprise-access/db';
 import { reverse as reverseAssignment } from '../assignments/index.ts';
 import { notFound } from '../kernel/errors.ts';
 import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
@@ -45,7 +45,7 @@ export async function reverseTransaction(deps: Deps, request: ReverseRequest): P
   try {
     await transaction(deps.db, async (trx) => {
       if (request.claim && !(await request.claim(trx))) throw new AlreadyReversed();
-      await markReversed(trx, uuid, at);
+      if (!(await markReversed(trx, uuid, at))) throw new AlreadyReversed();
       const countAssignment = await reverseAssignment(trx, uuid, at);
       if (charge) await releaseShare(trx, charge);
       const { idempotencyKey, metadata } = request;
@@ -55,7 +55,9 @@ export async function reverseTransaction(deps: Deps, request: ReverseRequest): P
       await countAssignment();
     });
   } catch (error) {
-    if (!(error instanceof AlreadyReversed)) throw error;
+    // A transaction without a redemption of ours: another request may have released the share just before.
+    const isRace = error instanceof RowNotChanged && Boolean((await findTransaction(deps.db, uuid))?.reversal);
+    if (!isRace && !(error instanceof AlreadyReversed)) throw error;
   }
   const after = await findTransaction(deps.db, uuid);
   if (!after?.reversal) throw notReversible({ state: after?.state ?? found.state });
