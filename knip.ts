@@ -6,6 +6,8 @@ const config: KnipConfig = {
   workspaces: {
     'apps/api': { entry: ['test/**/*.ts'] },
     'apps/worker': { entry: ['test/**/*.ts'] },
+    // Gathered by `testing.ts`.
+    'packages/domain': { entry: ['src/*/slice-testing.ts'] },
     // Copied into projects outside, which type-check and run them.
     'packages/sdk': { entry: ['test/stranger/*.ts'] },
     // The first is started by path, the second is where PostgreSQL's programs are looked up.

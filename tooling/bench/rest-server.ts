@@ -1,5 +1,5 @@
 import { connect } from '@enterprise-access/db';
-import { appRouter } from '@enterprise-access/domain';
+import { service } from '@enterprise-access/domain';
 import { testRuntime } from '@enterprise-access/domain/testing';
 import fastify, { type FastifyInstance } from 'fastify';
 import { buildApp } from '../../apps/api/src/app.ts';
@@ -18,7 +18,7 @@ const path = `/api/v1/subsidy-access-policies/?enterprise_customer_uuid=11111111
 const db = connect({ url: databaseUrl, poolSize: 2 });
 
 // Before the door is built: it looks its procedures up once.
-const procedures = appRouter._def.procedures as unknown as Record<string, unknown>;
+const procedures = service.appRouter._def.procedures as unknown as Record<string, unknown>;
 const page = preparedPage(size);
 procedures['policies.list'] = procedure(list).query(() => page);
 

@@ -1,21 +1,8 @@
 import { type Database, transaction } from '@enterprise-access/db';
 import { campaigns, depositEntry, insertTransaction, newUuid } from '@enterprise-access/domain';
+import { demonstration } from '@enterprise-access/domain/demonstration';
 
-/** Fixed ids, so that scripts and examples can rely on them. */
-export const demonstration = {
-  customer: '11111111-1111-4111-8111-111111111111',
-  catalog: '22222222-2222-4222-8222-222222222222',
-  subsidy: '33333333-3333-4333-8333-333333333333',
-  otherCustomer: '44444444-4444-4444-8444-444444444444',
-  otherCatalog: '55555555-5555-4555-8555-555555555555',
-  otherSubsidy: '66666666-6666-4666-8666-666666666666',
-  group: '77777777-7777-4777-8777-777777777777',
-  spendPolicy: '88888888-8888-4888-8888-888888888881',
-  enrollmentPolicy: '88888888-8888-4888-8888-888888888882',
-  assignedPolicy: '88888888-8888-4888-8888-888888888883',
-  otherPolicy: '88888888-8888-4888-8888-888888888884',
-  assignmentConfiguration: '99999999-9999-4999-8999-999999999991',
-} as const;
+export { demonstration };
 
 /** The sandbox as the mail service, with a campaign for every kind of mail, named like its variable. */
 export const sandboxMail = (sandboxUrl: string): Readonly<Record<string, string>> => ({

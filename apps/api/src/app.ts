@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { Actor, RpcContext, Runtime } from '@enterprise-access/domain';
+import {
+  type Actor,
+  type Composition,
+  service as ofAllSlices,
+  type RpcContext,
+  type Runtime,
+} from '@enterprise-access/domain';
 import type { Shared } from '@enterprise-access/platform';
 import cookie from '@fastify/cookie';
 import cors from '@fastify/cors';
@@ -27,6 +33,10 @@ import { tokenVerifier } from './tokens.ts';
 import { actorsFor } from './users.ts';
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Ids of all operations: names that logs and metrics may hold. */
+    operationIds: ReadonlySet<string>;
+  }
   interface FastifyRequest {
     actor: Actor | null;
   }
@@ -39,6 +49,8 @@ export interface AppOptions {
   readonly runtime: Runtime & Partial<Shared>;
   readonly logger?: FastifyBaseLogger;
   readonly isAccepting?: () => boolean;
+  /** Other slices than all of them, for tests. */
+  readonly service?: Composition;
 }
 
 /** A path that no route can have. The framework's own words would repeat it. */
@@ -56,6 +68,7 @@ export async function buildApp({
   runtime,
   logger,
   isAccepting = () => true,
+  service = ofAllSlices,
 }: AppOptions): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({
     ...(logger ? { loggerInstance: logger } : { logger: false }),
@@ -76,6 +89,7 @@ export async function buildApp({
     },
   });
   app.decorateRequest('actor', null);
+  app.decorate('operationIds', new Set([...service.operations, ...service.streams].map(({ id }) => id)));
   await app.register(tracing);
   app.addHook('onResponse', (request, reply, done) => {
     request.log.info(
@@ -121,7 +135,7 @@ export async function buildApp({
   await app.register(cookie);
   await app.register(auth, {
     verify: tokenVerifier(env),
-    actorOf: actorsFor(runtime),
+    actorOf: actorsFor(runtime, service),
     trustedOrigins: [...env.CORS_ORIGINS, ...env.CSRF_TRUSTED_ORIGINS],
     secureCookies: env.NODE_ENV === 'production',
   });
@@ -172,8 +186,8 @@ export async function buildApp({
         idempotencyKey: typeof key === 'string' ? key : null,
       };
     };
-    await doors.register(rest, { contextOf });
-    await doors.register(trpc, { contextOf });
+    await doors.register(rest, { service, contextOf });
+    await doors.register(trpc, { service, contextOf });
     const jobsDatabaseUrl = env.JOBS_DATABASE_URL;
     if (jobsDatabaseUrl !== undefined) await doors.register(jobDashboard, { jobsDatabaseUrl });
   });

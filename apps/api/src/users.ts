@@ -1,9 +1,8 @@
 import { type Database, insertIfAbsent } from '@enterprise-access/db';
 import {
   type Actor,
+  type Composition,
   flawOf,
-  grantOfAssignment,
-  grantsOfToken,
   invalidToken,
   linkAccount,
   type Runtime,
@@ -11,6 +10,9 @@ import {
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import type { Claims } from './tokens.ts';
+
+/** Reads roles of tokens and of stored assignments. */
+type Roles = Pick<Composition, 'grantsOfToken' | 'grantOfAssignment'>;
 
 interface StoredUser {
   readonly id: number;
@@ -37,10 +39,10 @@ const REMEMBERED_MS = 10_000;
  * The local copy of the platform's users: made with the first token, brought up to date when a token says something
  * new (R-JWT-06), and joined with the roles that are stored here.
  */
-export function actorsFor(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>): ActorOf {
+export function actorsFor(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, roles: Roles): ActorOf {
   const remembered = new LRUCache<string, { claims: Claims; actor: Actor }>({ max: 20_000, ttl: REMEMBERED_MS });
   const recall = async (claims: Claims): Promise<Actor> => {
-    const actor = await load(runtime, claims);
+    const actor = await load(runtime, roles, claims);
     remembered.set(claims.username, { claims, actor });
     return actor;
   };
@@ -65,7 +67,7 @@ function assertStorable(claims: Claims): void {
   throw invalidToken({}, { message });
 }
 
-async function load(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, claims: Claims): Promise<Actor> {
+async function load(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, roles: Roles, claims: Claims): Promise<Actor> {
   assertStorable(claims);
   const { db, clock } = runtime;
   let rows = await read(db, claims.username);
@@ -90,11 +92,11 @@ async function load(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, claims: Clai
   if (isNew || 'email' in changes || 'lms_user_id' in changes)
     await link(runtime, claims.email ?? user.email, claims.user_id ?? user.lms_user_id);
   const stored = rows.flatMap((row) =>
-    row.feature_role === null ? [] : [grantOfAssignment(row.feature_role, row.enterprise_customer_uuid)],
+    row.feature_role === null ? [] : [roles.grantOfAssignment(row.feature_role, row.enterprise_customer_uuid)],
   );
   // Whoever is switched off here keeps a valid token until it ends, but no rights.
   const grants = user.is_active
-    ? [...grantsOfToken(claims.roles ?? []), ...stored.filter((grant) => grant !== null)]
+    ? [...roles.grantsOfToken(claims.roles ?? []), ...stored.filter((grant) => grant !== null)]
     : [];
   return {
     userId: user.id,

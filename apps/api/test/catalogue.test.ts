@@ -1,4 +1,4 @@
-import { appRouter, operations, snakeCase, streams } from '@enterprise-access/domain';
+import { operations, service, snakeCase, streams } from '@enterprise-access/domain';
 import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 
@@ -25,7 +25,7 @@ const undescribed = (schema: z.ZodType): string[] => {
 };
 
 describe('the catalogue of operations', () => {
-  const procedures = appRouter._def.procedures as unknown as Record<string, { _def: { type: string } }>;
+  const procedures = service.appRouter._def.procedures as unknown as Record<string, { _def: { type: string } }>;
 
   test('every procedure has a contract and every contract a procedure of its kind', () => {
     const declared = [...operations, ...streams];

@@ -1,34 +1,22 @@
 import { camelCase, type Operation, type StreamOperation, snakeCase } from '@enterprise-access/domain';
+import { slicesTesting } from '@enterprise-access/domain/testing';
 import superjson from 'superjson';
 import { z } from 'zod';
-import { demonstration, run, type startApp } from './harness.ts';
+import { demonstration, type startApp } from './harness.ts';
 
 export type World = Awaited<ReturnType<typeof startApp>>;
 export type Input = Record<string, unknown>;
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /** Valid values by field name; what has no row here is made from its schema. */
-export const examples: Readonly<Record<string, unknown>> = {
-  policyType: 'PerLearnerSpendCreditAccessPolicy',
-  accessMethod: 'direct',
-  catalogUuid: demonstration.catalog,
-  subsidyUuid: demonstration.subsidy,
-  policyUuid: demonstration.spendPolicy,
-  groupUuid: demonstration.group,
-  enterpriseCustomerUuid: demonstration.customer,
-  enterpriseUuid: demonstration.customer,
-  spendLimit: 1_000,
-  contentKey: run,
-  lmsUserId: 1000,
-  salesContractReferenceId: '00kDEMO0000000009A',
-  quantityCents: 100,
-  contentPriceCents: 14_900,
-  days: 3,
-  traversePagination: true,
-  learnerEmails: ['learner-1000@demo.example'],
-  assignmentConfigurationUuid: demonstration.assignmentConfiguration,
-  state: 'allocated',
-};
+export const examples: Readonly<Record<string, unknown>> = Object.assign(
+  {},
+  ...slicesTesting.map((slice) => slice.examples),
+);
+const contexts: Readonly<Record<string, string>> = Object.assign(
+  { customer: demonstration.customer },
+  ...slicesTesting.map((slice) => slice.contexts),
+);
 
 type Schema = { type?: string; enum?: unknown[]; minimum?: number; format?: string; items?: Schema; anyOf?: Schema[] };
 
@@ -61,10 +49,7 @@ export function sampleInput(operation: Operation | StreamOperation, change: Inpu
     input[name] = schema.type === 'array' && !Array.isArray(value) ? [value] : value;
   }
   const { from, field } = operation.contract.context;
-  if (from === 'customer') input[field] = demonstration.customer;
-  if (from === 'policy') input[field] = demonstration.spendPolicy;
-  if (from === 'subsidy') input[field] = demonstration.subsidy;
-  if (from === 'configuration') input[field] = demonstration.assignmentConfiguration;
+  if (Object.hasOwn(contexts, from)) input[field] = contexts[from];
   return { ...input, ...change };
 }
 

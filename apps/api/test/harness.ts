@@ -1,5 +1,6 @@
 import type { Dialect } from '@enterprise-access/db';
 import { createTestDatabase } from '@enterprise-access/db/testing';
+import { type Composition, service as ofAllSlices } from '@enterprise-access/domain';
 import { contentWith, emptyWorld, testRuntime } from '@enterprise-access/domain/testing';
 import { loggerOptions } from '@enterprise-access/platform';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
@@ -14,7 +15,7 @@ import { readEnvironment } from '../src/env.ts';
 import { judge } from './conformance.ts';
 
 export const SECRET = 'a secret of the tests only';
-export const run = 'course-v1:edX+DemoX+2T2026';
+export const run: string = demonstration.run;
 export { demonstration };
 
 /** The dialects whose server is there; the run says at its end which were not. */
@@ -47,7 +48,11 @@ export const learnerToken = (userId: number): string => tokenFor('enterprise_lea
 export const operatorToken = (): string => tokenFor('enterprise_openedx_operator', '*', 7);
 
 /** An application of the test's own: database, demonstration data, learners and course. */
-export async function startApp(dialect: Dialect, options: { poolSize?: number; env?: Record<string, string> } = {}) {
+export async function startApp(
+  dialect: Dialect,
+  options: { poolSize?: number; env?: Record<string, string>; service?: Composition } = {},
+) {
+  const { service = ofAllSlices } = options;
   const { db, url, drop } = await createTestDatabase(inject('servers'), dialect, options.poolSize ?? 10);
   await seedDemonstration(db);
   const locks = watchLocks(db);
@@ -71,8 +76,8 @@ export async function startApp(dialect: Dialect, options: { poolSize?: number; e
   world.catalogs.set(demonstration.otherCatalog, demonstration.otherCustomer);
   world.groups.set(demonstration.group, { customerUuid: demonstration.customer, invitations: new Map() });
   const logger = pino(loggerOptions('info'), pino.destination({ fd: openLog(inject('logFolder')) }));
-  const runtime = testRuntime(db, world, { log: logger });
-  const app = await buildApp({ env: testEnvironment(options.env), runtime, logger });
+  const runtime = testRuntime(db, world, { log: logger }, service);
+  const app = await buildApp({ env: testEnvironment(options.env), runtime, logger, service });
   const call = async (
     method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
     path: string,

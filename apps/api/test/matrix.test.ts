@@ -1,33 +1,16 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import { newUuid, operations, streams } from '@enterprise-access/domain';
+import { everybody, slicesTesting } from '@enterprise-access/domain/testing';
 import { makeToken } from '@enterprise-access/token';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Input, sampleInput, viaRest, viaStream, viaTrpc, type World } from './examples.ts';
 import { demonstration, dialects, learnerToken, operatorToken, run, SECRET, startApp, tokenFor } from './harness.ts';
 
-const everybody = ['enterprise_learner', 'enterprise_admin', 'enterprise_openedx_operator'];
-const administration = ['enterprise_admin', 'enterprise_openedx_operator'];
-const operator = ['enterprise_openedx_operator'];
-
-/** Written by hand from auth.md and the enterprise-subsidy map; the code under test has its own. */
-const allowedRoles: Readonly<Record<string, readonly string[]>> = {
-  'subsidy_access_policy.has_read_access': everybody,
-  'subsidy_access_policy.has_write_access': operator,
-  'subsidy_access_policy.has_redemption_access': everybody,
-  'subsidy_access_policy.has_allocation_access': administration,
-  'content_assignment_configuration.has_read_access': administration,
-  'content_assignment_configuration.has_write_access': operator,
-  'content_assignment_configuration.has_acknowledge_access': everybody,
-  'content_assignment.has_admin_read_access': administration,
-  'content_assignment.has_admin_write_access': administration,
-  'content_assignment.has_learner_read_access': everybody,
-  'subsidy.can_read_metadata': everybody,
-  'subsidy.can_read_transactions': everybody,
-  'subsidy.can_read_subsidies': administration,
-  'subsidy.can_read_all_transactions': administration,
-  'subsidy.can_write_subsidies': operator,
-  'subsidy.can_create_transactions': operator,
-};
+/** Written by hand beside each slice from the specifications; the code under test has its own. */
+const allowedRoles: Readonly<Record<string, readonly string[]>> = Object.assign(
+  {},
+  ...slicesTesting.map(({ permissions }) => permissions),
+);
 
 /** The first version of the subsidy routes has error bodies of its own. */
 const verbose = new Set(

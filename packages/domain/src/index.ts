@@ -6,7 +6,7 @@ export { type Cache, processCache } from './kernel/cache/cache.ts';
 export { memcached, type SharedStore } from './kernel/cache/memcached.ts';
 export { sharedCache } from './kernel/cache/shared-cache.ts';
 export type { Call, RpcContext } from './kernel/call.ts';
-export type { Model, Operation, StreamOperation } from './kernel/compose.ts';
+export { type Composition, compose, type Model, type Operation, type StreamOperation } from './kernel/compose.ts';
 export { type Consumer, consumerOf, UnusableEvent } from './kernel/consumer.ts';
 export type { Contract, StreamContract } from './kernel/contract.ts';
 export * from './kernel/errors.ts';
@@ -25,6 +25,7 @@ export { callOfProcedure, domainErrorOf, INTERNAL_ERROR } from './kernel/rpc.ts'
 export { codeOfStatus } from './kernel/rpc-codes.ts';
 export type { Log, Runtime } from './kernel/runtime.ts';
 export { flag, type Settings } from './kernel/settings.ts';
+export { defineSlice, type Slice } from './kernel/slice.ts';
 export { flawOf } from './kernel/storable.ts';
 export {
   cacheAsked,
@@ -38,6 +39,7 @@ export { depositEntry, embeddedLedger, insertTransaction, storedReservations } f
 export { recordedMail } from './mail/index.ts';
 export { countPendingBefore, reconcile } from './redemptions/index.ts';
 export * from './service.ts';
+export { slices } from './slices.ts';
 export { apiKey, httpBraze } from './upstreams/braze.ts';
 export { httpCatalog } from './upstreams/catalog.ts';
 export { upstream } from './upstreams/http.ts';

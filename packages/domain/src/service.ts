@@ -1,25 +1,10 @@
-import {
-  campaignsOf,
-  catalogueOf,
-  consumersOf,
-  grantReader,
-  jobsOf,
-  ownersOf,
-  routerOf,
-  settingsOf,
-} from './kernel/compose.ts';
+import { compose } from './kernel/compose.ts';
 import { slices } from './slices.ts';
 
-// The service as its processes and its documents see it: what all slices declare, put together.
+/** The service: all slices put together. */
+export const service = compose(slices);
+export type AppRouter = typeof service.appRouter;
 
-/** Every procedure in one tRPC app. */
-export const appRouter = routerOf(slices);
-export type AppRouter = typeof appRouter;
-
-export const { operations, streams, models, tags } = catalogueOf(slices);
-export const { jobs, schedules } = jobsOf(slices);
-export const consumers = consumersOf(slices);
-export const { grantsOfToken, grantOfAssignment } = grantReader(slices);
-export const ownersIn = ownersOf(slices);
-export const settings = settingsOf(slices);
-export const campaigns = campaignsOf(slices);
+export const { operations, streams, models } = service;
+export const { jobs, schedules, consumers } = service;
+export const { ownersIn, settings, campaigns } = service;

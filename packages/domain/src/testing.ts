@@ -1,14 +1,17 @@
+import { globSync } from 'node:fs';
 import type { Database } from '@enterprise-access/db';
 import { watchJobRuns } from './jobs/index.ts';
 import type { Actor } from './kernel/actor.ts';
+import type { Composition } from './kernel/compose.ts';
 import type { Catalog, Content } from './kernel/ports/catalog.ts';
 import type { Customer, Invitation, Learner, Lms } from './kernel/ports/lms.ts';
 import type { Recipient } from './kernel/ports/mail.ts';
 import { UpstreamRefusal } from './kernel/ports/upstream.ts';
 import type { Runtime } from './kernel/runtime.ts';
+import type { SliceTesting } from './kernel/testing.ts';
 import { embeddedLedger } from './ledger/embedded.ts';
 import { recordedMail } from './mail/index.ts';
-import { campaigns, ownersIn, settings } from './service.ts';
+import { campaigns, service } from './service.ts';
 import type { Braze } from './upstreams/braze.ts';
 
 export { addedOnly, lockOrder, newRowsAreOwn } from './kernel/lock-order.ts';
@@ -153,7 +156,12 @@ export const everyCampaign = Object.fromEntries(Object.keys(campaigns).map((name
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** A runtime on a real database, with the world as its LMS and catalog. */
-export function testRuntime(db: Database, world: World, change: Partial<Runtime> = {}): Runtime {
+export function testRuntime(
+  db: Database,
+  world: World,
+  change: Partial<Runtime> = {},
+  { ownersIn, settings }: Pick<Composition, 'ownersIn' | 'settings'> = service,
+): Runtime {
   const lms = lmsOf(world);
   const clock = () => world.now;
   return {
@@ -176,3 +184,12 @@ export function testRuntime(db: Database, world: World, change: Partial<Runtime>
     ...change,
   };
 }
+
+/** What every slice says of itself for the tests of all operations. */
+export const slicesTesting: readonly SliceTesting[] = await Promise.all(
+  globSync('*/slice-testing.ts', { cwd: import.meta.dirname })
+    .toSorted()
+    .map(async (file) => (await import(/* @vite-ignore */ new URL(file, import.meta.url).href)).testing),
+);
+
+export { administration, everybody, operators, type SliceTesting } from './kernel/testing.ts';

@@ -1,4 +1,4 @@
-import { type Operation, operations, tags } from '@enterprise-access/domain';
+import { type Operation, service } from '@enterprise-access/domain';
 import { Failures, headerComponents } from './failures.ts';
 import { parameterComponents, parameters, requestBody } from './inputs.ts';
 import { byName, compact, type Json } from './json.ts';
@@ -38,10 +38,8 @@ function describe(operation: Operation, method: string, names: SchemaNames, fail
   });
 }
 
-const tag = (name: string): Json => compact({ name, description: tags[name] });
-
 /** The OpenAPI 3.1 document of the REST door, made from the contracts. */
-export function openApiDocument(of: readonly Operation[] = operations): Json {
+export function openApiDocument({ operations: of, tags }: Pick<typeof service, 'operations' | 'tags'> = service): Json {
   const names = new SchemaNames();
   const failures = new Failures(names);
   const paths: Record<string, Record<string, Json>> = {};
@@ -58,7 +56,7 @@ export function openApiDocument(of: readonly Operation[] = operations): Json {
     openapi: '3.1.0',
     info,
     servers: [{ url: '/' }],
-    tags: [...new Set(of.map(({ domain }) => domain))].sort().map(tag),
+    tags: [...new Set(of.map(({ domain }) => domain))].sort().map((name) => compact({ name, description: tags[name] })),
     paths: byName(paths),
     components: {
       schemas: names.all(),

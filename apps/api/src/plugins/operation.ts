@@ -1,7 +1,4 @@
-import { operations, streams } from '@enterprise-access/domain';
 import type { FastifyRequest } from 'fastify';
-
-const known = new Set([...operations, ...streams].map(({ id }) => id));
 
 /** What a request asks for, for traces and metrics: one of few names, whatever callers put into their addresses. */
 export function operationOf(request: FastifyRequest): string {
@@ -10,6 +7,6 @@ export function operationOf(request: FastifyRequest): string {
   if (url === undefined) return 'unknown';
   if (!url.startsWith('/trpc')) return url;
   const { path } = request.params as { path?: string };
-  if (path !== undefined && known.has(path)) return path;
+  if (path !== undefined && request.server.operationIds.has(path)) return path;
   return path?.includes(',') ? 'trpc batch' : 'trpc unknown';
 }

@@ -1,6 +1,6 @@
 import {
-  appRouter,
   type Call,
+  type Composition,
   callOfProcedure,
   type DomainError,
   domainErrorOf,
@@ -8,7 +8,6 @@ import {
   invalidInput,
   type LegacyReply,
   type Operation,
-  operations,
   queryDecoder,
   type RestRequest,
   type RpcContext,
@@ -22,6 +21,7 @@ import type { z } from 'zod';
 import { serializerOf } from '../serializer.ts';
 
 export interface RestOptions {
+  readonly service: Pick<Composition, 'appRouter' | 'operations'>;
   readonly contextOf: (request: FastifyRequest) => RpcContext;
 }
 
@@ -124,7 +124,7 @@ function answerOf({ contract, legacy }: Operation): Answer {
 
 function compile(operation: Operation, options: RestOptions): Compiled {
   const { id } = operation;
-  const call = callOf(id);
+  const call = callOf(options.service, id);
   const read = inputReader(operation);
   const answer = answerOf(operation);
   return {
@@ -148,8 +148,8 @@ function compile(operation: Operation, options: RestOptions): Compiled {
 }
 
 /** The same call that the tRPC door makes, without the proxies of a caller. */
-function callOf(id: string): Call {
-  const procedures = appRouter._def.procedures as unknown as Readonly<Record<string, object>>;
+function callOf(service: RestOptions['service'], id: string): Call {
+  const procedures = service.appRouter._def.procedures as unknown as Readonly<Record<string, object>>;
   const found = procedures[id];
   if (!found) throw new Error(`There is a contract but no procedure named ${id}.`);
   return callOfProcedure(found);
@@ -230,7 +230,7 @@ export async function rest(app: FastifyInstance, options: RestOptions): Promise<
     else parse(request, text, done);
   });
   const byPath = new Map<string, Compiled[]>();
-  for (const operation of operations) {
+  for (const operation of options.service.operations) {
     const path = fastifyPath(operation.contract.rest.path).replace(/\/$/, '');
     byPath.set(path, [...(byPath.get(path) ?? []), compile(operation, options)]);
   }

@@ -1,4 +1,4 @@
-import { appRouter, codeOfStatus, domainErrorOf, type RpcContext } from '@enterprise-access/domain';
+import { type Composition, codeOfStatus, domainErrorOf, type RpcContext } from '@enterprise-access/domain';
 import { getTRPCErrorShape, TRPCError, transformTRPCResponse } from '@trpc/server';
 import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/adapters/fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -6,8 +6,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 /** The tRPC door. It replaces the JSON parser of its scope, so it is registered in a scope of its own. */
 export async function trpc(
   app: FastifyInstance,
-  options: { contextOf: (request: FastifyRequest) => RpcContext },
+  options: { service: Pick<Composition, 'appRouter'>; contextOf: (request: FastifyRequest) => RpcContext },
 ): Promise<void> {
+  const { appRouter } = options.service;
   // What is refused before a procedure is reached, such as a bad token, is still an error that tRPC clients can read.
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const domain = domainErrorOf(error);

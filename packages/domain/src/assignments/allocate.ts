@@ -22,12 +22,13 @@ import {
   policyNotFound,
   refusalReason,
 } from '../policies/index.ts';
+import { accountsOf } from '../users/index.ts';
 import * as contract from './allocation-contract.ts';
 import { link, notify } from './job-contracts.ts';
 import { type Order, orderFacts, orderFor } from './order.ts';
 import { type Outcome, type Planned, planAllocation, type Terms, uniqueEmails } from './plan.ts';
 import { type AllocationFacts, allocationRefusal, type Refusal } from './price.ts';
-import { foldEmail, HIGHEST_PRICE_RATIO, LOWEST_PRICE_RATIO } from './rules.ts';
+import { foldEmail } from './rules.ts';
 import * as store from './store.ts';
 import { viewsOf } from './view.ts';
 
@@ -67,7 +68,7 @@ export async function allocateWithin(
   await configurations.hold(trx, terms.configurationUuid);
   const accounts = order.account
     ? new Map([[order.account.emailKey, order.account.lmsUserId]])
-    : await store.accountsOf(trx, emailKeys);
+    : await accountsOf(trx, emailKeys);
   const existing = await store.forLearners(trx, {
     configurationUuid: terms.configurationUuid,
     contentKey: terms.contentKey,
@@ -210,8 +211,8 @@ export async function judgedOrder(deps: Deps, actor: Actor, asked: Asked): Promi
     canonicalCents: content?.priceCents ?? null,
     inCatalog: inCatalog && content !== null,
     isSubsidyActive: subsidy !== null && isSubsidyActive(subsidy, deps.clock()),
-    lowerRatio: LOWEST_PRICE_RATIO,
-    upperRatio: HIGHEST_PRICE_RATIO,
+    lowerRatio: deps.settings.allocationPriceLowerRatio,
+    upperRatio: deps.settings.allocationPriceUpperRatio,
   } satisfies AllocationFacts;
   const refusal = allocationRefusal(facts);
   const admin = { userId: actor.userId, lmsUserId: actor.lmsUserId ?? asked.adminLmsUserId ?? null };

@@ -1,9 +1,6 @@
-export { allocation } from './allocation-router.ts';
 export * as contract from './contract.ts';
 export { allocateForced } from './force.ts';
-export { assignmentJobs } from './jobs.ts';
 export { unacknowledged } from './learner.ts';
 export { linkAccount } from './link.ts';
 export { claim, endRedeemed, reverse } from './redeem.ts';
-export { assignments } from './router.ts';
 export { type AssignmentRow, ofLearner } from './store.ts';

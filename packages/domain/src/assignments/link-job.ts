@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { JobRun } from '../kernel/jobs/job.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { assignmentConfigurations as configurations } from '../policies/index.ts';
+import { accountsOf } from '../users/index.ts';
 import type * as contracts from './job-contracts.ts';
 import { linkAccount } from './link.ts';
 import { foldEmail, isRetired } from './rules.ts';
@@ -39,7 +40,7 @@ export async function onLink(job: JobRun, { assignmentUuid }: z.infer<typeof con
 async function linkKnownAccount(runtime: Runtime, row: store.AssignmentRow): Promise<void> {
   if (row.lmsUserId !== null) return;
   const key = foldEmail(row.learnerEmail);
-  const lmsUserId = (await store.accountsOf(runtime.db, [key])).get(key);
+  const lmsUserId = (await accountsOf(runtime.db, [key])).get(key);
   if (lmsUserId !== undefined) await linkAccount(runtime, { email: row.learnerEmail, lmsUserId });
 }
 

@@ -6,10 +6,6 @@ export const reallocatable: ReadonlySet<State> = new Set<State>(['cancelled', 'e
 /** States that an administrator can end. */
 export const cancelable: readonly State[] = ['allocated', 'errored'];
 
-/** How far an allocated price may be from the catalog's (R-ASG-03). */
-export const LOWEST_PRICE_RATIO = 0.95;
-export const HIGHEST_PRICE_RATIO = 1.05;
-
 export const DAYS_TO_EXPIRE = 90;
 const DAY_MS = 86_400_000;
 

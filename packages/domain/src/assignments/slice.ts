@@ -9,6 +9,7 @@ import { assignmentJobs } from './jobs.ts';
 import { legacy } from './legacy.ts';
 import { assignmentPermissions, configurationPermissions, roles } from './permissions.ts';
 import { assignments } from './router.ts';
+import { settings } from './settings.ts';
 
 const { createConfiguration, deactivateConfiguration, getConfiguration, listConfigurations, updateConfiguration } =
   contract;
@@ -54,5 +55,6 @@ export const assignmentsSlice = defineSlice({
   roles,
   owners: { configuration: { find: assignmentConfigurations.ownerOf, remembered: true } },
   jobs: assignmentJobs,
+  settings,
   campaigns,
 });

@@ -2,7 +2,9 @@ import { addToCounters, appendHistories, type Connection, claimMessage, type Tra
 import type { Knex } from 'knex';
 import { newUuid } from '../kernel/ids.ts';
 import { snakeCase } from '../kernel/wire.ts';
+import { emailKeyOf } from '../users/index.ts';
 import type { ActionType, ErrorReason, ExpirationReason, State } from './contract.ts';
+
 import { classOf, reallocatable } from './rules.ts';
 
 /** A stored assignment. */
@@ -331,16 +333,6 @@ export async function forLearners(trx: Transaction, of: Learners): Promise<Assig
   return [...rows.values()];
 }
 
-/** Accounts of addresses as we know them from tokens, by folded address (R-ASG-13). The newest of several counts. */
-export async function accountsOf(db: Connection, emailKeys: readonly string[]): Promise<Map<string, number>> {
-  const rows: { email_key: string; lms_user_id: number }[] = await db('users')
-    .whereIn('email_key', emailKeys)
-    .whereNotNull('lms_user_id')
-    .orderBy('id')
-    .select('email_key', 'lms_user_id');
-  return new Map(rows.map((row) => [row.email_key, row.lms_user_id]));
-}
-
 /** An action as it is read. */
 export interface ActionRow {
   readonly uuid: string;
@@ -379,11 +371,11 @@ export async function ownedBy(
   configurationUuid: string,
   caller: { readonly userId: number; readonly lmsUserId: number | null },
 ): Promise<AssignmentRow[]> {
-  const user: { email_key: string } | undefined = await db('users').where({ id: caller.userId }).first('email_key');
+  const emailKey = await emailKeyOf(db, caller.userId);
   const base = () => db(TABLE).where('assignment_configuration_uuid', configurationUuid);
   const { lmsUserId } = caller;
   const looks = [
-    ...(user?.email_key ? [base().where('learner_email_key', user.email_key).whereNull('lms_user_id')] : []),
+    ...(emailKey ? [base().where('learner_email_key', emailKey).whereNull('lms_user_id')] : []),
     ...(lmsUserId === null ? [] : [base().where('lms_user_id', lmsUserId)]),
   ];
   const rows = looks.length === 0 ? [] : await eitherOf(db, looks);

@@ -64,7 +64,6 @@ export const association = z.object({
   groupUuid: z.string().describe('Group of the LMS.'),
   created: z.date().describe('When the group was associated.'),
 });
-export type Association = z.infer<typeof association>;
 
 export const addAssociation = defineContract({
   summary: 'Let the members of a group redeem through a policy. Repeating it answers with the first association.',

@@ -1,3 +1,2 @@
 export * as contract from './contract.ts';
-export { jobs } from './router.ts';
-export { ownerOf, watchJobRuns } from './service.ts';
+export { watchJobRuns } from './service.ts';

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { permissions as policyPermissions } from '../policies/permissions.ts';
-import { grantOfAssignment, grantsOfToken } from '../service.ts';
+import { service } from '../service.ts';
 import { type Actor, isPermitted } from './actor.ts';
 import type { Permission } from './permissions.ts';
+
+const { grantOfAssignment, grantsOfToken } = service;
 
 const A = '11111111-1111-4111-8111-11111111111a';
 const B = '22222222-2222-4222-8222-22222222222b';

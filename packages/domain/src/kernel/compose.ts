@@ -1,5 +1,5 @@
 import type { Connection } from '@enterprise-access/db';
-import type { TRPCRouterRecord } from '@trpc/server';
+import type { AnyRouter, TRPCRouterRecord } from '@trpc/server';
 import { LRUCache } from 'lru-cache';
 import type { z } from 'zod';
 import { type Grant, grantOfAssignment, grantsOfToken } from './actor.ts';
@@ -43,7 +43,7 @@ const byKey = <T>(entries: readonly (readonly [string, T])[]) => entries.toSorte
 function union<T>(what: string, records: readonly (Readonly<Record<string, T>> | undefined)[]): Map<string, T> {
   const all = new Map<string, T>();
   for (const [name, value] of records.flatMap((record) => Object.entries(record ?? {}))) {
-    if (all.has(name)) throw new Error(`Two slices declare the ${what} ${name}.`);
+    if (all.has(name)) throw new Error(`Two slices declare the ${what} named ${name}.`);
     all.set(name, value);
   }
   return all;
@@ -68,7 +68,7 @@ type RouterRecordOf<S extends readonly Slice[]> = {
 };
 
 /** The tRPC router of all slices. */
-export function routerOf<S extends readonly Slice[]>(slices: S): ReturnType<typeof router<RouterRecordOf<S>>> {
+function routerOf<S extends readonly Slice[]>(slices: S): ReturnType<typeof router<RouterRecordOf<S>>> {
   const parts = namespacesOf(slices).map(([name, all]) => {
     const routers = all.map((namespace) => namespace.router);
     return [name, routers.length === 1 ? routers[0] : mergeRouters(...routers)];
@@ -79,7 +79,7 @@ export function routerOf<S extends readonly Slice[]>(slices: S): ReturnType<type
 const isStream = (contract: Contract | StreamContract): contract is StreamContract => contract.kind === 'subscription';
 
 /** What the slices promise, in the order of names. */
-export function catalogueOf(slices: readonly Slice[]) {
+function catalogueOf(slices: readonly Slice[]) {
   const operations: Operation[] = [];
   const streams: StreamOperation[] = [];
   const models: Model[] = [];
@@ -88,17 +88,21 @@ export function catalogueOf(slices: readonly Slice[]) {
   const kinds = new Set(['customer', ...slices.flatMap(({ owners = {} }) => Object.keys(owners))]);
   for (const [domain, parts] of namespacesOf(slices)) {
     const contracts = union(
-      `operation ${domain}.`,
+      `operation of ${domain}`,
       parts.map((part) => part.contracts),
     );
     const forms = union(
-      `legacy form of ${domain}.`,
+      `legacy form of ${domain}`,
       parts.map((part) => part.legacy),
     );
     for (const name of forms.keys())
       if (!contracts.has(name)) throw new Error(`A legacy form is given for ${domain}.${name}, which is no operation.`);
+    const procedures = new Set(parts.flatMap(({ router: { _def } }) => Object.keys(_def.procedures)));
+    for (const name of procedures)
+      if (!contracts.has(name)) throw new Error(`There is a procedure but no contract named ${domain}.${name}.`);
     for (const [name, contract] of byKey([...contracts])) {
       const id = `${domain}.${name}`;
+      if (!procedures.has(name)) throw new Error(`There is a contract but no procedure named ${id}.`);
       if (!permissions.has(contract.permission)) throw new Error(`No slice declares the permission of ${id}.`);
       if (!kinds.has(contract.context.from))
         throw new Error(`No slice declares the owner of a ${contract.context.from}.`);
@@ -118,10 +122,10 @@ export function catalogueOf(slices: readonly Slice[]) {
   return { operations, streams, models, tags };
 }
 
-export const isScheduled = (job: Job | ScheduledJob): job is ScheduledJob => 'cron' in job;
+const isScheduled = (job: Job | ScheduledJob): job is ScheduledJob => 'cron' in job;
 
 /** Every job, and the times of those that run by themselves. */
-export function jobsOf(slices: readonly Slice[]): {
+function jobsOf(slices: readonly Slice[]): {
   jobs: readonly Job[];
   schedules: readonly { job: string; cron: string }[];
 } {
@@ -132,11 +136,11 @@ export function jobsOf(slices: readonly Slice[]): {
   };
 }
 
-export const consumersOf = (slices: readonly Slice[]): readonly Consumer[] =>
+const consumersOf = (slices: readonly Slice[]): readonly Consumer[] =>
   slices.flatMap(({ consumers = [] }) => consumers);
 
 /** Roles of all slices, by where they come from. */
-export function rolesOf(slices: readonly Slice[]): RoleSources {
+function rolesOf(slices: readonly Slice[]): RoleSources {
   const system: Record<string, string[]> = {};
   for (const [name, roles] of slices.flatMap((slice) => Object.entries(slice.roles?.system ?? {})))
     system[name] = [...(system[name] ?? []), ...roles];
@@ -148,7 +152,7 @@ export function rolesOf(slices: readonly Slice[]): RoleSources {
 }
 
 /** Reads roles of tokens and of stored assignments. */
-export function grantReader(slices: readonly Slice[]) {
+function grantReader(slices: readonly Slice[]) {
   const sources = rolesOf(slices);
   return {
     grantsOfToken: (roles: readonly string[]): Grant[] => grantsOfToken(sources, roles),
@@ -172,7 +176,7 @@ function remembered(look: (uuid: string) => Promise<string | null>) {
 }
 
 /** Whose each thing is that an operation can be about. Every request asks this before anything else. */
-export function ownersOf(slices: readonly Slice[]) {
+function ownersOf(slices: readonly Slice[]) {
   const owners = union<Owner>(
     'owner of',
     slices.map((slice) => slice.owners),
@@ -193,7 +197,7 @@ export function ownersOf(slices: readonly Slice[]) {
 }
 
 /** The environment variables of the slices, with what reads settings from their values. */
-export function settingsOf(slices: readonly Slice[]) {
+function settingsOf(slices: readonly Slice[]) {
   const settings = union<Setting>(
     'setting',
     slices.map((slice) => slice.settings),
@@ -215,10 +219,27 @@ export function settingsOf(slices: readonly Slice[]) {
 type SliceSettings = Omit<Settings, 'publicUrl' | 'lmsUrl' | 'learnerPortalUrl' | 'subsidyUrl'>;
 
 /** Variables with the ids of mail campaigns, and what each mail is about. */
-export const campaignsOf = (slices: readonly Slice[]): Readonly<Record<string, string>> =>
+const campaignsOf = (slices: readonly Slice[]): Readonly<Record<string, string>> =>
   Object.fromEntries(
     union(
       'campaign',
       slices.map((slice) => slice.campaigns),
     ),
   );
+
+/** Everything that slices declare, put together: what processes run and what documents, clients and tests are made from. */
+export function compose<const S extends readonly Slice[]>(slices: S) {
+  return {
+    appRouter: routerOf(slices),
+    ...catalogueOf(slices),
+    ...jobsOf(slices),
+    ...grantReader(slices),
+    consumers: consumersOf(slices),
+    ownersIn: ownersOf(slices),
+    settings: settingsOf(slices),
+    campaigns: campaignsOf(slices),
+  };
+}
+
+/** A service as its processes see it, whatever its slices are. */
+export type Composition = Omit<ReturnType<typeof compose>, 'appRouter'> & { readonly appRouter: AnyRouter };

@@ -1,4 +1,4 @@
-export { addDeposit, type DepositRecord, depositEntry, findDeposit, isProvider } from './deposits.ts';
+export { addDeposit, depositEntry, findDeposit, isProvider } from './deposits.ts';
 export { embeddedLedger } from './embedded.ts';
 export { insertDeposit, insertReversal, insertTransaction } from './entries.ts';
 export { storedReservations } from './reservations.ts';

@@ -20,7 +20,6 @@ export * as contract from './contract.ts';
 export { countPendingDeposits, resumeDeposits } from './deposits.ts';
 export * as policyGroups from './groups.ts';
 export { refusalBody, refusalOf } from './refusal-body.ts';
-export { policies } from './router.ts';
 export { isLateRedemptionAllowed, priorityOf } from './rules.ts';
 export { policyNotFound } from './service.ts';
 export { find, groupsOf, ownerOf, PolicyRow, redeemable, spentCents, totalsByPolicy } from './store.ts';

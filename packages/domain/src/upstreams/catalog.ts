@@ -179,6 +179,10 @@ const countKind: CacheKind<number | null> = {
   ttlMs: foundOrNot,
 };
 
+const containsReply = z.object({ contains_content_items: z.boolean() });
+const catalogReply = z.object({ enterprise_customer: z.string() });
+const countReply = z.object({ count: z.int() });
+
 export function httpCatalog(call: Upstream, cache: Cache): Catalog {
   return {
     contains: (catalogUuid, contentKey) =>
@@ -187,7 +191,7 @@ export function httpCatalog(call: Upstream, cache: Cache): Catalog {
           call({
             path: `/api/v2/enterprise-catalogs/${catalogUuid}/contains_content_items/`,
             query: { course_run_ids: contentKey },
-            reply: z.object({ contains_content_items: z.boolean() }),
+            reply: containsReply,
           }),
         );
         return answer?.contains_content_items ?? false;
@@ -207,14 +211,14 @@ export function httpCatalog(call: Upstream, cache: Cache): Catalog {
     customerOf: (catalogUuid) =>
       cache.wrap(customerOfKind, catalogUuid, async () => {
         const path = `/api/v1/enterprise-catalogs/${catalogUuid}`;
-        const found = await orNull(call({ path, reply: z.object({ enterprise_customer: z.string() }) }));
+        const found = await orNull(call({ path, reply: catalogReply }));
         return found?.enterprise_customer.toLowerCase() ?? null;
       }),
 
     contentCount: (catalogUuid) =>
       cache.wrap(countKind, catalogUuid, async () => {
         const path = `/api/v2/enterprise-catalogs/${catalogUuid}/get_content_metadata/`;
-        const found = await orNull(call({ path, reply: z.object({ count: z.int() }) }));
+        const found = await orNull(call({ path, reply: countReply }));
         return found?.count ?? null;
       }),
 

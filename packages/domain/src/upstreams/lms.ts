@@ -88,6 +88,11 @@ export function invitedOn(recentAction: string | null | undefined): string | nul
   return Number.isNaN(ms) ? null : new Date(ms).toISOString().slice(0, 10);
 }
 
+const accountsReply = z.array(z.object({ id: z.number().nullish() }));
+const groupReply = z.object({ enterprise_customer: z.string() });
+const anything = z.unknown();
+const done = z.unknown().transform(() => true);
+
 export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } = {}): Lms {
   const membersPage = (query: GroupMembersQuery, page: number, pageSize?: number) =>
     call({
@@ -153,7 +158,7 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
         call({
           path: '/api/user/v1/accounts',
           query: { email },
-          reply: z.array(z.object({ id: z.number().nullish() })),
+          reply: accountsReply,
         }),
       );
       return found?.[0]?.id ?? null;
@@ -165,7 +170,7 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
         path: '/enterprise/api/v1/pending-enterprise-learner/',
         repeatable: true,
         body: [{ enterprise_customer: customerUuid, user_email: email }],
-        reply: z.unknown(),
+        reply: anything,
       });
     },
 
@@ -178,7 +183,7 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
 
     async customerOfGroup(groupUuid) {
       const path = `/enterprise/api/v1/enterprise-group/${encodeURIComponent(groupUuid)}/`;
-      const found = await orNull(call({ path, reply: z.object({ enterprise_customer: z.string() }) }));
+      const found = await orNull(call({ path, reply: groupReply }));
       return found?.enterprise_customer.toLowerCase() ?? null;
     },
 
@@ -200,7 +205,7 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
         path: `/enterprise/api/v1/enterprise-group/${encodeURIComponent(groupUuid)}/learners/`,
         form: { learner: email, status: 'email_error', errored_at: at.toISOString() },
         repeatable: true,
-        reply: z.unknown(),
+        reply: anything,
       });
       cache.forget(invitationsKind, groupUuid);
     },
@@ -240,7 +245,7 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
           // What is cancelled stays cancelled: the LMS answers 200 instead of 204.
           repeatable: true,
           timeoutMs: enrollMs,
-          reply: z.unknown().transform(() => true),
+          reply: done,
         }),
       );
       return cancelled ?? false;

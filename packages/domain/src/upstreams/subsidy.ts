@@ -37,6 +37,8 @@ const RECORD_MS = 3_000;
 const SPEND_MS = 30_000;
 const PROVIDER = 'salesforce_opportunity_line_item';
 
+const anything = z.unknown();
+
 /** Not shared: a second is less than it is worth. */
 const subsidyKind: CacheKind<Subsidy | null> = { name: 'subsidy:record', version: 1, ttlMs: () => SUBSIDY_MS };
 
@@ -89,14 +91,13 @@ export function httpLedger(
   }
 
   async function* pages(subsidyUuid: string, query: Record<string, string | number | readonly string[] | undefined>) {
-    const reply = transactionPage(subsidyUuid);
     for (let page = 1; page <= MAXIMUM_PAGES; page += 1) {
       const found = await call({
         path: transactionsPath(subsidyUuid),
         query: { ...query, page, page_size: PAGE_SIZE },
-        reply,
+        reply: transactionPage,
       });
-      yield found.results;
+      yield found.results.map((row): LedgerTransaction => ({ ...row, subsidyUuid }));
       if (found.next === null) return;
     }
     throw new UpstreamFailure(SERVICE, 'has more transactions than can be read');
@@ -118,8 +119,9 @@ export function httpLedger(
     return found;
   }
 
-  const create = (spend: Spend): Promise<LedgerTransaction> =>
-    call({
+  const create = async (spend: Spend): Promise<LedgerTransaction> => {
+    const { subsidyUuid } = spend;
+    const made = await call({
       method: 'POST',
       path: transactionsPath(spend.subsidyUuid),
       repeatable: true,
@@ -134,8 +136,10 @@ export function httpLedger(
         // Both sides look the price up for themselves; named, it is what our budget has taken (R-LED-14).
         requested_price_cents: spend.priceCents,
       },
-      reply: transactionReply(spend.subsidyUuid),
+      reply: transactionReply,
     });
+    return { ...made, subsidyUuid };
+  };
 
   /** What the books say after a refusal. Books that are closed to us say nothing. */
   async function fromBooks<T>(work: Promise<T>): Promise<T> {
@@ -192,7 +196,7 @@ export function httpLedger(
           sales_contract_reference_provider: PROVIDER,
           idempotency_key: request.idempotencyKey,
         },
-        reply: z.unknown(),
+        reply: anything,
       });
     } catch (error) {
       if (!(error instanceof UpstreamRefusal)) throw error;

@@ -1,2 +1,0 @@
-export * as contract from './contract.ts';
-export { groups } from './router.ts';

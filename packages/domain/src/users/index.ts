@@ -1,0 +1,1 @@
+export { accountsOf, emailKeyOf } from './store.ts';
