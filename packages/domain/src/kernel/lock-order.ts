@@ -32,6 +32,8 @@ export const lockOrder = [
   'subsidy_reservations',
   'policies',
   'assignment_counts',
+  /** A job that is asked for in the transaction of what it follows from. */
+  'job_runs',
 ] as const;
 
 /** A new row has nothing but its uuid that is unique, so nobody else can wait for it: its insert locks nothing. */

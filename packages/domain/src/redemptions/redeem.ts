@@ -67,6 +67,9 @@ export async function spendThrough(
     const reservation = await reserve(deps, spend, known.policy);
     if (!reservation.reserved) {
       limit = isLimit(reservation.reason) ? reservation.reason : null;
+      // Without asking a remote ledger again: the other request has spent, whatever that ledger lets us see now.
+      const other = reservation.reason === 'already_redeemed' ? await store.findOpen(deps.db, spend) : null;
+      if (other) return endOf(deps, other.spend.uuid);
       continue;
     }
 

@@ -86,6 +86,18 @@ export async function findByTransaction(db: Connection, transactionUuid: string)
   return row ? redemptionOf(row) : null;
 }
 
+/** The redemption of this content that is in flight or done, if there is one. */
+export async function findOpen(
+  db: Connection,
+  of: { subsidyUuid: string; lmsUserId: number; contentKey: string },
+): Promise<Redemption | null> {
+  const row: Row | undefined = await db('redemptions')
+    .where({ subsidy_uuid: of.subsidyUuid, lms_user_id: of.lmsUserId, content_key: of.contentKey })
+    .whereIn('state', ['pending', 'committed'])
+    .first();
+  return row ? redemptionOf(row) : null;
+}
+
 /** All redemptions of one content by one learner, in any state, oldest first. */
 export async function attemptsOf(
   db: Connection,
