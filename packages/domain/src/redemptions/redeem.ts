@@ -80,7 +80,7 @@ export async function spendThrough(
     return recorded ? replyTo(deps, recorded) : endOf(deps, spend.uuid);
   }
   if (limit !== null) throw await refused(deps, actor, policy, limit, request.contentKey);
-  redemptionDecided.tell({ outcome: 'refused', reason: policyLocked.code });
+  redemptionDecided.publish({ outcome: 'refused', reason: policyLocked.code });
   throw policyLocked({ policyUuid: policy.uuid });
 }
 
@@ -185,7 +185,7 @@ const isLimit = (reason: Limit | 'already_redeemed' | 'limits_changed'): reason 
 
 /** The answer while nobody knows how a redemption ends: it stays pending, and the reconciliation finishes it. */
 function pending(redemptionUuid: string, unknown?: Unknown) {
-  redemptionDecided.tell({ outcome: 'pending', reason: null });
+  redemptionDecided.publish({ outcome: 'pending', reason: null });
   return contract.redemptionPending({ redemptionUuid }, unknown ? { cause: unknown.cause } : {});
 }
 

@@ -112,7 +112,7 @@ export async function record(deps: Deps, spend: Spend, settlement: Settlement): 
     await countAssignment();
     return { settlement, transaction: made };
   });
-  if (recorded) redemptionDecided.tell({ outcome: end.state, reason: end.errorCode });
+  if (recorded) redemptionDecided.publish({ outcome: end.state, reason: end.errorCode });
   return recorded;
 }
 
