@@ -16,6 +16,10 @@ describe('a statement locks', () => {
       ['assignments', 'assignment_configurations'],
     ],
     [
+      'select 1 from "assignments" where "c" in (select "uuid" from "policies" where "a" = $1) for update',
+      ['assignments'],
+    ],
+    [
       'select 1 from "assignments" inner join "assignment_configurations" as "c" on true for update of "assignments"',
       ['assignments'],
     ],

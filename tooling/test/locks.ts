@@ -13,7 +13,8 @@ export function lockedTables(sql: string): string[] {
   const lock = LOCK.exec(sql);
   if (!lock) return [];
   const of = lock.groups?.of?.match(/[a-z_]+/g);
-  return [...sql.matchAll(READ)]
+  // Rows of a nested select are read, not locked.
+  return [...sql.replace(/\(select [^()]*\)/gi, '()').matchAll(READ)]
     .filter(([, table = '', alias = table]) => !of || of.includes(alias))
     .flatMap(([, table]) => table ?? []);
 }

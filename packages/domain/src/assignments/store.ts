@@ -440,9 +440,12 @@ export const claimJob = (trx: Transaction, end: string, actionType: ActionType, 
 
 /** Rows of active configurations whose address can be forgotten. */
 const retirable = (db: Connection, now: Date) =>
+  // Not a join: MariaDB would lock the configurations too, after the assignments.
   db(TABLE)
-    .join('assignment_configurations as c', 'c.uuid', 'assignments.assignment_configuration_uuid')
-    .where('c.active', true)
+    .whereIn(
+      'assignments.assignment_configuration_uuid',
+      db('assignment_configurations').where({ active: true }).select('uuid'),
+    )
     .where('assignments.retire_address_from', '<=', now);
 
 export const countRetirable = async (db: Connection, now: Date): Promise<number> =>
@@ -452,7 +455,7 @@ export async function holdRetirable(trx: Transaction, now: Date, limit: number):
   const rows: { uuid: string }[] = await retirable(trx, now)
     .orderBy('assignments.uuid')
     .limit(limit)
-    .forUpdate('assignments')
+    .forUpdate()
     .select('assignments.uuid');
   return rows.map(({ uuid }) => uuid);
 }
