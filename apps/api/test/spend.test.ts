@@ -211,7 +211,7 @@ describe.each(dialects)('what a spend does when others are in the way, on %s', (
     const past = { lms_user_id: 3, content_key: other.content_key, subsidy_access_policy_uuid: randomUUID() };
     expect(await seen(() => spend(subsidy, past))).toEqual(['ledger_transactions ledgers', 'ledger_transactions']);
     expect(await seen(() => deposit(subsidy, {}))).toEqual(['ledger_transactions ledgers ledger_deposits']);
-    const added = { desired_deposit_quantity: 1_000, sales_contract_reference_id: '00k2' };
+    const added = { quantity_cents: 1_000, sales_contract_reference_id: '00k000000000000002' };
     const path = `/api/v1/subsidy-access-policies/${policy}/deposit/`;
     expect(await seen(() => world.call('POST', path, operatorToken(), added))).toEqual([
       'ledger_transactions ledgers ledger_deposits',
