@@ -10,7 +10,7 @@ export default defineConfig({
     coverage: {
       provider: 'v8',
       include: ['packages/*/src/**/*.ts'],
-      exclude: ['**/*.test.ts', '**/testing.ts', '**/servers/supervise.ts'],
+      exclude: ['**/*.test.ts', '**/testing.ts', '**/testing-pool.ts', '**/servers/supervise.ts'],
       reporter: ['text-summary'],
       thresholds: { lines: 90 },
     },
