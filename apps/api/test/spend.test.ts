@@ -50,6 +50,9 @@ describe.each(dialects)('what a spend does when others are in the way, on %s', (
         idempotency_key: key,
       });
       expect(taken).toMatchObject({ status: 201, body: { idempotency_key: key } });
+      const [event] = await world.db('outbox').where({ message_key: taken.body.uuid }).select('payload');
+      const payload = typeof event.payload === 'string' ? JSON.parse(event.payload) : event.payload;
+      expect(payload.ledger_transaction.idempotency_key).toBe(key);
       const redeemed = await redeemAs(world, policy, customer, 1);
       expect(redeemed).toMatchObject({ status: 200, body: { idempotency_key: key, lms_user_id: 1 } });
       expect(await spentOf(world, policy)).toBe(2 * PRICE);
