@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['apps/**/*.test.ts', 'packages/**/*.test.ts', 'tooling/**/*.test.ts'],
     globalSetup: ['tooling/test/servers.ts'],
+    reporters: process.env.CI ? ['default', './tooling/test/slowest.ts'] : ['default'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
