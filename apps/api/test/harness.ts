@@ -8,6 +8,7 @@ import { makeToken } from '@enterprise-access/token';
 import { pino } from 'pino';
 import { inject } from 'vitest';
 import { indiscretionOfReply } from '../../../tooling/test/discretion.ts';
+import { watchLocks } from '../../../tooling/test/locks.ts';
 import { openLog } from '../../../tooling/test/logs.ts';
 import { buildApp } from '../src/app.ts';
 import { readEnvironment } from '../src/env.ts';
@@ -54,6 +55,7 @@ export async function startApp(
   const { service = ofAllSlices } = options;
   const { db, url, drop } = await createTestDatabase(inject('servers'), dialect, options.poolSize ?? 10);
   await seedDemonstration(db);
+  const locks = watchLocks(db);
   const world = emptyWorld();
   for (let id = 1_000; id < 2_000; id += 1) {
     world.learners.set(`${demonstration.customer}:${id}`, {
@@ -110,9 +112,11 @@ export async function startApp(
     world,
     runtime,
     call,
+    locks,
     async stop() {
       await app.close();
       await drop();
+      locks.assertInOrder();
     },
   };
 }

@@ -5,6 +5,7 @@ import { buildRuntime } from '@enterprise-access/platform';
 import { startSandbox } from '@enterprise-access/sandbox';
 import { seedDemonstration } from '@enterprise-access/start/demonstration';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
+import { watchLocks } from '../../../tooling/test/locks.ts';
 import { buildApp } from '../src/app.ts';
 import { demonstration, dialects, learnerToken, operatorToken, run, testEnvironment } from './harness.ts';
 import { redeemAt, startApiProcess } from './processes.ts';
@@ -30,6 +31,7 @@ async function startWorld(dialect: (typeof dialects)[number]) {
     ENROLLMENT_TIMEOUT_MS: '60000',
   });
   const runtime = buildRuntime(env, silent, 'http://access.test');
+  const locks = watchLocks(runtime.db);
   const app = await buildApp({ env, runtime });
   const call = async (
     method: 'GET' | 'POST',
@@ -66,6 +68,7 @@ async function startWorld(dialect: (typeof dialects)[number]) {
       await runtime.close();
       await sandbox.close();
       await database.drop();
+      locks.assertInOrder();
     },
   };
 }

@@ -1,3 +1,4 @@
+export { changeOne, RowNotChanged } from './change-one.ts';
 export { appendHistories, appendHistory, type Change } from './history.ts';
 export { claimMessage, consumedBetween } from './inbox.ts';
 export { Instant, timeText, withMicroseconds } from './instant.ts';

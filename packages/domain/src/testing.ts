@@ -15,6 +15,8 @@ import { recordedMail } from './mail/index.ts';
 import { campaigns, service } from './service.ts';
 import type { Braze } from './upstreams/braze.ts';
 
+export { addedOnly, lockOrder, newRowsAreOwn } from './kernel/lock-order.ts';
+
 /** A member of staff who may do everything everywhere. */
 export const operator: Actor = {
   userId: 1,

@@ -10,10 +10,10 @@ import type { Input, Output } from '../kernel/contract.ts';
 import { foldEmail } from '../kernel/email.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { jobMessage } from '../kernel/jobs/job.ts';
-import type { Content } from '../kernel/ports/catalog.ts';
-import { isActive, type Subsidy } from '../kernel/ports/ledger.ts';
+import { isSubsidyActive } from '../kernel/ports/ledger.ts';
 import { orUnavailable } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
+import { policyLocked } from '../policies/contract.ts';
 import {
   allocateBudget,
   assignmentConfigurations as configurations,
@@ -26,23 +26,13 @@ import {
 import { accountsOf } from '../users/index.ts';
 import * as contract from './allocation-contract.ts';
 import { link, notify } from './job-contracts.ts';
+import { type Order, orderFacts, orderFor } from './order.ts';
 import { type Outcome, type Planned, planAllocation, type Terms, uniqueEmails } from './plan.ts';
 import { type AllocationFacts, allocationRefusal, type Refusal } from './price.ts';
 import * as store from './store.ts';
 import { viewsOf } from './view.ts';
 
 export type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
-
-/** What is allocated, to whom it is charged, and who does it. */
-export interface Order {
-  readonly policy: PolicyRow;
-  readonly subsidy: Subsidy;
-  readonly terms: Omit<Terms, 'at'>;
-  readonly by: store.Doer;
-  readonly suppressEmail: boolean;
-  /** The learner of a forced redemption is known by account, whatever we know of addresses. */
-  readonly account?: { readonly emailKey: string; readonly lmsUserId: number };
-}
 
 /** Rolls the allocation back and carries the reason out of the transaction. */
 export class AllocationRefused extends Error {
@@ -135,17 +125,23 @@ const actionOf =
           },
         ];
 
-const ATTEMPTS = 3;
+const ROUNDS = 3;
 
-/** A learner’s first login can give a row its account at the wrong moment; then everything is looked at once more. */
-export async function retryingCollisions<T>(work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
+/**
+ * Runs an allocation, and looks at everything again when a learner's first login gave a row its account at the wrong
+ * moment. After a few rounds it refuses.
+ */
+export async function retryingCollisions<T>(policyUuid: string, work: () => Promise<T>): Promise<T> {
+  let collision: unknown;
+  for (let round = 1; round <= ROUNDS; round += 1) {
     try {
       return await work();
     } catch (error) {
-      if (attempt === ATTEMPTS || !isUniqueViolation(error)) throw error;
+      if (!isUniqueViolation(error)) throw error;
+      collision = error;
     }
   }
+  throw policyLocked({ policyUuid }, { cause: collision });
 }
 
 export async function allocate(
@@ -153,11 +149,13 @@ export async function allocate(
   actor: Actor,
   input: Input<typeof contract.allocate>,
 ): Promise<Output<typeof contract.allocate>> {
-  const order = await orderOf(deps, actor, { ...input, batchUuid: newUuid(), source: 'api' });
+  const order = await judgedOrder(deps, actor, { ...input, batchUuid: newUuid(), source: 'api' });
   const emails = uniqueEmails(input.learnerEmails);
   let allocated: Allocated;
   try {
-    allocated = await retryingCollisions(() => transaction(deps.db, (trx) => allocateWithin(trx, deps, order, emails)));
+    allocated = await retryingCollisions(order.policy.uuid, () =>
+      transaction(deps.db, (trx) => allocateWithin(trx, deps, order, emails)),
+    );
   } catch (error) {
     if (!(error instanceof AllocationRefused)) throw error;
     throw await refused(deps, actor, order.policy, { kind: 'reason', reason: error.reason });
@@ -182,7 +180,8 @@ async function replyTo(deps: Deps, order: Order, planned: readonly Planned[]) {
   return { created: group('created'), updated: group('reallocated', 'touched'), noChange: group('no_change') };
 }
 
-export interface Wanted {
+/** What an administrator asks for. */
+export interface Asked {
   readonly policyUuid: string;
   readonly contentKey: string;
   readonly contentPriceCents: number;
@@ -193,54 +192,34 @@ export interface Wanted {
 }
 
 /** Collects the facts and judges what does not depend on the learners; what is left is the money. */
-export async function orderOf(deps: Deps, actor: Actor, wanted: Wanted): Promise<Order> {
-  const policy = await findPolicy(deps.db, wanted.policyUuid);
+export async function judgedOrder(deps: Deps, actor: Actor, asked: Asked): Promise<Order> {
+  const policy = await findPolicy(deps.db, asked.policyUuid);
   if (!policy) throw policyNotFound();
-  const configurationUuid = policy.assignmentConfigurationUuid;
-  if (configurationUuid === null || !isAllocating(policy)) {
+  if (policy.assignmentConfigurationUuid === null || !isAllocating(policy)) {
     throw await refused(deps, actor, policy, { kind: 'unsupported' });
   }
-  const { contentKey, contentPriceCents: priceCents } = wanted;
-  const [content, inCatalog, subsidies] = await orUnavailable(
-    Promise.all([
-      deps.catalog.content(policy.enterpriseCustomerUuid, contentKey),
-      deps.catalog.contains(policy.catalogUuid, contentKey),
-      deps.ledger.subsidies([policy.subsidyUuid]),
-    ]),
-  );
-  const subsidy = subsidies.get(policy.subsidyUuid);
+  const { contentKey, contentPriceCents: priceCents, batchUuid, suppressEmail, source } = asked;
+  const [known, inCatalog] = await Promise.all([
+    orderFacts(deps, policy, contentKey),
+    orUnavailable(deps.catalog.contains(policy.catalogUuid, contentKey)),
+  ]);
+  const { content, subsidy } = known;
   const facts = {
     policy,
     contentKey,
     requestedCents: priceCents,
     canonicalCents: content?.priceCents ?? null,
     inCatalog: inCatalog && content !== null,
-    isSubsidyActive: subsidy !== undefined && isActive(subsidy, deps.clock()),
+    isSubsidyActive: subsidy !== null && isSubsidyActive(subsidy, deps.clock()),
     lowerRatio: deps.settings.allocationPriceLowerRatio,
     upperRatio: deps.settings.allocationPriceUpperRatio,
   } satisfies AllocationFacts;
   const refusal = allocationRefusal(facts);
-  if (refusal || !content || !subsidy) {
-    throw await refused(deps, actor, policy, refusal ?? { kind: 'reason', reason: 'content_not_in_catalog' });
-  }
-  const adminLmsUserId = actor.lmsUserId ?? wanted.adminLmsUserId ?? null;
-  return {
-    policy,
-    subsidy,
-    terms: {
-      configurationUuid,
-      contentKey,
-      priceCents,
-      batchUuid: wanted.batchUuid,
-      adminLmsUserId,
-      content: namesOf(content),
-    },
-    by: { userId: actor.userId, lmsUserId: adminLmsUserId, type: 'admin', source: wanted.source },
-    suppressEmail: wanted.suppressEmail,
-  };
+  const admin = { userId: actor.userId, lmsUserId: actor.lmsUserId ?? asked.adminLmsUserId ?? null };
+  const order = orderFor(policy, known, { contentKey, priceCents, batchUuid, suppressEmail, source, admin });
+  if (!refusal && order) return order;
+  throw await refused(deps, actor, policy, refusal ?? { kind: 'reason', reason: 'content_not_in_catalog' });
 }
-
-export const namesOf = ({ contentKey, courseRunKey, title }: Content) => ({ contentKey, courseRunKey, title });
 
 /** Types with a configuration in use (R-ASG-02). */
 const isAllocating = ({ policyType, learnerCreditRequestConfigUuid }: PolicyRow): boolean =>

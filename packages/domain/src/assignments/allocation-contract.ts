@@ -5,6 +5,7 @@ import { defineError } from '../kernel/errors.ts';
 import { uuid } from '../kernel/ids.ts';
 import { openEnum } from '../kernel/open-enum.ts';
 import { pageInput, pageOutput } from '../kernel/page.ts';
+import { policyLocked } from '../policies/contract.ts';
 import { permissions as policyPermissions } from '../policies/permissions.ts';
 import { reasonObject } from '../policies/reason-contract.ts';
 import { assignment } from './contract.ts';
@@ -82,7 +83,7 @@ export const allocate = defineContract({
     created: z.array(assignment).describe('New assignments.'),
     noChange: z.array(assignment).describe('Learners who hold the content already.'),
   }),
-  errors: [notAllocatable, allocationRefused],
+  errors: [notAllocatable, allocationRefused, policyLocked],
 });
 
 /** Learners of one bulk allocation. */
@@ -139,7 +140,7 @@ export const allocateInBulk = defineContract({
     jobUuid: z.string().describe('Job to follow: `jobs.get`, and its progress.'),
     learnerCount: z.int().min(1).describe('Learners, each counted once.'),
   }),
-  errors: [notAllocatable, allocationRefused],
+  errors: [notAllocatable, allocationRefused, policyLocked],
 });
 
 const batch = { policyUuid: wanted.policyUuid, uuid: uuid().describe('Bulk allocation.') };

@@ -1,11 +1,12 @@
 import { transaction } from '@enterprise-access/db';
 import { z } from 'zod';
 import { defineJob, type JobRun } from '../kernel/jobs/job.ts';
-import { isActive } from '../kernel/ports/ledger.ts';
+import { isSubsidyActive } from '../kernel/ports/ledger.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { find as findPolicy } from '../policies/index.ts';
-import { AllocationRefused, allocateWithin, namesOf, type Order, retryingCollisions } from './allocate.ts';
+import { AllocationRefused, allocateWithin, retryingCollisions } from './allocate.ts';
 import * as store from './bulk-store.ts';
+import { type Order, orderFacts, orderFor } from './order.ts';
 import type { Outcome } from './plan.ts';
 
 const count = z.int().min(0);
@@ -33,7 +34,7 @@ export async function onAllocateBatch(
   if (!batch) return { created: 0, updated: 0, unchanged: 0, failed: 0 };
   const open = await store.openPositions(runtime.db, batchUuid);
   if (!dryRun && open.length > 0) {
-    const order = await orderOf(runtime, batch);
+    const order = await orderOfBatch(runtime, batch);
     let done = (await tally(runtime, batchUuid)).done;
     for (const position of open) {
       signal.throwIfAborted();
@@ -46,30 +47,20 @@ export async function onAllocateBatch(
 }
 
 /** The order as it was taken in. Price and content were judged then; the budget judges whatever has changed since. */
-async function orderOf(runtime: Runtime, batch: store.Batch): Promise<Order> {
+async function orderOfBatch(runtime: Runtime, batch: store.Batch): Promise<Order> {
   const policy = await findPolicy(runtime.db, batch.policyUuid);
-  const configurationUuid = policy?.assignmentConfigurationUuid;
-  if (!policy || !configurationUuid) throw new Error('The policy of a bulk allocation has no assignments any more.');
-  const [content, subsidies] = await Promise.all([
-    runtime.catalog.content(policy.enterpriseCustomerUuid, batch.contentKey),
-    runtime.ledger.subsidies([policy.subsidyUuid]),
-  ]);
-  const subsidy = subsidies.get(policy.subsidyUuid);
-  if (!content || !subsidy) throw new Error('Content or subsidy of a bulk allocation are gone.');
-  return {
-    policy,
-    subsidy,
-    terms: {
-      configurationUuid,
-      contentKey: batch.contentKey,
-      priceCents: batch.priceCents,
-      batchUuid: batch.uuid,
-      adminLmsUserId: batch.actorLmsUserId,
-      content: namesOf(content),
-    },
-    by: { userId: batch.actorUserId, lmsUserId: batch.actorLmsUserId, type: 'admin', source: batch.source },
-    suppressEmail: batch.suppressEmail,
-  };
+  if (!policy) throw new Error('The policy of a bulk allocation is gone.');
+  const { contentKey, priceCents, suppressEmail, source } = batch;
+  const order = orderFor(policy, await orderFacts(runtime, policy, contentKey), {
+    contentKey,
+    priceCents,
+    batchUuid: batch.uuid,
+    suppressEmail,
+    source,
+    admin: { userId: batch.actorUserId, lmsUserId: batch.actorLmsUserId },
+  });
+  if (!order) throw new Error('Configuration, content or subsidy of a bulk allocation are gone.');
+  return order;
 }
 
 const outcomeOf: Readonly<Record<Exclude<Outcome, 'not_covered'>, store.BulkOutcome>> = {
@@ -92,7 +83,9 @@ async function workOff(runtime: Runtime, batch: store.Batch, order: Order, posit
   let reason: store.BulkOutcome = closed ?? 'policy_spend_limit_reached';
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await retryingCollisions(() => allocateChunk(runtime, batch, order, position, { affordable, reason }));
+      return await retryingCollisions(batch.policyUuid, () =>
+        allocateChunk(runtime, batch, order, position, { affordable, reason }),
+      );
     } catch (error) {
       if (!(error instanceof AllocationRefused)) throw error;
       reason = error.reason as store.BulkOutcome;
@@ -104,7 +97,7 @@ async function workOff(runtime: Runtime, batch: store.Batch, order: Order, posit
 /** What has ended since the list was taken in, or since it was tried last; null when nothing has. */
 function closedBy({ policy, subsidy }: Order, now: Date): 'policy_expired' | 'subsidy_expired' | null {
   if (!policy.active || policy.retired) return 'policy_expired';
-  return isActive(subsidy, now) ? null : 'subsidy_expired';
+  return isSubsidyActive(subsidy, now) ? null : 'subsidy_expired';
 }
 
 async function allocateChunk(

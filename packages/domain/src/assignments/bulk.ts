@@ -6,7 +6,7 @@ import { invalidInput, notFound } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { enqueue } from '../kernel/jobs/job.ts';
 import { pageNumber, pageOf } from '../kernel/page.ts';
-import { type Deps, orderOf } from './allocate.ts';
+import { type Deps, judgedOrder } from './allocate.ts';
 import * as contract from './allocation-contract.ts';
 import { allocateBatch } from './bulk-job.ts';
 import * as store from './bulk-store.ts';
@@ -23,7 +23,7 @@ export async function allocateInBulk(
 ): Promise<Output<typeof contract.allocateInBulk>> {
   const source = input.csv === undefined ? 'api' : 'admin_ui_bulk_csv';
   const uuid = newUuid();
-  const { policy, by } = await orderOf(deps, actor, { ...input, batchUuid: uuid, source });
+  const { policy, by } = await judgedOrder(deps, actor, { ...input, batchUuid: uuid, source });
   const emails = uniqueEmails(
     (input.csv === undefined ? (input.learnerEmails ?? []) : addressesIn(input.csv)).map(trim),
   );

@@ -4,7 +4,8 @@ import { foldEmail } from '../kernel/email.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { orUnavailable } from '../kernel/ports/upstream.ts';
 import type { PolicyRow } from '../policies/index.ts';
-import { AllocationRefused, allocateWithin, type Deps, namesOf, retryingCollisions } from './allocate.ts';
+import { AllocationRefused, allocateWithin, type Deps, retryingCollisions } from './allocate.ts';
+import { orderFacts, orderFor } from './order.ts';
 
 /**
  * Allocates to the one learner of a forced redemption, at support's price and whatever the catalog's (R-RED-60, R-ASG-91).
@@ -18,34 +19,25 @@ export async function allocateForced(
   wanted: { readonly lmsUserId: number; readonly contentKey: string; readonly contentPriceCents: number },
 ): Promise<string | null> {
   const { lmsUserId, contentKey, contentPriceCents: priceCents } = wanted;
-  const { enterpriseCustomerUuid, subsidyUuid, assignmentConfigurationUuid: configurationUuid } = policy;
-  const [learner, content, subsidies] = await orUnavailable(
-    Promise.all([
-      deps.lms.learner(enterpriseCustomerUuid, lmsUserId),
-      deps.catalog.content(enterpriseCustomerUuid, contentKey),
-      deps.ledger.subsidies([subsidyUuid]),
-    ]),
-  );
-  const subsidy = subsidies.get(subsidyUuid);
-  if (!learner || !content || !subsidy || configurationUuid === null) return null;
-  const adminLmsUserId = actor.lmsUserId;
-  const order = {
-    policy,
-    subsidy,
-    terms: {
-      configurationUuid,
-      contentKey,
-      priceCents,
-      batchUuid: newUuid(),
-      adminLmsUserId,
-      content: namesOf(content),
-    },
-    by: { userId: actor.userId, lmsUserId: adminLmsUserId, type: 'admin', source: 'api' } as const,
+  const [learner, known] = await Promise.all([
+    orUnavailable(deps.lms.learner(policy.enterpriseCustomerUuid, lmsUserId)),
+    orderFacts(deps, policy, contentKey),
+  ]);
+  if (!learner) return null;
+  const order = orderFor(policy, known, {
+    contentKey,
+    priceCents,
+    batchUuid: newUuid(),
     suppressEmail: false,
+    source: 'api',
+    admin: { userId: actor.userId, lmsUserId: actor.lmsUserId },
     account: { emailKey: foldEmail(learner.email), lmsUserId },
-  };
+  });
+  if (!order) return null;
   try {
-    await retryingCollisions(() => transaction(deps.db, (trx) => allocateWithin(trx, deps, order, [learner.email])));
+    await retryingCollisions(policy.uuid, () =>
+      transaction(deps.db, (trx) => allocateWithin(trx, deps, order, [learner.email])),
+    );
     return null;
   } catch (error) {
     if (error instanceof AllocationRefused) return error.reason;

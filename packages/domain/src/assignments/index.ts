@@ -2,5 +2,5 @@ export * as contract from './contract.ts';
 export { allocateForced } from './force.ts';
 export { unacknowledged } from './learner.ts';
 export { linkAccount } from './link.ts';
-export { claim, reverse, settle } from './redeem.ts';
+export { claim, endRedeemed, reverse } from './redeem.ts';
 export { type AssignmentRow, ofLearner } from './store.ts';

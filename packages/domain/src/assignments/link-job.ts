@@ -7,9 +7,9 @@ import { assignmentConfigurations as configurations } from '../policies/index.ts
 import { accountsOf } from '../users/index.ts';
 import type * as contracts from './job-contracts.ts';
 import { linkAccount } from './link.ts';
-import { heldCents, move } from './moves.ts';
 import { isRetired } from './rules.ts';
 import * as store from './store.ts';
+import { heldCents, transition } from './transitions.ts';
 
 type Result = z.infer<typeof contracts.link.result>;
 
@@ -21,7 +21,7 @@ export async function onLink(job: JobRun, { assignmentUuid }: z.infer<typeof con
   const { runtime } = job;
   const row = await store.findAny(runtime.db, assignmentUuid);
   const configuration = row && (await configurations.find(runtime.db, row.assignmentConfigurationUuid));
-  if (!row || !configuration || !store.isActive(row) || isRetired(row.learnerEmail)) return { outcome: 'over' };
+  if (!row || !configuration || !store.isHeld(row) || isRetired(row.learnerEmail)) return { outcome: 'over' };
   const customerUuid = configuration.enterpriseCustomerUuid;
   if (job.dryRun) return { outcome: 'linked' };
   try {
@@ -70,6 +70,6 @@ async function record(
             traceback: `The learner was not linked: ${error instanceof Error ? error.name : 'unknown failure'}.`,
           } as const);
     const changes = error === null ? {} : errored;
-    await move(trx, runtime, configuration, [{ before, changes, action }], { ...store.JOB, at });
+    await transition(trx, runtime, configuration, [{ before, changes, action }], { ...store.JOB, at });
   });
 }

@@ -31,9 +31,9 @@ async function linkRows(trx: Transaction, key: string, lmsUserId: number, at: Da
   const waiting = await store.holdAwaiting(trx, key);
   const configurationUuids = [...new Set(waiting.map((row) => row.assignmentConfigurationUuid))];
   const known = await store.ofLearner(trx, configurationUuids, lmsUserId);
-  const taken = new Set(known.filter(store.isActive).map(contentOf));
+  const taken = new Set(known.filter(store.isHeld).map(contentOf));
   const changes = waiting.flatMap((before) => {
-    if (store.isActive(before) && taken.has(contentOf(before))) return [];
+    if (store.isHeld(before) && taken.has(contentOf(before))) return [];
     return [{ before, after: { ...before, lmsUserId, modified: at } }];
   });
   await store.setAccount(

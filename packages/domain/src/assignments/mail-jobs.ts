@@ -9,10 +9,10 @@ import { assignmentConfigurations as configurations } from '../policies/index.ts
 import type { ActionType } from './contract.ts';
 import type * as contracts from './job-contracts.ts';
 import { aboutOf, courseOf, deadlinesOf, MailUnwritable, mails, portalOf } from './mails.ts';
-import { move } from './moves.ts';
 import { isRetired } from './rules.ts';
 import type { AssignmentRow } from './store.ts';
 import * as store from './store.ts';
+import { transition } from './transitions.ts';
 import { datedKeyOf, expirationOf } from './view.ts';
 
 type Result = z.infer<typeof contracts.notify.result>;
@@ -96,7 +96,7 @@ async function record(
         : { type: actionType, errorReason: 'email_error' as const, traceback: failureText(error) };
     // What has changed since is another round of the assignment: the action is written, the row is left alone.
     const still = isDue(before) ? changes(at, before) : {};
-    await move(trx, runtime, configuration, [{ before, changes: still, action }], { ...store.JOB, at });
+    await transition(trx, runtime, configuration, [{ before, changes: still, action }], { ...store.JOB, at });
   });
 }
 

@@ -1,6 +1,6 @@
 import { foldEmail } from '../kernel/email.ts';
 import { newUuid } from '../kernel/ids.ts';
-import { type AssignmentRow, isActive, type RowChange } from './store.ts';
+import { type AssignmentRow, isHeld, type RowChange } from './store.ts';
 
 /** What one list of learners is allocated. */
 export interface Terms {
@@ -69,7 +69,7 @@ export function planAllocation(
     // Without an account of the address, that of its last assignment: the learner may have another address by now.
     const account = known.accounts.get(key) ?? best(ofAddress, null)?.lmsUserId ?? null;
     const found = best([...ofAddress, ...((account !== null && byAccount.get(account)) || [])], account);
-    const holds = found !== undefined && isActive(found);
+    const holds = found !== undefined && isHeld(found);
     // Two addresses of one account are one learner.
     const isRepeat = (found && takenRows.has(found.uuid)) || (!holds && account !== null && takenAccounts.has(account));
     if (isRepeat) return { email, outcome: 'no_change', row: found ?? null, change: null };
@@ -95,7 +95,7 @@ export function planAllocation(
 /** A row that is active counts most, then one of the account, then the latest. */
 function best(rows: readonly AssignmentRow[], account: number | null): AssignmentRow | undefined {
   const rank = (row: AssignmentRow): number =>
-    (isActive(row) ? 2 : 0) + (account !== null && row.lmsUserId === account ? 1 : 0);
+    (isHeld(row) ? 2 : 0) + (account !== null && row.lmsUserId === account ? 1 : 0);
   return rows.reduce<AssignmentRow | undefined>((found, row) => {
     if (!found) return row;
     const difference = rank(row) - rank(found);

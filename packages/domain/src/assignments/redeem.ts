@@ -11,15 +11,20 @@ export const claim = async (trx: Transaction, spend: Spend, assignmentUuid: stri
     .whereNull('redemption_uuid')
     .update({ redemption_uuid: spend.uuid })) === 1;
 
-/** What is written last, because everybody wants those rows. */
-export type Rest = () => Promise<void>;
-const nothing: Rest = async () => undefined;
+/** Updates the counters. The caller runs it as the last step of its transaction, because many transactions want those rows. */
+export type UpdateCounts = () => Promise<void>;
+const nothing: UpdateCounts = async () => undefined;
 
 /**
  * The end of a redemption is the end of its assignment: accepted, or errored when the learner could not be enrolled. The
  * value moved when the redemption began. The caller runs what is returned at the end of the transaction.
  */
-export async function settle(trx: Transaction, spend: Spend, settlement: Settlement, at: Date): Promise<Rest> {
+export async function endRedeemed(
+  trx: Transaction,
+  spend: Spend,
+  settlement: Settlement,
+  at: Date,
+): Promise<UpdateCounts> {
   if (spend.assignmentUuid === null) return nothing;
   const before = await store.holdOne(trx, spend.assignmentUuid);
   if (before?.redemptionUuid !== spend.uuid) return nothing;
@@ -66,7 +71,7 @@ const failureText = (settlement: Settlement): string =>
     : 'Another transaction pays for this learner and content already.';
 
 /** The ledger took a transaction back: its assignment is over, and can be allocated again. Safe to repeat. */
-export async function reverse(trx: Transaction, transactionUuid: string, at: Date): Promise<Rest> {
+export async function reverse(trx: Transaction, transactionUuid: string, at: Date): Promise<UpdateCounts> {
   const before = await store.holdByTransaction(trx, transactionUuid);
   if (before?.state !== 'accepted') return nothing;
   const after: AssignmentRow = { ...before, state: 'reversed', reversedAt: at, modified: at };
@@ -85,7 +90,7 @@ async function write(
   enterpriseCustomerUuid: string,
   at: Date,
   action: store.NewAction,
-): Promise<Rest> {
+): Promise<UpdateCounts> {
   const changes = [{ before, after }];
   await store.overwriteRows(trx, [after]);
   await store.rememberRows(trx, changes, { userId: null, at });

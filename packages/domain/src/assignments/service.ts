@@ -10,9 +10,9 @@ import { assignmentConfigurations as configurations } from '../policies/index.ts
 import * as contract from './contract.ts';
 import { remindLearner, tellCancelled } from './job-contracts.ts';
 import * as lists from './lists.ts';
-import { type Move, move } from './moves.ts';
 import { cancelable, isAcknowledged } from './rules.ts';
 import * as store from './store.ts';
+import { type Transition, transition } from './transitions.ts';
 import { adminViewsOf, viewsOf } from './view.ts';
 
 export type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'catalog' | 'ledger'>;
@@ -101,7 +101,7 @@ const canCancel = (row: store.AssignmentRow): boolean => cancelable.includes(row
 
 const cancelled =
   (at: Date) =>
-  (before: store.AssignmentRow): Move => ({ before, changes: { state: 'cancelled', cancelledAt: at } });
+  (before: store.AssignmentRow): Transition => ({ before, changes: { state: 'cancelled', cancelledAt: at } });
 
 async function cancelHeld(
   trx: Transaction,
@@ -110,7 +110,7 @@ async function cancelHeld(
   held: readonly store.AssignmentRow[],
   by: store.Doer & { readonly at: Date },
 ): Promise<void> {
-  await move(trx, deps, configuration, held.map(cancelled(by.at)), by);
+  await transition(trx, deps, configuration, held.map(cancelled(by.at)), by);
   await tell(trx, tellCancelled, held, by.at);
 }
 
@@ -168,7 +168,7 @@ async function remindRows(
     const at = deps.clock();
     const held = await store.findForUpdate(trx, configuration.uuid, uuids);
     const waiting = held.filter(({ state }) => state === 'allocated');
-    await move(
+    await transition(
       trx,
       deps,
       configuration,

@@ -329,7 +329,7 @@ export async function forLearners(trx: Transaction, of: Learners): Promise<Assig
   const others = found.flatMap(({ lmsUserId }) => (lmsUserId === null || known.has(lmsUserId) ? [] : [lmsUserId]));
   if (others.length > 0) found.push(...(await named(trx, { ...of, emailKeys: [], lmsUserIds: others })));
   const rows = new Map(found.map((row) => [row.uuid, row]));
-  const over = [...rows.values()].filter((row) => !isActive(row)).map(({ uuid }) => uuid);
+  const over = [...rows.values()].filter((row) => !isHeld(row)).map(({ uuid }) => uuid);
   if (over.length > 0) for (const row of await findForUpdate(trx, of.configurationUuid, over)) rows.set(row.uuid, row);
   return [...rows.values()];
 }
@@ -395,7 +395,7 @@ const isOfAddress = ({ learnerEmail }: AssignmentRow, emailKey: string | null): 
   isPlainEmail(learnerEmail) && foldEmail(learnerEmail) === emailKey;
 
 /** Whether the learner holds it: allocated or accepted. */
-export const isActive = ({ state }: AssignmentRow): boolean => !reallocatable.has(state);
+export const isHeld = ({ state }: AssignmentRow): boolean => !reallocatable.has(state);
 
 /** Whether some assignment waits for the owner of the address to have an account. */
 export const isAwaited = async (db: Connection, emailKey: string): Promise<boolean> =>
@@ -452,9 +452,12 @@ export const claimJob = (trx: Transaction, end: string, actionType: ActionType, 
 
 /** Rows of active configurations whose address can be forgotten. */
 const retirable = (db: Connection, now: Date) =>
+  // Not a join: MariaDB would lock the configurations too, after the assignments.
   db(TABLE)
-    .join('assignment_configurations as c', 'c.uuid', 'assignments.assignment_configuration_uuid')
-    .where('c.active', true)
+    .whereIn(
+      'assignments.assignment_configuration_uuid',
+      db('assignment_configurations').where({ active: true }).select('uuid'),
+    )
     .where('assignments.retire_address_from', '<=', now);
 
 export const countRetirable = async (db: Connection, now: Date): Promise<number> =>
@@ -464,7 +467,7 @@ export async function holdRetirable(trx: Transaction, now: Date, limit: number):
   const rows: { uuid: string }[] = await retirable(trx, now)
     .orderBy('assignments.uuid')
     .limit(limit)
-    .forUpdate('assignments')
+    .forUpdate()
     .select('assignments.uuid');
   return rows.map(({ uuid }) => uuid);
 }

@@ -5,10 +5,10 @@ import { type JobRun, jobMessage } from '../kernel/jobs/job.ts';
 import { assignmentConfigurations as configurations } from '../policies/index.ts';
 import type { ExpirationReason, State } from './contract.ts';
 import * as contracts from './job-contracts.ts';
-import { move } from './moves.ts';
 import { beginsIn, nudgesOf } from './nudge.ts';
 import type { AssignmentRow } from './store.ts';
 import * as store from './store.ts';
+import { transition } from './transitions.ts';
 import { contentsOf, datedKeyOf, expirationOf } from './view.ts';
 
 interface Swept {
@@ -88,7 +88,7 @@ async function expire(
   return transaction(runtime.db, async (trx) => {
     const at = runtime.clock();
     const held = await store.findForUpdate(trx, configuration.uuid, [...due.keys()]);
-    const moves = held
+    const transitions = held
       .filter((row) => row.state === 'allocated' && row.redemptionUuid === null)
       .map((before) => {
         const expirationReason = due.get(before.uuid) ?? null;
@@ -98,14 +98,14 @@ async function expire(
           reason: `Expired: ${expirationReason}`,
         };
       });
-    await move(trx, runtime, configuration, moves, { ...store.SYSTEM, at });
+    await transition(trx, runtime, configuration, transitions, { ...store.SYSTEM, at });
     const occasion = at.toISOString();
     await appendToOutbox(
       trx,
       at,
-      moves.map(({ before }) => jobMessage(contracts.tellExpired, { assignmentUuid: before.uuid, occasion })),
+      transitions.map(({ before }) => jobMessage(contracts.tellExpired, { assignmentUuid: before.uuid, occasion })),
     );
-    return moves.length;
+    return transitions.length;
   });
 }
 

@@ -47,7 +47,7 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
       encode: (found, request) =>
         found.csv ?? {
           next: found.page < found.numPages ? linkToPage(request.url, found.page + 1) : null,
-          previous: found.page > 1 ? linkToPage(request.url, found.page - 1) : null,
+          previous: found.page > 1 ? linkToPage(request.url, found.page - 1, { namesFirst: true }) : null,
           count: found.count,
           num_pages: found.numPages,
           current_page: found.page,

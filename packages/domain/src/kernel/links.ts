@@ -12,10 +12,10 @@ export function publicUrlOf({ publicUrl }: Pick<Settings, 'publicUrl'>, target: 
   return new URL(`${publicUrl}${path.startsWith('/') ? path : `/${path}`}`);
 }
 
-/** The same list at another page; the first is the one without a number. */
-export function linkToPage(url: URL, page: number): string {
+/** The same list at another page; the first is the one without a number, unless the list demands one. */
+export function linkToPage(url: URL, page: number, { namesFirst = false } = {}): string {
   const link = new URL(url);
-  if (page === 1) link.searchParams.delete('page');
+  if (page === 1 && !namesFirst) link.searchParams.delete('page');
   else link.searchParams.set('page', String(page));
   return link.href;
 }

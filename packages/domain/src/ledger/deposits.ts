@@ -1,4 +1,6 @@
-import type { Connection, Transaction } from '@enterprise-access/db';
+import { type Connection, type Database, isUniqueViolation, transaction } from '@enterprise-access/db';
+import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
+import { type DepositEntry, insertDeposit } from './entries.ts';
 
 /** A deposit as it is stored. */
 export interface DepositRecord {
@@ -10,24 +12,23 @@ export interface DepositRecord {
   readonly salesContractReferenceProvider: string | null;
 }
 
-/** Makes other deposits to this ledger wait until the transaction ends. */
-export async function holdLedger(trx: Transaction, ledgerUuid: string): Promise<void> {
-  await trx('ledgers').where({ uuid: ledgerUuid }).forUpdate().first('uuid');
-}
-
 export const isProvider = async (db: Connection, slug: string): Promise<boolean> =>
   (await db('sales_contract_reference_providers').where({ slug }).first('slug')) !== undefined;
 
-/** The deposit under a key; `other` when the key belongs to a transaction that is no deposit. */
+/** The deposit under the first of the keys that is taken; `other` when that belongs to a transaction that is no deposit. */
 export async function findDeposit(
   db: Connection,
   ledgerUuid: string,
-  idempotencyKey: string,
+  keys: readonly string[],
 ): Promise<DepositRecord | 'other' | null> {
-  const row: (Omit<DepositRecord, 'uuid'> & { uuid: string | null }) | undefined = await db('ledger_transactions as t')
+  const rows: (Omit<DepositRecord, 'uuid'> & { uuid: string | null; key: string })[] = await db(
+    'ledger_transactions as t',
+  )
     .leftJoin('ledger_deposits as d', 'd.transaction_uuid', 't.uuid')
-    .where({ 't.ledger_uuid': ledgerUuid, 't.idempotency_key': idempotencyKey })
-    .first({
+    .where('t.ledger_uuid', ledgerUuid)
+    .whereIn('t.idempotency_key', keys)
+    .select({
+      key: 't.idempotency_key',
       uuid: 'd.uuid',
       ledger: 't.ledger_uuid',
       desiredDepositQuantity: 'd.desired_deposit_quantity_cents',
@@ -35,6 +36,44 @@ export async function findDeposit(
       salesContractReferenceId: 'd.sales_contract_reference_id',
       salesContractReferenceProvider: 'd.provider_slug',
     });
-  if (!row) return null;
-  return row.uuid === null ? 'other' : { ...row, uuid: row.uuid };
+  const [first] = keys.flatMap((wanted) => rows.filter(({ key }) => key === wanted));
+  if (!first) return null;
+  const { key: _key, uuid, ...rest } = first;
+  return uuid === null ? 'other' : { ...rest, uuid };
+}
+
+/** The ledger transaction of a deposit. */
+export const depositEntry = (
+  uuid: string,
+  deposit: { subsidyUuid: string; quantityCents: number; idempotencyKey: string },
+  now: Date,
+): LedgerTransaction => ({
+  uuid,
+  state: 'committed',
+  idempotencyKey: deposit.idempotencyKey,
+  subsidyUuid: deposit.subsidyUuid,
+  lmsUserId: null,
+  lmsUserEmail: null,
+  contentKey: null,
+  parentContentKey: null,
+  contentTitle: null,
+  courseRunStartDate: null,
+  quantityCents: deposit.quantityCents,
+  fulfillmentIdentifier: null,
+  subsidyAccessPolicyUuid: null,
+  metadata: null,
+  created: now,
+  modified: now,
+  reversal: null,
+});
+
+/** Adds a deposit; false when its key is taken, possibly by another request just now. */
+export async function addDeposit(db: Database, entry: DepositEntry): Promise<boolean> {
+  try {
+    await transaction(db, (trx) => insertDeposit(trx, entry));
+    return true;
+  } catch (error) {
+    if (isUniqueViolation(error)) return false;
+    throw error;
+  }
 }

@@ -1,6 +1,7 @@
-import { type Connection, transaction } from '@enterprise-access/db';
+import type { Connection } from '@enterprise-access/db';
 import { newUuid } from '../kernel/ids.ts';
 import {
+  type DepositRequest,
   type Ledger,
   LedgerRefusal,
   type LedgerTransaction,
@@ -9,15 +10,8 @@ import {
 } from '../kernel/ports/ledger.ts';
 import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import {
-  addBalance,
-  endTransaction,
-  holdBalance,
-  insertTransaction,
-  releaseBalance,
-  takeBalance,
-  takeReserved,
-} from './entries.ts';
+import { addDeposit, depositEntry, findDeposit } from './deposits.ts';
+import { debit, debitReserved, endTransaction, insertTransaction, releaseBalance, reserveBalance } from './entries.ts';
 import { isExpired } from './rules.ts';
 import {
   enrollmentCounts,
@@ -67,6 +61,13 @@ export function embeddedLedger(deps: Deps): Ledger {
     return known;
   };
 
+  const isDeposited = async (ledgerUuid: string, request: DepositRequest): Promise<boolean> => {
+    const found = await findDeposit(db, ledgerUuid, [request.idempotencyKey]);
+    if (found === null) return false;
+    if (found !== 'other' && found.desiredDepositQuantity === request.quantityCents) return true;
+    throw new LedgerRefusal('deposit_creation_error', 'The key of the deposit belongs to another transaction.');
+  };
+
   return {
     isOurs: true,
 
@@ -84,12 +85,12 @@ export function embeddedLedger(deps: Deps): Ledger {
     async hold(trx, spend) {
       const ledgerUuid = await ledgerUuidOf(trx, spend.subsidyUuid);
       await insertTransaction(trx, ledgerUuid, inFlight(spend));
-      const take = spend.assignmentUuid === null ? takeBalance : takeReserved;
-      return (await take(trx, ledgerUuid, spend.priceCents)) ? null : 'insufficient';
+      const spendFrom = spend.assignmentUuid === null ? debit : debitReserved;
+      return (await spendFrom(trx, ledgerUuid, spend.priceCents)) ? null : 'insufficient';
     },
 
     earmark: async (trx, { uuid }, cents) =>
-      (await holdBalance(trx, await ledgerUuidOf(trx, uuid), cents)) ? null : 'insufficient',
+      (await reserveBalance(trx, await ledgerUuidOf(trx, uuid), cents)) ? null : 'insufficient',
 
     release: async (trx, subsidyUuid, cents) => {
       await releaseBalance(trx, await ledgerUuidOf(trx, subsidyUuid), cents);
@@ -127,34 +128,23 @@ export function embeddedLedger(deps: Deps): Ledger {
     async deposit(request) {
       const ledgerUuid = await ledgerUuidOf(db, request.subsidyUuid);
       const now = clock();
+      const { quantityCents } = request;
+      // What was added before the end of the subsidy is added: a repeat does not ask whether it is still open.
+      if (await isDeposited(ledgerUuid, request)) return;
       const subsidy = (await findSubsidies(db, [request.subsidyUuid])).get(request.subsidyUuid);
-      await transaction(db, async (trx) => {
-        await addBalance(trx, ledgerUuid, request.quantityCents);
-        const before = await trx('ledger_transactions')
-          .where({ ledger_uuid: ledgerUuid, idempotency_key: request.idempotencyKey })
-          .first('uuid');
-        // The held ledger row keeps a second caller with this key behind us.
-        if (before) return addBalance(trx, ledgerUuid, -request.quantityCents);
-        // Only a new deposit needs a subsidy that is open: what was added before its end is added.
-        if (!subsidy) throw new LedgerRefusal('subsidy_not_found', 'The subsidy does not exist.');
-        if (isExpired(subsidy.expirationDatetime, now))
-          throw new LedgerRefusal('deposit_on_expired_subsidy', 'Cannot create a deposit in an expired subsidy');
-        await trx('ledgers')
-          .where({ uuid: ledgerUuid })
-          .update({ deposits_cents: trx.raw('deposits_cents + ?', [request.quantityCents]) });
-        const uuid = newUuid();
-        await insertTransaction(trx, ledgerUuid, depositEntry(uuid, request, now));
-        await trx('ledger_deposits').insert({
-          uuid: newUuid(),
-          ledger_uuid: ledgerUuid,
-          transaction_uuid: uuid,
-          desired_deposit_quantity_cents: request.quantityCents,
-          sales_contract_reference_id: request.salesContractReferenceId,
-          provider_slug: 'salesforce_opportunity_line_item',
-          created: now,
-        });
-        return undefined;
-      });
+      if (!subsidy) throw new LedgerRefusal('subsidy_not_found', 'The subsidy does not exist.');
+      if (isExpired(subsidy.expirationDatetime, now))
+        throw new LedgerRefusal('deposit_on_expired_subsidy', 'Cannot create a deposit in an expired subsidy');
+      const entry = {
+        uuid: newUuid(),
+        ledgerUuid,
+        transaction: depositEntry(newUuid(), request, now),
+        salesContractReferenceId: request.salesContractReferenceId,
+        providerSlug: 'salesforce_opportunity_line_item',
+      };
+      if (await addDeposit(db, entry)) return;
+      if (!(await isDeposited(ledgerUuid, request)))
+        throw new UpstreamFailure('ledger', `did not make the deposit of ${quantityCents} cents: its key was taken`);
     },
 
     enrollmentCounts: (subsidyUuid, policyUuid) => enrollmentCounts(db, subsidyUuid, policyUuid),
@@ -162,27 +152,3 @@ export function embeddedLedger(deps: Deps): Ledger {
     spentCents: (subsidyUuid, policyUuid) => spentThrough(db, subsidyUuid, policyUuid),
   };
 }
-
-export const depositEntry = (
-  uuid: string,
-  deposit: { subsidyUuid: string; quantityCents: number; idempotencyKey: string },
-  now: Date,
-): LedgerTransaction => ({
-  uuid,
-  state: 'committed',
-  idempotencyKey: deposit.idempotencyKey,
-  subsidyUuid: deposit.subsidyUuid,
-  lmsUserId: null,
-  lmsUserEmail: null,
-  contentKey: null,
-  parentContentKey: null,
-  contentTitle: null,
-  courseRunStartDate: null,
-  quantityCents: deposit.quantityCents,
-  fulfillmentIdentifier: null,
-  subsidyAccessPolicyUuid: null,
-  metadata: null,
-  created: now,
-  modified: now,
-  reversal: null,
-});

@@ -1,18 +1,18 @@
-import { appendHistory, appendToOutbox, type Transaction } from '@enterprise-access/db';
+import { appendHistory, appendToOutbox, changeOne, type Transaction } from '@enterprise-access/db';
 import { newUuid } from '../kernel/ids.ts';
 import type { LedgerTransaction, Recorded } from '../kernel/ports/ledger.ts';
 import { transactionChanged } from './events.ts';
 import { findTransaction } from './store.ts';
 
-/** Takes value from a ledger unless that is held for assignments. Conditional: no number of callers can overdraw. */
-export const takeBalance = async (trx: Transaction, ledgerUuid: string, cents: number): Promise<boolean> =>
+/** Debits a ledger unless the value is reserved for assignments. Conditional: no number of callers can overdraw. */
+export const debit = async (trx: Transaction, ledgerUuid: string, cents: number): Promise<boolean> =>
   (await trx('ledgers')
     .where({ uuid: ledgerUuid })
     .whereRaw('balance_cents - reserved_cents >= ?', [cents])
     .update({ balance_cents: trx.raw('balance_cents - ?', [cents]) })) === 1;
 
-/** Takes value that was held for an assignment. */
-export const takeReserved = async (trx: Transaction, ledgerUuid: string, cents: number): Promise<boolean> =>
+/** Debits value that was reserved for an assignment. */
+export const debitReserved = async (trx: Transaction, ledgerUuid: string, cents: number): Promise<boolean> =>
   (await trx('ledgers')
     .where({ uuid: ledgerUuid })
     .where('balance_cents', '>=', cents)
@@ -21,22 +21,31 @@ export const takeReserved = async (trx: Transaction, ledgerUuid: string, cents: 
       reserved_cents: trx.raw('reserved_cents - ?', [cents]),
     })) === 1;
 
-/** Holds value for assignments, as long as the balance covers everything that is held. */
-export const holdBalance = async (trx: Transaction, ledgerUuid: string, cents: number): Promise<boolean> =>
+/** Reserves value for assignments, as long as the balance covers everything that is reserved. */
+export const reserveBalance = async (trx: Transaction, ledgerUuid: string, cents: number): Promise<boolean> =>
   (await trx('ledgers')
     .where({ uuid: ledgerUuid })
     .whereRaw('balance_cents - reserved_cents >= ?', [cents])
     .update({ reserved_cents: trx.raw('reserved_cents + ?', [cents]) })) === 1;
 
-export const releaseBalance = (trx: Transaction, ledgerUuid: string, cents: number) =>
-  trx('ledgers')
-    .where({ uuid: ledgerUuid })
-    .update({ reserved_cents: trx.raw('reserved_cents - ?', [cents]) });
+/** Undoes `reserveBalance` for assignments that are over. */
+export const releaseBalance = (trx: Transaction, ledgerUuid: string, cents: number): Promise<void> =>
+  changeOne(
+    trx('ledgers')
+      .where({ uuid: ledgerUuid })
+      .where('reserved_cents', '>=', cents)
+      .update({ reserved_cents: trx.raw('reserved_cents - ?', [cents]) }),
+    `ledger ${ledgerUuid} releases ${cents} reserved cents`,
+  );
 
-export const addBalance = (trx: Transaction, ledgerUuid: string, cents: number) =>
-  trx('ledgers')
-    .where({ uuid: ledgerUuid })
-    .update({ balance_cents: trx.raw('balance_cents + ?', [cents]) });
+/** Gives back what a failed or reversed transaction had taken. */
+const credit = (trx: Transaction, ledgerUuid: string, cents: number): Promise<void> =>
+  changeOne(
+    trx('ledgers')
+      .where({ uuid: ledgerUuid })
+      .update({ balance_cents: trx.raw('balance_cents + ?', [cents]) }),
+    `ledger ${ledgerUuid} is credited ${cents} cents`,
+  );
 
 /** Stores a transaction with its history and, for redemptions, its event: every consumer of ours needs a learner. */
 export async function insertTransaction(trx: Transaction, ledgerUuid: string, entry: LedgerTransaction): Promise<void> {
@@ -91,7 +100,7 @@ export async function endTransaction(
     reason: null,
     at: end.at,
   });
-  if (state === 'failed') await addBalance(trx, ledgerUuid, -after.quantityCents);
+  if (state === 'failed') await credit(trx, ledgerUuid, -after.quantityCents);
   return { transaction: after, events: [transactionChanged(state, after, ledgerUuid)] };
 }
 
@@ -133,7 +142,7 @@ export async function insertReversal(trx: Transaction, request: ReversalRequest)
   });
   if (after.lmsUserId !== null)
     await appendToOutbox(trx, at, [transactionChanged('reversed', after, request.ledgerUuid)]);
-  await addBalance(trx, request.ledgerUuid, -transaction.quantityCents);
+  await credit(trx, request.ledgerUuid, -transaction.quantityCents);
   return true;
 }
 
@@ -145,21 +154,29 @@ export interface DepositEntry {
   readonly providerSlug: string | null;
 }
 
-/** Adds value to a ledger, with the transaction and the deposit that account for it. */
+/**
+ * Adds value to a ledger, with the transaction and the deposit that account for it. A unique violation means that the key
+ * is taken.
+ */
 export async function insertDeposit(trx: Transaction, entry: DepositEntry): Promise<void> {
   const { ledgerUuid, transaction } = entry;
-  await trx('ledgers')
-    .where({ uuid: ledgerUuid })
-    .update({
-      balance_cents: trx.raw('balance_cents + ?', [transaction.quantityCents]),
-      deposits_cents: trx.raw('deposits_cents + ?', [transaction.quantityCents]),
-    });
+  const cents = transaction.quantityCents;
   await insertTransaction(trx, ledgerUuid, transaction);
+  // Before the deposit's row: its foreign key would lock the ledger shared, and two such locks that become updates deadlock.
+  await changeOne(
+    trx('ledgers')
+      .where({ uuid: ledgerUuid })
+      .update({
+        balance_cents: trx.raw('balance_cents + ?', [cents]),
+        deposits_cents: trx.raw('deposits_cents + ?', [cents]),
+      }),
+    `deposit of ${cents} cents in ledger ${ledgerUuid}`,
+  );
   await trx('ledger_deposits').insert({
     uuid: entry.uuid,
     ledger_uuid: ledgerUuid,
     transaction_uuid: transaction.uuid,
-    desired_deposit_quantity_cents: transaction.quantityCents,
+    desired_deposit_quantity_cents: cents,
     sales_contract_reference_id: entry.salesContractReferenceId,
     provider_slug: entry.providerSlug,
     created: transaction.created,

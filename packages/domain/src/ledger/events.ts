@@ -1,5 +1,6 @@
 import type { OutboxMessage } from '@enterprise-access/db';
 import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
+import { givenKey } from './rules.ts';
 
 /** As the platform writes instants: it spells UTC as an offset. */
 const isoTime = (time: Date): string => time.toISOString().replace('Z', '+00:00');
@@ -20,7 +21,7 @@ export const transactionChanged = (
       uuid: transaction.uuid,
       created: isoTime(transaction.created),
       modified: isoTime(transaction.modified),
-      idempotency_key: transaction.idempotencyKey,
+      idempotency_key: givenKey(transaction.idempotencyKey),
       quantity: transaction.quantityCents,
       state: transaction.state,
       ledger_uuid: ledgerUuid,

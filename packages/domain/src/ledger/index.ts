@@ -1,11 +1,11 @@
-export { findDeposit, holdLedger, isProvider } from './deposits.ts';
-export { depositEntry, embeddedLedger } from './embedded.ts';
+export { addDeposit, depositEntry, findDeposit, isProvider } from './deposits.ts';
+export { embeddedLedger } from './embedded.ts';
 export { insertDeposit, insertReversal, insertTransaction } from './entries.ts';
 export { storedReservations } from './reservations.ts';
 export {
   countUnfinished,
   enrollmentCounts,
-  findByKey,
+  findByCallerKey,
   findSubsidies,
   findTransaction,
   ledgerOfTransaction,

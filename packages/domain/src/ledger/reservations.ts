@@ -1,4 +1,4 @@
-import { type Connection, type Database, insertIfAbsent } from '@enterprise-access/db';
+import { type Connection, changeOne, type Database, insertIfAbsent } from '@enterprise-access/db';
 import type { Reservations } from '../kernel/ports/ledger.ts';
 
 const TABLE = 'subsidy_reservations';
@@ -22,7 +22,12 @@ export const storedReservations = (db: Database): Reservations => ({
     return held === 1;
   },
   async remove(trx, subsidyUuid, cents) {
-    await of(trx, subsidyUuid).update({ reserved_cents: trx.raw('reserved_cents - ?', [cents]) });
+    await changeOne(
+      of(trx, subsidyUuid)
+        .where('reserved_cents', '>=', cents)
+        .update({ reserved_cents: trx.raw('reserved_cents - ?', [cents]) }),
+      `subsidy ${subsidyUuid} releases ${cents} reserved cents`,
+    );
   },
 });
 

@@ -24,6 +24,24 @@ export const depositKey = (ledgerUuid: string, cents: number, reference: string)
   `${ledgerUuid}-deposit-${cents}-sales-contract-${reference}`;
 export const reversalKey = (transactionUuid: string): string => `admin-invoked-reverse-${transactionUuid}`;
 
+const OF_CALLER = 'caller:';
+
+/** What is left of 255 characters for a key that a caller chose. */
+export const LONGEST_CALLER_KEY = 255 - OF_CALLER.length;
+
+/**
+ * The stored form of a key that a caller chose. No derived key begins so: a caller who guesses the key of somebody else's
+ * next redemption cannot take it away.
+ */
+export const callerKey = (key: string): string => OF_CALLER + key;
+
+/** Where a caller's key can be found: rows from before callers had a namespace hold it as it was given. */
+export const storedKeysOf = (key: string): readonly string[] => [callerKey(key), key];
+
+/** The key as callers know it. */
+export const givenKey = (stored: string): string =>
+  stored.startsWith(OF_CALLER) ? stored.slice(OF_CALLER.length) : stored;
+
 /** A window that is never open is a mistake; an end that is the start is one instant. */
 export const isWindow = (active: Date | null, expiration: Date | null): boolean =>
   active === null || expiration === null || active <= expiration;

@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import { orderTerms } from '../kernel/order.ts';
 import type { LedgerTransaction, Reversal, Subsidy, TransactionState } from '../kernel/ports/ledger.ts';
 import { transactionOrders } from './contract.ts';
-import { containing } from './rules.ts';
+import { callerKey, containing, storedKeysOf } from './rules.ts';
 
 type Json = Readonly<Record<string, unknown>> | string | null;
 
@@ -196,16 +196,16 @@ export async function ledgerOfTransaction(db: Connection, uuid: string): Promise
   return row?.ledger_uuid ?? null;
 }
 
-/** What was made under a key in the ledger of a subsidy. */
-export async function findByKey(
+/** What was made under a caller's key in the ledger of a subsidy. */
+export async function findByCallerKey(
   db: Connection,
   subsidyUuid: string,
-  idempotencyKey: string,
+  key: string,
 ): Promise<LedgerTransaction | null> {
-  const [found] = await readTransactions(
-    selectTransactions(db).where({ 's.uuid': subsidyUuid, 't.idempotency_key': idempotencyKey }),
+  const found = await readTransactions(
+    selectTransactions(db).where('s.uuid', subsidyUuid).whereIn('t.idempotency_key', storedKeysOf(key)),
   );
-  return found ?? null;
+  return found.find(({ idempotencyKey }) => idempotencyKey === callerKey(key)) ?? found[0] ?? null;
 }
 
 const NEWEST_FIRST = { field: 'created', direction: 'desc' } as const;

@@ -1,6 +1,7 @@
 import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
 import type { Settings } from '../kernel/settings.ts';
 import type { TransactionView } from './contract.ts';
+import { givenKey } from './rules.ts';
 
 type Urls = Pick<Settings, 'subsidyUrl' | 'lmsUrl' | 'learningUrl'>;
 
@@ -8,6 +9,7 @@ export function viewOfTransaction(transaction: LedgerTransaction, urls: Urls): T
   const { subsidyUuid: _subsidy, quantityCents, reversal, externalReferences, coursewareUrl, ...same } = transaction;
   return {
     ...same,
+    idempotencyKey: givenKey(transaction.idempotencyKey),
     metadata: transaction.metadata && { ...transaction.metadata },
     quantity: quantityCents,
     unit: 'usd_cents',

@@ -1,4 +1,4 @@
-import { type Connection, insertIfAbsent, type Transaction } from '@enterprise-access/db';
+import { type Connection, changeOne, insertIfAbsent, type Transaction } from '@enterprise-access/db';
 
 /** Value on its way out of a policy, for one learner. */
 export interface Charge {
@@ -9,8 +9,16 @@ export interface Charge {
   readonly assignmentUuid: string | null;
 }
 
-/** What gives a charge back does not ask where it came from. */
-export type GivenBack = Omit<Charge, 'assignmentUuid'>;
+/** What is released: it does not matter whether it came from an assignment. */
+export type Released = Omit<Charge, 'assignmentUuid'>;
+
+/** What a policy allows each learner, as it was read when the redemption was judged. */
+export interface LearnerLimits {
+  readonly perLearnerEnrollmentLimit: number | null;
+  readonly perLearnerSpendLimitCents: number | null;
+  /** With Browse & Request the limit per learner counts when a request is made, not here. */
+  readonly learnerCreditRequestConfigUuid: string | null;
+}
 
 export type BudgetRefusal =
   | 'policy_expired'
@@ -18,53 +26,66 @@ export type BudgetRefusal =
   | 'learner_max_enrollments_reached'
   | 'learner_max_spend_reached';
 
-// A policy's total and a learner's share of it are conditional updates: however many callers come at once, the database
-// lets pass only what fits. After a refusal the caller's transaction must be rolled back.
-//
-// Every caller takes or gives back in one order: learner's share, ledger, policy. The rows that most callers want come
-// last and are held shortest; and callers that take them in the same order queue instead of deadlocking.
+/** The limits are not those that the caller read: judge again. */
+export type LimitsChanged = 'limits_changed';
 
-/** Takes the price from the policy, or says what is in the way. */
-export async function takeBudget(trx: Transaction, charge: Charge): Promise<BudgetRefusal | null> {
+// A policy's total and a learner's share of it are conditional updates: however many callers come at once, the database
+// lets pass only what fits. After a refusal the caller's transaction must be rolled back. For the order in which a
+// transaction takes these rows see kernel/lock-order.ts.
+
+/**
+ * Reserves the price in the policy's budget, or says what is in the way. The condition includes the limits by which
+ * `reserveShare` judged in the same transaction: when somebody has changed them meanwhile, neither update counts.
+ */
+export async function reserveBudget(
+  trx: Transaction,
+  charge: Charge,
+  limits: LearnerLimits,
+): Promise<BudgetRefusal | LimitsChanged | null> {
   const { priceCents } = charge;
   const isAssigned = charge.assignmentUuid !== null;
   // What others are allocated is theirs; what this learner is allocated becomes spent.
   const total = isAssigned ? 'spent_cents + ?' : 'spent_cents + allocated_cents + ?';
-  const taken = await trx('policies')
-    .where({ uuid: charge.policyUuid, active: true, retired: false })
+  const read = {
+    per_learner_enrollment_limit: limits.perLearnerEnrollmentLimit,
+    per_learner_spend_limit_cents: limits.perLearnerSpendLimitCents,
+    learner_credit_request_config_uuid: limits.learnerCreditRequestConfigUuid,
+  };
+  const reserved = await trx('policies')
+    .where({ uuid: charge.policyUuid, active: true, retired: false, ...read })
     .where((limit) => limit.whereNull('spend_limit_cents').orWhereRaw(`${total} <= spend_limit_cents`, [priceCents]))
     .update({
       spent_cents: trx.raw('spent_cents + ?', [priceCents]),
       ...(isAssigned ? { allocated_cents: trx.raw('allocated_cents - ?', [priceCents]) } : {}),
     });
-  if (taken === 1) return null;
-  return (await isOpen(trx, charge.policyUuid)) ? 'policy_spend_limit_reached' : 'policy_expired';
+  if (reserved === 1) return null;
+  if (!(await isOpen(trx, charge.policyUuid))) return 'policy_expired';
+  return (await isOpen(trx, charge.policyUuid, read)) ? 'policy_spend_limit_reached' : 'limits_changed';
 }
 
-/** Takes the price from what the learner may still take of the policy, or says which limit is in the way. */
-export async function takeShare(trx: Transaction, charge: Charge): Promise<BudgetRefusal | null> {
+/** Reserves the price and one redemption in the learner's share of the policy, or says which limit is in the way. */
+export async function reserveShare(
+  trx: Transaction,
+  charge: Charge,
+  limits: LearnerLimits,
+): Promise<BudgetRefusal | null> {
+  const key = { policy_uuid: charge.policyUuid, lms_user_id: charge.lmsUserId };
+  const { perLearnerEnrollmentLimit: count, perLearnerSpendLimitCents } = limits;
+  const cents = limits.learnerCreditRequestConfigUuid === null ? perLearnerSpendLimitCents : null;
   // The learner's row comes with the first redemption.
-  await insertIfAbsent(trx, 'policy_learner_budgets', {
-    policy_uuid: charge.policyUuid,
-    lms_user_id: charge.lmsUserId,
-  });
-  const taken = await trx('policy_learner_budgets')
-    .where({ policy_uuid: charge.policyUuid, lms_user_id: charge.lmsUserId })
-    .whereRaw(
-      `exists (select 1 from policies p where p.uuid = policy_learner_budgets.policy_uuid
-         and (p.per_learner_enrollment_limit is null or policy_learner_budgets.redemption_count < p.per_learner_enrollment_limit)
-         and (p.per_learner_spend_limit_cents is null or p.learner_credit_request_config_uuid is not null
-              or policy_learner_budgets.spent_cents + ? <= p.per_learner_spend_limit_cents))`,
-      [charge.priceCents],
-    )
+  await insertIfAbsent(trx, 'policy_learner_budgets', key);
+  const reserved = await trx('policy_learner_budgets')
+    .where(key)
+    .modify((query) => {
+      if (count !== null) query.where('redemption_count', '<', count);
+      if (cents !== null) query.whereRaw('spent_cents + ? <= ?', [charge.priceCents, cents]);
+    })
     .update({
       spent_cents: trx.raw('spent_cents + ?', [charge.priceCents]),
       redemption_count: trx.raw('redemption_count + 1'),
     });
-  if (taken === 1) return null;
-  return (await enrollmentLimit(trx, charge.policyUuid)) === null
-    ? 'learner_max_spend_reached'
-    : 'learner_max_enrollments_reached';
+  if (reserved === 1) return null;
+  return count === null ? 'learner_max_spend_reached' : 'learner_max_enrollments_reached';
 }
 
 /**
@@ -88,37 +109,64 @@ export async function allocateBudget(
   return (await isOpen(trx, uuid, { subsidy_uuid: subsidyUuid })) ? 'policy_spend_limit_reached' : 'policy_expired';
 }
 
-/** Gives back what the policy held for assignments that are over. */
-export const releaseBudget = (trx: Transaction, policyUuid: string, cents: number): Promise<number> =>
-  trx('policies')
-    .where({ uuid: policyUuid })
-    .update({ allocated_cents: trx.raw('allocated_cents - ?', [cents]) });
+/** Undoes `allocateBudget` for assignments that are over. */
+export const deallocateBudget = (trx: Transaction, policyUuid: string, cents: number): Promise<void> =>
+  changeOne(
+    trx('policies')
+      .where({ uuid: policyUuid })
+      .where('allocated_cents', '>=', cents)
+      .update({ allocated_cents: trx.raw('allocated_cents - ?', [cents]) }),
+    `policy ${policyUuid} releases ${cents} allocated cents`,
+  );
 
-/** Gives back what a failed or reversed redemption had taken from the policy. */
-export const giveBackBudget = (trx: Transaction, charge: GivenBack): Promise<number> =>
-  trx('policies')
-    .where({ uuid: charge.policyUuid })
-    .update({ spent_cents: trx.raw('spent_cents - ?', [charge.priceCents]) });
+/** Undoes `reserveBudget` for a redemption that failed or was reversed. */
+export const releaseBudget = (trx: Transaction, { policyUuid, priceCents }: Released): Promise<void> =>
+  changeOne(
+    trx('policies')
+      .where({ uuid: policyUuid })
+      .where('spent_cents', '>=', priceCents)
+      .update({ spent_cents: trx.raw('spent_cents - ?', [priceCents]) }),
+    `policy ${policyUuid} releases ${priceCents} spent cents`,
+  );
 
-/** Gives back what a failed or reversed redemption had taken from the learner's share. */
-export const giveBackShare = (trx: Transaction, charge: GivenBack): Promise<number> =>
-  trx('policy_learner_budgets')
-    .where({ policy_uuid: charge.policyUuid, lms_user_id: charge.lmsUserId })
-    .update({
-      spent_cents: trx.raw('spent_cents - ?', [charge.priceCents]),
-      redemption_count: trx.raw('redemption_count - 1'),
-    });
+/** Undoes `reserveShare` for a redemption that failed or was reversed. */
+export const releaseShare = (trx: Transaction, { policyUuid, lmsUserId, priceCents }: Released): Promise<void> =>
+  changeOne(
+    trx('policy_learner_budgets')
+      .where({ policy_uuid: policyUuid, lms_user_id: lmsUserId })
+      .where('spent_cents', '>=', priceCents)
+      .where('redemption_count', '>', 0)
+      .update({
+        spent_cents: trx.raw('spent_cents - ?', [priceCents]),
+        redemption_count: trx.raw('redemption_count - 1'),
+      }),
+    `share of learner ${lmsUserId} in policy ${policyUuid} releases ${priceCents} cents`,
+  );
 
-/** Makes the price that was taken what a ledger of somebody else has charged. Limits do not count: that value is gone. */
-export async function adjust(trx: Transaction, charge: GivenBack, chargedCents: number): Promise<void> {
-  const cents = chargedCents - charge.priceCents;
+/** Makes the reserved share what a remote ledger has charged. Limits do not count: that value is gone. */
+export async function adjustShare(trx: Transaction, reserved: Released, chargedCents: number): Promise<void> {
+  const { policyUuid, lmsUserId } = reserved;
+  const cents = chargedCents - reserved.priceCents;
   if (cents === 0) return;
-  await trx('policy_learner_budgets')
-    .where({ policy_uuid: charge.policyUuid, lms_user_id: charge.lmsUserId })
-    .update({ spent_cents: trx.raw('spent_cents + ?', [cents]) });
-  await trx('policies')
-    .where({ uuid: charge.policyUuid })
-    .update({ spent_cents: trx.raw('spent_cents + ?', [cents]) });
+  await changeOne(
+    trx('policy_learner_budgets')
+      .where({ policy_uuid: policyUuid, lms_user_id: lmsUserId })
+      .update({ spent_cents: trx.raw('spent_cents + ?', [cents]) }),
+    `share of learner ${lmsUserId} in policy ${policyUuid} is adjusted by ${cents} cents`,
+  );
+}
+
+/** Makes the reserved budget what a remote ledger has charged. */
+export async function adjustBudget(trx: Transaction, reserved: Released, chargedCents: number): Promise<void> {
+  const { policyUuid } = reserved;
+  const cents = chargedCents - reserved.priceCents;
+  if (cents === 0) return;
+  await changeOne(
+    trx('policies')
+      .where({ uuid: policyUuid })
+      .update({ spent_cents: trx.raw('spent_cents + ?', [cents]) }),
+    `policy ${policyUuid} is adjusted by ${cents} cents`,
+  );
 }
 
 async function isOpen(trx: Transaction, policyUuid: string, more: object = {}): Promise<boolean> {
@@ -126,13 +174,6 @@ async function isOpen(trx: Transaction, policyUuid: string, more: object = {}): 
     .where({ uuid: policyUuid, active: true, retired: false, ...more })
     .first('uuid');
   return row !== undefined;
-}
-
-async function enrollmentLimit(trx: Transaction, policyUuid: string): Promise<number | null> {
-  const row: { limit: number | null } | undefined = await trx('policies')
-    .where({ uuid: policyUuid })
-    .first({ limit: 'per_learner_enrollment_limit' });
-  return row?.limit ?? null;
 }
 
 /** What a learner has taken from a policy: value in cents and number of redemptions. */

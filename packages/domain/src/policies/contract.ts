@@ -22,6 +22,14 @@ const int32 = () =>
     .max(INT32);
 const limit = () => int32().min(0).nullable();
 
+/** Others kept changing what this request needed; nothing was spent or allocated, and trying again is safe (R-RED-32). */
+export const policyLocked = defineError({
+  code: 'policy_locked',
+  status: 429,
+  message: 'Enrollment currently locked for this subsidy access policy.',
+  details: z.object({ policyUuid: z.string().describe('Policy that was busy.') }),
+});
+
 /** A policy as callers see it, with the totals of its budget. */
 export const policy = z.object({
   uuid: z.string().describe('Identifies the policy.'),

@@ -5,7 +5,7 @@ import type { Input } from '../kernel/contract.ts';
 import { idempotencyKeyReused } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { LedgerRefusal } from '../kernel/ports/ledger.ts';
-import { orUnavailable, UpstreamFailure } from '../kernel/ports/upstream.ts';
+import { finishEach, orUnavailable } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import * as contract from './contract.ts';
 import { policyChanged } from './events.ts';
@@ -52,7 +52,7 @@ export async function deposit(
   const { quantityCents, salesContractReferenceId } = input;
   const intent = { policyUuid: input.uuid, key, quantityCents, salesContractReferenceId, actorUserId: actor.userId };
   await storeIntent(deps.db, intent, deps.clock());
-  const refusal = await settle(deps, intent);
+  const refusal = await orUnavailable(completeDeposit(deps, intent));
   if (refusal) throw contract.depositRefused({ reason: refusal.code }, { cause: refusal, message: refusal.message });
   return get(deps, input.uuid);
 }
@@ -81,14 +81,14 @@ async function storeIntent(db: Database, intent: Intent, now: Date): Promise<voi
 }
 
 /** Brings an intent to its end, whoever began it; what the ledger refuses is returned. Safe to repeat. */
-async function settle(deps: Deps, intent: Intent): Promise<LedgerRefusal | null> {
+async function completeDeposit(deps: Deps, intent: Intent): Promise<LedgerRefusal | null> {
   const row = await store.find(deps.db, intent.policyUuid);
   if (!row) throw policyNotFound();
   const { key: idempotencyKey, quantityCents, salesContractReferenceId } = intent;
   const request = { subsidyUuid: row.subsidyUuid, quantityCents, salesContractReferenceId, idempotencyKey };
   const now = deps.clock();
   try {
-    await orUnavailable(deps.ledger.deposit(request));
+    await deps.ledger.deposit(request);
   } catch (error) {
     if (!(error instanceof LedgerRefusal)) throw error;
     await deps
@@ -119,27 +119,19 @@ export async function resumeDeposits(
   options: { before: Date; limit: number },
 ): Promise<{ found: number; open: number }> {
   const rows = await pendingBefore(deps.db, options.before, options.limit);
-  let open = 0;
-  for (const row of rows) {
-    try {
-      await settle(deps, {
+  return finishEach(
+    rows,
+    (row) =>
+      completeDeposit(deps, {
         policyUuid: row.policy_uuid,
         key: row.idempotency_key,
         quantityCents: row.quantity_cents,
         salesContractReferenceId: row.sales_contract_reference_id,
         actorUserId: row.actor_user_id,
-      });
-    } catch (error) {
-      if (!isSilence(error)) throw error;
-      open += 1;
-      deps.log.warn({ policy: row.policy_uuid, err: error }, 'deposit stays pending');
-    }
-  }
-  return { found: rows.length, open };
+      }),
+    (row, err) => deps.log.warn({ policy: row.policy_uuid, err }, 'deposit stays pending'),
+  );
 }
-
-const isSilence = (error: unknown): boolean =>
-  error instanceof UpstreamFailure || (error instanceof Error && error.cause instanceof UpstreamFailure);
 
 const pendingBefore = (db: Database, before: Date, limit: number): Promise<Row[]> =>
   db('policy_deposits').where({ state: 'pending' }).where('modified', '<', before).orderBy('modified').limit(limit);

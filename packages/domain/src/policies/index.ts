@@ -1,16 +1,19 @@
 export type { ConfigurationRow } from './assignment-configurations.ts';
 export * as assignmentConfigurations from './assignment-configurations.ts';
 export {
-  adjust,
+  adjustBudget,
+  adjustShare,
   allocateBudget,
   type BudgetRefusal,
-  giveBackBudget,
-  giveBackShare,
+  deallocateBudget,
+  type LearnerLimits,
   type LearnerShare,
+  type LimitsChanged,
   releaseBudget,
+  releaseShare,
+  reserveBudget,
+  reserveShare,
   sharesOf,
-  takeBudget,
-  takeShare,
 } from './budget.ts';
 export { contactsOf, refusalReason } from './contacts.ts';
 export * as contract from './contract.ts';
@@ -19,4 +22,4 @@ export * as policyGroups from './groups.ts';
 export { refusalBody, refusalOf } from './refusal-body.ts';
 export { isLateRedemptionAllowed, priorityOf } from './rules.ts';
 export { policyNotFound } from './service.ts';
-export { find, groupsOf, type PolicyRow, redeemable, spentCents, totalsByPolicy } from './store.ts';
+export { find, groupsOf, ownerOf, type PolicyRow, redeemable, spentCents, totalsByPolicy } from './store.ts';

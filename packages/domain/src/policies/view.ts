@@ -1,5 +1,5 @@
 import type { Connection } from '@enterprise-access/db';
-import { isActive, type Subsidy } from '../kernel/ports/ledger.ts';
+import { isSubsidyActive, type Subsidy } from '../kernel/ports/ledger.ts';
 import { orUnavailable } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import type { Policy } from './contract.ts';
@@ -56,7 +56,7 @@ function viewOf(
     isLateRedemptionAllowed: isLateRedemptionAllowed(row.lateRedemptionAllowedUntil, now),
     subsidyActiveDatetime: subsidy?.activeDatetime ?? null,
     subsidyExpirationDatetime: subsidy?.expirationDatetime ?? null,
-    isSubsidyActive: subsidy && isActive(subsidy, now),
+    isSubsidyActive: subsidy && isSubsidyActive(subsidy, now),
     spentCents: row.spentCents,
     allocatedCents: row.allocatedCents,
     spendAvailableCents:

@@ -5,7 +5,7 @@ import { defineError } from '../kernel/errors.ts';
 import { courseRunKey, uuid } from '../kernel/ids.ts';
 import { metadata } from '../kernel/metadata.ts';
 import { transactionView } from '../ledger/contract.ts';
-import { accessMethod, policyType } from '../policies/contract.ts';
+import { accessMethod, policyLocked, policyType } from '../policies/contract.ts';
 import { permissions as policyPermissions } from '../policies/permissions.ts';
 import { reasonCode, reasonObject } from '../policies/reason-contract.ts';
 
@@ -185,7 +185,7 @@ export const redeem = defineContract({
   output: transactionView,
   // In flight when the end is not known soon; callers read its state at `transactionStatusApiUrl`.
   isFinal: ({ state }) => state !== 'created' && state !== 'pending',
-  errors: [notRedeemable, spendRefused, redemptionPending, priceUnknown],
+  errors: [notRedeemable, spendRefused, redemptionPending, priceUnknown, policyLocked],
 });
 
 export const get = defineContract({
@@ -245,7 +245,7 @@ export const force = defineContract({
       .describe('What executive education asks for; kept with the transaction only. Personal data.'),
   }),
   output: forcedRedemption,
-  errors: [notRedeemable, spendRefused, redemptionPending, priceUnknown],
+  errors: [notRedeemable, spendRefused, redemptionPending, priceUnknown, policyLocked],
 });
 
 const verdicts = ['passed', 'failed', 'unknown'] as const;

@@ -1,7 +1,7 @@
 import { unacknowledged } from '../assignments/index.ts';
 import { type Actor, isPermitted } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
-import { isActive } from '../kernel/ports/ledger.ts';
+import { isSubsidyActive } from '../kernel/ports/ledger.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { type PolicyRow, redeemable } from '../policies/index.ts';
 import { permissions as policyPermissions } from '../policies/permissions.ts';
@@ -55,7 +55,7 @@ function hasCredit(policy: PolicyRow, known: LearnerFacts, assignments: number):
     known.learner !== null &&
     (groups.length === 0 || groups.some((group) => group !== null && known.learner?.groupUuids.includes(group)));
   if (!isMember || !subsidy || subsidy.balanceCents <= 0) return false;
-  if (!isAssigned && !isActive(subsidy, known.now)) return false;
+  if (!isAssigned && !isSubsidyActive(subsidy, known.now)) return false;
   if (policy.spendLimitCents !== null && policy.spentCents >= policy.spendLimitCents) return false;
   if (isAssigned) return assignments > 0;
   const remaining = remainingPerUser(policy, known);

@@ -1,13 +1,13 @@
 import { type Actor, isPermitted } from '../kernel/actor.ts';
 import type { Input } from '../kernel/contract.ts';
-import { newUuid } from '../kernel/ids.ts';
 import { isStanding, type LedgerTransaction, type Spend } from '../kernel/ports/ledger.ts';
-import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
+import { isUnknown, orUnknown, type Unknown } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { redemptionDecided } from '../kernel/telemetry.ts';
 import type { TransactionView } from '../ledger/contract.ts';
 import { viewOfTransaction } from '../ledger/index.ts';
 import { fulfillmentProblem } from '../ledger/rules.ts';
+import { policyLocked } from '../policies/contract.ts';
 import { find as findPolicy, isLateRedemptionAllowed, type PolicyRow, policyNotFound } from '../policies/index.ts';
 import { permissions as policyPermissions } from '../policies/permissions.ts';
 import { answerSoon } from './answer-soon.ts';
@@ -15,15 +15,16 @@ import { callerMetadata } from './caller-metadata.ts';
 import * as contract from './contract.ts';
 import { factsFor, type LearnerFacts, learnerFacts } from './facts.ts';
 import { endedAttempts, redemptionKey } from './idempotency.ts';
+import { intentOf } from './intent.ts';
 import { notForOthers, refused, settlementRefused, spendRefused, unfulfillable } from './refusals.ts';
 import { noteReversal } from './reversal.ts';
 import { type Facts, knownPriceOf, refusal } from './rules.ts';
-import { awaitEnd, type Finished, finish, reserve } from './spend.ts';
+import { awaitEnd, type Limit, type Recorded, record, reserve, settle } from './spend.ts';
 import * as store from './store.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
 
-/** Spends one policy's credit; the shape of design section 6: collect, judge, reserve, settle, record. */
+/** Spends one policy's credit on one course run for one learner. */
 export async function redeem(deps: Deps, actor: Actor, input: Input<typeof contract.redeem>): Promise<TransactionView> {
   const policy = await findPolicy(deps.db, input.policyUuid);
   if (!policy) throw policyNotFound();
@@ -38,74 +39,103 @@ export interface SpendRequest {
   readonly contentKey: string;
   readonly metadata?: Readonly<Record<string, unknown>> | null | undefined;
   readonly skipsDeadline?: boolean;
-  /** Attempts whose keys are used up, besides those that the ledger shows. */
-  readonly refusedAttempts?: readonly string[];
 }
 
-/** A redeem by somebody who may: answers with the standing transaction where there is one. Safe to repeat. */
+/** How often a request looks at everything again because others changed it between its look and its reservation. */
+const ROUNDS = 3;
+
+/**
+ * A redemption whose caller is permitted to make it: collect, judge, reserve, settle, record. Answers with the standing
+ * transaction where there is one, so it is safe to repeat.
+ */
 export async function spendThrough(
   deps: Deps,
   actor: Actor,
   policy: PolicyRow,
   request: SpendRequest,
 ): Promise<TransactionView> {
-  const { lmsUserId, contentKey } = request;
-  const key = { subsidyUuid: policy.subsidyUuid, lmsUserId, contentKey };
-  const known = await learnerFacts(deps, policy.enterpriseCustomerUuid, lmsUserId, [policy], [contentKey]);
-  const standing = known.transactions.find(isStanding);
-  if (standing) return viewOfTransaction(standing, deps.settings);
-  // In our own ledger a redemption in flight has its transaction already.
-  const mayBeInFlight = !deps.ledger.isOurs || known.transactions.length > 0;
-  const inFlight = mayBeInFlight ? await store.findStanding(deps.db, key) : null;
-  if (inFlight) {
-    const made = known.transactions.find(({ uuid }) => uuid === inFlight.transactionUuid);
-    if (made?.reversal?.state !== 'committed') return resultOf(deps, inFlight.spend.uuid);
-    // The value went back in a ledger of somebody else, and has not come back here yet.
-    await noteReversal(deps, inFlight, made);
-    return redeemAgain(deps, actor, policy, request);
-  }
-  const pending = deps.ledger.isOurs ? known.transactions.find(isInFlight) : undefined;
-  if (pending) {
-    // Either ours, and over since we looked, or made past our policies: then whoever made it, or the reconciliation, ends it.
-    if (await store.find(deps.db, pending.uuid)) return redeemAgain(deps, actor, policy, request);
-    throw contract.redemptionPending({ redemptionUuid: pending.uuid });
-  }
+  let limit: Limit | null = null;
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    const known = await collect(deps, policy, request, round);
+    const earlier = earlierRedemption(known, deps.ledger.isOurs);
+    if (earlier.is === 'changing') continue;
+    if (earlier.is === 'reversed') {
+      await noteReversal(deps, earlier.redemption, earlier.transaction);
+      continue;
+    }
+    if (earlier.is === 'standing') return viewOfTransaction(earlier.transaction, deps.settings);
+    if (earlier.is === 'open') return endOf(deps, earlier.redemptionUuid);
 
-  const options = { skipsDeadline: request.skipsDeadline ?? false };
-  const facts = await factsFor(deps, policy, contentKey, known, options);
-  const reason = refusal(facts);
-  if (reason) throw await refused(deps, actor, policy, reason, contentKey);
-  const problem = deps.ledger.isOurs && facts.content && fulfillmentProblem(facts.content.source, request.metadata);
-  if (problem) throw unfulfillable(problem);
+    const facts = await judge(deps, actor, known, request);
+    const spend = spendFor(known, facts, request);
 
-  const spend = intentOf(policy, request, facts, known);
-  const reservation = await reserve(deps, spend);
-  if (reservation.reserved) {
-    const end = await orPending(spend.uuid, finish(deps, spend));
-    return end ? replyTo(deps, end) : resultOf(deps, spend.uuid);
+    const reservation = await reserve(deps, spend, known.policy);
+    if (!reservation.reserved) {
+      limit = isLimit(reservation.reason) ? reservation.reason : null;
+      // Without asking a remote ledger again: the other request has spent, whatever that ledger lets us see now.
+      const other = reservation.reason === 'already_redeemed' ? await store.findOpen(deps.db, spend) : null;
+      if (other) return endOf(deps, other.spend.uuid);
+      continue;
+    }
+
+    const settlement = await settle(deps, spend);
+    if (isUnknown(settlement)) throw pending(spend.uuid, settlement);
+
+    const recorded = await record(deps, spend, settlement);
+    return recorded ? replyTo(deps, recorded) : endOf(deps, spend.uuid);
   }
-  if (reservation.reason !== 'already_redeemed') {
-    // Others were faster, and the reservation stopped at the first limit; fresh numbers say what the learner is told.
-    const reread = await findPolicy(deps.db, policy.uuid);
-    const fresh = await learnerFacts(deps, policy.enterpriseCustomerUuid, lmsUserId, [policy], [contentKey]);
-    const now = refusal(await factsFor(deps, reread ?? policy, contentKey, fresh, options));
-    throw await refused(deps, actor, policy, now ?? reservation.reason, contentKey);
-  }
-  const other = await store.findStanding(deps.db, key);
-  if (other) return resultOf(deps, other.spend.uuid);
-  // Another request ended in a refusal in the meantime, or an earlier one did and left no trace in the ledger. This one
-  // may try on its own, under a key of its own.
-  const refusedAttempts = await store.refusedAttempts(deps.db, key);
-  return redeemAgain(deps, actor, policy, { ...request, refusedAttempts });
+  if (limit !== null) throw await refused(deps, actor, policy, limit, request.contentKey);
+  redemptionDecided.publish({ outcome: 'refused', reason: policyLocked.code });
+  throw policyLocked({ policyUuid: policy.uuid });
 }
 
-const isInFlight = ({ state }: LedgerTransaction): boolean => state === 'created' || state === 'pending';
+/** Everything that a round looks at, but what the catalog says. */
+interface Known {
+  readonly round: number;
+  readonly policy: PolicyRow;
+  readonly learner: LearnerFacts;
+  /** The learner's redemptions of this content, as far as there can be any. */
+  readonly redemptions: readonly store.Redemption[];
+}
 
-/** With the policy as it is now: what happened meanwhile has changed its budget. */
-async function redeemAgain(deps: Deps, actor: Actor, { uuid }: PolicyRow, request: SpendRequest) {
-  const policy = await findPolicy(deps.db, uuid);
+async function collect(deps: Deps, given: PolicyRow, request: SpendRequest, round: number): Promise<Known> {
+  const { lmsUserId, contentKey } = request;
+  // What happened meanwhile has changed its budget.
+  const policy = round === 1 ? given : await findPolicy(deps.db, given.uuid);
   if (!policy) throw policyNotFound();
-  return spendThrough(deps, actor, policy, request);
+  const learner = await learnerFacts(deps, policy.enterpriseCustomerUuid, lmsUserId, [policy], [contentKey]);
+  // In our own ledger each redemption has a transaction: without one there is nothing to read, unless round 1 met something.
+  const mayHaveRedeemed = !deps.ledger.isOurs || learner.transactions.length > 0 || round > 1;
+  const key = { subsidyUuid: policy.subsidyUuid, lmsUserId, contentKey };
+  return { round, policy, learner, redemptions: mayHaveRedeemed ? await store.attemptsOf(deps.db, key) : [] };
+}
+
+type Earlier =
+  | { readonly is: 'none' }
+  | { readonly is: 'standing'; readonly transaction: LedgerTransaction }
+  /** In flight, or done but not in what the ledger told us a moment before. */
+  | { readonly is: 'open'; readonly redemptionUuid: string }
+  /** Its value went back in a remote ledger, and we have not noted that yet. */
+  | { readonly is: 'reversed'; readonly redemption: store.Redemption; readonly transaction: LedgerTransaction }
+  /** It ended between two of our reads. */
+  | { readonly is: 'changing' };
+
+/** What became of the redemption of this content that was there before. */
+function earlierRedemption({ learner, redemptions }: Known, isOurs: boolean): Earlier {
+  const { transactions } = learner;
+  const standing = transactions.find(isStanding);
+  if (standing) return { is: 'standing', transaction: standing };
+  const open = redemptions.find(({ state }) => state === 'pending' || state === 'committed');
+  if (open) {
+    const made = transactions.find(({ uuid }) => uuid === open.transactionUuid);
+    if (made?.reversal?.state === 'committed') return { is: 'reversed', redemption: open, transaction: made };
+    return { is: 'open', redemptionUuid: open.spend.uuid };
+  }
+  const inFlight = isOurs ? transactions.find(({ state }) => state === 'created' || state === 'pending') : undefined;
+  if (!inFlight) return { is: 'none' };
+  if (redemptions.some(({ spend }) => spend.uuid === inFlight.uuid)) return { is: 'changing' };
+  // Made through the routes of the subsidy service, past our policies: its maker or the reconciliation ends it.
+  return { is: 'open', redemptionUuid: inFlight.uuid };
 }
 
 /** Learners spend for themselves; operators may do it for anybody of the customer. */
@@ -118,20 +148,32 @@ function assertMaySpendFor(actor: Actor, customerUuid: string, lmsUserId: number
 const isOperator = (actor: Actor, customerUuid: string): boolean =>
   isPermitted(actor, policyPermissions.has_write_access, customerUuid);
 
-function intentOf(policy: PolicyRow, request: SpendRequest, facts: Facts, known: LearnerFacts): Spend {
+/** The facts of a redemption that nothing speaks against; otherwise the refusal, with its reason. */
+async function judge(deps: Deps, actor: Actor, { policy, learner }: Known, request: SpendRequest): Promise<Facts> {
+  const options = { skipsDeadline: request.skipsDeadline ?? false };
+  const facts = await factsFor(deps, policy, request.contentKey, learner, options);
+  const reason = refusal(facts);
+  if (reason) throw await refused(deps, actor, policy, reason, request.contentKey);
+  const problem = deps.ledger.isOurs && facts.content && fulfillmentProblem(facts.content.source, request.metadata);
+  if (problem) throw unfulfillable(problem);
+  return facts;
+}
+
+function spendFor({ round, policy, learner, redemptions }: Known, facts: Facts, request: SpendRequest): Spend {
   const { lmsUserId, contentKey } = request;
   const isLate = request.skipsDeadline || isLateRedemptionAllowed(policy.lateRedemptionAllowedUntil, facts.now);
   const metadata = request.metadata ?? null;
-  return {
-    uuid: newUuid(),
-    idempotencyKey: redemptionKey(policy.subsidyUuid, {
-      lmsUserId,
-      contentKey,
-      policyUuid: policy.uuid,
-      endedAttempts: [
-        ...new Set([...endedAttempts(known.transactions, policy.uuid), ...(request.refusedAttempts ?? [])]),
-      ],
-    }),
+  const ended = endedAttempts(learner.transactions, policy.uuid);
+  // A remote ledger can have no trace of an attempt that it refused; its key is used up in our own table all the same.
+  const refusedHere = round === 1 ? [] : redemptions.filter(({ state }) => state === 'failed');
+  const attempt = {
+    lmsUserId,
+    contentKey,
+    policyUuid: policy.uuid,
+    endedAttempts: [...new Set([...ended, ...refusedHere.map(({ spend }) => spend.uuid)])],
+  };
+  return intentOf({
+    idempotencyKey: redemptionKey(policy.subsidyUuid, attempt),
     subsidyUuid: policy.subsidyUuid,
     policyUuid: policy.uuid,
     enterpriseCustomerUuid: policy.enterpriseCustomerUuid,
@@ -142,52 +184,41 @@ function intentOf(policy: PolicyRow, request: SpendRequest, facts: Facts, known:
     requestedPriceCents: facts.assignment?.priceCents ?? null,
     assignmentUuid: facts.assignment?.uuid ?? null,
     metadata: isLate ? { ...metadata, allow_late_enrollment: true } : metadata,
-    content: {
-      lmsUserEmail: known.learner?.email ?? null,
-      parentContentKey: facts.content?.contentKey ?? null,
-      title: facts.content?.title ?? null,
-      courseRunStartDate: facts.content?.courseRunStartDate?.toISOString() ?? null,
-    },
-    created: facts.now,
-  };
+    lmsUserEmail: learner.learner?.email ?? null,
+    content: facts.content,
+    at: facts.now,
+  });
 }
 
-/** No answer is no refusal: the redemption stays pending and will be finished. */
-async function orPending<T>(redemptionUuid: string, work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof UpstreamFailure || error instanceof UpstreamRefusal) {
-      redemptionDecided.publish({ outcome: 'pending', reason: null });
-      throw contract.redemptionPending({ redemptionUuid }, { cause: error });
-    }
-    throw error;
-  }
+const isLimit = (reason: Limit | 'already_redeemed' | 'limits_changed'): reason is Limit =>
+  reason !== 'already_redeemed' && reason !== 'limits_changed';
+
+/** The answer while nobody knows how a redemption ends: it stays pending, and the reconciliation finishes it. */
+function pending(redemptionUuid: string, unknown?: Unknown) {
+  redemptionDecided.publish({ outcome: 'pending', reason: null });
+  return contract.redemptionPending({ redemptionUuid }, unknown ? { cause: unknown.cause } : {});
 }
 
-/** The end of a redemption, whoever brought it about. */
-async function resultOf(deps: Deps, redemptionUuid: string): Promise<TransactionView> {
-  const redemption = await orPending(redemptionUuid, awaitEnd(deps, redemptionUuid));
-  if (!redemption || redemption.state === 'pending') throw contract.redemptionPending({ redemptionUuid });
+/** The answer to a redemption that another request or job ends, or has ended. */
+async function endOf(deps: Deps, redemptionUuid: string): Promise<TransactionView> {
+  const redemption = await awaitEnd(deps, redemptionUuid);
+  if (isUnknown(redemption)) throw pending(redemptionUuid, redemption);
+  if (!redemption || redemption.state === 'pending') throw pending(redemptionUuid);
   const { spend, transactionUuid } = redemption;
   if (transactionUuid !== null) {
     // It may have been spent: a ledger that does not answer now is no reason to say that nothing happened.
-    const transactions = await orPending(
-      redemptionUuid,
-      deps.ledger.transactions({
-        subsidyUuids: [spend.subsidyUuid],
-        lmsUserId: spend.lmsUserId,
-        contentKeys: [spend.contentKey],
-      }),
-    );
+    const { subsidyUuid, lmsUserId, contentKey } = spend;
+    const query = { subsidyUuids: [subsidyUuid], lmsUserId, contentKeys: [contentKey] };
+    const transactions = await orUnknown(deps.ledger.transactions(query));
+    if (isUnknown(transactions)) throw pending(redemptionUuid, transactions);
     const made = transactions.find(({ uuid }) => uuid === transactionUuid);
     if (made) return viewOfTransaction(made, deps.settings);
   }
   throw spendRefused(redemption.errorCode);
 }
 
-/** The end that this request brought about itself. */
-function replyTo(deps: Deps, { settlement, transaction }: Finished): TransactionView {
+/** The answer to a redemption whose end this request recorded itself. */
+function replyTo(deps: Deps, { settlement, transaction }: Recorded): TransactionView {
   if (transaction?.state === 'committed') return viewOfTransaction(transaction, deps.settings);
   throw settlement.outcome === 'refused' ? settlementRefused(settlement) : spendRefused(null);
 }

@@ -2,7 +2,7 @@ import { appendToOutbox, type Transaction, transaction } from '@enterprise-acces
 import { reverse as reverseAssignment } from '../assignments/index.ts';
 import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { giveBackBudget, giveBackShare } from '../policies/index.ts';
+import { releaseBudget, releaseShare } from '../policies/index.ts';
 import { redemptionReversed } from './events.ts';
 import * as store from './store.ts';
 
@@ -23,16 +23,21 @@ export async function noteReversal(
     if (!(await store.reverse(trx, spend.uuid, at))) return;
     const charge = { ...spend, priceCents: -reversed.quantityCents };
     const countAssignment = transactionUuid === null ? null : await reverseAssignment(trx, transactionUuid, at);
-    await giveBackShare(trx, charge);
+    await releaseShare(trx, charge);
     await appendToOutbox(trx, at, [redemptionReversed(spend)]);
-    await giveBackBudget(trx, charge);
+    await releaseBudget(trx, charge);
     await countAssignment?.();
   });
 }
 
-/** The redemption that a transaction of our own ledger paid for, if there is one, ends with the reversal of that. */
-export async function markReversed(trx: Transaction, transactionUuid: string, at: Date): Promise<void> {
+/**
+ * The redemption that a transaction of our own ledger paid for, if there is one, ends with the reversal of that. False
+ * when it was reversed before.
+ */
+export async function markReversed(trx: Transaction, transactionUuid: string, at: Date): Promise<boolean> {
   const redemption = await store.findByTransaction(trx, transactionUuid);
-  if (redemption && (await store.reverse(trx, redemption.spend.uuid, at)))
-    await appendToOutbox(trx, at, [redemptionReversed(redemption.spend)]);
+  if (!redemption) return true;
+  if (!(await store.reverse(trx, redemption.spend.uuid, at))) return false;
+  await appendToOutbox(trx, at, [redemptionReversed(redemption.spend)]);
+  return true;
 }

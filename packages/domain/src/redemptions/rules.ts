@@ -1,7 +1,7 @@
 import type { State } from '../assignments/contract.ts';
 import { stateRefusal } from '../assignments/rules.ts';
 import type { Content } from '../kernel/ports/catalog.ts';
-import { isActive, type Subsidy } from '../kernel/ports/ledger.ts';
+import { isSubsidyActive, type Subsidy } from '../kernel/ports/ledger.ts';
 import type { reasonCodes } from '../policies/reason-contract.ts';
 import { exceeds, isLateRedemptionAllowed } from '../policies/rules.ts';
 
@@ -115,7 +115,7 @@ export const checks = [
   },
   {
     reason: 'subsidy_expired',
-    fails: ({ subsidy, now }) => subsidy === null || !isActive(subsidy, now),
+    fails: ({ subsidy, now }) => subsidy === null || !isSubsidyActive(subsidy, now),
     inputs: ({ subsidy }) => ({
       activeDatetime: subsidy?.activeDatetime ?? null,
       expirationDatetime: subsidy?.expirationDatetime ?? null,

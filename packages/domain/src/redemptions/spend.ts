@@ -1,47 +1,55 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { appendToOutbox, isUniqueViolation, transaction } from '@enterprise-access/db';
-import { claim, settle } from '../assignments/index.ts';
+import { appendToOutbox, type Database, isUniqueViolation, type Transaction, transaction } from '@enterprise-access/db';
+import { claim, endRedeemed } from '../assignments/index.ts';
 import type { LedgerTransaction, Settlement, Spend } from '../kernel/ports/ledger.ts';
-import { UpstreamFailure } from '../kernel/ports/upstream.ts';
+import { finishEach, isUnknown, orUnknown, type Unknown } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { redemptionDecided } from '../kernel/telemetry.ts';
-import { adjust, type BudgetRefusal, giveBackBudget, giveBackShare, takeBudget, takeShare } from '../policies/index.ts';
+import {
+  adjustBudget,
+  adjustShare,
+  type BudgetRefusal,
+  type LearnerLimits,
+  type LimitsChanged,
+  releaseBudget,
+  releaseShare,
+  reserveBudget,
+  reserveShare,
+} from '../policies/index.ts';
 import { subsidyRedeemed } from './events.ts';
 import * as store from './store.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'ledger' | 'log'>;
 
-/** Rolls the reservation back and carries the reason out of the transaction. */
-type ReservationRefusal = BudgetRefusal | 'not_enough_value_in_subsidy' | 'reason_learner_not_assigned_content';
+/** A limit that the reservation met. */
+export type Limit = BudgetRefusal | 'not_enough_value_in_subsidy' | 'reason_learner_not_assigned_content';
 
+export type Reservation =
+  | { readonly reserved: true }
+  | { readonly reserved: false; readonly reason: Limit }
+  /** Others changed what this request had read, or were first with this learner and content: look again. */
+  | { readonly reserved: false; readonly reason: 'already_redeemed' | LimitsChanged };
+
+type Refusal = Limit | LimitsChanged;
+
+/** Rolls the reservation back and carries the reason out of the transaction. */
 class ReservationRefused extends Error {
-  readonly reason: ReservationRefusal;
-  constructor(reason: ReservationRefusal) {
+  readonly reason: Refusal;
+  constructor(reason: Refusal) {
     super(reason);
     this.reason = reason;
   }
 }
 
-export type Reservation =
-  | { readonly reserved: true }
-  | { readonly reserved: false; readonly reason: ReservationRefused['reason'] | 'already_redeemed' };
-
-/**
- * Step 1: stores the intent and takes the learner's assignment, if it is one that is redeemed, and the price from the
- * learner's share, the ledger and the policy, all or nothing.
- */
-export async function reserve(deps: Deps, spend: Spend): Promise<Reservation> {
+/** Runs `work` in a transaction that is rolled back when it returns a reason why nothing can be reserved. */
+export async function reserving(
+  db: Database,
+  work: (trx: Transaction) => Promise<Refusal | null>,
+): Promise<Reservation> {
   try {
-    await transaction(deps.db, async (trx) => {
-      await store.insert(trx, spend);
-      const { assignmentUuid } = spend;
-      if (assignmentUuid !== null && !(await claim(trx, spend, assignmentUuid)))
-        throw new ReservationRefused('reason_learner_not_assigned_content');
-      const overShare = await takeShare(trx, spend);
-      if (overShare) throw new ReservationRefused(overShare);
-      if (await deps.ledger.hold(trx, spend)) throw new ReservationRefused('not_enough_value_in_subsidy');
-      const overBudget = await takeBudget(trx, spend);
-      if (overBudget) throw new ReservationRefused(overBudget);
+    await transaction(db, async (trx) => {
+      const refusal = await work(trx);
+      if (refusal !== null) throw new ReservationRefused(refusal);
     });
     return { reserved: true };
   } catch (error) {
@@ -52,36 +60,60 @@ export async function reserve(deps: Deps, spend: Spend): Promise<Reservation> {
   }
 }
 
+/**
+ * Reserves: stores the intent, takes the learner's assignment if it is one that is redeemed, and takes the price from the
+ * learner's share, the ledger and the policy, all or nothing.
+ */
+export const reserve = (
+  { db, ledger }: Pick<Deps, 'db' | 'ledger'>,
+  spend: Spend,
+  limits: LearnerLimits,
+): Promise<Reservation> =>
+  reserving(db, async (trx) => {
+    await store.insert(trx, spend);
+    const { assignmentUuid } = spend;
+    if (assignmentUuid !== null && !(await claim(trx, spend, assignmentUuid)))
+      return 'reason_learner_not_assigned_content';
+    const overShare = await reserveShare(trx, spend, limits);
+    if (overShare) return overShare;
+    if (await ledger.hold(trx, spend)) return 'not_enough_value_in_subsidy';
+    return reserveBudget(trx, spend, limits);
+  });
+
+/**
+ * Settles: asks the ledger, and through it the LMS, for fulfilment, outside of any transaction. Safe to repeat and to run
+ * from several places at once: the ledger acts once per key. Unknown means that the spend stays pending, and whoever
+ * finishes it asks again.
+ */
+export const settle = ({ ledger }: Pick<Deps, 'ledger'>, spend: Spend): Promise<Settlement | Unknown> =>
+  orUnknown(ledger.settle(spend));
+
 /** How a redemption ended, as this process recorded it. */
-export interface Finished {
+export interface Recorded {
   readonly settlement: Settlement;
   readonly transaction: LedgerTransaction | null;
 }
 
-/**
- * Steps 2 and 3: asks for fulfilment, outside of any transaction, and records how it ended. Safe to repeat and to run
- * from several places at once: the ledger acts once per key, and one of them records; the others get null. An unanswered
- * call leaves the redemption pending for the next one who finishes it.
- */
-export async function finish(deps: Deps, spend: Spend): Promise<Finished | null> {
-  const settlement = await deps.ledger.settle(spend);
+/** Records how a spend ended, all in one transaction. Null when somebody else has recorded it before. */
+export async function record(deps: Deps, spend: Spend, settlement: Settlement): Promise<Recorded | null> {
   const end = endOf(settlement);
-  const finished = await transaction(deps.db, async (trx) => {
+  const recorded = await transaction(deps.db, async (trx) => {
     const now = deps.clock();
+    if (!(await store.end(trx, spend.uuid, { ...end, at: now }))) return null;
     const isCommitted = settlement.outcome === 'committed';
-    const first = await store.end(trx, spend.uuid, { ...end, at: now });
-    if (!first) return null;
-    const countAssignment = await settle(trx, spend, settlement, now);
-    if (!isCommitted) await giveBackShare(trx, spend);
+    const charged = isCommitted && settlement.remote ? -settlement.remote.quantityCents : spend.priceCents;
+    const countAssignment = await endRedeemed(trx, spend, settlement, now);
+    if (isCommitted) await adjustShare(trx, spend, charged);
+    else await releaseShare(trx, spend);
     const { transaction: made, events } = await deps.ledger.record(trx, spend, settlement, now);
     await appendToOutbox(trx, now, isCommitted ? [...events, subsidyRedeemed(spend)] : events);
-    if (!isCommitted) await giveBackBudget(trx, spend);
-    else if (settlement.remote) await adjust(trx, spend, -settlement.remote.quantityCents);
+    if (isCommitted) await adjustBudget(trx, spend, charged);
+    else await releaseBudget(trx, spend);
     await countAssignment();
     return { settlement, transaction: made };
   });
-  if (finished) redemptionDecided.publish({ outcome: end.state, reason: end.errorCode });
-  return finished;
+  if (recorded) redemptionDecided.publish({ outcome: end.state, reason: end.errorCode });
+  return recorded;
 }
 
 /** What the row keeps. A transaction that stood before answers the learner, but this redemption took nothing. */
@@ -96,42 +128,46 @@ function endOf(settlement: Settlement): Omit<Parameters<typeof store.end>[2], 'a
   }
 }
 
+/** Settles and records a redemption that was reserved before, by this process or another one. */
+async function finish(deps: Deps, spend: Spend): Promise<Unknown | null> {
+  const settlement = await settle(deps, spend);
+  if (isUnknown(settlement)) return settlement;
+  await record(deps, spend, settlement);
+  return null;
+}
+
+/** How long a request waits for another one that is at work on the same redemption. */
 const WAIT_MS = 10_000;
 
-/** Waits for a redemption that another request is working on; finishes it when that request seems to be gone. */
-export async function awaitEnd(deps: Deps, uuid: string): Promise<store.Redemption | null> {
-  for (let waited = 0, pause = 10; waited < WAIT_MS; waited += pause, pause = Math.min(pause * 1.5, 250)) {
+/**
+ * Waits for a redemption that another request is working on, for a bounded time; then finishes it itself, because that
+ * request seems to be gone. Unknown when its end cannot be found out now; null when there is no such redemption.
+ */
+export async function awaitEnd(deps: Deps, uuid: string): Promise<store.Redemption | Unknown | null> {
+  const deadline = performance.now() + WAIT_MS;
+  for (let pause = 10; performance.now() < deadline; pause = Math.min(pause * 1.5, 250)) {
     const redemption = await store.find(deps.db, uuid);
     if (redemption?.state !== 'pending') return redemption;
     await sleep(pause);
   }
   const abandoned = await store.find(deps.db, uuid);
-  if (abandoned?.state === 'pending') await finish(deps, abandoned.spend);
-  return store.find(deps.db, uuid);
+  if (abandoned?.state !== 'pending') return abandoned;
+  return (await finish(deps, abandoned.spend)) ?? store.find(deps.db, uuid);
 }
 
 /** How old a pending redemption is before nobody can still be working on it, in milliseconds. */
 export const ABANDONED_MS = 60_000;
 
-/**
- * Finishes what crashes and silent services left pending, whichever way it went. Returns how many it looked at and how
- * many are still open.
- */
+/** Finishes the redemptions that crashes and silent services left pending. */
 export async function reconcile(
   deps: Deps,
   options: { olderThanMs?: number; limit?: number } = {},
 ): Promise<{ found: number; open: number }> {
   const before = new Date(deps.clock().getTime() - (options.olderThanMs ?? ABANDONED_MS));
   const pending = await store.pendingBefore(deps.db, before, options.limit ?? 1_000);
-  let open = 0;
-  for (const { spend } of pending) {
-    try {
-      await finish(deps, spend);
-    } catch (error) {
-      if (!(error instanceof UpstreamFailure)) throw error;
-      open += 1;
-      deps.log.warn({ redemption: spend.uuid, err: error }, 'redemption stays pending');
-    }
-  }
-  return { found: pending.length, open };
+  return finishEach(
+    pending,
+    ({ spend }) => finish(deps, spend),
+    ({ spend }, err) => deps.log.warn({ redemption: spend.uuid, err }, 'redemption stays pending'),
+  );
 }

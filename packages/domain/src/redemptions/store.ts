@@ -87,7 +87,7 @@ export async function findByTransaction(db: Connection, transactionUuid: string)
 }
 
 /** The redemption of this content that is in flight or done, if there is one. */
-export async function findStanding(
+export async function findOpen(
   db: Connection,
   of: { subsidyUuid: string; lmsUserId: number; contentKey: string },
 ): Promise<Redemption | null> {
@@ -96,6 +96,17 @@ export async function findStanding(
     .whereIn('state', ['pending', 'committed'])
     .first();
   return row ? redemptionOf(row) : null;
+}
+
+/** All redemptions of one content by one learner, in any state, oldest first. */
+export async function attemptsOf(
+  db: Connection,
+  of: { subsidyUuid: string; lmsUserId: number; contentKey: string },
+): Promise<Redemption[]> {
+  const rows: Row[] = await db('redemptions')
+    .where({ subsidy_uuid: of.subsidyUuid, lms_user_id: of.lmsUserId, content_key: of.contentKey })
+    .orderBy(['created', 'uuid']);
+  return rows.map(redemptionOf);
 }
 
 /** Ends a pending redemption; false when somebody else ended it before. */
@@ -123,18 +134,6 @@ export async function countPendingBefore(db: Connection, before: Date): Promise<
 /** Notes that the value of a committed redemption went back; false when that is known already. */
 export const reverse = async (trx: Transaction, uuid: string, at: Date): Promise<boolean> =>
   (await trx('redemptions').where({ uuid, state: 'committed' }).update({ state: 'reversed', modified: at })) === 1;
-
-/** Attempts that were refused, oldest first: their keys are used up even if the ledger has no trace of them. */
-export async function refusedAttempts(
-  db: Connection,
-  of: { subsidyUuid: string; lmsUserId: number; contentKey: string },
-): Promise<string[]> {
-  const rows: { uuid: string }[] = await db('redemptions')
-    .where({ subsidy_uuid: of.subsidyUuid, lms_user_id: of.lmsUserId, content_key: of.contentKey, state: 'failed' })
-    .orderBy(['created', 'uuid'])
-    .select('uuid');
-  return rows.map(({ uuid }) => uuid);
-}
 
 /** What a crash or a silent service left open before the given time, oldest first. */
 export async function pendingBefore(db: Connection, before: Date, limit: number): Promise<Redemption[]> {

@@ -5,6 +5,7 @@ import { metadata } from '../kernel/metadata.ts';
 import { ordering } from '../kernel/order.ts';
 import { pageInput, pageOutput } from '../kernel/page.ts';
 import { subsidyOrders, transactionOrders, transactionState, transactionView } from '../ledger/contract.ts';
+import { LONGEST_CALLER_KEY } from '../ledger/rules.ts';
 import * as errors from './errors.ts';
 import { permissions } from './permissions.ts';
 
@@ -17,6 +18,8 @@ export const revenueCategories = ['bulk-enrollment-prepay', 'partner-no-rev-prep
 
 const lmsUserId = () => z.int().min(1).max(INT32);
 const idempotencyKey = () => z.string().min(1).max(255).nullable();
+/** Stored in a namespace of its own, which takes some of the 255 characters. */
+const keyOfTransaction = () => z.string().min(1).max(LONGEST_CALLER_KEY).nullable();
 const pages = pageInput({ defaultSize: 10, maximumSize: 100 });
 
 /** A subsidy as clients read it. */
@@ -261,7 +264,7 @@ const purchase = {
   contentKey: courseRunKey().describe('Course run.'),
   subsidyAccessPolicyUuid: uuid().describe('Policy whose budget the price counts in.'),
   metadata: metadata('Kept with the transaction.').default(null),
-  idempotencyKey: idempotencyKey().default(null).describe('A second spend under this key is the first one.'),
+  idempotencyKey: keyOfTransaction().default(null).describe('A second spend under this key is the first one.'),
 };
 const purchased = z.object({
   transaction: transactionView.describe('The transaction, new or found.'),
@@ -324,7 +327,7 @@ export const createDeposit = defineContract({
     salesContractReferenceId: z.string().trim().min(1).max(150).describe('Line item of the sale.'),
     salesContractReferenceProvider: z.string().max(32).describe('Slug of whoever keeps the line items.'),
     metadata: metadata('Kept with the transaction.').default(null),
-    idempotencyKey: idempotencyKey().default(null).describe('Made from amount and line item unless given.'),
+    idempotencyKey: keyOfTransaction().default(null).describe('Made from amount and line item unless given.'),
   }),
   output: z.object({
     deposit: z

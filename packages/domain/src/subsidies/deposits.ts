@@ -1,23 +1,26 @@
 import { createHash } from 'node:crypto';
-import { type Connection, transaction } from '@enterprise-access/db';
+import type { Connection } from '@enterprise-access/db';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { depositEntry, findDeposit, findSubsidy, holdLedger, insertDeposit, isProvider } from '../ledger/index.ts';
-import { depositKey, isExpired } from '../ledger/rules.ts';
+import { addDeposit, depositEntry, findDeposit, findSubsidy, isProvider } from '../ledger/index.ts';
+import { depositKey, isExpired, storedKeysOf } from '../ledger/rules.ts';
 import type * as contract from './contract.ts';
 import { depositNotCreated, depositOnExpiredSubsidy } from './errors.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock'>;
 type Deposit = Input<typeof contract.createDeposit>;
 
-/** The key that the caller gave, in the body or in the header; callers share no keys of headers. */
-function keyOfCaller(actor: Actor, input: Deposit, header: string | null): string | null {
-  if (input.idempotencyKey !== null || header === null) return input.idempotencyKey;
-  return `deposit-${createHash('sha256').update(`${actor.username}\n${header}`).digest('hex')}`;
+/** Keys under which the deposit is looked for, first the one that a new deposit gets; callers share no keys of headers. */
+function keysOf(actor: Actor, ledgerUuid: string, input: Deposit, header: string | null): readonly string[] {
+  if (input.idempotencyKey !== null) return storedKeysOf(input.idempotencyKey);
+  if (header !== null) return [`deposit-${createHash('sha256').update(`${actor.username}\n${header}`).digest('hex')}`];
+  return [depositKey(ledgerUuid, input.desiredDepositQuantity, input.salesContractReferenceId)];
 }
+
+const ROUNDS = 2;
 
 /**
  * Adds value once per key. Without a key of the caller's, amount and line item are the key, and a repeat is refused: it
@@ -34,9 +37,8 @@ export async function createDeposit(
   await assertProvider(deps.db, input.salesContractReferenceProvider);
   const now = deps.clock();
   const { ledgerUuid } = subsidy;
-  const ofCaller = keyOfCaller(actor, input, header);
-  const idempotencyKey =
-    ofCaller ?? depositKey(ledgerUuid, input.desiredDepositQuantity, input.salesContractReferenceId);
+  const [idempotencyKey = '', ...olderForms] = keysOf(actor, ledgerUuid, input, header);
+  const isKeyOfCaller = input.idempotencyKey !== null || header !== null;
   const made: contract.DepositView = {
     uuid: newUuid(),
     ledger: ledgerUuid,
@@ -45,23 +47,23 @@ export async function createDeposit(
     salesContractReferenceId: input.salesContractReferenceId,
     salesContractReferenceProvider: input.salesContractReferenceProvider,
   };
-  return transaction(deps.db, async (trx) => {
-    // The held row keeps a second caller with this key behind us.
-    await holdLedger(trx, ledgerUuid);
-    const before = await findDeposit(trx, ledgerUuid, idempotencyKey);
-    if (before === 'other' || (before && (ofCaller === null || !isSame(before, made)))) throw depositNotCreated({});
+  const quantity = { subsidyUuid: subsidy.uuid, quantityCents: input.desiredDepositQuantity, idempotencyKey };
+  const entry = {
+    uuid: made.uuid,
+    ledgerUuid,
+    transaction: { ...depositEntry(made.transaction, quantity, now), metadata: input.metadata },
+    salesContractReferenceId: made.salesContractReferenceId,
+    providerSlug: made.salesContractReferenceProvider,
+  };
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    const before = await findDeposit(deps.db, ledgerUuid, [idempotencyKey, ...olderForms]);
+    if (before === 'other' || (before && !(isKeyOfCaller && isSame(before, made)))) throw depositNotCreated({});
     if (before) return { deposit: before, created: false };
     if (isExpired(subsidy.expirationDatetime, now)) throw depositOnExpiredSubsidy({});
-    const quantity = { subsidyUuid: subsidy.uuid, quantityCents: input.desiredDepositQuantity, idempotencyKey };
-    await insertDeposit(trx, {
-      uuid: made.uuid,
-      ledgerUuid,
-      transaction: { ...depositEntry(made.transaction, quantity, now), metadata: input.metadata },
-      salesContractReferenceId: made.salesContractReferenceId,
-      providerSlug: made.salesContractReferenceProvider,
-    });
-    return { deposit: made, created: true };
-  });
+    if (await addDeposit(deps.db, entry)) return { deposit: made, created: true };
+    // Another request made a deposit under this key just now: the second round finds it.
+  }
+  throw depositNotCreated({});
 }
 
 const isSame = (a: contract.DepositView, b: contract.DepositView): boolean =>

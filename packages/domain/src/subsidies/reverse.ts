@@ -1,10 +1,10 @@
-import { type Transaction, transaction } from '@enterprise-access/db';
+import { RowNotChanged, type Transaction, transaction } from '@enterprise-access/db';
 import { reverse as reverseAssignment } from '../assignments/index.ts';
 import { notFound } from '../kernel/errors.ts';
 import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { findTransaction, insertReversal, ledgerOfTransaction } from '../ledger/index.ts';
-import { giveBackBudget, giveBackShare } from '../policies/index.ts';
+import { ownerOf as customerOfPolicy, releaseBudget, releaseShare } from '../policies/index.ts';
 import { markReversed } from '../redemptions/index.ts';
 import { notReversible } from './errors.ts';
 import { tryToUnenrol } from './unenrol.ts';
@@ -38,22 +38,26 @@ export async function reverseTransaction(deps: Deps, request: ReverseRequest): P
   const { lmsUserId } = found;
   if (lmsUserId === null || found.state !== 'committed') throw notReversible({ state: found.state });
   const at = deps.clock();
+  // Spends through a policy that is not ours took nothing from a budget of ours.
+  const policyUuid = found.subsidyAccessPolicyUuid;
+  const isOfOurPolicy = policyUuid !== null && (await customerOfPolicy(deps.db, policyUuid)) !== null;
+  const charge = isOfOurPolicy ? { policyUuid, lmsUserId, priceCents: -found.quantityCents } : null;
   try {
     await transaction(deps.db, async (trx) => {
       if (request.claim && !(await request.claim(trx))) throw new AlreadyReversed();
-      const policyUuid = found.subsidyAccessPolicyUuid;
-      const charge = policyUuid === null ? null : { policyUuid, lmsUserId, priceCents: -found.quantityCents };
+      if (!(await markReversed(trx, uuid, at))) throw new AlreadyReversed();
       const countAssignment = await reverseAssignment(trx, uuid, at);
-      if (charge) await giveBackShare(trx, charge);
-      await markReversed(trx, uuid, at);
+      if (charge) await releaseShare(trx, charge);
       const { idempotencyKey, metadata } = request;
       if (!(await insertReversal(trx, { transaction: found, ledgerUuid, idempotencyKey, metadata, at })))
         throw new AlreadyReversed();
-      if (charge) await giveBackBudget(trx, charge);
+      if (charge) await releaseBudget(trx, charge);
       await countAssignment();
     });
   } catch (error) {
-    if (!(error instanceof AlreadyReversed)) throw error;
+    // A transaction without a redemption of ours: another request may have released the share just before.
+    const isRace = error instanceof RowNotChanged && Boolean((await findTransaction(deps.db, uuid))?.reversal);
+    if (!isRace && !(error instanceof AlreadyReversed)) throw error;
   }
   const after = await findTransaction(deps.db, uuid);
   if (!after?.reversal) throw notReversible({ state: after?.state ?? found.state });

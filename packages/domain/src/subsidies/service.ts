@@ -4,7 +4,7 @@ import type { Input, Output } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { type Page, pageNumber, pageOf } from '../kernel/page.ts';
-import { isActive, isStanding } from '../kernel/ports/ledger.ts';
+import { isStanding, isSubsidyActive } from '../kernel/ports/ledger.ts';
 import { orUnavailable } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import type { TransactionView } from '../ledger/contract.ts';
@@ -29,7 +29,7 @@ function viewOf(row: ledger.SubsidyWithTotals, now: Date): contract.SubsidyView 
     currentBalance: balanceCents,
     startingBalance: startingBalanceCents,
     totalDeposits: depositsCents,
-    isActive: isActive(row, now),
+    isActive: isSubsidyActive(row, now),
   };
 }
 
@@ -90,7 +90,7 @@ export async function canRedeem(
     contentPrice: priceCents,
     unit: subsidy.unit,
     allTransactions: history.map((made) => viewOfTransaction(made, deps.settings)),
-    active: isActive(subsidy, deps.clock()),
+    active: isSubsidyActive(subsidy, deps.clock()),
   };
 }
 

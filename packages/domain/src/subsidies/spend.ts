@@ -1,14 +1,26 @@
-import { appendToOutbox, type Connection, isUniqueViolation, transaction } from '@enterprise-access/db';
+import { appendToOutbox, type Connection, transaction } from '@enterprise-access/db';
 import type { Input, Output } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
-import { newUuid } from '../kernel/ids.ts';
-import { isActive, isStanding, type LedgerTransaction, type Spend } from '../kernel/ports/ledger.ts';
-import { orUnavailable, UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
+import {
+  isStanding,
+  isSubsidyActive,
+  type LedgerTransaction,
+  type Settlement,
+  type Spend,
+} from '../kernel/ports/ledger.ts';
+import {
+  finishEach,
+  isUnknown,
+  orUnavailable,
+  orUnknown,
+  type Unknown,
+  UpstreamFailure,
+} from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import {
   countUnfinished as countUnfinishedIn,
   embeddedLedger,
-  findByKey,
+  findByCallerKey,
   findSubsidy,
   findTransaction,
   ownerOfTransaction,
@@ -16,18 +28,21 @@ import {
   unfinishedBefore,
   viewOfTransaction,
 } from '../ledger/index.ts';
-import { fulfillmentProblem, priceMessage, priceToCharge } from '../ledger/rules.ts';
+import { callerKey, fulfillmentProblem, priceMessage, priceToCharge } from '../ledger/rules.ts';
 import { find as findPolicy } from '../policies/index.ts';
 import {
   ABANDONED_MS,
   awaitEnd,
   endedAttempts,
   find as findRedemption,
-  finish,
+  intentOf,
   madeFor,
   type Reservation,
+  record,
   redemptionKey,
   reserve,
+  reserving,
+  settle,
 } from '../redemptions/index.ts';
 import type * as contract from './contract.ts';
 import * as errors from './errors.ts';
@@ -35,7 +50,8 @@ import * as errors from './errors.ts';
 type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
 type Request = Input<typeof contract.createTransaction>;
 
-const ATTEMPTS = 3;
+/** How often a request looks at everything again because others changed it between its look and its reservation. */
+const ROUNDS = 3;
 const KEY_OF_ANOTHER = 'The idempotency_key belongs to another transaction.';
 const KEY_IS_OVER = 'The idempotency_key belongs to an attempt that is over.';
 
@@ -51,42 +67,49 @@ export async function createTransaction(
   const deps = { ...runtime, ledger: embeddedLedger(runtime) };
   const subsidy = await findSubsidy(deps.db, input.uuid);
   if (!subsidy) throw notFound({});
-  if (!isActive(subsidy, deps.clock())) throw errors.inactiveSubsidy({});
-  const policy = await findPolicy(deps.db, input.subsidyAccessPolicyUuid);
-  if (policy && policy.subsidyUuid !== subsidy.uuid) {
-    const messages = ['The policy draws on another subsidy.'];
-    throw invalidInput({ fields: { subsidy_access_policy_uuid: messages } });
-  }
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const history = await deps.ledger.transactions({
-      subsidyUuids: [subsidy.uuid],
-      lmsUserId: input.lmsUserId,
-      contentKeys: [input.contentKey],
-    });
+  if (!isSubsidyActive(subsidy, deps.clock())) throw errors.inactiveSubsidy({});
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    const policy = await findPolicy(deps.db, input.subsidyAccessPolicyUuid);
+    if (policy && policy.subsidyUuid !== subsidy.uuid) throw drawsOnAnother();
+    const { lmsUserId, contentKey } = input;
+    const query = { subsidyUuids: [subsidy.uuid], lmsUserId, contentKeys: [contentKey] };
+    const history = await deps.ledger.transactions(query);
     await assertKeyIsFree(deps, input);
     const before = await standing(deps, subsidy, history);
     if (before) return { transaction: viewOfTransaction(before, deps.settings), created: false };
 
-    const spend = await intentOf(deps, subsidy, input, history);
-    const reservation = policy ? await reserve(deps, spend) : await hold(deps, spend);
-    if (reservation.reserved) {
-      await orPending(spend.uuid, policy ? finish(deps, spend) : settle(deps, spend));
-      const made = await findTransaction(deps.db, spend.uuid);
-      if (made?.state === 'failed') throw errors.enrollmentRefused({ transactionUuid: spend.uuid });
-      if (made?.state !== 'committed') throw errors.transactionPending({ transactionUuid: spend.uuid });
-      return { transaction: viewOfTransaction(made, deps.settings), created: true };
+    const spend = await spendFor(deps, subsidy, input, history);
+    const reservation = await (policy ? reserve(deps, spend, policy) : hold(deps, spend));
+    if (!reservation.reserved) {
+      const { reason } = reservation;
+      // Another request came in between: its transaction is there now, its attempt is over, or the policy is another.
+      if (reason === 'already_redeemed' || reason === 'limits_changed') continue;
+      if (reason === 'not_enough_value_in_subsidy') throw errors.transactionNotCreated({});
+      throw errors.policyLimitReached({ reason });
     }
-    if (reservation.reason === 'not_enough_value_in_subsidy') throw errors.transactionNotCreated({});
-    if (reservation.reason !== 'already_redeemed') throw errors.policyLimitReached({ reason: reservation.reason });
-    // Another request of this learner came in between: its transaction is there now, or its attempt is over.
+
+    const settlement = await settle(deps, spend);
+    if (isUnknown(settlement)) throw pending(spend.uuid, settlement);
+    await (policy ? record(deps, spend, settlement) : recordTransaction(deps, spend, settlement));
+
+    const made = await findTransaction(deps.db, spend.uuid);
+    if (made?.state === 'failed') throw errors.enrollmentRefused({ transactionUuid: spend.uuid });
+    if (made?.state !== 'committed') throw pending(spend.uuid);
+    return { transaction: viewOfTransaction(made, deps.settings), created: true };
   }
   throw errors.transactionNotCreated({}, { message: 'Other requests for this learner and content were in the way.' });
 }
 
+const drawsOnAnother = () =>
+  invalidInput({ fields: { subsidy_access_policy_uuid: ['The policy draws on another subsidy.'] } });
+
+const pending = (transactionUuid: string, unknown?: Unknown) =>
+  errors.transactionPending({ transactionUuid }, unknown ? { cause: unknown.cause } : {});
+
 /** A key names one spend for ever: the caller is told when it is another one, or one that cannot be repeated. */
 async function assertKeyIsFree(deps: Deps, input: Request): Promise<void> {
   if (input.idempotencyKey === null) return;
-  const made = await findByKey(deps.db, input.uuid, input.idempotencyKey);
+  const made = await findByCallerKey(deps.db, input.uuid, input.idempotencyKey);
   if (!made) return;
   const isSame =
     made.lmsUserId === input.lmsUserId &&
@@ -108,14 +131,15 @@ async function standing(
   if (!inFlight) return null;
   const { uuid } = inFlight;
   const isRedemption = (await findRedemption(deps.db, uuid)) !== null;
-  await orPending(uuid, isRedemption ? awaitEnd(deps, uuid) : settle(deps, spendOf(inFlight, subsidy)));
+  const end = await (isRedemption ? awaitEnd(deps, uuid) : finishTransaction(deps, spendOf(inFlight, subsidy)));
+  if (isUnknown(end)) throw pending(uuid, end);
   const ended = await findTransaction(deps.db, uuid);
   if (ended?.state === 'failed') return null;
-  if (ended?.state !== 'committed') throw errors.transactionPending({ transactionUuid: uuid });
+  if (ended?.state !== 'committed') throw pending(uuid);
   return ended;
 }
 
-async function intentOf(
+async function spendFor(
   deps: Deps,
   subsidy: SubsidyRecord,
   input: Request,
@@ -136,16 +160,10 @@ async function intentOf(
     const message = priceMessage(requested, canonicalPriceCents);
     throw errors.invalidRequestedPrice({ requestedPriceCents: requested, canonicalPriceCents }, { message });
   }
-  return {
-    uuid: newUuid(),
+  const attempt = { lmsUserId, contentKey, policyUuid, endedAttempts: endedAttempts(history, policyUuid) };
+  return intentOf({
     idempotencyKey:
-      input.idempotencyKey ??
-      redemptionKey(subsidy.uuid, {
-        lmsUserId,
-        contentKey,
-        policyUuid,
-        endedAttempts: endedAttempts(history, policyUuid),
-      }),
+      input.idempotencyKey === null ? redemptionKey(subsidy.uuid, attempt) : callerKey(input.idempotencyKey),
     subsidyUuid: subsidy.uuid,
     policyUuid,
     enterpriseCustomerUuid,
@@ -153,62 +171,40 @@ async function intentOf(
     contentKey,
     priceCents,
     requestedPriceCents,
-    metadata: input.metadata,
-    content: {
-      lmsUserEmail: await emailOf(deps, enterpriseCustomerUuid, lmsUserId),
-      parentContentKey: content.contentKey,
-      title: content.title,
-      courseRunStartDate: content.courseRunStartDate?.toISOString() ?? null,
-    },
     assignmentUuid: null,
-    created: deps.clock(),
-  };
+    metadata: input.metadata,
+    lmsUserEmail: await emailOf(deps, enterpriseCustomerUuid, lmsUserId),
+    content,
+    at: deps.clock(),
+  });
 }
 
 /** Only a snapshot: the spend goes on without it (R-LED-15). */
 async function emailOf(deps: Pick<Deps, 'lms'>, customerUuid: string, lmsUserId: number): Promise<string | null> {
-  try {
-    return (await deps.lms.learner(customerUuid, lmsUserId))?.email ?? null;
-  } catch (error) {
-    if (error instanceof UpstreamFailure || error instanceof UpstreamRefusal) return null;
-    throw error;
-  }
+  const learner = await orUnknown(deps.lms.learner(customerUuid, lmsUserId));
+  return isUnknown(learner) ? null : (learner?.email ?? null);
 }
 
-/** Rolls the entry back. */
-class NotEnoughValue extends Error {}
+/** Reserves for a spend through a policy that is not ours: the ledger alone decides. */
+const hold = (deps: Pick<Deps, 'db' | 'ledger'>, spend: Spend): Promise<Reservation> =>
+  reserving(deps.db, async (trx) => ((await deps.ledger.hold(trx, spend)) ? 'not_enough_value_in_subsidy' : null));
 
-/** The first half of a spend through a policy that is not ours: the ledger alone decides. */
-async function hold(deps: Deps, spend: Spend): Promise<Reservation> {
-  try {
-    await transaction(deps.db, async (trx) => {
-      if (await deps.ledger.hold(trx, spend)) throw new NotEnoughValue();
-    });
-    return { reserved: true };
-  } catch (error) {
-    if (error instanceof NotEnoughValue) return { reserved: false, reason: 'not_enough_value_in_subsidy' };
-    if (isUniqueViolation(error)) return { reserved: false, reason: 'already_redeemed' };
-    throw error;
-  }
-}
+type Records = Pick<Deps, 'db' | 'clock' | 'ledger'>;
 
-/** The second half: enrols outside of any transaction, then stores how it ended. Safe to repeat and to run twice. */
-async function settle(deps: Pick<Deps, 'db' | 'clock' | 'ledger'>, spend: Spend): Promise<void> {
-  const settlement = await deps.ledger.settle(spend);
-  await transaction(deps.db, async (trx) => {
+/** Records how such a spend ended. Safe to repeat: only the first call changes anything. */
+const recordTransaction = (deps: Records, spend: Spend, settlement: Settlement): Promise<void> =>
+  transaction(deps.db, async (trx) => {
     const now = deps.clock();
     const { events } = await deps.ledger.record(trx, spend, settlement, now);
     await appendToOutbox(trx, now, events);
   });
-}
 
-async function orPending(transactionUuid: string, work: Promise<unknown>): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    if (error instanceof UpstreamFailure) throw errors.transactionPending({ transactionUuid }, { cause: error });
-    throw error;
-  }
+/** Settles and records such a spend that was reserved before. */
+async function finishTransaction(deps: Records, spend: Spend): Promise<Unknown | null> {
+  const settlement = await settle(deps, spend);
+  if (isUnknown(settlement)) return settlement;
+  await recordTransaction(deps, spend, settlement);
+  return null;
 }
 
 /** The intent behind a transaction in flight. */
@@ -234,8 +230,8 @@ const spendOf = (made: LedgerTransaction, subsidy: Pick<SubsidyRecord, 'enterpri
 });
 
 /**
- * Finishes spends outside of our policies that were left in flight; those of our policies are finished by the
- * redemptions' own `reconcile`. Returns how many it looked at and how many are still open.
+ * Finishes spends through policies that are not ours; those of our policies are finished by the redemptions' own
+ * `reconcile`.
  */
 export async function reconcileTransactions(
   runtime: Pick<Runtime, 'db' | 'clock' | 'log' | 'lms'>,
@@ -244,20 +240,16 @@ export async function reconcileTransactions(
   const deps = { ...runtime, ledger: embeddedLedger(runtime) };
   const before = new Date(deps.clock().getTime() - (options.olderThanMs ?? ABANDONED_MS));
   const left = await unfinishedBefore(deps.db, before, options.limit ?? 1_000, madeFor(deps.db, 't.uuid'));
-  let open = 0;
-  for (const made of left) {
-    // Its subsidy may be hidden by now.
-    const enterpriseCustomerUuid = await ownerOfTransaction(deps.db, made.uuid);
-    try {
-      if (enterpriseCustomerUuid) await settle(deps, spendOf(made, { enterpriseCustomerUuid }));
-      else open += 1;
-    } catch (error) {
-      if (!(error instanceof UpstreamFailure)) throw error;
-      open += 1;
-      deps.log.warn({ transaction: made.uuid, err: error }, 'transaction stays pending');
-    }
-  }
-  return { found: left.length, open };
+  return finishEach(
+    left,
+    async (made) => {
+      // Its subsidy may be hidden by now.
+      const enterpriseCustomerUuid = await ownerOfTransaction(deps.db, made.uuid);
+      if (enterpriseCustomerUuid === null) throw new UpstreamFailure('ledger', 'knows no customer of the transaction');
+      return finishTransaction(deps, spendOf(made, { enterpriseCustomerUuid }));
+    },
+    (made, err) => deps.log.warn({ transaction: made.uuid, err }, 'transaction stays pending'),
+  );
 }
 
 /** How many of them there are. */

@@ -1,5 +1,5 @@
 import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
-import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
+import { finishEach, isUnknown, orUnknown, type Unknown } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { findTransaction, unenrolments } from '../ledger/index.ts';
 import { ABANDONED_MS } from '../redemptions/index.ts';
@@ -20,16 +20,14 @@ async function unenrol(deps: Deps, reversed: LedgerTransaction): Promise<void> {
 }
 
 /** Ends the enrolment now if the LMS plays along. Otherwise the reversal stays open for `reconcileUnenrolments`. */
-export async function tryToUnenrol(deps: Deps, reversed: LedgerTransaction): Promise<boolean> {
-  try {
-    if (await unenrolments.isOpen(deps.db, reversed.uuid)) await unenrol(deps, reversed);
-    return true;
-  } catch (error) {
-    if (!(error instanceof UpstreamFailure || error instanceof UpstreamRefusal)) throw error;
-    deps.log.warn({ transaction: reversed.uuid, err: error }, 'the learner of a reversed transaction stays enrolled');
-    return false;
-  }
+export async function tryToUnenrol(deps: Deps, reversed: LedgerTransaction): Promise<void> {
+  if (!(await unenrolments.isOpen(deps.db, reversed.uuid))) return;
+  const end = await orUnknown(unenrol(deps, reversed));
+  if (isUnknown(end)) noteStillEnrolled(deps, reversed.uuid, end.cause);
 }
+
+const noteStillEnrolled = (deps: Pick<Deps, 'log'>, transaction: string, err: Unknown['cause']): void =>
+  deps.log.warn({ transaction, err }, 'the learner of a reversed transaction stays enrolled');
 
 /**
  * Ends the enrolments that a crash or a silent LMS left after a reversal, oldest reversal first; part of the job
@@ -41,12 +39,14 @@ export async function reconcileUnenrolments(
 ): Promise<{ found: number; open: number }> {
   const before = new Date(deps.clock().getTime() - (options.olderThanMs ?? ABANDONED_MS));
   const left = await unenrolments.openBefore(deps.db, before, options.limit ?? 1_000);
-  let open = 0;
-  for (const uuid of left) {
-    const reversed = await findTransaction(deps.db, uuid);
-    if (reversed && !(await tryToUnenrol(deps, reversed))) open += 1;
-  }
-  return { found: left.length, open };
+  return finishEach(
+    left,
+    async (uuid) => {
+      const reversed = await findTransaction(deps.db, uuid);
+      if (reversed && (await unenrolments.isOpen(deps.db, uuid))) await unenrol(deps, reversed);
+    },
+    (transaction, err) => noteStillEnrolled(deps, transaction, err),
+  );
 }
 
 export const countUnenrolments = unenrolments.count;

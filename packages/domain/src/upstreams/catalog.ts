@@ -177,6 +177,10 @@ const countKind: CacheKind<number | null> = {
   ttlMs: foundOrNot,
 };
 
+const containsReply = z.object({ contains_content_items: z.boolean() });
+const catalogReply = z.object({ enterprise_customer: z.string() });
+const countReply = z.object({ count: z.int() });
+
 export function httpCatalog(call: Upstream, cache: Cache): Catalog {
   return {
     contains: (catalogUuid, contentKey) =>
@@ -186,7 +190,7 @@ export function httpCatalog(call: Upstream, cache: Cache): Catalog {
             path: path`/api/v2/enterprise-catalogs/${catalogUuid}/contains_content_items/`,
             query: { course_run_ids: contentKey },
             about: [contentKey],
-            reply: z.object({ contains_content_items: z.boolean() }),
+            reply: containsReply,
           }),
         );
         return answer?.contains_content_items ?? false;
@@ -209,7 +213,7 @@ export function httpCatalog(call: Upstream, cache: Cache): Catalog {
         const found = await orNull(
           call({
             path: path`/api/v1/enterprise-catalogs/${catalogUuid}`,
-            reply: z.object({ enterprise_customer: z.string() }),
+            reply: catalogReply,
           }),
         );
         return found?.enterprise_customer.toLowerCase() ?? null;
@@ -220,7 +224,7 @@ export function httpCatalog(call: Upstream, cache: Cache): Catalog {
         const found = await orNull(
           call({
             path: path`/api/v2/enterprise-catalogs/${catalogUuid}/get_content_metadata/`,
-            reply: z.object({ count: z.int() }),
+            reply: countReply,
           }),
         );
         return found?.count ?? null;

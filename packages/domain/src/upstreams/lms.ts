@@ -91,6 +91,11 @@ export function invitedOn(recentAction: string | null | undefined): string | nul
   return date.getUTCDate() === Number(day) ? date.toISOString().slice(0, 10) : null;
 }
 
+const accountsReply = z.array(z.object({ id: z.number().nullish() }));
+const groupReply = z.object({ enterprise_customer: z.string() });
+const anything = z.unknown();
+const done = z.unknown().transform(() => true);
+
 export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } = {}): Lms {
   const membersPage = (query: GroupMembersQuery, page: number, pageSize?: number) =>
     call({
@@ -159,7 +164,7 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
         call({
           path: path`/api/user/v1/accounts`,
           query: { email },
-          reply: z.array(z.object({ id: z.number().nullish() })),
+          reply: accountsReply,
         }),
       );
       return found?.[0]?.id ?? null;
@@ -172,7 +177,7 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
         repeatable: true,
         about: [email],
         body: [{ enterprise_customer: customerUuid, user_email: email }],
-        reply: z.unknown(),
+        reply: anything,
       });
     },
 
@@ -187,7 +192,7 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
       const found = await orNull(
         call({
           path: path`/enterprise/api/v1/enterprise-group/${groupUuid}/`,
-          reply: z.object({ enterprise_customer: z.string() }),
+          reply: groupReply,
         }),
       );
       return found?.enterprise_customer.toLowerCase() ?? null;
@@ -212,7 +217,7 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
         about: [groupUuid],
         form: { learner: email, status: 'email_error', errored_at: at.toISOString() },
         repeatable: true,
-        reply: z.unknown(),
+        reply: anything,
       });
       cache.forget(invitationsKind, groupUuid);
     },
@@ -252,7 +257,7 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
           // What is cancelled stays cancelled: the LMS answers 200 instead of 204.
           repeatable: true,
           timeoutMs: enrollMs,
-          reply: z.unknown().transform(() => true),
+          reply: done,
         }),
       );
       return cancelled ?? false;

@@ -70,7 +70,7 @@ const transaction = z.object({
   courseware_url: z.string().nullish(),
 });
 
-/** A row of SUB-08 or the reply of SUB-09, without the subsidy, which is the one in the path. */
+/** A row of SUB-08 or the reply of SUB-09, without its subsidy: that is the one in the path. */
 export const transactionReply = transaction.transform(
   (row): Omit<LedgerTransaction, 'subsidyUuid'> => ({
     uuid: row.uuid,

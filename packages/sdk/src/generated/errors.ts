@@ -156,6 +156,12 @@ export interface PolicyLimitReachedErrorDetails {
   reason: string;
 }
 
+/** What `policy_locked` tells. */
+export interface PolicyLockedErrorDetails {
+  /** Policy that was busy. */
+  policyUuid: string;
+}
+
 /** What `price_unknown` tells. */
 export interface PriceUnknownErrorDetails {
   /** Content without a price. */
@@ -380,6 +386,13 @@ export class PermissionDeniedError extends DeclaredError<'permission_denied', Pe
 export class PolicyLimitReachedError extends DeclaredError<'policy_limit_reached', PolicyLimitReachedErrorDetails> {}
 
 /**
+ * Enrollment currently locked for this subsidy access policy.
+ *
+ * Status 429. Of `policies.allocate`, `policies.allocateInBulk`, `redemptions.force`, `redemptions.redeem`.
+ */
+export class PolicyLockedError extends DeclaredError<'policy_locked', PolicyLockedErrorDetails> {}
+
+/**
  * Could not determine price.
  *
  * Status 422. Of `redemptions.canRedeem`, `redemptions.force`, `redemptions.redeem`.
@@ -462,6 +475,7 @@ export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   nothing_to_resume: NothingToResumeError,
   permission_denied: PermissionDeniedError,
   policy_limit_reached: PolicyLimitReachedError,
+  policy_locked: PolicyLockedError,
   price_unknown: PriceUnknownError,
   redemption_pending: RedemptionPendingError,
   reversal_creation_error: ReversalCreationError,

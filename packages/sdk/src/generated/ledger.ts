@@ -98,7 +98,7 @@ export interface LedgerCreateDepositInput {
    */
   metadata?: Record<string, unknown> | null | undefined;
   /**
-   * Made from amount and line item unless given. 1 to 255 characters.
+   * Made from amount and line item unless given. 1 to 248 characters.
    *
    * @defaultValue `null`
    */
@@ -176,7 +176,7 @@ export interface LedgerCreateTransactionInput {
    */
   metadata?: Record<string, unknown> | null | undefined;
   /**
-   * A second spend under this key is the first one. 1 to 255 characters.
+   * A second spend under this key is the first one. 1 to 248 characters.
    *
    * @defaultValue `null`
    */
@@ -214,7 +214,7 @@ export interface LedgerCreateTransactionV1Input {
    */
   metadata?: Record<string, unknown> | null | undefined;
   /**
-   * A second spend under this key is the first one. 1 to 255 characters.
+   * A second spend under this key is the first one. 1 to 248 characters.
    *
    * @defaultValue `null`
    */

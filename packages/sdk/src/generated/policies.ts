@@ -281,6 +281,7 @@ export interface PoliciesApi {
    *
    * @throws `NotAllocatableError` The content cannot be allocated through this policy.
    * @throws `AllocationRefusedError` The allocation was refused.
+   * @throws `PolicyLockedError` Enrollment currently locked for this subsidy access policy.
    */
   allocate(input: PoliciesAllocateInput, options?: MutationOptions): ApiPromise<PoliciesAllocateOutput>;
   /**
@@ -290,6 +291,7 @@ export interface PoliciesApi {
    *
    * @throws `NotAllocatableError` The content cannot be allocated through this policy.
    * @throws `AllocationRefusedError` The allocation was refused.
+   * @throws `PolicyLockedError` Enrollment currently locked for this subsidy access policy.
    */
   allocateInBulk(input: PoliciesAllocateInBulkInput, options?: MutationOptions): ApiPromise<PoliciesAllocateInBulkOutput>;
   /**

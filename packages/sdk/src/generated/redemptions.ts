@@ -252,6 +252,7 @@ export interface RedemptionsApi {
    * @throws `SpendRefusedError` The redemption was refused.
    * @throws `RedemptionPendingError` The redemption is being completed. Repeat the request to see how it ended; nothing is charged twice.
    * @throws `PriceUnknownError` Could not determine price.
+   * @throws `PolicyLockedError` Enrollment currently locked for this subsidy access policy.
    */
   force(input: RedemptionsForceInput, options?: MutationOptions): ApiPromise<ForcedRedemption>;
   /**
@@ -269,6 +270,7 @@ export interface RedemptionsApi {
    * @throws `SpendRefusedError` The redemption was refused.
    * @throws `RedemptionPendingError` The redemption is being completed. Repeat the request to see how it ended; nothing is charged twice.
    * @throws `PriceUnknownError` Could not determine price.
+   * @throws `PolicyLockedError` Enrollment currently locked for this subsidy access policy.
    */
   redeem(input: RedemptionsRedeemInput, options?: MutationOptions): ApiPromise<Transaction>;
 }

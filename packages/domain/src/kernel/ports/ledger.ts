@@ -176,6 +176,6 @@ export class LedgerRefusal extends Error {
 export const isStanding = (transaction: LedgerTransaction): boolean =>
   transaction.state === 'committed' && transaction.reversal?.state !== 'committed';
 
-export const isActive = (subsidy: Pick<Subsidy, 'activeDatetime' | 'expirationDatetime'>, now: Date): boolean =>
+export const isSubsidyActive = (subsidy: Pick<Subsidy, 'activeDatetime' | 'expirationDatetime'>, now: Date): boolean =>
   (subsidy.activeDatetime === null || subsidy.activeDatetime <= now) &&
   (subsidy.expirationDatetime === null || now <= subsidy.expirationDatetime);

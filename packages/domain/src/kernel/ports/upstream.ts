@@ -65,3 +65,42 @@ export async function orUnavailable<T>(work: Promise<T>): Promise<T> {
     throw error;
   }
 }
+
+/** The service did not say how it ended: what was asked for may have happened. */
+export interface Unknown {
+  readonly outcome: 'unknown';
+  readonly cause: UpstreamFailure | UpstreamRefusal;
+}
+
+export const isUnknown = (result: unknown): result is Unknown =>
+  typeof result === 'object' && result !== null && 'outcome' in result && result.outcome === 'unknown';
+
+/** For calls that may have had their effect although no usable answer came: the silence is a value, not an exception. */
+export async function orUnknown<T>(work: Promise<T>): Promise<T | Unknown> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof UpstreamFailure || error instanceof UpstreamRefusal)
+      return { outcome: 'unknown', cause: error };
+    throw error;
+  }
+}
+
+/**
+ * Finishes what crashes and silent services left open, one after the other. An item whose service is still silent stays
+ * open and does not keep the others from being finished. Returns how many it looked at and how many are still open.
+ */
+export async function finishEach<T>(
+  items: readonly T[],
+  finish: (item: T) => Promise<unknown>,
+  onOpen: (item: T, cause: Unknown['cause']) => void,
+): Promise<{ found: number; open: number }> {
+  let open = 0;
+  for (const item of items) {
+    const result = await orUnknown(finish(item));
+    if (!isUnknown(result)) continue;
+    open += 1;
+    onOpen(item, result.cause);
+  }
+  return { found: items.length, open };
+}

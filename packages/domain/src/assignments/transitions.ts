@@ -1,12 +1,12 @@
 import type { Transaction } from '@enterprise-access/db';
 import type { Runtime } from '../kernel/runtime.ts';
-import { type ConfigurationRow, releaseBudget } from '../policies/index.ts';
+import { type ConfigurationRow, deallocateBudget } from '../policies/index.ts';
 import type { ActionType, ErrorReason } from './contract.ts';
 import type { AssignmentRow } from './store.ts';
 import * as store from './store.ts';
 
 /** What one row changes to, and what is written down about it. */
-export interface Move {
+export interface Transition {
   readonly before: AssignmentRow;
   readonly changes: Partial<AssignmentRow>;
   readonly action?: {
@@ -26,27 +26,26 @@ type Deps = Pick<Runtime, 'ledger'>;
 type Budgets = Pick<ConfigurationRow, 'subsidyAccessPolicy' | 'subsidyUuid' | 'enterpriseCustomerUuid'>;
 
 /**
- * Moves rows that the caller holds: rows, history, actions, what the budgets hold for them, and the counters, all in the
- * caller's transaction and in the order in which everybody takes these rows. Nothing that is redeemed right now moves
- * this way.
+ * Changes rows that the caller has locked: rows, history, actions, what the budgets hold for them, and the counters, all in
+ * the caller's transaction. What is being redeemed right now does not change this way.
  */
-export async function move(
+export async function transition(
   trx: Transaction,
   deps: Deps,
   budgets: Budgets,
-  moves: readonly Move[],
+  transitions: readonly Transition[],
   by: store.Doer & { readonly at: Date },
 ): Promise<AssignmentRow[]> {
-  const changes = moves.map(({ before, changes: each, reason = null }) => ({
+  const changes = transitions.map(({ before, changes: each, reason = null }) => ({
     before,
     after: { ...before, ...each, modified: by.at },
     reason,
   }));
-  await writeMoves(trx, changes, by);
+  await writeTransitions(trx, changes, by);
   const rows = changes.map(({ after }) => after);
   await store.insertActions(
     trx,
-    moves.flatMap(({ action }, at) => {
+    transitions.flatMap(({ action }, at) => {
       const row = rows[at];
       return action && row ? [{ ...action, row, actionType: action.type }] : [];
     }),
@@ -58,7 +57,7 @@ export async function move(
   return rows;
 }
 
-async function writeMoves(trx: Transaction, changes: readonly store.RowChange[], by: store.Doer & { at: Date }) {
+async function writeTransitions(trx: Transaction, changes: readonly store.RowChange[], by: store.Doer & { at: Date }) {
   await store.overwriteRows(
     trx,
     changes.map(({ after }) => after),
@@ -70,5 +69,5 @@ async function release(trx: Transaction, deps: Deps, budgets: Budgets, cents: nu
   const { subsidyAccessPolicy: policyUuid, subsidyUuid } = budgets;
   if (cents === 0 || policyUuid === null || subsidyUuid === null) return;
   await deps.ledger.release(trx, subsidyUuid, cents);
-  await releaseBudget(trx, policyUuid, cents);
+  await deallocateBudget(trx, policyUuid, cents);
 }
