@@ -1,16 +1,17 @@
 import type { EventBus } from '@enterprise-access/bus';
+import { connect, waitForDatabase } from '@enterprise-access/db';
 import { type Consumer, consumers as domainConsumers, jobs as domainJobs, type Job } from '@enterprise-access/domain';
-import type { ServiceRuntime } from '@enterprise-access/platform';
+import { type ServiceRuntime, startPatience } from '@enterprise-access/platform';
 import type { PgBoss } from 'pg-boss';
 import { openBus } from './bus.ts';
 import { deadLetterJobs, type Transport } from './dead-letters.ts';
 import type { WorkerEnvironment } from './env.ts';
-import { eventReceiver, startConsuming } from './events.ts';
+import { eventPublisher, startConsuming } from './events.ts';
 import { startHealth } from './health.ts';
 import { workerMetrics } from './metrics.ts';
 import { watchOutages } from './outage.ts';
+import { jobPublisher } from './publishers.ts';
 import { openQueues } from './queues.ts';
-import { jobReceiver } from './receivers.ts';
 import { startRelay } from './relay.ts';
 import { keepSchedules, type Schedule, schedules } from './schedules.ts';
 import { startWorkers } from './workers.ts';
@@ -32,6 +33,16 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
+/** The database of the queues may be starting or recovering; the business database is waited for by all that use it. */
+async function waitForQueues(env: WorkerEnvironment, log: ServiceRuntime['log']): Promise<void> {
+  const queues = connect({ url: env.JOBS_DATABASE_URL, poolSize: 1 });
+  try {
+    await waitForDatabase(queues, startPatience(env, log));
+  } finally {
+    await queues.destroy();
+  }
+}
+
 /** The composition root: queues and their workers, schedules, relay of the outbox, consumers of events, health. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { env, runtime } = options;
@@ -45,6 +56,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   };
   const jobs = [...ordinary, ...deadLetterJobs(transport, ordinary, consumers)];
   const bus = openBus(env, runtime);
+  await waitForQueues(env, log);
   const boss = await openQueues(env.JOBS_DATABASE_URL, jobs, log);
   opened = { boss, bus };
   const metrics = workerMetrics(db, boss);
@@ -61,7 +73,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     db,
     log,
     pollMs: env.RELAY_POLL_MS,
-    receivers: { job: jobReceiver(boss, jobs, log), event: eventReceiver(runtime, bus) },
+    publishers: { job: jobPublisher(boss, jobs, log), event: eventPublisher(runtime, bus) },
     onRelayed(kind, count, ageMs) {
       metrics.relayed.inc({ kind }, count);
       metrics.lag.observe({ kind }, ageMs / 1_000);
