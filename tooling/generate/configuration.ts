@@ -29,7 +29,8 @@ const TAIL = `
 Besides the table, the API needs at least one of \`JWT_SECRET_KEY\` and \`JWT_PUBLIC_SIGNING_JWK_SET\` . With
 \`NODE_ENV=production\` a process also refuses \`SANDBOX=true\`, the development secret as \`JWT_SECRET_KEY\`, and the
 sandbox's as \`BACKEND_SERVICE_EDX_OAUTH2_SECRET\`. The worker wants \`KAFKA_BROKERS\` and \`SCHEMA_REGISTRY_URL\` both or
-neither.
+neither, and each API key with its secret. Parameters of database URLs are those in [deployment.md](deployment.md#databases);
+others are refused.
 
 ## Under \`npm start\`
 

@@ -112,7 +112,12 @@ describe.runIf(findMariadb())('MariaDB that requires TLS', () => {
     ['another CA', 'localhost', (): string => `ssl-mode=VERIFY_CA&ssl-ca=${path('other.pem')}`, 'HANDSHAKE_SSL_ERROR'],
     ['no CA that is known', 'localhost', (): string => 'ssl=true', 'HANDSHAKE_SSL_ERROR'],
     ['another name', '127.1', (): string => `ssl=true&ssl-ca=${path('ca.pem')}`, 'HANDSHAKE_SSL_ERROR'],
-    ['another name that is not checked', '127.0.0.1', (): string => `ssl-mode=VERIFY_CA&ssl-ca=${path('ca.pem')}`, true],
+    [
+      'another name that is not checked',
+      '127.0.0.1',
+      (): string => `ssl-mode=VERIFY_CA&ssl-ca=${path('ca.pem')}`,
+      true,
+    ],
   ] as const)('%s', async (_case, host, query, outcome) => {
     expect(await encryption(server, host, query())).toBe(outcome);
   });
@@ -129,7 +134,12 @@ describe('PostgreSQL that offers TLS', () => {
   test.each([
     ['in clear', 'localhost', (): string => '', false],
     ['encrypted', 'localhost', (): string => 'sslmode=no-verify', true],
-    ['a CA that is known, and the name', 'localhost', (): string => `sslmode=verify-full&sslrootcert=${path('ca.pem')}`, true],
+    [
+      'a CA that is known, and the name',
+      'localhost',
+      (): string => `sslmode=verify-full&sslrootcert=${path('ca.pem')}`,
+      true,
+    ],
     [
       'another CA',
       'localhost',
