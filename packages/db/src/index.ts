@@ -8,6 +8,7 @@ export {
   type Transaction,
 } from './knex.ts';
 export { type MigrateOptions, migrate } from './migrate.ts';
+export { type Column, defineModel, is, type PersonalData, type TableModel } from './model.ts';
 export {
   appendOnceToOutbox,
   appendToOutbox,

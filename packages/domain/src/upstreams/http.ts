@@ -73,7 +73,7 @@ function pause({ attempt, result }: IRetryBackoffContext<unknown>): number {
 /** One typed client per service: bounded in time, retried where that is safe, and cut off while the service is down. */
 export function upstream(options: UpstreamOptions): Upstream {
   const backoff = new DelegateBackoff(pause);
-  const told = (isOpen: boolean) => circuitChanged.tell({ service: options.service, isOpen });
+  const told = (isOpen: boolean) => circuitChanged.publish({ service: options.service, isOpen });
   told(false);
   const breaker = circuit({ isFailure: isSilent, isTimeout, onChange: told });
   const safely = wrap(
@@ -94,7 +94,7 @@ export function upstream(options: UpstreamOptions): Upstream {
     const once = () => breaker.execute(() => attempt(options, call, signal), signal);
     const start = performance.now();
     const ended = (outcome: 'answered' | 'refused' | 'failed' | 'cut_off') =>
-      upstreamCalled.tell({ service: options.service, outcome, seconds: (performance.now() - start) / 1_000 });
+      upstreamCalled.publish({ service: options.service, outcome, seconds: (performance.now() - start) / 1_000 });
     try {
       const reply = await (repeatable ? safely.execute(once, signal) : once());
       ended('answered');
