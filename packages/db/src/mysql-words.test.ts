@@ -33,7 +33,7 @@ with write xor year_month zerofill
 
 /** Those that our statements use for what they mean. Another one in a statement is a name, or belongs here. */
 const USED_AS_WORDS = new Set(
-  'add all alter and as asc between by case character collate column constraint create cross database default delete desc distinct drop else exists false foreign from generated group having in index insert int into interval is join key kill left like limit not null on or order over partition primary references row_number select set smallint stored table then true union unique update use using values varchar when where with for'.split(
+  'add all alter and as asc between by case character collate column constraint create cross database default delete desc distinct drop else exists false foreign from generated group having if in index insert int into interval is join key kill left like limit not null on or order over partition primary references row_number select set smallint stored table then true union unique update use using values varchar when where with for'.split(
     ' ',
   ),
 );
@@ -42,8 +42,8 @@ const isSql = (text: string): boolean =>
   /\b(?:select|insert into|update|delete from|alter table|create|coalesce|sum|count|case when|is null|is not null|exists)\b/.test(
     text,
   ) &&
-  // A sentence ends with a full stop.
-  !text.trim().endsWith('.') &&
+  // Sentences for callers have articles; statements have none.
+  !/\b(?:the|an|this)\b/i.test(text) &&
   /[(=]|\bfrom\b|\bis\b/.test(text);
 
 /** Texts of a program that hold SQL, without what is put into them. */
