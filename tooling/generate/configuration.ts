@@ -30,7 +30,8 @@ Besides the table, the API needs at least one of \`JWT_SECRET_KEY\` and \`JWT_PU
 \`NODE_ENV=production\` a process also refuses a missing \`PUBLIC_URL\`, \`SANDBOX=true\`, the development secret or a weak
 key (under 32 bytes, or under 10 different characters) as \`JWT_SECRET_KEY\`, and the sandbox's
 \`BACKEND_SERVICE_EDX_OAUTH2_SECRET\` and \`BRAZE_API_KEY\`. The worker wants \`KAFKA_BROKERS\` and \`SCHEMA_REGISTRY_URL\` both or
-neither.
+neither, and each API key with its secret. Parameters of database URLs are those in
+[deployment.md](deployment.md#databases); others are refused.
 
 ## Under \`npm start\`
 

@@ -117,6 +117,52 @@ test.each<['api' | 'worker', string, Variables, readonly string[]]>([
   ],
   [
     'worker',
+    'parameters of database URLs that would be ignored',
+    {
+      DATABASE_URL: 'mysql://a:secret@db.example/access?sslmode=require',
+      JOBS_DATABASE_URL: 'postgres://a:secret@db.example/jobs?ssl-mode=REQUIRED',
+    },
+    [
+      'DATABASE_URL is not valid: has the unknown parameter sslmode; known are ssl, ssl-mode, ssl-ca, ssl-cert, ssl-key.',
+      'JOBS_DATABASE_URL is not valid: has the unknown parameter ssl-mode; known are ssl, sslmode, sslrootcert, sslcert, sslkey, application_name.',
+    ],
+  ],
+  [
+    'worker',
+    'keys without which Kafka and the registry would be used in clear',
+    {
+      KAFKA_BROKERS: 'kafka:9092',
+      SCHEMA_REGISTRY_URL: 'http://r.test',
+      KAFKA_API_KEY: 'k',
+      SCHEMA_REGISTRY_API_SECRET: 's',
+    },
+    [
+      'KAFKA_API_KEY and KAFKA_API_SECRET are set together or not at all.',
+      'SCHEMA_REGISTRY_API_KEY and SCHEMA_REGISTRY_API_SECRET are set together or not at all.',
+    ],
+  ],
+  [
+    'worker',
+    'schemes and users where they have no meaning',
+    {
+      KAFKA_BROKERS: 'SASL_SSL://kafka:9092',
+      SCHEMA_REGISTRY_URL: 'https://user:secret@r.test',
+      MEMCACHED_SERVERS: 'tls://cache.test:11211',
+    },
+    [
+      'KAFKA_BROKERS is not valid: must be host:port, separated by commas.',
+      'MEMCACHED_SERVERS is not valid: must be [user:password@]host[:port], separated by commas.',
+      'SCHEMA_REGISTRY_URL is not valid: the user is SCHEMA_REGISTRY_API_KEY.',
+    ],
+  ],
+  [
+    'worker',
+    'keys of a Kafka that is not there',
+    { KAFKA_API_KEY: 'k', KAFKA_API_SECRET: 's' },
+    ['KAFKA_API_KEY is set, but KAFKA_BROKERS is not.'],
+  ],
+  [
+    'worker',
     'Kafka without a registry',
     { KAFKA_BROKERS: 'kafka:9092' },
     ['KAFKA_BROKERS and SCHEMA_REGISTRY_URL are set together or not at all.'],

@@ -27,7 +27,8 @@ describe.each(dialects)('a model on %s', (dialect) => {
   let database: TestDatabase;
   beforeAll(async () => {
     database = await createTestDatabase(servers, dialect, 2, { migrated: false });
-    await createTable({ db: database.db, texts: await exactTextTypes(database.db) }, 'badges', (table, column) => {
+    const schema = { db: database.db, texts: await exactTextTypes(database.db) };
+    await createTable(schema, 'badges', (table, column) => {
       column.uuid('uuid').primary();
       column.uuid('enterprise_customer_uuid').notNullable();
       column.text('learner_email', 100).nullable();

@@ -153,6 +153,7 @@ function productionProblems(env: ServiceEnvironment): string[] {
 }
 
 function problem(issue: z.core.$ZodIssue, given: Variables): string {
-  const name = issue.path.join('.');
+  // An item of a list is part of its variable.
+  const name = String(issue.path[0]);
   return given[name] === undefined ? `${name} is not set.` : `${name} is not valid: ${issue.message}.`;
 }
