@@ -70,7 +70,8 @@ async function openDriver(dialect: Dialect, url: string): Promise<{ run: Run; en
     return { run: (sql, values) => client.query(sql, [...values]), end: () => client.end() };
   }
   const connection = await mysql.createConnection({ uri: url, timezone: 'Z' });
-  await connection.query("SET SESSION sql_mode = 'STRICT_ALL_TABLES,ANSI_QUOTES', tx_isolation = 'READ-COMMITTED'");
+  await connection.query("SET SESSION sql_mode = 'STRICT_ALL_TABLES,ANSI_QUOTES'");
+  await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
   return { run: (sql, values) => connection.query(sql, [...values]), end: () => connection.end() };
 }
 

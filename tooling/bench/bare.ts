@@ -23,9 +23,8 @@ async function openPostgres(url: string): Promise<{ run: Run; end: () => Promise
 /** Placeholders and quotes of MySQL; the session is as ours. */
 async function openMysql(url: string): Promise<{ run: Run; end: () => Promise<void> }> {
   const connection = await mysql.createConnection({ uri: url, timezone: 'Z', flags: ['+FOUND_ROWS'] });
-  await connection.query(
-    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ANSI_QUOTES', time_zone = '+00:00', tx_isolation = 'READ-COMMITTED'",
-  );
+  await connection.query("SET SESSION sql_mode = 'STRICT_ALL_TABLES,ANSI_QUOTES', time_zone = '+00:00'");
+  await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
   return {
     run: (sql, values) => connection.query(sql.replace(/\$\d+/g, '?'), values ? [...values] : []),
     end: () => connection.end(),

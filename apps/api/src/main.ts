@@ -1,5 +1,5 @@
-import { migrate } from '@enterprise-access/db';
-import { buildRuntime, loggerOptions, runProcess } from '@enterprise-access/platform';
+import { migrate, waitForDatabase } from '@enterprise-access/db';
+import { buildRuntime, loggerOptions, runProcess, startPatience } from '@enterprise-access/platform';
 import { startTelemetry } from '@enterprise-access/tracing';
 import { pino } from 'pino';
 import { buildApp } from './app.ts';
@@ -11,8 +11,12 @@ await runProcess('API', 'PORT', async () => {
   const log = pino(loggerOptions(env.LOG_LEVEL));
   const runtime = buildRuntime(env, log, `http://${env.HOST}:${env.PORT}`);
   let isAccepting = true;
-  // Several processes may start at once: the migrations wait for each other.
-  if (env.NODE_ENV !== 'production') await migrate(runtime.db);
+  // In production nothing is needed of the database to start: until it answers, the process is not ready.
+  if (env.NODE_ENV !== 'production') {
+    await waitForDatabase(runtime.db, startPatience(env, log));
+    // Several processes may start at once: the migrations wait for each other.
+    await migrate(runtime.db, { say: (sentence) => log.info(sentence) });
+  }
   const app = await buildApp({ env, runtime, logger: log, isAccepting: () => isAccepting });
   const stop = async () => {
     isAccepting = false;

@@ -1,14 +1,21 @@
-import { connect, migrate } from '@enterprise-access/db';
-import { z } from 'zod';
+import { connect, databaseUrlProblem, migrate, waitForDatabase } from '@enterprise-access/db';
+
+/** How long the database may take to come up, in milliseconds. */
+const PATIENCE_MS = 60_000;
+
+const say = (sentence: string) => void process.stdout.write(`${sentence}\n`);
 
 /** Brings the schema of `DATABASE_URL` up to date: `npm run db:migrate`, and before the first process of a release. */
 async function main(): Promise<void> {
-  const url = z.url({ protocol: /^(postgres(ql)?|mysql|mariadb)$/ }).safeParse(process.env.DATABASE_URL);
-  if (!url.success) throw new Error('DATABASE_URL is not a postgres:// or mysql:// URL.');
-  const db = connect({ url: url.data, poolSize: 1 });
+  const url = process.env.DATABASE_URL ?? '';
+  const problem = url === '' ? 'is not set' : databaseUrlProblem(url);
+  if (problem !== null) throw new Error(`DATABASE_URL ${problem}.`);
+  // One connection migrates, the other looks what it waits for.
+  const db = connect({ url, poolSize: 2 });
   try {
-    const names = await migrate(db);
-    process.stdout.write(names.length === 0 ? 'The schema is up to date.\n' : `Migrated: ${names.join(', ')}.\n`);
+    await waitForDatabase(db, { patienceMs: PATIENCE_MS, onWait: () => say('Waiting for the database to answer.') });
+    const names = await migrate(db, { say });
+    say(names.length === 0 ? 'The schema is up to date.' : `Migrated: ${names.join(', ')}.`);
   } finally {
     await db.destroy();
   }

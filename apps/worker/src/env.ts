@@ -8,6 +8,9 @@ import {
 } from '@enterprise-access/platform';
 import { z } from 'zod';
 
+/** No scheme: TLS is switched on by KAFKA_API_KEY, and a scheme that says otherwise would be ignored. */
+const KAFKA_BROKER = /^([\w.-]+|\[[\da-fA-F:]+\]):\d+$/;
+
 /** Everything the worker can be told. */
 export const workerEnvironment = serviceEnvironment.extend({
   // Four lanes of the outbox and the bus in the database hold one each while what they hand on needs another.
@@ -15,10 +18,16 @@ export const workerEnvironment = serviceEnvironment.extend({
   WORKER_PORT: integer(0, 65_535).default(18_271).describe('Port of readiness and metrics; 0 takes a free one.'),
   JOBS_DATABASE_URL: jobsDatabaseUrl.describe('PostgreSQL database of the job queues (pg-boss).'),
   JOBS_CONCURRENCY: integer(1, 200).default(10).describe('Jobs of one kind that this process runs at once.'),
-  KAFKA_BROKERS: list('').describe('Kafka brokers, host:port; without them events stay in the business database.'),
+  KAFKA_BROKERS: list('')
+    .pipe(z.array(z.string().regex(KAFKA_BROKER, 'must be host:port, separated by commas')))
+    .describe('Kafka brokers, host:port; without them events stay in the business database.'),
   KAFKA_API_KEY: z.string().optional().describe('With its secret: SASL PLAIN over TLS.'),
   KAFKA_API_SECRET: z.string().optional().describe('Secret of KAFKA_API_KEY.'),
-  SCHEMA_REGISTRY_URL: z.url().optional().describe('Schema registry; needed with Kafka.'),
+  SCHEMA_REGISTRY_URL: z
+    .url()
+    .refine((text) => new URL(text).username === '', 'the user is SCHEMA_REGISTRY_API_KEY')
+    .optional()
+    .describe('Schema registry; needed with Kafka.'),
   SCHEMA_REGISTRY_API_KEY: z.string().optional().describe('User of the registry.'),
   SCHEMA_REGISTRY_API_SECRET: z.string().optional().describe('Its password.'),
   EVENT_BUS_TOPIC_PREFIX: z.string().optional().describe('Put before topics, with a hyphen.'),
@@ -33,8 +42,22 @@ export const workerEnvironment = serviceEnvironment.extend({
 export type WorkerEnvironment = z.infer<typeof workerEnvironment>;
 
 export const readWorkerEnvironment = (variables: Variables): WorkerEnvironment =>
-  parseEnvironment(workerEnvironment, variables, (env) =>
-    env.KAFKA_BROKERS.length > 0 === (env.SCHEMA_REGISTRY_URL !== undefined)
-      ? []
-      : ['KAFKA_BROKERS and SCHEMA_REGISTRY_URL are set together or not at all.'],
-  );
+  parseEnvironment(workerEnvironment, variables, kafkaProblems);
+
+const together = (env: WorkerEnvironment, one: keyof WorkerEnvironment, other: keyof WorkerEnvironment): string[] =>
+  (env[one] === undefined) === (env[other] === undefined)
+    ? []
+    : [`${one} and ${other} are set together or not at all.`];
+
+/** A key without its secret would be ignored, and the connection be in clear. */
+function kafkaProblems(env: WorkerEnvironment): string[] {
+  const problems = [
+    ...together(env, 'KAFKA_API_KEY', 'KAFKA_API_SECRET'),
+    ...together(env, 'SCHEMA_REGISTRY_API_KEY', 'SCHEMA_REGISTRY_API_SECRET'),
+  ];
+  if (env.KAFKA_BROKERS.length > 0 !== (env.SCHEMA_REGISTRY_URL !== undefined))
+    problems.push('KAFKA_BROKERS and SCHEMA_REGISTRY_URL are set together or not at all.');
+  if (env.KAFKA_BROKERS.length === 0 && env.KAFKA_API_KEY !== undefined)
+    problems.push('KAFKA_API_KEY is set, but KAFKA_BROKERS is not.');
+  return problems;
+}

@@ -1,3 +1,4 @@
+import { postgresConnection } from '@enterprise-access/db';
 import type { Job, Log } from '@enterprise-access/domain';
 import { PgBoss } from 'pg-boss';
 
@@ -45,8 +46,8 @@ const optionsOf = ({ contract }: Job) => ({
 /** Opens the queues; those of new jobs are made, those of known ones follow their contracts. */
 export async function openQueues(url: string, jobs: readonly Job[], log: Log): Promise<PgBoss> {
   const boss = new PgBoss({
-    connectionString: url,
     application_name: 'enterprise-access-worker',
+    ...postgresConnection(url),
     useListenNotify: true,
     monitorIntervalSeconds: 5,
     superviseIntervalSeconds: 5,
@@ -71,8 +72,8 @@ export async function openQueues(url: string, jobs: readonly Job[], log: Log): P
 /** Opens the queues for somebody who looks or asks and runs no jobs: nothing is made, kept up or scheduled. */
 export async function lookIntoQueues(url: string, log: Log): Promise<PgBoss> {
   const boss = new PgBoss({
-    connectionString: url,
     application_name: 'enterprise-access-command',
+    ...postgresConnection(url),
     migrate: false,
     supervise: false,
     schedule: false,

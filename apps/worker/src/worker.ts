@@ -1,6 +1,7 @@
 import type { EventBus } from '@enterprise-access/bus';
+import { connect, waitForDatabase } from '@enterprise-access/db';
 import { type Consumer, consumers as domainConsumers, jobs as domainJobs, type Job } from '@enterprise-access/domain';
-import type { ServiceRuntime } from '@enterprise-access/platform';
+import { type ServiceRuntime, startPatience } from '@enterprise-access/platform';
 import type { PgBoss } from 'pg-boss';
 import { openBus } from './bus.ts';
 import { deadLetterJobs, type Transport } from './dead-letters.ts';
@@ -32,6 +33,16 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
+/** The database of the queues may be starting or recovering; the business database is waited for by all that use it. */
+async function waitForQueues(env: WorkerEnvironment, log: ServiceRuntime['log']): Promise<void> {
+  const queues = connect({ url: env.JOBS_DATABASE_URL, poolSize: 1 });
+  try {
+    await waitForDatabase(queues, startPatience(env, log));
+  } finally {
+    await queues.destroy();
+  }
+}
+
 /** The composition root: queues and their workers, schedules, relay of the outbox, consumers of events, health. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { env, runtime } = options;
@@ -45,6 +56,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   };
   const jobs = [...ordinary, ...deadLetterJobs(transport, ordinary, consumers)];
   const bus = openBus(env, runtime);
+  await waitForQueues(env, log);
   const boss = await openQueues(env.JOBS_DATABASE_URL, jobs, log);
   opened = { boss, bus };
   const metrics = workerMetrics(db, boss);

@@ -2,11 +2,15 @@ import { createTable } from '../src/columns.ts';
 import { OUTBOX_SHARDS } from '../src/outbox.ts';
 import type { Migration } from './migration.ts';
 
+const lanes = ['event', 'job'].flatMap((kind) =>
+  Array.from({ length: OUTBOX_SHARDS }, (_, shard) => ({ kind, shard })),
+);
+
 /** Users and stored roles, replies kept for idempotency keys, and the message transport: its two ends and a bus. */
 export const platform: Migration = {
   name: '0001-platform',
-  async up(db) {
-    await createTable(db, 'users', (table, column) => {
+  up: (schema) => [
+    createTable(schema, 'users', (table, column) => {
       table.bigIncrements('id');
       column.text('username', 150).notNullable().unique();
       column.text('email', 254).notNullable().defaultTo('');
@@ -18,8 +22,8 @@ export const platform: Migration = {
       column.instant('created').notNullable();
       column.instant('modified').notNullable();
       table.index(['lms_user_id']);
-    });
-    await createTable(db, 'role_assignments', (table, column) => {
+    }),
+    createTable(schema, 'role_assignments', (table, column) => {
       table.bigIncrements('id');
       table.bigInteger('user_id').unsigned().notNullable().references('id').inTable('users').onDelete('CASCADE');
       column.code('feature_role', 255).notNullable();
@@ -27,8 +31,8 @@ export const platform: Migration = {
       column.uuid('enterprise_customer_uuid').nullable();
       column.instant('created').notNullable();
       table.index(['user_id']);
-    });
-    await createTable(db, 'idempotency_records', (table, column) => {
+    }),
+    createTable(schema, 'idempotency_records', (table, column) => {
       column.code('actor', 64).notNullable();
       column.code('operation', 64).notNullable();
       column.text('idempotency_key', 255).notNullable();
@@ -38,8 +42,8 @@ export const platform: Migration = {
       column.instant('started').notNullable();
       table.primary(['actor', 'operation', 'idempotency_key']);
       table.index(['created']);
-    });
-    await createTable(db, 'outbox', (table, column) => {
+    }),
+    createTable(schema, 'outbox', (table, column) => {
       table.bigIncrements('position');
       column.uuid('uuid').notNullable().unique();
       column.code('kind', 8).notNullable();
@@ -55,24 +59,23 @@ export const platform: Migration = {
       // A relay reads what is not sent yet of a kind and a shard, oldest first.
       table.index(['kind', 'shard', 'sent', 'position'], 'outbox_unsent');
       table.index(['sent'], 'outbox_sent');
-    });
+    }),
     // Whoever holds the row of a lane relays its messages; so one key has one relay at a time.
-    await createTable(db, 'outbox_lanes', (table, column) => {
+    createTable(schema, 'outbox_lanes', (table, column) => {
       column.code('kind', 8).notNullable();
       table.smallint('shard').notNullable();
       table.primary(['kind', 'shard']);
-    });
-    const shards = Array.from({ length: OUTBOX_SHARDS }, (_, shard) => shard);
-    await db('outbox_lanes').insert(['event', 'job'].flatMap((kind) => shards.map((shard) => ({ kind, shard }))));
-    await createTable(db, 'inbox', (table, column) => {
+    }),
+    schema.db('outbox_lanes').insert(lanes),
+    createTable(schema, 'inbox', (table, column) => {
       column.code('consumer', 80).notNullable();
       column.text('message_id', 200).notNullable();
       column.instant('received').notNullable();
       table.primary(['consumer', 'message_id']);
       table.index(['received']);
-    });
+    }),
     // What long jobs report of themselves, for those who wait for them.
-    await createTable(db, 'job_runs', (table, column) => {
+    createTable(schema, 'job_runs', (table, column) => {
       column.uuid('uuid').primary();
       column.code('name', 120).notNullable();
       column.uuid('enterprise_customer_uuid').nullable();
@@ -86,13 +89,13 @@ export const platform: Migration = {
       column.instant('modified').notNullable();
       column.instant('finished').nullable();
       table.index(['finished']);
-    });
+    }),
     // The bus of installations without Kafka: a log per topic, and how far each group has come in it.
-    await createTable(db, 'bus_topics', (table, column) => {
+    createTable(schema, 'bus_topics', (table, column) => {
       column.code('topic', 120).primary();
       table.bigInteger('last_position').notNullable();
-    });
-    await createTable(db, 'bus_messages', (table, column) => {
+    }),
+    createTable(schema, 'bus_messages', (table, column) => {
       column.code('topic', 120).notNullable();
       table.bigInteger('position').notNullable();
       column.text('message_id', 64).notNullable();
@@ -104,15 +107,15 @@ export const platform: Migration = {
       table.unique(['topic', 'message_id']);
       table.index(['topic', 'published']);
       table.index(['published']);
-    });
-    await createTable(db, 'bus_positions', (table, column) => {
+    }),
+    createTable(schema, 'bus_positions', (table, column) => {
       column.code('consumer_group', 120).notNullable();
       column.code('topic', 120).notNullable();
       table.bigInteger('position').notNullable();
       table.primary(['consumer_group', 'topic']);
-    });
+    }),
     // Events that had no effect, or could not be sent, as they were: to be looked at and tried again.
-    await createTable(db, 'dead_letters', (table, column) => {
+    createTable(schema, 'dead_letters', (table, column) => {
       column.uuid('uuid').primary();
       column.code('direction', 8).notNullable();
       // Who should have received it; null on the way out.
@@ -128,6 +131,6 @@ export const platform: Migration = {
       column.instant('settled').nullable();
       table.index(['settled', 'created']);
       table.unique(['consumer_group', 'topic', 'partition_number', 'position'], { indexName: 'dead_letters_message' });
-    });
-  },
+    }),
+  ],
 };

@@ -5,8 +5,8 @@ import type { Migration } from './migration.ts';
 /** Subsidies and the ledger that backs them. */
 export const ledger: Migration = {
   name: '0002-ledger',
-  async up(db) {
-    await createTable(db, 'ledgers', (_table, column) => {
+  up: (schema) => [
+    createTable(schema, 'ledgers', (_table, column) => {
       column.uuid('uuid').primary();
       column.text('idempotency_key', 255).notNullable().unique();
       column.code('unit').notNullable();
@@ -16,8 +16,8 @@ export const ledger: Migration = {
       column.json('metadata').nullable();
       column.instant('created').notNullable();
       column.instant('modified').notNullable();
-    });
-    await createTable(db, 'subsidies', (table, column) => {
+    }),
+    createTable(schema, 'subsidies', (table, column) => {
       column.uuid('uuid').primary();
       column.text('title', 255).nullable();
       column.cents('starting_balance_cents').notNullable();
@@ -34,14 +34,14 @@ export const ledger: Migration = {
       column.instant('created').notNullable();
       column.instant('modified').notNullable();
       table.index(['enterprise_customer_uuid', 'created']);
-    });
-    await uniqueAmong(db, 'subsidies', {
+    }),
+    ...uniqueAmong(schema, 'subsidies', {
       name: 'public_reference',
       among: 'not internal_only and not is_soft_deleted and reference_id is not null',
       key: ['reference_type', 'reference_id'],
-    });
-    await createHistoryTable(db, 'subsidies');
-    await createTable(db, 'ledger_transactions', (table, column) => {
+    }),
+    createHistoryTable(schema, 'subsidies'),
+    createTable(schema, 'ledger_transactions', (table, column) => {
       column.uuid('uuid').primary();
       // No foreign key: an insert would hold the ledger's row shared, and two spends that then change it would deadlock.
       column.uuid('ledger_uuid').notNullable();
@@ -67,15 +67,15 @@ export const ledger: Migration = {
       table.index(['fulfillment_identifier'], 'ledger_transactions_fulfillment');
       // The reconcile job looks for what a crash left in between.
       table.index(['state', 'modified'], 'ledger_transactions_state');
-    });
+    }),
     // Nobody is charged twice for one content key while the first charge stands, whatever the policy (R-LED-14).
-    await uniqueAmong(db, 'ledger_transactions', {
+    ...uniqueAmong(schema, 'ledger_transactions', {
       name: 'standing_redemption',
       among: "content_key is not null and not is_reversed and state in ('created', 'pending', 'committed')",
       key: ['ledger_uuid', 'lms_user_id', 'content_key'],
-    });
-    await createHistoryTable(db, 'ledger_transactions');
-    await createTable(db, 'ledger_reversals', (_table, column) => {
+    }),
+    createHistoryTable(schema, 'ledger_transactions'),
+    createTable(schema, 'ledger_reversals', (_table, column) => {
       column.uuid('uuid').primary();
       column.uuid('transaction_uuid').notNullable().unique().references('uuid').inTable('ledger_transactions');
       column.text('idempotency_key', 255).notNullable();
@@ -84,16 +84,16 @@ export const ledger: Migration = {
       column.json('metadata').nullable();
       column.instant('created').notNullable();
       column.instant('modified').notNullable();
-    });
-    await createTable(db, 'sales_contract_reference_providers', (_table, column) => {
+    }),
+    createTable(schema, 'sales_contract_reference_providers', (_table, column) => {
       column.code('slug').primary();
       column.text('name', 255).notNullable();
-    });
-    await db('sales_contract_reference_providers').insert({
+    }),
+    schema.db('sales_contract_reference_providers').insert({
       slug: 'salesforce_opportunity_line_item',
       name: 'Salesforce OpportunityLineItem',
-    });
-    await createTable(db, 'ledger_deposits', (table, column) => {
+    }),
+    createTable(schema, 'ledger_deposits', (table, column) => {
       column.uuid('uuid').primary();
       column.uuid('ledger_uuid').notNullable().references('uuid').inTable('ledgers');
       column.uuid('transaction_uuid').notNullable().unique().references('uuid').inTable('ledger_transactions');
@@ -102,6 +102,6 @@ export const ledger: Migration = {
       column.code('provider_slug').nullable().references('slug').inTable('sales_contract_reference_providers');
       column.instant('created').notNullable();
       table.index(['sales_contract_reference_id']);
-    });
-  },
+    }),
+  ],
 };

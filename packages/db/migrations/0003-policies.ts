@@ -5,16 +5,16 @@ import type { Migration } from './migration.ts';
 /** Access policies with their budgets, group associations, and the redemptions made through them. */
 export const policies: Migration = {
   name: '0003-policies',
-  async up(db) {
-    await createTable(db, 'assignment_configurations', (table, column) => {
+  up: (schema) => [
+    createTable(schema, 'assignment_configurations', (table, column) => {
       column.uuid('uuid').primary();
       column.uuid('enterprise_customer_uuid').notNullable();
       column.boolean('active', true);
       column.instant('created').notNullable();
       column.instant('modified').notNullable();
       table.index(['enterprise_customer_uuid']);
-    });
-    await createTable(db, 'policies', (table, column) => {
+    }),
+    createTable(schema, 'policies', (table, column) => {
       column.uuid('uuid').primary();
       column.code('policy_type', 64).notNullable();
       column.uuid('enterprise_customer_uuid').notNullable();
@@ -45,21 +45,21 @@ export const policies: Migration = {
       column.instant('modified').notNullable();
       table.index(['enterprise_customer_uuid', 'active', 'created'], 'policies_customer');
       table.index(['subsidy_uuid', 'active'], 'policies_subsidy');
-    });
-    await createHistoryTable(db, 'policies');
-    await createTable(db, 'policy_learner_budgets', (table, column) => {
+    }),
+    createHistoryTable(schema, 'policies'),
+    createTable(schema, 'policy_learner_budgets', (table, column) => {
       // No foreign key, here and at redemptions, as at ledger transactions: policies are never deleted.
       column.uuid('policy_uuid').notNullable();
       table.integer('lms_user_id').notNullable();
       column.cents('spent_cents').notNullable().defaultTo(0);
       table.integer('redemption_count').notNullable().defaultTo(0);
       table.primary(['policy_uuid', 'lms_user_id']);
-    });
+    }),
     // One row per subsidy that policies draw on: holding it serializes changes to the set of their spend limits.
-    await createTable(db, 'policy_ceilings', (_table, column) => {
+    createTable(schema, 'policy_ceilings', (_table, column) => {
       column.uuid('subsidy_uuid').primary();
-    });
-    await createTable(db, 'policy_groups', (table, column) => {
+    }),
+    createTable(schema, 'policy_groups', (table, column) => {
       column.uuid('uuid').primary();
       column.uuid('policy_uuid').notNullable().references('uuid').inTable('policies').onDelete('CASCADE');
       column.uuid('enterprise_group_uuid').nullable();
@@ -67,8 +67,8 @@ export const policies: Migration = {
       column.instant('modified').notNullable();
       table.unique(['policy_uuid', 'enterprise_group_uuid']);
       table.index(['enterprise_group_uuid']);
-    });
-    await createTable(db, 'policy_deposits', (table, column) => {
+    }),
+    createTable(schema, 'policy_deposits', (table, column) => {
       column.uuid('uuid').primary();
       column.uuid('policy_uuid').notNullable().references('uuid').inTable('policies');
       column.text('idempotency_key', 255).notNullable().unique();
@@ -79,8 +79,8 @@ export const policies: Migration = {
       column.instant('created').notNullable();
       column.instant('modified').notNullable();
       table.index(['state', 'modified']);
-    });
-    await createTable(db, 'redemptions', (table, column) => {
+    }),
+    createTable(schema, 'redemptions', (table, column) => {
       // Also the uuid of the ledger transaction when the ledger is ours.
       column.uuid('uuid').primary();
       column.uuid('policy_uuid').notNullable();
@@ -101,13 +101,13 @@ export const policies: Migration = {
       table.index(['state', 'modified'], 'redemptions_state');
       table.index(['transaction_uuid'], 'redemptions_transaction');
       table.index(['policy_uuid', 'lms_user_id'], 'redemptions_policy');
-    });
-    await uniqueAmong(db, 'redemptions', {
+    }),
+    ...uniqueAmong(schema, 'redemptions', {
       name: 'standing',
       among: "state in ('pending', 'committed')",
       key: ['subsidy_uuid', 'lms_user_id', 'content_key'],
-    });
-    await createTable(db, 'forced_redemptions', (table, column) => {
+    }),
+    createTable(schema, 'forced_redemptions', (table, column) => {
       column.uuid('uuid').primary();
       column.uuid('policy_uuid').nullable().references('uuid').inTable('policies').onDelete('SET NULL');
       table.integer('lms_user_id').notNullable();
@@ -124,7 +124,7 @@ export const policies: Migration = {
       table.index(['lms_user_id']);
       table.index(['course_run_key']);
       table.index(['transaction_uuid']);
-    });
-    await createHistoryTable(db, 'forced_redemptions');
-  },
+    }),
+    createHistoryTable(schema, 'forced_redemptions'),
+  ],
 };

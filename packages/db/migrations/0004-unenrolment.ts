@@ -4,11 +4,11 @@ import type { Migration } from './migration.ts';
 /** A reversal also ends the enrolment that it takes the money back for. */
 export const unenrolment: Migration = {
   name: '0004-unenrolment',
-  async up(db) {
-    await db.schema.alterTable('ledger_reversals', (table) => {
+  up: (schema) => [
+    schema.db.schema.alterTable('ledger_reversals', (table) => {
       // Null as long as the LMS has not confirmed the end of the enrolment.
-      columns(db, table).instant('unenrolled').nullable();
+      columns(schema, table).instant('unenrolled').nullable();
       table.index(['unenrolled', 'created'], 'ledger_reversals_unenrolled');
-    });
-  },
+    }),
+  ],
 };

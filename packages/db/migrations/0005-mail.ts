@@ -4,8 +4,8 @@ import type { Migration } from './migration.ts';
 /** Who was sent what, so that nobody gets a mail twice. Addresses are kept as hashes only. */
 export const mail: Migration = {
   name: '0005-mail',
-  async up(db) {
-    await createTable(db, 'mail_deliveries', (table, column) => {
+  up: (schema) => [
+    createTable(schema, 'mail_deliveries', (table, column) => {
       // SHA-256 of kind, key and address: one row per person and mail.
       column.code('id', 64).primary();
       column.code('kind', 80).notNullable();
@@ -21,6 +21,6 @@ export const mail: Migration = {
       // Other mails of a kind to the same person, when an attempt is in doubt.
       table.index(['recipient', 'kind']);
       table.index(['created']);
-    });
-  },
+    }),
+  ],
 };

@@ -1,5 +1,13 @@
-import type { Knex } from 'knex';
-import { columns, createTable, uniqueAmong } from '../src/columns.ts';
+import {
+  addComputed,
+  type Computed,
+  columns,
+  createTable,
+  instantType,
+  type Schema,
+  textType,
+  uniqueAmong,
+} from '../src/columns.ts';
 import { createHistoryTable } from '../src/history.ts';
 import type { Migration } from './migration.ts';
 
@@ -8,10 +16,17 @@ import type { Migration } from './migration.ts';
  * compared, the time of the recent action (R-ASG-31), and the class, a refinement of both the state and the learner
  * state (R-ASG-32) in the order in which lists are sorted (R-ASG-33).
  */
-const derived = (instant: string): Readonly<Record<string, string>> => ({
-  learner_email_key: 'varchar(254) generated always as (lower(learner_email)) stored',
-  recent_action_at: `${instant} generated always as (case when reminded_at > allocated_at then reminded_at else allocated_at end) stored`,
-  status_class: `smallint generated always as (case
+const derived = (schema: Schema): readonly Computed[] => [
+  { name: 'learner_email_key', type: textType(schema, 254), as: 'lower(learner_email)' },
+  {
+    name: 'recent_action_at',
+    type: instantType(schema),
+    as: 'case when reminded_at > allocated_at then reminded_at else allocated_at end',
+  },
+  {
+    name: 'status_class',
+    type: 'smallint',
+    as: `case
     when state = 'allocated' and notified_at is not null then 1
     when state = 'allocated' and notify_errored_at is not null then 3
     when state = 'allocated' then 0
@@ -19,26 +34,19 @@ const derived = (instant: string): Readonly<Record<string, string>> => ({
     when state = 'errored' then 4
     when state = 'accepted' then 5
     when state = 'cancelled' then 6
-    else 7 end) stored`,
-});
+    else 7 end`,
+  },
+];
 
-const isMysql = (db: Knex): boolean => db.client.config.client !== 'pg';
-
-async function addComputed(db: Knex, table: string, all: Readonly<Record<string, string>>): Promise<void> {
-  const texts = isMysql(db) ? 'character set utf8mb4 collate utf8mb4_bin' : '';
-  const additions = Object.entries(all).map(
-    ([name, definition]) =>
-      `add column "${name}" ${definition.replace(/^varchar\(\d+\)/, (type) => `${type} ${texts}`)}`,
-  );
-  await db.raw(`alter table "${table}" ${additions.join(', ')}`);
-}
+// One learner holds one content once, by address and by account; what is over does not count.
+const ACTIVE = "state in ('allocated', 'accepted')";
 
 /** Credit that administrators allocate to learners, what happened to it, and what it holds of the budgets. */
 export const assignments: Migration = {
   name: '0006-assignments',
-  async up(db) {
-    await createHistoryTable(db, 'assignment_configurations');
-    await createTable(db, 'assignments', (table, column) => {
+  up: (schema) => [
+    createHistoryTable(schema, 'assignment_configurations'),
+    createTable(schema, 'assignments', (table, column) => {
       column.uuid('uuid').primary();
       // No foreign key, here and at the actions, as at ledger transactions: configurations are never deleted.
       column.uuid('assignment_configuration_uuid').notNullable();
@@ -74,9 +82,9 @@ export const assignments: Migration = {
       column.code('error_reason').nullable();
       column.instant('created').notNullable();
       column.instant('modified').notNullable();
-    });
-    await addComputed(db, 'assignments', derived(isMysql(db) ? 'datetime(6)' : 'timestamptz(6)'));
-    await db.schema.alterTable('assignments', (table) => {
+    }),
+    addComputed(schema, 'assignments', derived(schema)),
+    schema.db.schema.alterTable('assignments', (table) => {
       // Every filter is a set of classes and content keys, and every order continues one of these.
       table.index(['assignment_configuration_uuid', 'recent_action_at', 'uuid'], 'assignments_recent');
       table.index(['assignment_configuration_uuid', 'price_cents', 'uuid'], 'assignments_price');
@@ -91,15 +99,19 @@ export const assignments: Migration = {
       table.index(['learner_email_key', 'lms_user_id'], 'assignments_email');
       table.index(['transaction_uuid'], 'assignments_transaction');
       table.index(['retire_address_from'], 'assignments_retirement');
-    });
-    // One learner holds one content once, by address and by account; what is over does not count.
-    const among = "state in ('allocated', 'accepted')";
-    const key = ['assignment_configuration_uuid', 'learner_email_key', 'content_key'];
-    await uniqueAmong(db, 'assignments', { name: 'active_address', among, key });
-    const account = ['assignment_configuration_uuid', 'lms_user_id', 'content_key'];
-    await uniqueAmong(db, 'assignments', { name: 'active_account', among, key: account });
-    await createHistoryTable(db, 'assignments');
-    await createTable(db, 'assignment_actions', (table, column) => {
+    }),
+    ...uniqueAmong(schema, 'assignments', {
+      name: 'active_address',
+      among: ACTIVE,
+      key: ['assignment_configuration_uuid', 'learner_email_key', 'content_key'],
+    }),
+    ...uniqueAmong(schema, 'assignments', {
+      name: 'active_account',
+      among: ACTIVE,
+      key: ['assignment_configuration_uuid', 'lms_user_id', 'content_key'],
+    }),
+    createHistoryTable(schema, 'assignments'),
+    createTable(schema, 'assignment_actions', (table, column) => {
       column.uuid('uuid').primary();
       column.uuid('assignment_uuid').notNullable();
       column.code('action_type').notNullable();
@@ -120,17 +132,17 @@ export const assignments: Migration = {
       column.instant('modified').notNullable();
       table.index(['assignment_uuid', 'created'], 'lcaa_assignment_created_idx');
       table.index(['enterprise_customer_uuid', 'created'], 'lcaa_customer_created_idx');
-    });
+    }),
     // How many assignments of each class a configuration has, for each content key and, under an empty key, in all.
-    await createTable(db, 'assignment_counts', (table, column) => {
+    createTable(schema, 'assignment_counts', (table, column) => {
       column.uuid('assignment_configuration_uuid').notNullable();
       column.text('content_key', 255).notNullable();
       table.smallint('status_class').notNullable();
       table.bigInteger('n').notNullable();
       table.primary(['assignment_configuration_uuid', 'content_key', 'status_class']);
-    });
+    }),
     // Long lists of learners, cut into chunks: each is allocated in one transaction and says what became of each learner.
-    await createTable(db, 'allocation_batches', (table, column) => {
+    createTable(schema, 'allocation_batches', (table, column) => {
       column.uuid('uuid').primary();
       column.uuid('policy_uuid').notNullable();
       column.uuid('enterprise_customer_uuid').notNullable();
@@ -144,8 +156,8 @@ export const assignments: Migration = {
       column.instant('created').notNullable();
       column.instant('modified').notNullable();
       table.index(['created']);
-    });
-    await createTable(db, 'allocation_chunks', (table, column) => {
+    }),
+    createTable(schema, 'allocation_chunks', (table, column) => {
       column.uuid('batch_uuid').notNullable();
       table.integer('position').notNullable();
       // Personal data, until the batch is forgotten.
@@ -156,26 +168,26 @@ export const assignments: Migration = {
       column.instant('created').notNullable();
       table.primary(['batch_uuid', 'position']);
       table.index(['created']);
-    });
-    await db.schema.alterTable('policies', (table) => {
+    }),
+    schema.db.schema.alterTable('policies', (table) => {
       // The other half of the budget: what allocated assignments hold until they are redeemed or over.
-      columns(db, table).cents('allocated_cents').notNullable().defaultTo(0);
-    });
-    await db.schema.alterTable('ledgers', (table) => {
+      columns(schema, table).cents('allocated_cents').notNullable().defaultTo(0);
+    }),
+    schema.db.schema.alterTable('ledgers', (table) => {
       // What allocated assignments of all policies of the subsidy hold of the balance.
-      columns(db, table).cents('reserved_cents').notNullable().defaultTo(0);
-    });
+      columns(schema, table).cents('reserved_cents').notNullable().defaultTo(0);
+    }),
     // The same for subsidies whose ledger is not ours.
-    await createTable(db, 'subsidy_reservations', (_table, column) => {
+    createTable(schema, 'subsidy_reservations', (_table, column) => {
       column.uuid('subsidy_uuid').primary();
       column.cents('reserved_cents').notNullable().defaultTo(0);
-    });
-    await db.schema.alterTable('redemptions', (table) => {
-      columns(db, table).uuid('assignment_uuid').nullable();
-    });
-    await addComputed(db, 'users', { email_key: 'varchar(254) generated always as (lower(email)) stored' });
-    await db.schema.alterTable('users', (table) => {
+    }),
+    schema.db.schema.alterTable('redemptions', (table) => {
+      columns(schema, table).uuid('assignment_uuid').nullable();
+    }),
+    addComputed(schema, 'users', [{ name: 'email_key', type: textType(schema, 254), as: 'lower(email)' }]),
+    schema.db.schema.alterTable('users', (table) => {
       table.index(['email_key', 'lms_user_id'], 'users_email_key');
-    });
-  },
+    }),
+  ],
 };

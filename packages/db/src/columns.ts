@@ -1,15 +1,32 @@
 import type { Knex } from 'knex';
+import type { TextTypes } from './collations.ts';
 import { type Connection, dialectOf } from './knex.ts';
+
+/** The schema under construction: builders of statements, and how the server names its types. */
+export interface Schema {
+  readonly db: Connection;
+  readonly texts: TextTypes;
+}
+
+const typed = (type: string, { charset, collation }: TextTypes['text']): string =>
+  `${type} character set ${charset} collate ${collation}`;
+
+/** SQL type of text that is compared exactly. */
+export const textType = ({ db, texts }: Schema, length: number): string =>
+  dialectOf(db) === 'mysql' ? typed(`varchar(${length})`, texts.text) : `varchar(${length})`;
+
+/** SQL type of an instant in UTC with microseconds. */
+export const instantType = ({ db }: Schema): string => (dialectOf(db) === 'mysql' ? 'datetime(6)' : 'timestamptz(6)');
 
 /**
  * Column types that mean the same on both dialects. A migration names what a column holds, never a dialect.
  */
-export function columns(db: Connection, table: Knex.CreateTableBuilder) {
-  const mysql = dialectOf(db) === 'mysql';
+export function columns(schema: Schema, table: Knex.CreateTableBuilder) {
+  const mysql = dialectOf(schema.db) === 'mysql';
+  const { ascii } = schema.texts;
   return {
     /** 36 ASCII characters on MySQL, the native type on PostgreSQL. */
-    uuid: (name: string) =>
-      mysql ? table.specificType(name, 'char(36) character set ascii collate ascii_bin') : table.uuid(name),
+    uuid: (name: string) => (mysql ? table.specificType(name, typed('char(36)', ascii)) : table.uuid(name)),
     /** An instant in UTC with microseconds. */
     instant: (name: string) =>
       mysql ? table.specificType(name, 'datetime(6)') : table.timestamp(name, { precision: 6 }),
@@ -18,14 +35,10 @@ export function columns(db: Connection, table: Knex.CreateTableBuilder) {
     json: (name: string) => (mysql ? table.json(name) : table.jsonb(name)),
     /** Text of at most `length` characters, compared exactly. */
     text: (name: string, length: number) =>
-      mysql
-        ? table.specificType(name, `varchar(${length}) character set utf8mb4 collate utf8mb4_bin`)
-        : table.string(name, length),
+      mysql ? table.specificType(name, textType(schema, length)) : table.string(name, length),
     /** Short ASCII codes: states, kinds, roles. */
     code: (name: string, length = 32) =>
-      mysql
-        ? table.specificType(name, `varchar(${length}) character set ascii collate ascii_bin`)
-        : table.string(name, length),
+      mysql ? table.specificType(name, typed(`varchar(${length})`, ascii)) : table.string(name, length),
     boolean: (name: string, value = false) =>
       mysql
         ? table
@@ -38,30 +51,48 @@ export function columns(db: Connection, table: Knex.CreateTableBuilder) {
 
 /** Creates a table; `define` sees the portable column types. */
 export const createTable = (
-  db: Connection,
+  schema: Schema,
   name: string,
   define: (table: Knex.CreateTableBuilder, column: ReturnType<typeof columns>) => void,
-) =>
-  db.schema.createTable(name, (table) => {
-    if (dialectOf(db) === 'mysql') {
+): Knex.SchemaBuilder =>
+  schema.db.schema.createTable(name, (table) => {
+    if (dialectOf(schema.db) === 'mysql') {
       table.engine('InnoDB');
-      table.charset('utf8mb4');
+      table.charset(schema.texts.text.charset);
+      table.collate(schema.texts.text.collation);
     }
-    define(table, columns(db, table));
+    define(table, columns(schema, table));
   });
+
+/** A column that the database computes from others of its row. */
+export interface Computed {
+  readonly name: string;
+  /** SQL type. */
+  readonly type: string;
+  readonly as: string;
+}
+
+/** Adds computed columns in one statement. */
+export const addComputed = ({ db }: Schema, table: string, all: readonly Computed[]): Knex.Raw =>
+  db.raw(
+    `alter table ?? ${all.map(({ type, as }) => `add column ?? ${type} generated always as (${as}) stored`).join(', ')}`,
+    [table, ...all.map(({ name }) => name)],
+  );
 
 /**
  * Uniqueness among some rows only, as a real constraint on both dialects: a generated flag is 1 for those rows and null
  * for the others, and a key that holds a null never collides.
  */
-export async function uniqueAmong(
-  db: Connection,
+export const uniqueAmong = (
+  schema: Schema,
   table: string,
-  options: { name: string; among: string; key: readonly string[] },
-): Promise<void> {
-  await db.raw(
-    `alter table "${table}" add column "${options.name}" smallint generated always as (case when ${options.among} then 1 end) stored`,
-  );
-  const key = [...options.key, options.name].map((column) => `"${column}"`).join(', ');
-  await db.raw(`create unique index "${table}_${options.name}" on "${table}" (${key})`);
-}
+  { name, among, key }: { name: string; among: string; key: readonly string[] },
+): Knex.Raw[] => [
+  addComputed(schema, table, [{ name, type: 'smallint', as: `case when ${among} then 1 end` }]),
+  schema.db.raw(`create unique index ?? on ?? (${[...key, name].map(() => '??').join(', ')})`, [
+    `${table}_${name}`,
+    table,
+    ...key,
+    name,
+  ]),
+];

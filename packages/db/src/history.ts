@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import { v7 } from 'uuid';
-import { type columns, createTable } from './columns.ts';
-import type { Connection, Transaction } from './knex.ts';
+import { type columns, createTable, type Schema } from './columns.ts';
+import type { Transaction } from './knex.ts';
 
 /** Who changed a row and why; stored beside the row's new content. */
 export interface Change {
@@ -13,8 +13,8 @@ export interface Change {
 }
 
 /** Columns of every history table; the row itself is one JSON snapshot, so that history needs no migration of its own. */
-export const createHistoryTable = (db: Connection, entity: string) =>
-  createTable(db, `${entity}_history`, (table: Knex.CreateTableBuilder, column: ReturnType<typeof columns>) => {
+export const createHistoryTable = (schema: Schema, entity: string) =>
+  createTable(schema, `${entity}_history`, (table: Knex.CreateTableBuilder, column: ReturnType<typeof columns>) => {
     column.uuid('history_uuid').primary();
     column.uuid('entity_uuid').notNullable();
     column.instant('history_date').notNullable();

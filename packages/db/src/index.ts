@@ -4,12 +4,10 @@ export {
   type Connection,
   connect,
   type Database,
-  type Dialect,
   dialectOf,
-  dialectOfUrl,
   type Transaction,
 } from './knex.ts';
-export { migrate } from './migrate.ts';
+export { type MigrateOptions, migrate } from './migrate.ts';
 export {
   appendOnceToOutbox,
   appendToOutbox,
@@ -23,3 +21,5 @@ export {
 } from './outbox.ts';
 export { isConnectionLost, isRetryable, isUniqueViolation, transaction } from './transaction.ts';
 export { addToCounters, insertIfAbsent } from './upsert.ts';
+export { DatabaseUrlError, type Dialect, databaseUrlProblem, parseDatabaseUrl, postgresConnection } from './url.ts';
+export { waitForDatabase } from './wait.ts';

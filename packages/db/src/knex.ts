@@ -1,7 +1,8 @@
 import knexFactory, { type Knex } from 'knex';
 import pg from 'pg';
+import { readOnlyPostgres } from './read-only-postgres.ts';
+import { type Dialect, parseDatabaseUrl, postgresConnection } from './url.ts';
 
-export type Dialect = 'postgres' | 'mysql';
 export type Database = Knex;
 /** A connection pool or an open transaction: whatever can run a statement. */
 export type Connection = Knex | Knex.Transaction;
@@ -16,13 +17,6 @@ export interface ConnectOptions {
   readonly acquireTimeoutMs?: number;
   /** The database refuses every write: for those who promise to look only. */
   readonly readOnly?: boolean;
-}
-
-export function dialectOfUrl(url: string): Dialect {
-  const scheme = new URL(url).protocol;
-  if (scheme === 'postgres:' || scheme === 'postgresql:') return 'postgres';
-  if (scheme === 'mysql:' || scheme === 'mariadb:') return 'mysql';
-  throw new Error(`DATABASE_URL has the unsupported scheme ${scheme}//, expected postgres:// or mysql://`);
 }
 
 /** Sums and big integers arrive as numbers; a value that a number cannot hold exactly is an error, not a rounding. */
@@ -62,28 +56,21 @@ function mysqlValue(field: MysqlField, next: () => unknown): unknown {
 export function connect(options: ConnectOptions): Database {
   const pool = { min: 0, max: options.poolSize ?? 20 };
   const acquireConnectionTimeout = options.acquireTimeoutMs ?? 15_000;
-  if (dialectOfUrl(options.url) === 'postgres') {
+  const { dialect, tls, ...url } = parseDatabaseUrl(options.url);
+  if (dialect === 'postgres') {
     return knexFactory({
-      client: 'pg',
+      client: options.readOnly ? readOnlyPostgres : 'pg',
       // Node's own pg types do not know the `types` override that the driver documents.
-      connection: {
-        connectionString: options.url,
-        types: postgresTypes,
-        ...(options.readOnly ? { options: '-c default_transaction_read_only=on' } : {}),
-      } as Knex.PgConnectionConfig,
+      connection: { ...postgresConnection(options.url), types: postgresTypes } as Knex.PgConnectionConfig,
       pool,
       acquireConnectionTimeout,
     });
   }
-  const url = new URL(options.url);
   return knexFactory({
     client: 'mysql2',
     connection: {
-      host: url.hostname,
-      port: Number(url.port || 3306),
-      user: decodeURIComponent(url.username),
-      password: decodeURIComponent(url.password),
-      database: url.pathname.slice(1),
+      ...url,
+      ...(tls ? { ssl: tls } : {}),
       charset: 'utf8mb4',
       timezone: 'Z',
       multipleStatements: false,
@@ -91,34 +78,47 @@ export function connect(options: ConnectOptions): Database {
       flags: ['+FOUND_ROWS'],
       typeCast: mysqlValue,
     } as unknown as Knex.MySql2ConnectionConfig,
-    pool: { ...pool, afterCreate: options.readOnly ? prepareReadOnlyMysqlSession : prepareMysqlSession },
+    pool: {
+      ...pool,
+      afterCreate: prepareMysqlSession(options.readOnly ? [...MYSQL_SESSION, READ_ONLY] : MYSQL_SESSION),
+    },
     acquireConnectionTimeout,
   });
 }
 
 interface MysqlSession {
   query(sql: string, done: (error: Error | null) => void): void;
+  destroy(): void;
 }
 
 /**
- * READ COMMITTED on both dialects: conditional updates then see what is committed, and InnoDB takes no gap locks.
- * ANSI quotes and strict mode make bad values fail instead of being truncated.
+ * READ COMMITTED on both dialects: conditional updates then see what is committed, and InnoDB takes no gap locks. The
+ * statement is the one form that MySQL 8 and all of MariaDB know; the variable has another name on each.
+ * Strict mode makes bad values fail instead of being truncated; with ANSI quotes a quoted name is never a text.
  */
-function prepareMysqlSession(session: MysqlSession, done: (error: Error | null, session: MysqlSession) => void) {
-  session.query(
-    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ANSI_QUOTES', time_zone = '+00:00', tx_isolation = 'READ-COMMITTED'",
-    (error) => done(error, session),
-  );
-}
+const MYSQL_SESSION = [
+  "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ANSI_QUOTES', time_zone = '+00:00'",
+  'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
+];
+const READ_ONLY = 'SET SESSION TRANSACTION READ ONLY';
 
-function prepareReadOnlyMysqlSession(
-  session: MysqlSession,
-  done: (error: Error | null, session: MysqlSession) => void,
-) {
-  prepareMysqlSession(session, (error) => {
-    if (error) return done(error, session);
-    session.query('SET SESSION TRANSACTION READ ONLY', (refusal) => done(refusal, session));
-  });
-}
+const prepareMysqlSession =
+  (statements: readonly string[]) =>
+  (session: MysqlSession, done: (error: Error | null, session: MysqlSession) => void): void => {
+    const [next, ...rest] = statements;
+    if (next === undefined) {
+      done(null, session);
+      return;
+    }
+    session.query(next, (error) => {
+      if (!error) {
+        prepareMysqlSession(rest)(session, done);
+        return;
+      }
+      // The pool forgets a session that could not be prepared. Left open, it would keep the process alive for ever.
+      session.destroy();
+      done(error, session);
+    });
+  };
 
-export const dialectOf = (db: Connection): Dialect => (db.client.config.client === 'pg' ? 'postgres' : 'mysql');
+export const dialectOf = (db: Connection): Dialect => (db.client.dialect === 'postgresql' ? 'postgres' : 'mysql');

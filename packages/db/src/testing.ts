@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, type Database, type Dialect } from './knex.ts';
+import { connect, type Database } from './knex.ts';
 import { migrate } from './migrate.ts';
 import { findMariadb, type RunningServer, startMariadb, startPostgres } from './servers/index.ts';
+import type { Dialect } from './url.ts';
 
 /** Where test databases are made, per dialect: a URL of the server's own database, or why there is none. */
 export type TestServers = Readonly<Record<Dialect, { readonly adminUrl: string } | { readonly skipped: string }>>;

@@ -28,9 +28,9 @@ export async function addToCounters(
 ): Promise<void> {
   if (rows.length === 0) return;
   const { key, counter } = options;
-  const added = dialectOf(trx) === 'mysql' ? `values("${counter}")` : `excluded."${counter}"`;
+  const added = trx.raw(dialectOf(trx) === 'mysql' ? 'values(??)' : 'excluded.??', [counter]);
   await trx(table)
     .insert(rows)
     .onConflict([...key])
-    .merge({ [counter]: trx.raw(`"${table}"."${counter}" + ${added}`) });
+    .merge({ [counter]: trx.raw('??.?? + ?', [table, counter, added]) });
 }

@@ -1,3 +1,4 @@
+import { databaseUrlProblem } from '@enterprise-access/db';
 import { campaigns, flag, settings } from '@enterprise-access/domain';
 import { z } from 'zod';
 
@@ -15,7 +16,16 @@ export const list = (standard: string) =>
         .filter(Boolean),
     );
 
-export const jobsDatabaseUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL');
+/** Says what is wrong with the URL of a database: a parameter that is not known may have asked for safety. */
+const checkDatabaseUrl = ({ value, issues }: z.core.ParsePayload<string>): void => {
+  const problem = databaseUrlProblem(value);
+  if (problem !== null) issues.push({ code: 'custom', message: problem, input: value });
+};
+
+export const jobsDatabaseUrl = z
+  .string()
+  .regex(/^postgres(ql)?:\/\//, { error: 'must be a postgres:// URL', abort: true })
+  .check(checkDatabaseUrl);
 
 const MEMCACHED_SERVER = /^([^:@\s]+:[^@\s]+@)?[\w.-]+(:\d+)?$/;
 
@@ -40,8 +50,12 @@ export const serviceEnvironment = z.object({
     .describe('Least important level that is logged.'),
   DATABASE_URL: z
     .string()
-    .regex(/^(postgres(ql)?|mysql|mariadb):\/\//, 'must be a postgres:// or mysql:// URL')
+    .regex(/^(postgres(ql)?|mysql|mariadb):\/\//, { error: 'must be a postgres:// or mysql:// URL', abort: true })
+    .check(checkDatabaseUrl)
     .describe('Business database.'),
+  DATABASE_START_SECONDS: integer(0, 3_600)
+    .default(60)
+    .describe('How long a process waits at its start for databases that do not answer yet, before it gives up.'),
   DATABASE_POOL_SIZE: integer(1, 500).default(20).describe('Open connections of this process.'),
   LMS_URL: url.describe('Root of the LMS.'),
   ENTERPRISE_CATALOG_URL: url.describe('Root of enterprise-catalog.'),

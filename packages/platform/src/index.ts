@@ -11,5 +11,6 @@ export {
 } from './environment.ts';
 export { loggerOptions } from './logging.ts';
 export { type ProcessMetrics, processMetrics } from './metrics.ts';
+export { startPatience } from './patience.ts';
 export { runProcess } from './process.ts';
 export { buildRuntime, type ServiceRuntime, type Shared } from './runtime.ts';

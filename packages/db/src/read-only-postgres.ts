@@ -1,0 +1,45 @@
+import knexFactory, { type Knex } from 'knex';
+
+interface Statement {
+  readonly sql: string;
+}
+
+interface Session {
+  query(sql: string): Promise<unknown>;
+}
+
+interface PostgresClient {
+  _query(session: Session, statement: Statement): Promise<unknown>;
+}
+
+// knex does not export the classes of its dialects; an instance without a connection has one.
+const Postgres: new (config: object) => PostgresClient = knexFactory({ client: 'pg' }).client.constructor;
+
+const isBegin = (sql: string): boolean => /^begin\b/i.test(sql);
+const isEnd = (sql: string): boolean => /^(?:commit|rollback)\s*;?$/i.test(sql);
+
+/**
+ * A client whose every statement is in a read-only transaction. It says so with each transaction, because a pooler such
+ * as pgbouncer refuses options at the start of a connection, and gives each transaction another connection of the server.
+ */
+class ReadOnlyPostgres extends Postgres {
+  readonly #inTransaction = new WeakSet<Session>();
+
+  override async _query(session: Session, statement: Statement): Promise<unknown> {
+    if (isBegin(statement.sql)) {
+      this.#inTransaction.add(session);
+      return super._query(session, { ...statement, sql: 'begin read only' });
+    }
+    if (isEnd(statement.sql)) this.#inTransaction.delete(session);
+    if (isEnd(statement.sql) || this.#inTransaction.has(session)) return super._query(session, statement);
+    await session.query('begin read only');
+    try {
+      return await super._query(session, statement);
+    } finally {
+      await session.query('rollback');
+    }
+  }
+}
+
+/** For `client` of knex, whose types ask for more than its own client class declares. */
+export const readOnlyPostgres = ReadOnlyPostgres as unknown as typeof Knex.Client;
