@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   type Actor,
   type Composition,
+  DEFAULT_BODY_LIMIT_BYTES,
   service as ofAllSlices,
   type RpcContext,
   type Runtime,
@@ -9,7 +10,6 @@ import {
 import type { Shared } from '@enterprise-access/platform';
 import cookie from '@fastify/cookie';
 import cors from '@fastify/cors';
-import rateLimit from '@fastify/rate-limit';
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -18,17 +18,22 @@ import fastify, {
   LogController,
 } from 'fastify';
 import type { Environment } from './env.ts';
+import { isTrustedOrigin } from './origins.ts';
+import { admission, authenticated } from './plugins/admission.ts';
 import { auth } from './plugins/auth.ts';
+import { bodies } from './plugins/bodies.ts';
+import { answerClientError, connections, MAXIMUM_HEADER_BYTES } from './plugins/connections.ts';
 import { docs } from './plugins/docs.ts';
 import { headers } from './plugins/headers.ts';
 import { health } from './plugins/health.ts';
 import { jobDashboard } from './plugins/job-dashboard.ts';
 import { metrics } from './plugins/metrics.ts';
+import { rateLimiter } from './plugins/rate-limit.ts';
 import { handleError, rest } from './plugins/rest.ts';
 import { streams } from './plugins/streams.ts';
 import { tracing } from './plugins/tracing.ts';
 import { trpc } from './plugins/trpc.ts';
-import { throttleStore } from './throttles.ts';
+import { throttleCounter } from './throttles.ts';
 import { tokenVerifier } from './tokens.ts';
 import { actorsFor } from './users.ts';
 
@@ -59,8 +64,12 @@ function refuseAddress({ code }: { code: string }, reply: FastifyReply): void {
   else reply.code(400).send({ detail: 'The address is not valid.' });
 }
 
-const tooMany = (seconds: number): Error =>
-  Object.assign(new Error(`Request was throttled. Expected available in ${seconds} seconds.`), { statusCode: 429 });
+/** Bound on receiving a request, for what no other bound covers. */
+const REQUEST_MS = 60_000;
+const HEADERS_MS = 10_000;
+const BOUNDS_CHECK_MS = 2_000;
+/** How long browsers remember the reply to a preflight. */
+const DAY_SECONDS = 86_400;
 
 /** The HTTP application: both doors, their documents, and what operators look at. */
 export async function buildApp({
@@ -74,15 +83,21 @@ export async function buildApp({
     ...(logger ? { loggerInstance: logger } : { logger: false }),
     // Each proxy adds the address that it was called from at the end; what stands before was written by anybody.
     trustProxy: env.TRUST_PROXY > 0 && ((_address, hop) => hop < env.TRUST_PROXY),
-    bodyLimit: env.BODY_LIMIT_BYTES,
-    requestTimeout: 60_000,
+    bodyLimit: DEFAULT_BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_MS,
+    http: {
+      maxHeaderSize: MAXIMUM_HEADER_BYTES,
+      headersTimeout: HEADERS_MS,
+      connectionsCheckingInterval: BOUNDS_CHECK_MS,
+    },
+    clientErrorHandler: answerClientError,
     return503OnClosing: true,
     forceCloseConnections: 'idle',
     // One line per request of our own, below.
     logController: new LogController({ disableRequestLogging: true }),
     frameworkErrors: (error, _request, reply) => refuseAddress(error, reply as unknown as FastifyReply),
-    // As long as a request line can be: what is too long for a parameter is refused by its contract, in the operation's own words.
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 16_384 },
+    // Contracts refuse parameters that are too long, in the operation's own words.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAXIMUM_HEADER_BYTES },
     genReqId: (request) => {
       const given = request.headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
@@ -108,10 +123,16 @@ export async function buildApp({
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ detail: 'Not found.' }));
   app.removeContentTypeParser('text/plain');
 
+  await app.register(connections, {
+    maximum: env.CONNECTION_LIMIT,
+    // Behind a proxy every connection has the proxy's address.
+    maximumPerAddress: env.TRUST_PROXY > 0 ? null : Math.ceil(env.CONNECTION_LIMIT / 4),
+  });
   await app.register(headers);
   await app.register(cors, {
-    origin: [...env.CORS_ORIGINS],
+    origin: (origin, done) => done(null, origin !== undefined && isTrustedOrigin(env, origin)),
     credentials: true,
+    maxAge: DAY_SECONDS,
     allowedHeaders: [
       'accept',
       'authorization',
@@ -132,11 +153,14 @@ export async function buildApp({
     exposedHeaders: ['X-Request-ID', 'Retry-After'],
     methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
   });
+  const limit = rateLimiter(throttleCounter(runtime.shared ?? null, runtime.clock), env);
+  await app.register(admission, { limit });
+  await app.register(bodies, { timeoutMs: env.BODY_TIMEOUT_MS });
   await app.register(cookie);
   await app.register(auth, {
     verify: tokenVerifier(env),
     actorOf: actorsFor(runtime, service),
-    trustedOrigins: [...env.CORS_ORIGINS, ...env.CSRF_TRUSTED_ORIGINS],
+    isTrustedOrigin: (origin) => isTrustedOrigin(env, origin) || env.CSRF_TRUSTED_ORIGINS.includes(origin),
     secureCookies: env.NODE_ENV === 'production',
   });
   await app.register(health, { db: runtime.db, isAccepting });
@@ -145,38 +169,7 @@ export async function buildApp({
   await app.register(metrics, { db: runtime.db });
 
   await app.register(async (doors) => {
-    await doors.register(rateLimit, {
-      hook: 'preHandler',
-      timeWindow: 60_000,
-      store: throttleStore(runtime.shared ?? null, runtime.clock),
-      max: (request) => (request.actor ? env.THROTTLE_ACTOR_PER_MINUTE : env.THROTTLE_ANONYMOUS_PER_MINUTE),
-      keyGenerator: (request) => (request.actor ? `actor:${request.actor.userId}` : `address:${request.ip}`),
-      addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
-      errorResponseBuilder: (_request, { ttl }) => tooMany(Math.ceil(ttl / 1000)),
-    });
-    const counted = doors.createRateLimit();
-    /** Whoever brings a token that is not accepted is nobody, and uses up the share of the address. */
-    const refuse = async (request: FastifyRequest, reply: FastifyReply, error: Error): Promise<Error> => {
-      const count = await counted(request);
-      if (count.isAllowed || !count.isExceeded) return error;
-      reply.header('Retry-After', String(count.ttlInSeconds));
-      return tooMany(count.ttlInSeconds);
-    };
-    // Who is calling decides whose share of requests is used up, so it comes first.
-    doors.addHook('onRequest', (request, reply, done) => {
-      const actor = app.authenticate(request);
-      if (!(actor instanceof Promise)) {
-        request.actor = actor;
-        return done();
-      }
-      actor.then(
-        (found) => {
-          request.actor = found;
-          done();
-        },
-        (error: Error) => refuse(request, reply, error).then(done, done),
-      );
-    });
+    authenticated(doors, limit);
     const contextOf = (request: FastifyRequest): RpcContext => {
       const key = request.headers['idempotency-key'];
       return {

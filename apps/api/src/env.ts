@@ -12,6 +12,13 @@ import { isKeySet } from './tokens.ts';
 /** A key that stands in our repository is no secret. */
 export const DEVELOPMENT_SECRET = 'development-secret-never-for-production';
 
+/** HS256 keys are as long as the digest (RFC 7518, 3.2). Few different characters are no random key, however long. */
+const MINIMUM_KEY_BYTES = 32;
+const MINIMUM_KEY_CHARACTERS = 10;
+
+const isWeakKey = (key: string): boolean =>
+  Buffer.byteLength(key) < MINIMUM_KEY_BYTES || new Set(key).size < MINIMUM_KEY_CHARACTERS;
+
 /** Everything the process can be told, with what happens when it is not told. Read once, at start. */
 export const environment = serviceEnvironment.extend({
   PORT: integer(0, 65_535).default(18_270).describe('Port to listen on; 0 takes a free one.'),
@@ -31,15 +38,20 @@ export const environment = serviceEnvironment.extend({
     .optional()
     .describe('JSON text {"keys":[…]} of the RSA keys of asymmetric tokens.'),
   JWT_LEEWAY_SECONDS: integer(0, 60).default(1).describe('Tolerated difference of clocks.'),
-  CORS_ORIGINS: list('').describe('Origins of front ends, separated by commas.'),
+  CORS_ORIGINS: list('').describe(
+    'Origins of front ends whose pages may call, separated by commas; the sandbox also allows localhost.',
+  ),
   CORS_ALLOW_HEADERS_EXTRA: list('').describe('Further headers that their pages may send, separated by commas.'),
   CSRF_TRUSTED_ORIGINS: list('').describe('Further origins that may send cookies.'),
   JOBS_DATABASE_URL: jobsDatabaseUrl
     .optional()
     .describe('PostgreSQL database of the job queues; with it, staff see them under /jobs.'),
-  BODY_LIMIT_BYTES: integer(1_024, 50_000_000)
-    .default(8_000_000)
-    .describe('Largest request body. The longest list of a bulk allocation needs the default.'),
+  BODY_TIMEOUT_MS: integer(100, 60_000)
+    .default(10_000)
+    .describe('How long a request body may take to arrive, in milliseconds; large ones get more, in proportion.'),
+  CONNECTION_LIMIT: integer(10, 1_000_000)
+    .default(10_000)
+    .describe('Open connections of this process. Without a proxy one address may hold a quarter of them.'),
   THROTTLE_ACTOR_PER_MINUTE: integer(1, 10_000_000).default(60_000).describe('Requests of one caller per minute.'),
   THROTTLE_ANONYMOUS_PER_MINUTE: integer(1, 10_000_000)
     .default(6_000)
@@ -56,8 +68,12 @@ function keyProblems(env: Environment): string[] {
   if (!env.JWT_SECRET_KEY && !env.JWT_PUBLIC_SIGNING_JWK_SET) {
     problems.push('Neither JWT_SECRET_KEY nor JWT_PUBLIC_SIGNING_JWK_SET is set: no token could be verified.');
   }
-  if (env.NODE_ENV === 'production' && env.JWT_SECRET_KEY === DEVELOPMENT_SECRET) {
-    problems.push('JWT_SECRET_KEY is the development secret.');
+  if (env.NODE_ENV === 'production' && env.JWT_SECRET_KEY !== undefined) {
+    if (env.JWT_SECRET_KEY === DEVELOPMENT_SECRET) problems.push('JWT_SECRET_KEY is the development secret.');
+    else if (isWeakKey(env.JWT_SECRET_KEY))
+      problems.push(
+        `JWT_SECRET_KEY is weak: it needs ${MINIMUM_KEY_BYTES} bytes with ${MINIMUM_KEY_CHARACTERS} different characters.`,
+      );
   }
   return problems;
 }

@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
 import type { Clock, SharedStore } from '@enterprise-access/domain';
-import type { FastifyRateLimitStore, FastifyRateLimitStoreCtor } from '@fastify/rate-limit';
 import { LRUCache } from 'lru-cache';
 
 /** Requests of one caller in the present window, and when that ends, in milliseconds from now. */
@@ -80,17 +79,4 @@ export function windowEnd(caller: string, windowMs: number, now: number): number
   return now - ((now + offset) % windowMs) + windowMs;
 }
 
-/** The counter as the rate limit's plugin wants it. */
-export function throttleStore(shared: SharedStore | null, clock: Clock): FastifyRateLimitStoreCtor {
-  const count = throttleCounter(shared, clock);
-  return class implements FastifyRateLimitStore {
-    incr(caller: string, done: (error: Error | null, result?: Count) => void, windowMs: number, max: number): void {
-      const counted = count(caller, windowMs, max);
-      if (counted instanceof Promise) counted.then((result) => done(null, result), done);
-      else done(null, counted);
-    }
-    child(): FastifyRateLimitStore {
-      return this;
-    }
-  };
-}
+export type ThrottleCounter = ReturnType<typeof throttleCounter>;

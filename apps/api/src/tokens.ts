@@ -86,6 +86,8 @@ export function tokenVerifier(keys: Keys): VerifyToken {
       throw new TokenRefused('The token is not valid.', { cause });
     }
     const parsed = claims.safeParse(payload);
+    if (parsed.success && parsed.data.iat > Date.now() / 1000 + keys.JWT_LEEWAY_SECONDS)
+      throw new TokenRefused('The token was issued in the future.');
     const username = parsed.data?.preferred_username || parsed.data?.username;
     if (!parsed.success || !username) throw new TokenRefused('A claim is missing.');
     if (!(Number.parseInt(parsed.data.version, 10) <= SUPPORTED_MAJOR))

@@ -33,7 +33,7 @@ describe.each(dialects)('bad input on %s', (dialect) => {
   let world: World;
   let before: Record<string, number>;
   beforeAll(async () => {
-    world = await startApp(dialect, { env: { BODY_LIMIT_BYTES: '1000000' } });
+    world = await startApp(dialect);
     await world.call('GET', '/api/v1/policy-redemption/credits_available/', operatorToken());
   });
   beforeEach(async () => {

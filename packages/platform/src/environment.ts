@@ -43,7 +43,11 @@ export const serviceEnvironment = z.object({
     .default('development')
     .describe('Production refuses development secrets and the sandbox.'),
   HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
-  PUBLIC_URL: url.optional().describe('Address under which callers reach this service; part of links.'),
+  PUBLIC_URL: url
+    .optional()
+    .describe(
+      'Address under which callers reach this service, with the path that a proxy removes; part of links. Outside production http://localhost:$PORT unless given.',
+    ),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
@@ -106,6 +110,9 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 /** What stands in our repository is no secret: the one with which `npm start` asks the sandbox for tokens. */
 export const SANDBOX_CLIENT_SECRET = 'sandbox';
 
+/** The sandbox's key for mails. */
+export const SANDBOX_BRAZE_KEY = 'sandbox';
+
 /**
  * Reads what a process knows of; everything that is wrong is one `EnvironmentError`. `problemsOf` says what is wrong with
  * values that are well-formed each.
@@ -137,6 +144,8 @@ function productionProblems(env: ServiceEnvironment): string[] {
   if (env.SANDBOX) problems.push('SANDBOX cannot be on in production.');
   if (env.BACKEND_SERVICE_EDX_OAUTH2_SECRET === SANDBOX_CLIENT_SECRET)
     problems.push('BACKEND_SERVICE_EDX_OAUTH2_SECRET is the development secret.');
+  if (env.BRAZE_API_KEY === SANDBOX_BRAZE_KEY) problems.push('BRAZE_API_KEY is the key of the sandbox.');
+  if (env.PUBLIC_URL === undefined) problems.push('PUBLIC_URL is not set: links in replies would lead nowhere.');
   return problems;
 }
 

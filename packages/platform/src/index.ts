@@ -4,6 +4,7 @@ export {
   jobsDatabaseUrl,
   list,
   parseEnvironment,
+  SANDBOX_BRAZE_KEY,
   SANDBOX_CLIENT_SECRET,
   type ServiceEnvironment,
   serviceEnvironment,

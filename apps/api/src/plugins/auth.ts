@@ -20,8 +20,8 @@ declare module 'fastify' {
 export interface AuthOptions {
   readonly verify: VerifyToken;
   readonly actorOf: ActorOf;
-  /** Origins of front ends whose pages may send cookies. */
-  readonly trustedOrigins: readonly string[];
+  /** Whether pages of this origin may send cookies. */
+  readonly isTrustedOrigin: (origin: string) => boolean;
   readonly secureCookies: boolean;
 }
 
@@ -52,12 +52,12 @@ function sameText(a: string, b: string): boolean {
 }
 
 /** A cookie comes along with whatever page made the browser send it: the page must prove that it is one of ours. */
-function passesCsrf(request: FastifyRequest, trustedOrigins: readonly string[]): boolean {
+function passesCsrf(request: FastifyRequest, isTrustedOrigin: AuthOptions['isTrustedOrigin']): boolean {
   if (SAFE_METHODS.has(request.method)) return true;
   const { origin } = request.headers;
   // Pages that we serve ourselves know nothing of our token; browsers say which origin a form was sent from.
   if (request.routeOptions.config.isOwnPage) return URL.parse(origin ?? '')?.host === request.host;
-  if (origin !== undefined && origin !== `${request.protocol}://${request.host}` && !trustedOrigins.includes(origin))
+  if (origin !== undefined && origin !== `${request.protocol}://${request.host}` && !isTrustedOrigin(origin))
     return false;
   const cookie = request.cookies[CSRF_COOKIE];
   const header = request.headers['x-csrftoken'];
@@ -100,7 +100,7 @@ export const auth = fp<AuthOptions>(async (app: FastifyInstance, options) => {
       return actor instanceof Promise ? actor.catch(refuse) : actor;
     }
     const cookie = cookieToken(request);
-    return cookie === null || !passesCsrf(request, options.trustedOrigins) ? null : byCookie(cookie);
+    return cookie === null || !passesCsrf(request, options.isTrustedOrigin) ? null : byCookie(cookie);
   });
 
   app.get('/csrf/api/v1/token', async (request, reply) => {

@@ -9,6 +9,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Id of the operation behind a route, for logs and metrics. */
     operation?: string;
+    /** Largest body of that operation, when its contract declares one. */
+    bodyLimitBytes?: number | undefined;
   }
 }
 

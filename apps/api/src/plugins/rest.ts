@@ -2,30 +2,35 @@ import {
   type Call,
   type Composition,
   callOfProcedure,
+  commonErrors,
+  DEFAULT_BODY_LIMIT_BYTES,
   type DomainError,
   domainErrorOf,
   INTERNAL_ERROR,
   invalidInput,
   type LegacyReply,
   type Operation,
+  publicUrlOf,
   queryDecoder,
   type RestRequest,
   type RpcContext,
   snakeCase,
-  throttled,
   unwrapInput,
   wireCodec,
 } from '@enterprise-access/domain';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import type { z } from 'zod';
 import { serializerOf } from '../serializer.ts';
+import { methodNotAllowed, requireActor } from './admission.ts';
+import { retryAfterSeconds } from './retry-after.ts';
 
 export interface RestOptions {
   readonly service: Pick<Composition, 'appRouter' | 'operations'>;
   readonly contextOf: (request: FastifyRequest) => RpcContext;
 }
 
-const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE'];
+const LONGEST_ECHO = 100;
 const PLACEHOLDER = /\{(\w+)\}/g;
 
 type Unsafe = Record<string, unknown>;
@@ -137,10 +142,7 @@ function compile(operation: Operation, options: RestOptions): Compiled {
         settings,
         // Few replies hold links, and reading an address costs more than writing a small reply.
         get url() {
-          const url = new URL(settings.publicUrl);
-          // A request line may hold a whole address: its host is the sender's choice.
-          const { pathname, search } = new URL(request.originalUrl, url);
-          return Object.assign(url, { pathname, search });
+          return publicUrlOf(settings, request.originalUrl);
         },
       });
     },
@@ -162,9 +164,8 @@ export function sendDomainError(reply: FastifyReply, error: DomainError, operati
   const form = operation?.legacy.errors?.[error.spec.code];
   reply.code(error.spec.status);
   if (error.spec.status === 401) reply.header('WWW-Authenticate', 'JWT realm="api"');
-  if (error.spec.code === throttled.code)
-    reply.header('Retry-After', String((error.details as { retryAfterSeconds: number }).retryAfterSeconds));
-  if (error.spec.status === 503) reply.header('Retry-After', '1');
+  const retryAfter = retryAfterSeconds(error);
+  if (retryAfter !== null) reply.header('Retry-After', String(retryAfter));
   if (form) {
     const body = form.encode(error.details as never, error.message);
     // A body that is a bare string is JSON too; some replies have none.
@@ -173,6 +174,9 @@ export function sendDomainError(reply: FastifyReply, error: DomainError, operati
   if (error.spec.code === invalidInput.code) return reply.send((error.details as { fields: unknown }).fields);
   return reply.send({ detail: error.message });
 }
+
+/** What callers sent may be repeated to them, but not thousands of characters of it. */
+const clipped = (text: string): string => (text.length > LONGEST_ECHO ? `${text.slice(0, LONGEST_ECHO)}…` : text);
 
 /** Statuses of Fastify's own refusals, in the words of the old services. */
 function sendFrameworkError(
@@ -184,12 +188,10 @@ function sendFrameworkError(
   if (status === 415)
     return reply
       .code(415)
-      .send({ detail: `Unsupported media type "${request.headers['content-type'] ?? ''}" in request.` });
-  if (status === 413) return reply.code(413).send({ detail: 'Request body is too large.' });
-  if (status === 429) return reply.code(429).send({ detail: error.message });
+      .send({ detail: `Unsupported media type "${clipped(request.headers['content-type'] ?? '')}" in request.` });
   if (status >= 400 && status < 500)
     return reply.code(status).send({
-      detail: /JSON/.test(error.message) ? 'JSON parse error - the body is not valid JSON.' : error.message,
+      detail: /not valid JSON/.test(error.message) ? 'JSON parse error - the body is not valid JSON.' : error.message,
     });
   request.log.error({ err: error }, 'request failed');
   return reply.code(500).send({ detail: INTERNAL_ERROR, request_id: request.id });
@@ -207,27 +209,20 @@ export function handleError(error: unknown, request: FastifyRequest, reply: Fast
   return sendFrameworkError(request, reply, inner as { statusCode?: number; message: string });
 }
 
-const COMMON = new Set([
-  'not_authenticated',
-  'invalid_token',
-  'permission_denied',
-  'invalid_input',
-  'not_found',
-  'throttled',
-  'upstream_unavailable',
-  'idempotency_key_reused',
-  'idempotency_key_in_use',
-]);
+const COMMON: ReadonlySet<string> = new Set(commonErrors.map(({ code }) => code));
 const isExpected = (error: DomainError, operation: Operation): boolean =>
   COMMON.has(error.spec.code) || operation.contract.errors.some(({ code }) => code === error.spec.code);
 
 /** The REST door: a native route per operation, compiled when the server starts. */
 export async function rest(app: FastifyInstance, options: RestOptions): Promise<void> {
   const parse = app.getDefaultJsonParser('error', 'error');
-  // Clients that set the type for every request send it without a body too.
-  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, text, done) => {
-    if (text === '') done(null);
-    else parse(request, text, done);
+  app.addContentTypeParser('application/json', (request, payload, done) => {
+    const limit = request.routeOptions.config.bodyLimitBytes ?? DEFAULT_BODY_LIMIT_BYTES;
+    app.readJson(request, payload, limit).then((text) => {
+      // Clients that set the type for every request send it without a body too.
+      if (text === '') done(null);
+      else parse(request, text, done);
+    }, done);
   });
   const byPath = new Map<string, Compiled[]>();
   for (const operation of options.service.operations) {
@@ -235,29 +230,28 @@ export async function rest(app: FastifyInstance, options: RestOptions): Promise<
     byPath.set(path, [...(byPath.get(path) ?? []), compile(operation, options)]);
   }
   for (const [path, compiled] of byPath) {
-    const allowed = new Set<string>();
+    const allowed = new Set<HTTPMethods>();
     for (const { operation, handler } of compiled) {
       const { method, alsoMethods = [] } = operation.contract.rest;
       for (const each of [method, ...alsoMethods]) {
-        allowed.add(each);
+        allowed.add(each as HTTPMethods);
         app.route({
           method: each as HTTPMethods,
           url: path,
+          onRequest: requireActor,
           handler,
           errorHandler: (error, request, reply) => handleError(error, request, reply, operation),
-          config: { operation: operation.id },
+          config: { operation: operation.id, bodyLimitBytes: operation.contract.bodyLimitBytes },
         });
       }
     }
-    const others = METHODS.filter((method) => !allowed.has(method));
     app.route({
-      method: [...others],
+      // The router answers HEAD wherever it answers GET.
+      method: METHODS.filter((method) => !allowed.has(method === 'HEAD' ? 'GET' : method)),
       url: path,
-      handler: (request, reply) =>
-        reply
-          .code(405)
-          .header('Allow', [...allowed].join(', '))
-          .send({ detail: `Method "${request.method}" not allowed.` }),
+      // Before the body is read.
+      onRequest: (request, reply, _done) => void methodNotAllowed(request, reply, allowed),
+      handler: (request, reply) => methodNotAllowed(request, reply, allowed),
     });
   }
 }

@@ -71,6 +71,7 @@ export const allocate = defineContract({
   permission: policyPermissions.has_allocation_access,
   context: policy,
   rest: { method: 'POST', path: '/api/v1/policy-allocation/{policyUuid}/allocate/', status: 202 },
+  bodyLimitBytes: 512 * 1024,
   input: z.object({
     ...wanted,
     learnerEmails: z
@@ -117,6 +118,8 @@ export const allocateInBulk = defineContract({
   permission: policyPermissions.has_allocation_access,
   context: policy,
   rest: { method: 'POST', path: '/api/v1/policy-allocation/{policyUuid}/allocate-in-bulk/', status: 202 },
+  // Five million characters of CSV, with room for escapes and characters of several bytes.
+  bodyLimitBytes: 8_000_000,
   input: z
     .object({
       ...wanted,

@@ -33,6 +33,7 @@ export const listMembers = defineContract({
   permission: policyPermissions.has_allocation_access,
   context: { from: 'policy', field: 'uuid' },
   rest: { method: 'GET', path: '/api/v1/subsidy-access-policies/{uuid}/group-members' },
+  bodyLimitBytes: 512 * 1024,
   input: z
     .object({
       uuid: uuid().describe('Policy.'),

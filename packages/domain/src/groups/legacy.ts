@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { pageEnvelope } from '../kernel/envelope.ts';
-import { type LegacyForm, legacyReply, type RestRequest } from '../kernel/legacy.ts';
+import { type LegacyForm, legacyReply } from '../kernel/legacy.ts';
+import { linkToPage } from '../kernel/links.ts';
 import { wireCodec } from '../kernel/wire.ts';
 import * as contract from './contract.ts';
 import { PAGE_SIZE } from './rules.ts';
@@ -34,12 +35,6 @@ const association = wireCodec(contract.association);
 /** Refusals of these operations are bare JSON texts. */
 const notFound = { body: z.string(), encode: (_details: object, message: string) => message };
 
-function linkTo(request: RestRequest, page: number): string {
-  const url = new URL(request.url);
-  url.searchParams.set('page', String(page));
-  return url.href;
-}
-
 export const legacy: Readonly<Record<string, LegacyForm>> = {
   listMembers: {
     reply: legacyReply(contract.listMembers, {
@@ -48,8 +43,8 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
       otherTypes: ['text/csv'],
       encode: (found, request) =>
         found.csv ?? {
-          next: found.page < found.numPages ? linkTo(request, found.page + 1) : null,
-          previous: found.page > 1 ? linkTo(request, found.page - 1) : null,
+          next: found.page < found.numPages ? linkToPage(request.url, found.page + 1) : null,
+          previous: found.page > 1 ? linkToPage(request.url, found.page - 1) : null,
           count: found.count,
           num_pages: found.numPages,
           current_page: found.page,

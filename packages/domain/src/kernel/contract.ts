@@ -25,6 +25,9 @@ export interface RestBinding {
   readonly status?: number;
 }
 
+/** Request bodies may have this size unless the contract declares more. */
+export const DEFAULT_BODY_LIMIT_BYTES = 64 * 1024;
+
 /** What every operation declares, however it answers. */
 export interface Declaration<
   I extends z.ZodObject = z.ZodObject,
@@ -37,6 +40,8 @@ export interface Declaration<
   readonly context: ContextSource;
   /** How the old services spelled the refusal; part of the wire format. */
   readonly denial?: 'Missing' | 'MISSING';
+  /** Largest request body, for both transports; `DEFAULT_BODY_LIMIT_BYTES` unless given. */
+  readonly bodyLimitBytes?: number;
   readonly input: I;
   readonly output: O;
   readonly errors: E;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { RestRequest } from './legacy.ts';
+import { linkToPage } from './links.ts';
 import type { Page } from './page.ts';
 
 /** The page envelope of the old services (auth.md 5.2, "EA standard"). */
@@ -24,14 +25,9 @@ export const titleOfPage = (item: z.ZodType): { title?: string } => {
 
 export function encodePage<T>(page: Page<T>, request: RestRequest, encodeItem: (item: T) => unknown) {
   const pages = Math.max(1, Math.ceil(page.count / page.pageSize));
-  const linkTo = (number: number): string => {
-    const url = new URL(request.url);
-    url.searchParams.set('page', String(number));
-    return url.href;
-  };
   return {
-    next: page.page < pages ? linkTo(page.page + 1) : null,
-    previous: page.page > 1 ? linkTo(page.page - 1) : null,
+    next: page.page < pages ? linkToPage(request.url, page.page + 1) : null,
+    previous: page.page > 1 ? linkToPage(request.url, page.page - 1) : null,
     count: page.count,
     num_pages: pages,
     current_page: page.page,

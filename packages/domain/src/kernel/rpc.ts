@@ -7,6 +7,7 @@ import { codeOfStatus, numberOfStatus } from './rpc-codes.ts';
 import { transformer } from './transformer.ts';
 
 export const INTERNAL_ERROR = 'Internal error';
+const UNREADABLE_INPUT = 'The input cannot be read.';
 
 /** Finds our declared error in what tRPC wrapped around it. */
 export function domainErrorOf(error: unknown): DomainError | null {
@@ -33,8 +34,10 @@ const t = initTRPC.context<RpcContext>().create({
     const cause = domainErrorOf(error);
     if (cause && commonErrors.some(({ code }) => code === cause.spec.code))
       return withDomain({ ...shape, data }, cause);
-    const isOurs = error.code === 'INTERNAL_SERVER_ERROR';
-    return { ...shape, message: isOurs ? INTERNAL_ERROR : shape.message, data };
+    if (error.code === 'INTERNAL_SERVER_ERROR') return { ...shape, message: INTERNAL_ERROR, data };
+    // Libraries that read the input put their own words into the message.
+    const isForeign = error.code === 'BAD_REQUEST' && error.cause !== undefined && !cause;
+    return { ...shape, message: isForeign ? UNREADABLE_INPUT : shape.message, data };
   },
 });
 

@@ -16,7 +16,10 @@ function assertPlain(notes: unknown): void {
  * billion numbers, or objects that hold each other so often that nobody gets to their end. Its notes about values that
  * are the same object are not needed, because such values are written out each time.
  */
-function readInput({ json, meta }: SuperJSONResult): unknown {
+function readInput(input: unknown): unknown {
+  if (typeof input !== 'object' || input === null || !('json' in input))
+    throw new TypeError('The input is not in the form of superjson.');
+  const { json, meta } = input as SuperJSONResult;
   assertPlain(meta?.values);
   return superjson.deserialize({ json, meta: { values: meta?.values, v: meta?.v } } as SuperJSONResult);
 }
