@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { insertIfAbsent } from '@enterprise-access/db';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Database, insertIfAbsent, isDatabaseUnavailable } from '@enterprise-access/db';
 import superjson from 'superjson';
 import { z } from 'zod';
 import { idempotencyKeyInUse, idempotencyKeyReused, invalidInput } from './errors.ts';
@@ -9,6 +10,7 @@ import type { Runtime } from './runtime.ts';
 export const REPLAY_MS = 24 * 3_600_000;
 /** After this long without an end the process that held the key is taken for dead. */
 const ABANDONED_MS = 60_000;
+const RELEASE_PAUSE_MS = 250;
 
 interface Attempt {
   readonly actor: string;
@@ -73,13 +75,40 @@ export async function once(
   try {
     reply = await run();
   } catch (error) {
-    await db('idempotency_records').where(own).delete();
+    await release(db, own);
     throw error;
   }
   await db('idempotency_records')
     .where(own)
     .update({ reply: JSON.stringify(superjson.serialize(reply)) });
   return reply;
+}
+
+/**
+ * Gives the key back after a failure. While the database is away this goes on behind the caller's reply: a repeat that
+ * comes when the database is back would otherwise be told for a minute that the key is in use.
+ */
+async function release(db: Database, own: object): Promise<void> {
+  const attempt = () => db('idempotency_records').where(own).delete();
+  try {
+    await attempt();
+  } catch (error) {
+    if (!isDatabaseUnavailable(error)) throw error;
+    void releaseLater(attempt);
+  }
+}
+
+async function releaseLater(attempt: () => Promise<unknown>): Promise<void> {
+  const deadline = performance.now() + ABANDONED_MS;
+  while (performance.now() < deadline) {
+    await sleep(RELEASE_PAUSE_MS, undefined, { ref: false });
+    try {
+      await attempt();
+      return;
+    } catch (error) {
+      if (!isDatabaseUnavailable(error)) return;
+    }
+  }
 }
 
 const replay = (reply: string | Record<string, unknown>): unknown =>

@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { appendToOutbox, isUniqueViolation, transaction } from '@enterprise-access/db';
+import {
+  appendToOutbox,
+  type Database,
+  isUniqueViolation,
+  lastConnectionLostAt,
+  transaction,
+} from '@enterprise-access/db';
 import { claim, settle } from '../assignments/index.ts';
 import type { LedgerTransaction, Settlement, Spend } from '../kernel/ports/ledger.ts';
 import { UpstreamFailure } from '../kernel/ports/upstream.ts';
@@ -97,12 +103,21 @@ function endOf(settlement: Settlement): Omit<Parameters<typeof store.end>[2], 'a
 }
 
 const WAIT_MS = 10_000;
+/** The same when connections were lost after the redemption was begun: its request has probably failed with them. */
+const WAIT_AFTER_FAILOVER_MS = 500;
+
+function waitMsFor(db: Database, { spend }: store.Redemption): number {
+  const lostAt = lastConnectionLostAt(db);
+  return lostAt !== null && lostAt >= spend.created ? WAIT_AFTER_FAILOVER_MS : WAIT_MS;
+}
 
 /** Waits for a redemption that another request is working on; finishes it when that request seems to be gone. */
 export async function awaitEnd(deps: Deps, uuid: string): Promise<store.Redemption | null> {
-  for (let waited = 0, pause = 10; waited < WAIT_MS; waited += pause, pause = Math.min(pause * 1.5, 250)) {
+  const since = performance.now();
+  for (let pause = 10; ; pause = Math.min(pause * 1.5, 250)) {
     const redemption = await store.find(deps.db, uuid);
     if (redemption?.state !== 'pending') return redemption;
+    if (performance.now() - since >= waitMsFor(deps.db, redemption)) break;
     await sleep(pause);
   }
   const abandoned = await store.find(deps.db, uuid);
