@@ -44,6 +44,9 @@ const REFUSED = new Set([
   'STATEMENT_TIMEOUT',
 ]);
 
+/** Errors of MariaDB for which the driver, made for MySQL, has no name: connection killed, statement took too long. */
+const REFUSED_NUMBERS = new Set([1927, 1969]);
+
 const codeOf = (error: object): string => ('code' in error ? String(error.code) : '');
 
 /**
@@ -75,4 +78,8 @@ export const isConnectionLost = (error: unknown): boolean =>
 export const isDatabaseUnavailable = (error: unknown): boolean =>
   isRetryable(error) ||
   isConnectionLost(error) ||
-  some(error, (e) => REFUSED.has(codeOf(e)) || e.name === 'KnexTimeoutError');
+  some(
+    error,
+    (e) =>
+      REFUSED.has(codeOf(e)) || ('errno' in e && REFUSED_NUMBERS.has(Number(e.errno))) || e.name === 'KnexTimeoutError',
+  );
