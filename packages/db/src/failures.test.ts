@@ -29,6 +29,7 @@ test.each([
 
 test('a connection that ends without a code, and a pool without a free connection, are the database’s', () => {
   expect(isDatabaseUnavailable(new Error('Connection terminated unexpectedly'))).toBe(true);
+  expect(isDatabaseUnavailable(new Error('insert into "a" - Connection terminated unexpectedly'))).toBe(true);
   expect(isDatabaseUnavailable(Object.assign(new Error('full'), { name: 'KnexTimeoutError' }))).toBe(true);
 });
 

@@ -6,9 +6,9 @@ const TRY_AGAIN = new Set(['40001', '40P01', '55P03', 'ER_LOCK_DEADLOCK', 'ER_LO
 /** The server went away, is starting or cannot be reached: what was under way was undone, or its end is unknown. */
 const LOST =
   /^(?:08...|57P0[1-5]|ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|PROTOCOL_CONNECTION_LOST|PROTOCOL_ENQUEUE_AFTER_\w+|ER_SERVER_SHUTDOWN|ER_CONNECTION_KILLED|ER_ABORTING_CONNECTION|ER_NEW_ABORTING_CONNECTION)$/u;
-/** Connection failures for which the drivers have no code. */
+/** Connection failures for which the drivers have no code. knex puts the statement before the message. */
 const LOST_MESSAGE =
-  /^Connection terminated|^Connection ended unexpectedly|not queryable$|^timeout expired$|^Can't add new command when connection is in closed state/u;
+  /(?:^| - )(?:Connection terminated|Connection ended unexpectedly|Client has encountered a connection error|timeout expired$|Can't add new command when connection is in closed state|Unable to acquire a connection$)/u;
 
 /**
  * The server answers, but cannot do its work now: a node without quorum (1047), read-only, too many connections, disk

@@ -126,7 +126,10 @@ export async function relayLane(db: Database, lane: Lane, { limit, except, hand 
     if (rows.length === 0) return 0;
     await hand(rows.map(messageOf));
     const positions = rows.map(({ position }) => position);
-    const isOurs = await finish((trx) => trx('outbox').whereIn('position', positions).update({ sent: new Date() }));
+    const isOurs = await finish(async (trx) => {
+      const marked = await trx('outbox').whereIn('position', positions).update({ sent: new Date() });
+      if (marked !== rows.length) throw new Error('Messages left the outbox while they were handed on.');
+    });
     if (!isOurs) throw new Error('The lease of the lane was lost: its messages are handed on again.');
     return rows.length;
   });

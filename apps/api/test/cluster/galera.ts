@@ -1,20 +1,23 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { connect } from '@enterprise-access/db';
 import { freePort, run, supervised } from '@enterprise-access/db/servers';
-import mysql from 'mysql2/promise';
 import { asUser, folderFor, killNow, programs } from './programs.ts';
 
 const USER = 'enterprise_access';
 const PASSWORD = 'cluster';
 
+const urlOf = (port: number, database: string) => `mysql://${USER}:${PASSWORD}@127.0.0.1:${port}/${database}`;
+
 async function isSynced(port: number): Promise<boolean> {
+  const db = connect({ url: urlOf(port, 'mysql'), poolSize: 1 });
   try {
-    const session = await mysql.createConnection({ host: '127.0.0.1', port, user: USER, password: PASSWORD });
-    const [rows] = await session.query("show status like 'wsrep_local_state_comment'");
-    await session.end();
-    return (rows as { Value: string }[])[0]?.Value === 'Synced';
+    const [rows] = (await db.raw("show status like 'wsrep_local_state_comment'")) as [{ Value: string }[]];
+    return rows[0]?.Value === 'Synced';
   } catch {
     return false;
+  } finally {
+    await db.destroy();
   }
 }
 
@@ -45,7 +48,10 @@ export async function startGalera(folder: string) {
     const isFirst = index === 0;
     if (isFirst)
       await run(
-        asUser('mysql', installMariadb, [
+        asUser('mysql', '/usr/bin/env', [
+          // Another server that starts removes temporary tables in a folder that both use.
+          `TMPDIR=${temporary}`,
+          installMariadb,
           '--no-defaults',
           `--datadir=${dataDir}`,
           '--skip-test-db',
@@ -84,7 +90,7 @@ export async function startGalera(folder: string) {
     );
     await server.ready(() => isSynced(sql), 90_000);
     nodes.push({
-      url: `mysql://${USER}:${PASSWORD}@127.0.0.1:${sql}/access`,
+      url: urlOf(sql, 'access'),
       kill: () => killNow(pidFile),
       stop: server.stop,
     });

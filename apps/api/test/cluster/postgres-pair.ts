@@ -1,18 +1,16 @@
 import { join } from 'node:path';
+import { connect } from '@enterprise-access/db';
 import { freePort, run, supervised } from '@enterprise-access/db/servers';
-import pg from 'pg';
 import { asUser, folderFor, killNow, programs } from './programs.ts';
 
 const USER = 'postgres';
 
 async function query(url: string, sql: string): Promise<readonly Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
-  client.on('error', () => undefined);
+  const db = connect({ url, poolSize: 1 });
   try {
-    await client.connect();
-    return (await client.query(sql)).rows;
+    return (await db.raw(sql)).rows;
   } finally {
-    await client.end().catch(() => undefined);
+    await db.destroy();
   }
 }
 
@@ -48,7 +46,9 @@ export async function startPostgresPair(folder: string) {
   await primary.ready(answers(urlOf(first, USER), 'select 1'), 30_000);
   await query(urlOf(first, USER), 'create database access');
   const source = ['-h', '127.0.0.1', '-p', String(first), '-U', USER];
-  await run(asUser(USER, program('pg_basebackup'), ['-D', replicaDir, '-R', '-X', 'stream', ...source]));
+  await run(
+    asUser(USER, program('pg_basebackup'), ['-D', replicaDir, '-R', '-X', 'stream', '--checkpoint=fast', ...source]),
+  );
   const replica = serve(replicaDir, second);
   const follows = "select 1 from pg_stat_replication where state = 'streaming'";
   await replica.ready(answers(urlOf(first, USER), follows), 30_000);
