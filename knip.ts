@@ -8,6 +8,8 @@ const config: KnipConfig = {
     'apps/worker': { entry: ['test/**/*.ts'] },
     // Gathered by `testing.ts`.
     'packages/domain': { entry: ['src/*/slice-testing.ts'] },
+    // Named by its path in the configuration of vitest.
+    'tooling/test': { entry: ['slowest.ts'] },
     // Copied into projects outside, which type-check and run them.
     'packages/sdk': { entry: ['test/stranger/*.ts'] },
     // The first is started by path, the second is where PostgreSQL's programs are looked up.

@@ -100,7 +100,8 @@ const nextId = (lms: LmsStore) => {
 };
 
 /** Addresses and user names are compared as the LMS database does: without case. */
-export const folded = (text: string) => text.toLowerCase();
+/** Like the platform's own comparison of addresses: ASCII letters only. */
+export const folded = (text: string) => text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 
 export function addCustomer(lms: LmsStore, seed: Omit<Customer, 'links' | 'admins' | 'pending'>): Customer {
   const customer: Customer = { ...seed, links: new Map(), admins: new Map(), pending: new Set() };

@@ -17,6 +17,13 @@ export function javaClientMissing(): string | null {
   return existsSync(folders.javaClient()) ? null : `the generator of Java clients is not installed ${INSTALL}`;
 }
 
+/** Why requests cannot be generated from the document here, or null when they can. */
+export const fuzzMissing = (): string | null =>
+  existsSync(join(folders.fuzz(), 'installed')) ? null : `the generator of requests is not installed ${INSTALL}`;
+
+/** Folder with the program `schemathesis`. */
+export const fuzzPrograms = (): string => join(folders.fuzz(), 'bin');
+
 /** Where the programs are that make clients from the document and run them. */
 export const clientTools = {
   /** Folder with `openapi-python-client` and the `python` that can run what it makes. */

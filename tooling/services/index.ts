@@ -1,4 +1,4 @@
-export { clientTools, javaClientMissing, pythonClientMissing } from './clients.ts';
+export { clientTools, fuzzMissing, fuzzPrograms, javaClientMissing, pythonClientMissing } from './clients.ts';
 export { kafkaMissing, type RunningKafka, startKafka } from './kafka.ts';
 export { memcachedMissing, type RunningMemcached, startMemcached } from './memcached.ts';
 export { type PlatformCommand, platformMissing, runPlatform } from './platform.ts';

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { run } from '@enterprise-access/db/servers';
 import {
+  FUZZ_REQUIREMENTS,
   folders,
   JAVA_CLIENT_POM,
   JAVA_GENERATOR_ARTIFACT,
@@ -82,6 +83,7 @@ const installations: readonly Installation[] = [
     },
   },
   virtualEnvironment('Generator of Python clients', folders.pythonClient(), PYTHON_CLIENT_REQUIREMENTS),
+  virtualEnvironment('Generator of requests', folders.fuzz(), FUZZ_REQUIREMENTS),
   virtualEnvironment("The platform's event bus in Python", folders.platform(), PLATFORM_REQUIREMENTS),
 ];
 

@@ -13,6 +13,7 @@ export const JAVA_GENERATOR_ARTIFACT = 'org.openapitools:openapi-generator-cli:7
 
 export const JAVA_CLIENT_POM = fileURLToPath(new URL('./clients/pom.xml', import.meta.url));
 export const PYTHON_CLIENT_REQUIREMENTS = fileURLToPath(new URL('./clients/requirements.txt', import.meta.url));
+export const FUZZ_REQUIREMENTS = fileURLToPath(new URL('./fuzz/requirements.txt', import.meta.url));
 export const PLATFORM_REQUIREMENTS = fileURLToPath(new URL('./platform/requirements.txt', import.meta.url));
 export const PLATFORM_PROGRAM = fileURLToPath(new URL('./platform/event_bus.py', import.meta.url));
 
@@ -30,6 +31,7 @@ export const folders = {
   pythonClient: () => join(root(), `python-client-${digest(readFileSync(PYTHON_CLIENT_REQUIREMENTS))}`),
   javaClient: () =>
     join(root(), `java-client-${digest(JAVA_GENERATOR_ARTIFACT + readFileSync(JAVA_CLIENT_POM, 'utf8'))}`),
+  fuzz: () => join(root(), `fuzz-${digest(readFileSync(FUZZ_REQUIREMENTS))}`),
   platform: () => join(root(), `platform-${digest(readFileSync(PLATFORM_REQUIREMENTS))}`),
 };
 

@@ -2,13 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { javaClientMissing, pythonClientMissing } from './clients.ts';
+import { fuzzMissing, javaClientMissing, pythonClientMissing } from './clients.ts';
 import { kafkaMissing, startKafka } from './kafka.ts';
 import { memcachedMissing, startMemcached } from './memcached.ts';
 import { platformMissing } from './platform.ts';
 import { registryMissing, startRegistry } from './registry.ts';
 
-export type ServiceName = 'kafka' | 'registry' | 'memcached' | 'platform' | 'pythonClient' | 'javaClient';
+export type ServiceName = 'kafka' | 'registry' | 'memcached' | 'platform' | 'pythonClient' | 'javaClient' | 'fuzz';
 
 /** What test files know of the services before they ask for one. */
 export interface TestServices {
@@ -74,6 +74,7 @@ const SERVICES: Readonly<Record<ServiceName, Service>> = {
   platform: program(platformMissing),
   pythonClient: program(pythonClientMissing),
   javaClient: program(javaClientMissing),
+  fuzz: program(fuzzMissing),
 };
 
 const NAMES = Object.keys(SERVICES) as ServiceName[];

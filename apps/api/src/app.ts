@@ -71,7 +71,7 @@ const BOUNDS_CHECK_MS = 2_000;
 /** How long browsers remember the reply to a preflight. */
 const DAY_SECONDS = 86_400;
 
-/** The HTTP application: both doors, their documents, and what operators look at. */
+/** The HTTP application: both transports, their documents, and what operators look at. */
 export async function buildApp({
   env,
   runtime,

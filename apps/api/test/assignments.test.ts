@@ -162,6 +162,33 @@ describe.each(dialects)('assignments on %s', (dialect) => {
     expect(await rows(budget)).toMatchObject([{ lms_user_id: 21 }]);
   });
 
+  test.each([
+    ['the token', 'kim@test.example', '\u212Aim@test.example'],
+    ['the token, behind the at sign', 'kim@test.example', 'kim@te\u017Ft.example'],
+  ])(
+    'an address that only Unicode folds to another one links nothing and shows nothing: %s',
+    async (_where, email, other) => {
+      const budget = await assignedBudget(world, { learners: [23] });
+      await allocateTo(world, budget, [email]);
+      expect((await login(budget, 23, other)).body).toMatchObject({ count: 0 });
+      expect(await rows(budget)).toMatchObject([{ lms_user_id: null }]);
+      // Nor does a later allocation take the account of that token for the account of the address.
+      const later = await assignedBudget(world, { learners: [23] });
+      await allocateTo(world, later, [email]);
+      expect(await rows(later)).toMatchObject([{ lms_user_id: null }]);
+    },
+  );
+
+  test('an assignment whose stored address is not plain is nobody’s until its account is known', async () => {
+    const budget = await assignedBudget(world, { learners: [24] });
+    await allocateTo(world, budget, ['someone@test.example']);
+    await world.db('assignments').where({ assignment_configuration_uuid: budget.configuration }).update({
+      learner_email: '\u212Aai@test.example',
+    });
+    expect((await login(budget, 24, 'kai@test.example')).body).toMatchObject({ count: 0 });
+    expect(await rows(budget)).toMatchObject([{ lms_user_id: null }]);
+  });
+
   test('R-ASG-70: a token that brings only the account links what waits for the address that is stored', async () => {
     const budget = await assignedBudget(world, { learners: [22] });
     await allocateTo(world, budget, ['stored@test.example']);
@@ -838,7 +865,7 @@ describe.each(dialects)('assignments on %s', (dialect) => {
       }
     });
 
-    test('the tRPC door allocates, lists and cancels like the other one', async () => {
+    test('the tRPC transport allocates, lists and cancels like the other one', async () => {
       const budget = await assignedBudget(world);
       const at = { assignmentConfigurationUuid: budget.configuration };
       const allocated = await trpcData<{ created: { uuid: string; contentQuantity: number }[] }>(

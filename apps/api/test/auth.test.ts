@@ -309,6 +309,26 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     expect([(await get(listOf(A), all)).status, (await get(listOf(B), all)).status]).toEqual([200, 200]);
   });
 
+  test('a username with a space at its end is another user: no stored roles, and nothing of the other is changed', async () => {
+    const user_id = await store('boss', {});
+    await world.db('role_assignments').insert({
+      user_id,
+      feature_role: 'enterprise_access_subsidy_access_policy_operator',
+      enterprise_customer_uuid: A,
+      created: new Date(),
+    });
+    const read = () => world.db('users').where({ id: user_id }).first('username', 'email');
+    expect((await get(listOf(A), await signed({ preferred_username: 'boss', roles: [] }))).status).toBe(200);
+    const before = await read();
+    for (const preferred_username of ['boss ', 'boss  ', ' boss']) {
+      const token = await signed({ preferred_username, roles: [], email: 'other@acme.example' });
+      expect((await get(listOf(A), token)).status).toBe(403);
+      const input = encodeURIComponent(JSON.stringify({ json: { enterprise_customer_uuid: A } }));
+      expect((await get(`/trpc/policies.list?input=${input}`, token)).status).toBe(403);
+    }
+    expect(await read()).toEqual(before);
+  });
+
   test('R-JWT-08: tokens of restricted applications are refused with 403, as headers and as cookies', async () => {
     const token = await signed({ is_restricted: true });
     const denied = { status: 403, body: { detail: 'You do not have permission to perform this action.' } };

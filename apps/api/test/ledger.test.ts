@@ -334,7 +334,7 @@ describe.each(dialects)('the routes of the subsidy service on %s', (dialect) => 
         reversal: null,
         external_reference: [],
         transaction_status_api_url: `http://access.test/api/v1/transactions/${first.body.uuid}/`,
-        courseware_url: `http://lms.test/courses/${run}/courseware/`,
+        courseware_url: `http://learning.test/course/${run}/home`,
       });
       // Example 5: another policy and another key, the same learner and content.
       const again = await spend(subsidy, {});

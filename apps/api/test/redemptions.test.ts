@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { auditBooks, reconcile, UpstreamFailure, UpstreamRefusal } from '@enterprise-access/domain';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { World } from './examples.ts';
 import {
   addLearner,
@@ -138,6 +138,63 @@ describe.each(dialects)('redemptions on %s', (dialect) => {
         body: { metadata: ['Ensure this value has no more than 65536 characters of JSON.'] },
       });
     });
+
+    test('only the late-redemption window and operators let the LMS enrol after a deadline, over both transports', async () => {
+      const budget = await newBudget(world);
+      const late = { a: 1, allow_late_enrollment: true, force_enrollment: true };
+      const isForced = (uuid: string) => world.world.forcedEnrollments.has(uuid);
+      const byRest = (await redeemWith(budget, late)).body;
+      const token = tokenFor('enterprise_learner', budget.customer, 1);
+      const input = { policyUuid: budget.policy, lmsUserId: 1, contentKey: newCourse(world), metadata: late };
+      const byTrpc = await trpcData<{ uuid: string; metadata: unknown }>(world, 'redemptions.redeem', input, token);
+      for (const made of [byRest, byTrpc]) {
+        expect(made.metadata).toEqual({ a: 1 });
+        expect(isForced(made.uuid)).toBe(false);
+      }
+      const body = { lms_user_id: 1, content_key: newCourse(world), metadata: { allow_late_enrollment: true } };
+      const byOperator = await call('POST', `/api/v1/policy-redemption/${budget.policy}/redeem/`, body);
+      expect(isForced(byOperator.body.uuid)).toBe(true);
+      await call('PATCH', `${POLICIES}${budget.policy}/`, { late_redemption_allowed_until: TOMORROW.toISOString() });
+      const inWindow = (await redeemWith(budget, { force_enrollment: true })).body;
+      expect(inWindow.metadata).toEqual({ allow_late_enrollment: true });
+      expect(isForced(inWindow.uuid)).toBe(true);
+    });
+
+    test.each([
+      [undefined, /^Subsidy Transaction API error: Missing metadata: geag_first_name, /],
+      [
+        Object.fromEntries(
+          ['first_name', 'last_name', 'email', 'date_of_birth', 'terms_accepted_at', 'data_share_consent'].map(
+            (name) => [`geag_${name}`, 'x'],
+          ),
+        ),
+        /^Subsidy Transaction API error: Missing metadata: the provider /,
+      ],
+    ])(
+      'what only an external provider can fulfil is refused by our own ledger and charged to nobody',
+      async (metadata, detail) => {
+        const budget = await newBudget(world);
+        const key = newCourse(world, { source: '2u', mode: 'paid-executive-education' });
+        const path = `/api/v1/policy-redemption/${budget.policy}/redeem/`;
+        const token = tokenFor('enterprise_learner', budget.customer, 1);
+        expect(await world.call('POST', path, token, { lms_user_id: 1, content_key: key, metadata })).toMatchObject({
+          status: 422,
+          body: { code: 'fulfillment_error', detail: expect.stringMatching(detail), subsidy_status_code: '422' },
+        });
+        const direct = await call('POST', `/api/v2/subsidies/${budget.subsidy}/admin/transactions/`, {
+          lms_user_id: 1,
+          content_key: key,
+          subsidy_access_policy_uuid: budget.policy,
+          metadata,
+        });
+        expect(direct).toMatchObject({
+          status: 422,
+          body: { code: 'fulfillment_error', detail: expect.stringMatching(/^Missing metadata: /) },
+        });
+        expect(await spentOf(world, budget.policy)).toBe(0);
+        expect(await auditBooks(world.db)).toEqual([]);
+      },
+    );
 
     test('R-RED-22: metadata of the caller passes through, null included, and gains only the late flag', async () => {
       const budget = await newBudget(world);
@@ -485,8 +542,7 @@ describe.each(dialects)('redemptions on %s', (dialect) => {
           subsidy_access_policy_uuid: randomUUID(),
         });
       expect((await withFault(silence, direct)).status).toBe(503);
-      const pending = await redeemAs(world, policy, customer, 1);
-      expect(pending).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
+      expect(await redeemAs(world, policy, customer, 1)).toMatchObject({ status: 200, body: { state: 'pending' } });
       world.world.now = new Date(NOW.getTime() + 120_000);
       await attempt(world, 'redemptions.reconcile', {}).finally(() => {
         world.world.now = NOW;
@@ -542,8 +598,13 @@ describe.each(dialects)('redemptions on %s', (dialect) => {
     test('5: an enrolment without an answer keeps its key and its value until it is finished', async () => {
       const { customer, policy } = await newBudget(world, { balance: PRICE });
       const pending = await withFault(silence, () => redeemAs(world, policy, customer, 1));
-      expect(pending).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
-      expect(pending.body.detail).toMatch(/being completed/);
+      expect(pending).toMatchObject({ status: 200, body: { state: 'pending', quantity: -PRICE } });
+      // What the portals poll says the same until it is over.
+      const status = async () => {
+        const { pathname } = new URL(pending.body.transaction_status_api_url);
+        return (await world.call('GET', pathname, tokenFor('enterprise_learner', customer, 1))).body.state;
+      };
+      expect(await status()).toBe('pending');
       expect(await spentOf(world, policy)).toBe(PRICE);
       const [row] = (await answerFor(customer, 1)).redemptions;
       expect(row).toMatchObject({ state: 'pending', reversal: null });
@@ -552,11 +613,44 @@ describe.each(dialects)('redemptions on %s', (dialect) => {
         world.world.now = NOW;
       });
       expect(open).toBe(0);
+      expect(await status()).toBe('committed');
       const done = await redeemAs(world, policy, customer, 1);
       expect(done).toMatchObject({
         status: 200,
         body: { uuid: row.uuid, state: 'committed', idempotency_key: row.idempotency_key },
       });
+      expect(await auditBooks(world.db)).toEqual([]);
+    });
+
+    test('a silent enrolment is answered soon with the transaction in flight, over both transports; a key asks again', async () => {
+      const { customer, policy } = await newBudget(world);
+      const enrolled = Promise.withResolvers<void>();
+      const token = tokenFor('enterprise_learner', customer, 1);
+      const path = `/api/v1/policy-redemption/${policy}/redeem/`;
+      const body = { lms_user_id: 1, content_key: run };
+      const key = { 'idempotency-key': randomUUID() };
+      const work = withFault(
+        () => enrolled.promise,
+        async () => {
+          const soon = await world.call('POST', path, token, body, key);
+          expect(soon).toMatchObject({ status: 200, body: { state: 'pending', quantity: -PRICE } });
+          const input = { policyUuid: policy, lmsUserId: 1, contentKey: run };
+          expect(await trpcData(world, 'redemptions.redeem', input, token)).toMatchObject({
+            state: 'pending',
+            uuid: soon.body.uuid,
+          });
+          return soon;
+        },
+      );
+      const soon = await work;
+      enrolled.resolve();
+      await vi.waitFor(async () => {
+        expect((await world.call('POST', path, token, body, key)).body).toMatchObject({
+          state: 'committed',
+          uuid: soon.body.uuid,
+        });
+      });
+      expect(await spentOf(world, policy)).toBe(PRICE);
       expect(await auditBooks(world.db)).toEqual([]);
     });
 
@@ -773,7 +867,7 @@ describe.each(dialects)('redemptions on %s', (dialect) => {
     });
   });
 
-  describe('both doors', () => {
+  describe('both transports', () => {
     test('redeem, ask and read through tRPC; refusals are declared', async () => {
       const { customer, policy } = await newBudget(world, { learners: [1, 2], balance: PRICE });
       const token = tokenFor('enterprise_learner', customer, 1);
@@ -785,7 +879,10 @@ describe.each(dialects)('redemptions on %s', (dialect) => {
       expect(await trpcData(world, 'redemptions.get', { uuid: made.uuid }, token)).toEqual(made);
       const asked = { enterpriseCustomerUuid: customer, contentKey: [run] };
       expect(await trpcData(world, 'redemptions.canRedeem', asked, token)).toMatchObject([
-        { hasSuccessfulRedemption: true, redemptions: [made] },
+        {
+          hasSuccessfulRedemption: true,
+          redemptions: [{ ...made, coursewareUrl: `http://lms.test/courses/${run}/courseware/` }],
+        },
       ]);
       const second = tokenFor('enterprise_learner', customer, 2);
       const refused = await trpcError(world, 'redemptions.redeem', { ...input, lmsUserId: 2 }, second);

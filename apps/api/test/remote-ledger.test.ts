@@ -152,6 +152,7 @@ describe.each(dialects)('with the ledger of a subsidy service, on %s', (dialect)
     expect(first.body.transaction_status_api_url).toBe(
       `${world.sandbox.url}/subsidy/api/v1/transactions/${first.body.uuid}/`,
     );
+    expect(first.body.courseware_url).toBe(`https://learning.sandbox.example/course/${run}/home`);
     expect(ledgerOf(demonstration.subsidy).byKey.get(first.body.idempotency_key)?.uuid).toBe(first.body.uuid);
     expect((await redeem(policy, 1000)).body).toEqual(first.body);
     expect(enrollmentsOf(1000)).toHaveLength(1);
@@ -225,19 +226,71 @@ describe.each(dialects)('with the ledger of a subsidy service, on %s', (dialect)
     expect(await shareOf(made.policy, 91)).toBe(0);
   });
 
-  test('what the service refuses is refused in our words, and the price goes back', async () => {
+  test('what the service refuses is passed on as it said it, and the price goes back', async () => {
     const made = await newPolicy(1_000_000);
     const exec = await redeem(made.policy, 1020, 'course-v1:edX+ExecX+2T2026');
     expect(exec).toMatchObject({
       status: 422,
       body: {
         code: 'fulfillment_error',
-        detail: 'Subsidy Transaction API error: The provider of the course did not accept the learner.',
+        detail: expect.stringMatching(/^Subsidy Transaction API error: ./),
         subsidy_status_code: '422',
       },
     });
     await expectBooks(made, 0);
     expect(await shareOf(made.policy, 1020)).toBe(0);
+  });
+
+  test.each([
+    [
+      'the sentence that the portal reads as success',
+      {
+        status: 422,
+        body: { detail: 'User has already purchased the product.', code: 'fulfillment_error', more: [1] },
+      },
+      {
+        detail: 'Subsidy Transaction API error: User has already purchased the product.',
+        code: 'fulfillment_error',
+        more: [1],
+        subsidy_status_code: '422',
+      },
+    ],
+    [
+      'a name that we do not know',
+      { status: 409, body: { detail: ['Not', 'now'], code: 'brand_new_error' } },
+      { detail: 'Subsidy Transaction API error: ["Not","now"]', code: 'brand_new_error', subsidy_status_code: '409' },
+    ],
+    [
+      'a page',
+      { status: 400, body: '<h1>Bad Request</h1>' },
+      {
+        detail: 'Subsidy Transaction API error: <h1>Bad Request</h1>',
+        code: 'transaction_creation_error',
+        subsidy_status_code: '400',
+      },
+    ],
+    [
+      'messages by field',
+      { status: 400, body: { lms_user_id: ['Unknown.'], constructor: { prototype: 1 } } },
+      {
+        lms_user_id: ['Unknown.'],
+        constructor: { prototype: 1 },
+        detail: expect.stringContaining('Subsidy Transaction API error: '),
+        code: 'transaction_creation_error',
+        subsidy_status_code: '400',
+      },
+    ],
+  ])('a refusal reaches the caller with its status and body over both transports: %s', async (_what, fault, body) => {
+    const made = await newPolicy(100_000);
+    await world.control('PUT', '/control/faults', { method: 'POST', path: TRANSACTIONS, times: 2, ...fault });
+    expect(await redeem(made.policy, 1035)).toMatchObject({ status: 422, body });
+    const input = { policyUuid: made.policy, lmsUserId: 1035, contentKey: run };
+    const reply = await world.call('POST', '/trpc/redemptions.redeem', learnerToken(1035), { json: input });
+    expect(reply.body.error.json.data.domain).toMatchObject({
+      code: 'spend_refused',
+      details: { detail: body.detail, reason: body.code, subsidyStatusCode: body.subsidy_status_code },
+    });
+    await expectBooks(made, 0);
   });
 
   test('a learner whom the service refused without a trace may try again', async () => {

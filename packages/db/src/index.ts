@@ -12,6 +12,7 @@ export {
 } from './knex.ts';
 export { underLease } from './lease.ts';
 export { type MigrateOptions, migrate } from './migrate.ts';
+export { type Column, defineModel, is, type PersonalData, type TableModel } from './model.ts';
 export { type OutageLog, outageLog } from './outage.ts';
 export {
   appendOnceToOutbox,

@@ -18,20 +18,21 @@ const Postgres: new (config: object) => PostgresClient = knexFactory({ client: '
 const isBegin = (sql: string): boolean => /^begin\b/i.test(sql);
 const isEnd = (sql: string): boolean => /^(?:commit|rollback)\s*;?$/i.test(sql);
 
+/** Sessions with a transaction of the caller's own. Not a field: knex makes the clients of transactions by hand. */
+const inTransaction = new WeakSet<Session>();
+
 /**
  * A client whose every statement is in a read-only transaction. It says so with each transaction, because a pooler such
  * as pgbouncer refuses options at the start of a connection, and gives each transaction another connection of the server.
  */
 class ReadOnlyPostgres extends Postgres {
-  readonly #inTransaction = new WeakSet<Session>();
-
   override async _query(session: Session, statement: Statement): Promise<unknown> {
     if (isBegin(statement.sql)) {
-      this.#inTransaction.add(session);
+      inTransaction.add(session);
       return super._query(session, { ...statement, sql: 'begin read only' });
     }
-    if (isEnd(statement.sql)) this.#inTransaction.delete(session);
-    if (isEnd(statement.sql) || this.#inTransaction.has(session)) return super._query(session, statement);
+    if (isEnd(statement.sql)) inTransaction.delete(session);
+    if (isEnd(statement.sql) || inTransaction.has(session)) return super._query(session, statement);
     await session.query('begin read only');
     try {
       return await super._query(session, statement);

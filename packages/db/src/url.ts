@@ -166,7 +166,7 @@ export function parseDatabaseUrl(text: string): DatabaseUrl {
   const url = new URL(text);
   const dialect = DIALECTS[url.protocol];
   if (dialect === undefined) throw new DatabaseUrlError('must be a postgres:// or mysql:// URL');
-  if (url.hash !== '') throw new DatabaseUrlError('has a part behind #; write a # in a password as %23');
+  if (url.hash !== '') throw new DatabaseUrlError('has a part behind #; write a # as %23');
   const parameters = parametersOf(url, dialect === 'postgres' ? POSTGRES_PARAMETERS : MYSQL_PARAMETERS);
   const applicationName = parameters.get('application_name');
   const host = decoded(url.hostname).replace(/^\[(.*)\]$/, '$1');

@@ -35,6 +35,7 @@ export {
   redemptionDecided,
   upstreamCalled,
 } from './kernel/telemetry.ts';
+export { transformer } from './kernel/transformer.ts';
 export { camelCase, queryDecoder, snakeCase, unwrapInput, wireCodec } from './kernel/wire.ts';
 export { depositEntry, embeddedLedger, insertTransaction, storedReservations } from './ledger/index.ts';
 export { recordedMail } from './mail/index.ts';

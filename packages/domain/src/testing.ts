@@ -3,6 +3,7 @@ import type { Database } from '@enterprise-access/db';
 import { watchJobRuns } from './jobs/index.ts';
 import type { Actor } from './kernel/actor.ts';
 import type { Composition } from './kernel/compose.ts';
+import { foldEmail } from './kernel/email.ts';
 import type { Catalog, Content } from './kernel/ports/catalog.ts';
 import type { Customer, Invitation, Learner, Lms } from './kernel/ports/lms.ts';
 import type { Recipient } from './kernel/ports/mail.ts';
@@ -42,6 +43,8 @@ export interface World {
   readonly catalogs: Map<string, string>;
   readonly groups: Map<string, { readonly customerUuid: string; readonly invitations: Map<string, Invitation> }>;
   readonly enrollments: Map<string, string>;
+  /** Transactions that were enrolled whatever the deadline. */
+  readonly forcedEnrollments: Set<string>;
   now: Date;
   /** Stands in the way of enrolments, to try what happens when the LMS does not play along. */
   enrollmentFault: (() => Promise<void>) | null;
@@ -86,6 +89,7 @@ export const emptyWorld = (): World => ({
   catalogs: new Map(),
   groups: new Map(),
   enrollments: new Map(),
+  forcedEnrollments: new Set(),
   now: new Date('2026-06-01T12:00:00.000Z'),
   enrollmentFault: null,
   cancelled: new Set(),
@@ -100,8 +104,7 @@ const lmsOf = (world: World): Lms => ({
   hasActiveLink: async (customerUuid, lmsUserId) => world.learners.has(`${customerUuid}:${lmsUserId}`),
   addPendingLearner: async () => undefined,
   accountOf: async (email) =>
-    [...world.learners.values()].find((learner) => learner.email.toLowerCase() === email.toLowerCase())?.lmsUserId ??
-    null,
+    [...world.learners.values()].find((learner) => foldEmail(learner.email) === foldEmail(email))?.lmsUserId ?? null,
   customerOfGroup: async (uuid) => world.groups.get(uuid)?.customerUuid ?? null,
   invitations: async (uuid) => world.groups.get(uuid)?.invitations ?? null,
   async markUnreachable(uuid, email) {
@@ -114,6 +117,7 @@ const lmsOf = (world: World): Lms => ({
     if (world.enrollmentFault) await world.enrollmentFault();
     if (!world.learners.has(`${customerUuid}:${enrollment.lmsUserId}`)) throw new UpstreamRefusal('lms', 409, {});
     const before = world.enrollments.get(enrollment.transactionUuid);
+    if (enrollment.force) world.forcedEnrollments.add(enrollment.transactionUuid);
     const fulfillment = before ?? `fulfillment-${enrollment.transactionUuid}`;
     world.enrollments.set(enrollment.transactionUuid, fulfillment);
     return fulfillment;
@@ -173,6 +177,7 @@ export function testRuntime(
     settings: {
       publicUrl: 'http://access.test',
       lmsUrl: 'http://lms.test',
+      learningUrl: 'http://learning.test',
       learnerPortalUrl: 'http://portal.test',
       subsidyUrl: 'http://access.test',
       ...settings.standard(),

@@ -91,6 +91,9 @@ export const serviceEnvironment = z.object({
   BRAZE_API_URL: url.optional().describe('Root of the mail service (Braze); without it no mail is sent.'),
   BRAZE_API_KEY: z.string().optional().describe('Its key; needed with BRAZE_API_URL.'),
   ...(campaignIds as object),
+  FRONTEND_APP_LEARNING_URL: url
+    .optional()
+    .describe('Root of the learning front end; part of `courseware_url` when the ledger is ours. Unset: the LMS.'),
   ENTERPRISE_LEARNER_PORTAL_URL: url.optional().describe('Root of the learner portal; part of links in mails.'),
   ...(settings.variables as object),
   OTEL_EXPORTER_OTLP_ENDPOINT: url

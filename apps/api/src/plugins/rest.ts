@@ -151,7 +151,7 @@ function compile(operation: Operation, options: RestOptions): Compiled {
   };
 }
 
-/** The same call that the tRPC door makes, without the proxies of a caller. */
+/** The same call thover tRPC makes, without the proxies of a caller. */
 function callOf(service: RestOptions['service'], id: string): Call {
   const procedures = service.appRouter._def.procedures as unknown as Readonly<Record<string, object>>;
   const found = procedures[id];
@@ -220,7 +220,7 @@ const COMMON: ReadonlySet<string> = new Set(commonErrors.map(({ code }) => code)
 const isExpected = (error: DomainError, operation: Operation): boolean =>
   COMMON.has(error.spec.code) || operation.contract.errors.some(({ code }) => code === error.spec.code);
 
-/** The REST door: a native route per operation, compiled when the server starts. */
+/** The REST bridge: a native route per operation, compiled when the server starts. */
 export async function rest(app: FastifyInstance, options: RestOptions): Promise<void> {
   const parse = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser('application/json', (request, payload, done) => {

@@ -13,6 +13,8 @@ export interface MariadbOptions {
   readonly port?: number;
   /** False trades safety against a power cut for speed: for tests. */
   readonly durable?: boolean;
+  /** Files with which it offers TLS; connections in clear are refused then. */
+  readonly tls?: { readonly cert: string; readonly key: string };
 }
 
 const find = (name: string): string | null =>
@@ -76,12 +78,15 @@ export async function startMariadb(options: MariadbOptions): Promise<RunningServ
         ...(options.durable === false
           ? ['--innodb-flush-log-at-trx-commit=0', '--innodb-flush-method=nosync', '--skip-log-bin']
           : []),
+        ...(options.tls
+          ? [`--ssl-cert=${options.tls.cert}`, `--ssl-key=${options.tls.key}`, '--require-secure-transport=ON']
+          : []),
       ],
     },
     { logFile: `${dataDir}.log`, stopSignal: 'SIGTERM' },
   );
   const url = (database: string) => `mysql://${USER}:${password}@127.0.0.1:${port}/${database}`;
-  await server.ready(() => answers(port, password), 60_000);
+  await server.ready(() => answers(port, password, options.tls !== undefined), 60_000);
   return {
     kind: 'mariadb',
     port,
@@ -111,7 +116,7 @@ async function initialize(dataDir: string, passwordFile: string, user: readonly 
   });
 }
 
-async function answers(port: number, password: string): Promise<boolean> {
+async function answers(port: number, password: string, isSecure: boolean): Promise<boolean> {
   try {
     const connection = await mysql.createConnection({
       host: '127.0.0.1',
@@ -119,6 +124,7 @@ async function answers(port: number, password: string): Promise<boolean> {
       user: USER,
       password,
       connectTimeout: 2_000,
+      ...(isSecure ? { ssl: { rejectUnauthorized: false } } : {}),
     });
     await connection.end();
     return true;

@@ -15,6 +15,8 @@ export interface PostgresOptions {
   /** False trades safety against a power cut for speed: for tests. */
   readonly durable?: boolean;
   readonly maxConnections?: number;
+  /** Further settings of the server. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 const USER = 'enterprise_access';
@@ -50,6 +52,7 @@ const flags = (options: PostgresOptions): string[] => {
     max_connections: String(options.maxConnections ?? 100),
     shared_buffers: '128MB',
     ...(options.durable === false ? { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } : {}),
+    ...options.settings,
   };
   return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 };

@@ -7,6 +7,7 @@ import {
 } from '@enterprise-access/db';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
+import { foldEmail } from '../kernel/email.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { jobMessage } from '../kernel/jobs/job.ts';
 import type { Content } from '../kernel/ports/catalog.ts';
@@ -27,7 +28,6 @@ import * as contract from './allocation-contract.ts';
 import { link, notify } from './job-contracts.ts';
 import { type Outcome, type Planned, planAllocation, type Terms, uniqueEmails } from './plan.ts';
 import { type AllocationFacts, allocationRefusal, type Refusal } from './price.ts';
-import { foldEmail } from './rules.ts';
 import * as store from './store.ts';
 import { viewsOf } from './view.ts';
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defineContract } from '../kernel/contract.ts';
+import { PLAIN_EMAIL } from '../kernel/email.ts';
 import { defineError } from '../kernel/errors.ts';
 import { uuid } from '../kernel/ids.ts';
 import { openEnum } from '../kernel/open-enum.ts';
@@ -36,13 +37,8 @@ export const allocationRefused = defineError({
   }),
 });
 
-// What the old services took, but for quoted names: the default of zod refuses `r&d@x.example` and `a@x.xn--p1ai`.
-const NAME = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
-const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])';
-const ADDRESS = new RegExp(`^${NAME}(?:\\.${NAME})*@(?:${LABEL}?\\.)+${LABEL}$`);
-
 /** An e-mail address without blanks around it. */
-export const plainAddress = z.email({ pattern: ADDRESS }).max(254);
+export const plainAddress = z.email({ pattern: PLAIN_EMAIL }).max(254);
 const address = z.string().trim().max(254).pipe(plainAddress);
 
 export const wanted = {

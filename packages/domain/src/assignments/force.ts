@@ -1,10 +1,10 @@
 import { transaction } from '@enterprise-access/db';
 import type { Actor } from '../kernel/actor.ts';
+import { foldEmail } from '../kernel/email.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { orUnavailable } from '../kernel/ports/upstream.ts';
 import type { PolicyRow } from '../policies/index.ts';
 import { AllocationRefused, allocateWithin, type Deps, namesOf, retryingCollisions } from './allocate.ts';
-import { foldEmail } from './rules.ts';
 
 /**
  * Allocates to the one learner of a forced redemption, at support's price and whatever the catalog's (R-RED-60, R-ASG-91).

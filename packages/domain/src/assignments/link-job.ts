@@ -1,5 +1,6 @@
 import { transaction } from '@enterprise-access/db';
 import type { z } from 'zod';
+import { foldEmail } from '../kernel/email.ts';
 import type { JobRun } from '../kernel/jobs/job.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { assignmentConfigurations as configurations } from '../policies/index.ts';
@@ -7,7 +8,7 @@ import { accountsOf } from '../users/index.ts';
 import type * as contracts from './job-contracts.ts';
 import { linkAccount } from './link.ts';
 import { heldCents, move } from './moves.ts';
-import { foldEmail, isRetired } from './rules.ts';
+import { isRetired } from './rules.ts';
 import * as store from './store.ts';
 
 type Result = z.infer<typeof contracts.link.result>;

@@ -1,6 +1,6 @@
 import { isUniqueViolation, type Transaction, transaction } from '@enterprise-access/db';
+import { foldEmail, isPlainEmail } from '../kernel/email.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { foldEmail } from './rules.ts';
 import * as store from './store.ts';
 
 /** An address and the account that its owner has on the platform. */
@@ -14,6 +14,7 @@ export interface Account {
  * holds already under another address is left as it is: nobody holds one content twice. Returns how many rows it linked.
  */
 export async function linkAccount(deps: Pick<Runtime, 'db' | 'clock'>, account: Account): Promise<number> {
+  if (!isPlainEmail(account.email)) return 0;
   const key = foldEmail(account.email);
   // Nearly every login finds nothing, and costs one look at an index.
   if (!(await store.isAwaited(deps.db, key))) return 0;

@@ -1,7 +1,8 @@
 import type { Connection } from '@enterprise-access/db';
 import type { Knex } from 'knex';
+import { foldEmail } from '../kernel/email.ts';
 import type { LearnerState, State } from './contract.ts';
-import { classes, classesIn, foldEmail, searchTerms } from './rules.ts';
+import { classes, classesIn, searchTerms } from './rules.ts';
 import { type AssignmentRow, select } from './store.ts';
 
 /** What administrators ask for; everything given must hold. */

@@ -1,5 +1,5 @@
+import { foldEmail } from '../kernel/email.ts';
 import { newUuid } from '../kernel/ids.ts';
-import { foldEmail } from './rules.ts';
 import { type AssignmentRow, isActive, type RowChange } from './store.ts';
 
 /** What one list of learners is allocated. */

@@ -112,9 +112,6 @@ export const searchTerms = (search: string): string[] =>
     .split(/[\s,]+/)
     .filter((term) => term !== '');
 
-/** Addresses are compared without regard to case. */
-export const foldEmail = (email: string): string => email.toLowerCase();
-
 const RETIRED = /^retired_user/;
 /** Whether the address was forgotten: nobody is behind it any more. */
 export const isRetired = (email: string): boolean => RETIRED.test(email);

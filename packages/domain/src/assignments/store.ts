@@ -1,5 +1,6 @@
 import { addToCounters, appendHistories, type Connection, claimMessage, type Transaction } from '@enterprise-access/db';
 import type { Knex } from 'knex';
+import { foldEmail, isPlainEmail } from '../kernel/email.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { snakeCase } from '../kernel/wire.ts';
 import { emailKeyOf } from '../users/index.ts';
@@ -378,7 +379,8 @@ export async function ownedBy(
     ...(emailKey ? [base().where('learner_email_key', emailKey).whereNull('lms_user_id')] : []),
     ...(lmsUserId === null ? [] : [base().where('lms_user_id', lmsUserId)]),
   ];
-  const rows = looks.length === 0 ? [] : await eitherOf(db, looks);
+  const found = looks.length === 0 ? [] : await eitherOf(db, looks);
+  const rows = found.filter((row) => row.lmsUserId !== null || isOfAddress(row, emailKey));
   return rows.sort((a, b) => b.allocatedAt.getTime() - a.allocatedAt.getTime() || (a.uuid < b.uuid ? 1 : -1));
 }
 
@@ -388,6 +390,10 @@ export const holdByTransaction = async (
   transactionUuid: string,
 ): Promise<AssignmentRow | undefined> => select(trx).where({ transaction_uuid: transactionUuid }).forUpdate().first();
 
+/** Whether the address of the row really is this one: the databases fold more than ASCII. */
+const isOfAddress = ({ learnerEmail }: AssignmentRow, emailKey: string | null): boolean =>
+  isPlainEmail(learnerEmail) && foldEmail(learnerEmail) === emailKey;
+
 /** Whether the learner holds it: allocated or accepted. */
 export const isActive = ({ state }: AssignmentRow): boolean => !reallocatable.has(state);
 
@@ -396,8 +402,14 @@ export const isAwaited = async (db: Connection, emailKey: string): Promise<boole
   (await db(TABLE).where({ learner_email_key: emailKey }).whereNull('lms_user_id').first('uuid')) !== undefined;
 
 /** What waits for the owner of the address, held until the transaction ends. */
-export const holdAwaiting = (trx: Transaction, emailKey: string): Promise<AssignmentRow[]> =>
-  select(trx).where({ learner_email_key: emailKey }).whereNull('lms_user_id').orderBy('assignments.uuid').forUpdate();
+export async function holdAwaiting(trx: Transaction, emailKey: string): Promise<AssignmentRow[]> {
+  const rows = await select(trx)
+    .where({ learner_email_key: emailKey })
+    .whereNull('lms_user_id')
+    .orderBy('assignments.uuid')
+    .forUpdate();
+  return rows.filter((row: AssignmentRow) => isOfAddress(row, emailKey));
+}
 
 /** Gives held rows their account; nothing else of them changes. */
 export async function setAccount(

@@ -216,7 +216,7 @@ function settingsOf(slices: readonly Slice[]) {
       Object.fromEntries([...settings].map(([name, { schema }]) => [name, schema.parse(undefined)])) as never,
   };
 }
-type SliceSettings = Omit<Settings, 'publicUrl' | 'lmsUrl' | 'learnerPortalUrl' | 'subsidyUrl'>;
+type SliceSettings = Omit<Settings, 'publicUrl' | 'lmsUrl' | 'learningUrl' | 'learnerPortalUrl' | 'subsidyUrl'>;
 
 /** Variables with the ids of mail campaigns, and what each mail is about. */
 const campaignsOf = (slices: readonly Slice[]): Readonly<Record<string, string>> =>

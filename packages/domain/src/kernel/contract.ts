@@ -47,13 +47,15 @@ export interface Declaration<
   readonly errors: E;
 }
 
-/** An operation with one answer, at both doors. */
+/** An operation with one answer, over both transports. */
 export interface Contract<
   I extends z.ZodObject = z.ZodObject,
   O extends z.ZodType = z.ZodType,
   E extends readonly ErrorSpec[] = readonly ErrorSpec[],
 > extends Declaration<I, O, E> {
   readonly kind: 'query' | 'mutation';
+  /** Whether a reply may be replayed under its Idempotency-Key; one about work that goes on may not. Always, unless given. */
+  readonly isFinal?: (output: z.infer<O>) => boolean;
   readonly rest: RestBinding;
 }
 
@@ -79,7 +81,7 @@ export const resumable = {
     .describe('Id of the last answer that arrived; what it told is not repeated.'),
 };
 
-/** Declares an operation as data; both doors, the documents and the tests are made from it. */
+/** Declares an operation as data; both transports, the documents and the tests are made from it. */
 export const defineContract = <I extends z.ZodObject, O extends z.ZodType, const E extends readonly ErrorSpec[]>(
   contract: Contract<I, O, E>,
 ): Contract<I, O, E> => contract;

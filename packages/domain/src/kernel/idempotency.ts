@@ -37,7 +37,7 @@ const stored = z.object({
 });
 
 /**
- * Runs a mutation once per caller, operation and key, and replays its reply for a day. Only successes are stored: a
+ * Runs a mutation once per caller, operation and key, and replays its reply for a day. Only final successes are stored: a
  * refused mutation changed nothing, so the same key may try again. Handlers are safe to repeat by themselves; the key
  * saves the work and guarantees the same reply.
  */
@@ -45,6 +45,7 @@ export async function once(
   runtime: Pick<Runtime, 'db' | 'clock'>,
   attempt: Attempt,
   run: () => Promise<unknown>,
+  isFinal: (reply: unknown) => boolean = () => true,
 ): Promise<unknown> {
   if (attempt.key.length === 0 || attempt.key.length > 255) {
     throw invalidInput({ fields: { idempotency_key: ['Ensure this header has 1 to 255 characters.'] } });
@@ -77,6 +78,11 @@ export async function once(
   } catch (error) {
     await release(db, own);
     throw error;
+  }
+  // The same key asks later how it ended.
+  if (!isFinal(reply)) {
+    await db('idempotency_records').where(own).delete();
+    return reply;
   }
   await db('idempotency_records')
     .where(own)

@@ -8,6 +8,8 @@ export interface Settings {
   /** Public address of this service; part of links in replies. */
   readonly publicUrl: string;
   readonly lmsUrl: string;
+  /** Root of the learning front end, where courses are taken; null where there is none. */
+  readonly learningUrl: string | null;
   /** Root of the learner portal, for links in mails; null where there is none. */
   readonly learnerPortalUrl: string | null;
   /** Where clients read transactions: ours, or the enterprise-subsidy service. */

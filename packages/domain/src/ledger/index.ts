@@ -27,4 +27,4 @@ export {
   type SubsidyWithTotals,
 } from './subsidies.ts';
 export * as unenrolments from './unenrolments.ts';
-export { viewOfTransaction } from './view.ts';
+export { lmsCourseware, viewOfTransaction } from './view.ts';

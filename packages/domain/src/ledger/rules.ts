@@ -44,3 +44,28 @@ export const orderOf = (text: string): { readonly field: string; readonly direct
 
 /** A pattern for `like … escape '!'` that finds the text itself anywhere, in lower case. */
 export const containing = (text: string): string => `%${text.toLowerCase().replace(/[!%_]/g, '!$&')}%`;
+
+/** What the provider of executive education wants to know of a learner, in the metadata of the transaction. */
+const EXECUTIVE_FIELDS = [
+  'geag_first_name',
+  'geag_last_name',
+  'geag_email',
+  'geag_date_of_birth',
+  'geag_terms_accepted_at',
+  'geag_data_share_consent',
+];
+
+/**
+ * Why our own ledger cannot fulfil a spend; null when it can. It enrols in the LMS only: content that an external
+ * provider teaches would be charged and never ordered.
+ */
+export function fulfillmentProblem(
+  source: 'edX' | '2u',
+  metadata: Readonly<Record<string, unknown>> | null | undefined,
+): string | null {
+  if (source !== '2u') return null;
+  const missing = EXECUTIVE_FIELDS.filter((field) => !metadata?.[field]);
+  return missing.length > 0
+    ? `Missing metadata: ${missing.join(', ')}`
+    : 'Missing metadata: the provider of this content is not connected to this ledger.';
+}

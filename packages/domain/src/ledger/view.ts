@@ -2,10 +2,10 @@ import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
 import type { Settings } from '../kernel/settings.ts';
 import type { TransactionView } from './contract.ts';
 
-type Urls = Pick<Settings, 'subsidyUrl' | 'lmsUrl'>;
+type Urls = Pick<Settings, 'subsidyUrl' | 'lmsUrl' | 'learningUrl'>;
 
 export function viewOfTransaction(transaction: LedgerTransaction, urls: Urls): TransactionView {
-  const { subsidyUuid: _subsidy, quantityCents, reversal, externalReferences, ...same } = transaction;
+  const { subsidyUuid: _subsidy, quantityCents, reversal, externalReferences, coursewareUrl, ...same } = transaction;
   return {
     ...same,
     metadata: transaction.metadata && { ...transaction.metadata },
@@ -22,6 +22,15 @@ export function viewOfTransaction(transaction: LedgerTransaction, urls: Urls): T
     },
     externalReference: [...(externalReferences ?? [])],
     transactionStatusApiUrl: `${urls.subsidyUrl}/api/v1/transactions/${transaction.uuid}/`,
-    coursewareUrl: transaction.contentKey && `${urls.lmsUrl}/courses/${transaction.contentKey}/courseware/`,
+    coursewareUrl: coursewareUrl === undefined ? coursewareOf(transaction, urls) : coursewareUrl,
   };
 }
+
+/** As the subsidy service builds it, from the address of the learning front end; without one the LMS leads there. */
+function coursewareOf({ contentKey }: LedgerTransaction, { learningUrl, lmsUrl }: Urls): string | null {
+  if (contentKey === null) return null;
+  return learningUrl === null ? lmsCourseware(contentKey, lmsUrl) : `${learningUrl}/course/${contentKey}/home`;
+}
+
+export const lmsCourseware = (contentKey: string, lmsUrl: string): string =>
+  `${lmsUrl}/courses/${contentKey}/courseware/`;

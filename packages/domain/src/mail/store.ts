@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { type Database, insertIfAbsent } from '@enterprise-access/db';
+import { foldEmail } from '../kernel/email.ts';
 import type { Recipient } from '../kernel/ports/mail.ts';
 
 const sha256 = (...parts: readonly string[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex');
-/** Mailboxes are compared without case, as everywhere on the platform. */
-const folded = ({ email }: Recipient): string => email.trim().toLowerCase();
+/** Mailboxes are compared without the case of ASCII letters, as everywhere. */
+const folded = ({ email }: Recipient): string => foldEmail(email.trim());
 
 /** One mail to one person. */
 export interface Delivery {

@@ -106,7 +106,7 @@ async function settle(deps: Deps, intent: Intent): Promise<LedgerRefusal | null>
     if (!before || before.spendLimitCents === null) return;
     const spendLimitCents = before.spendLimitCents + intent.quantityCents;
     const after = { ...before, spendLimitCents, modified: now } as store.PolicyRow;
-    await store.PolicyRow.query(trx).findById(intent.policyUuid).patch({ spendLimitCents, modified: now });
+    await store.policies.patch(trx, intent.policyUuid, { spendLimitCents, modified: now });
     await remember(trx, after, { type: '~', actorUserId: intent.actorUserId, reason: 'Deposit' }, now);
     await appendToOutbox(trx, now, [policyChanged('updated', after)]);
   });

@@ -19,4 +19,4 @@ export * as policyGroups from './groups.ts';
 export { refusalBody, refusalOf } from './refusal-body.ts';
 export { isLateRedemptionAllowed, priorityOf } from './rules.ts';
 export { policyNotFound } from './service.ts';
-export { find, groupsOf, PolicyRow, redeemable, spentCents, totalsByPolicy } from './store.ts';
+export { find, groupsOf, type PolicyRow, redeemable, spentCents, totalsByPolicy } from './store.ts';

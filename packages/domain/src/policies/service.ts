@@ -73,7 +73,8 @@ export async function create(deps: Deps, actor: Actor, input: Input<typeof contr
   await assertCatalog(deps, row);
   const result = await transaction(deps.db, async (trx) => {
     await store.holdCeiling(trx, row.subsidyUuid);
-    const existing = await store.PolicyRow.query(trx)
+    const existing = await store.policies
+      .query(trx)
       .where({
         policy_type: row.policyType,
         enterprise_customer_uuid: row.enterpriseCustomerUuid,
@@ -92,7 +93,7 @@ export async function create(deps: Deps, actor: Actor, input: Input<typeof contr
       };
       await configurations.insert(trx, configuration, { userId: actor.userId, at: now });
     }
-    await store.PolicyRow.query(trx).insert(row);
+    await store.policies.insert(trx, row);
     await assertCeiling(trx, null, row, depositsCents);
     await remember(trx, row, { type: '+', actorUserId: actor.userId, reason: null }, now);
     await appendToOutbox(trx, now, [policyChanged('created', row)]);
@@ -160,7 +161,7 @@ async function change(
     assertMayDeactivate(deps, before, after);
     await assertMayMove(trx, before, after);
     const { spentCents: _spent, allocatedCents: _allocated, ...written } = after;
-    await store.PolicyRow.query(trx).findById(uuid).patch(written);
+    await store.policies.patch(trx, uuid, written);
     await assertCeiling(trx, before, after, depositsCents);
     await remember(trx, after, record, now);
     const wasDeleted = before.active && !after.active;

@@ -1,35 +1,35 @@
-import { addToCounters, type Connection, type Transaction } from '@enterprise-access/db';
-import { Model, snakeCaseMappers } from 'objection';
+import { addToCounters, type Connection, defineModel, is, type Transaction } from '@enterprise-access/db';
 import type { accessMethods, policyTypes } from './contract.ts';
 
-/** A stored policy. `spentCents` is its budget's counter and changes only through `budget.ts`. */
-export class PolicyRow extends Model {
-  static override tableName = 'policies';
-  static override idColumn = 'uuid';
-  static override columnNameMappers = snakeCaseMappers();
-  declare uuid: string;
-  declare policyType: (typeof policyTypes)[number];
-  declare enterpriseCustomerUuid: string;
-  declare displayName: string | null;
-  declare description: string;
-  declare active: boolean;
-  declare retired: boolean;
-  declare retiredAt: Date | null;
-  declare catalogUuid: string;
-  declare subsidyUuid: string;
-  declare accessMethod: (typeof accessMethods)[number];
-  declare spendLimitCents: number | null;
-  declare perLearnerEnrollmentLimit: number | null;
-  declare perLearnerSpendLimitCents: number | null;
-  declare lateRedemptionAllowedUntil: Date | null;
-  declare assignmentConfigurationUuid: string | null;
-  declare learnerCreditRequestConfigUuid: string | null;
-  declare spentCents: number;
-  /** What allocated assignments hold of the budget; a counter like the other one. */
-  declare allocatedCents: number;
-  declare created: Date;
-  declare modified: Date;
-}
+/** A stored policy. `spentCents` and `allocatedCents` are counters of its budget; they change only through `budget.ts`. */
+export const policies = defineModel('policies', {
+  tenant: 'enterpriseCustomerUuid',
+  columns: {
+    uuid: is.uuid(),
+    policyType: is.code<(typeof policyTypes)[number]>(),
+    enterpriseCustomerUuid: is.uuid(),
+    displayName: is.text().nullable(),
+    description: is.text(),
+    active: is.flag(),
+    retired: is.flag(),
+    retiredAt: is.instant().nullable(),
+    catalogUuid: is.uuid(),
+    subsidyUuid: is.uuid(),
+    accessMethod: is.code<(typeof accessMethods)[number]>(),
+    spendLimitCents: is.cents().nullable(),
+    perLearnerEnrollmentLimit: is.integer().nullable(),
+    perLearnerSpendLimitCents: is.cents().nullable(),
+    lateRedemptionAllowedUntil: is.instant().nullable(),
+    assignmentConfigurationUuid: is.uuid().nullable(),
+    learnerCreditRequestConfigUuid: is.uuid().nullable(),
+    spentCents: is.cents(),
+    /** What allocated assignments hold. */
+    allocatedCents: is.cents(),
+    created: is.instant(),
+    modified: is.instant(),
+  },
+});
+export type PolicyRow = NonNullable<Awaited<ReturnType<typeof policies.find>>>;
 
 export interface PolicyFilter {
   readonly enterpriseCustomerUuid: string;
@@ -39,7 +39,8 @@ export interface PolicyFilter {
 
 /** One page, newest first, and the number of all; the count rides along with the rows. */
 export async function page(db: Connection, filter: PolicyFilter, slice: { offset: number; limit: number }) {
-  const base = PolicyRow.query(db)
+  const base = policies
+    .query(db)
     .where('enterprise_customer_uuid', filter.enterpriseCustomerUuid)
     .modify((query) => {
       if (filter.active !== undefined) query.where('active', filter.active);
@@ -54,23 +55,23 @@ export async function page(db: Connection, filter: PolicyFilter, slice: { offset
       { column: 'uuid', order: 'desc' },
     ])
     .offset(slice.offset)
-    .limit(slice.limit)) as (PolicyRow & { total: number })[];
+    .limit(slice.limit)) as unknown as (PolicyRow & { total: number })[];
   const [first] = rows;
   // Behind the last page no row brings the count.
   const count = first?.total ?? (slice.offset === 0 ? 0 : await base.resultSize());
   return { rows, count };
 }
 
-export const find = async (db: Connection, uuid: string): Promise<PolicyRow | undefined> =>
-  PolicyRow.query(db).findById(uuid);
+export const find = async (db: Connection, uuid: string): Promise<PolicyRow | undefined> => policies.find(db, uuid);
 
 /** The row, held until the transaction ends: its budget and its flags stand still. */
 export const findForUpdate = async (trx: Transaction, uuid: string): Promise<PolicyRow | undefined> =>
-  PolicyRow.query(trx).findById(uuid).forUpdate();
+  policies.query(trx).findById(uuid).forUpdate();
 
 /** Policies through which something can be redeemed, newest first (R-RED-10). */
 export const redeemable = async (db: Connection, enterpriseCustomerUuid: string): Promise<PolicyRow[]> =>
-  PolicyRow.query(db)
+  policies
+    .query(db)
     .where({ enterprise_customer_uuid: enterpriseCustomerUuid, active: true, retired: false })
     .orderBy([
       { column: 'created', order: 'desc' },

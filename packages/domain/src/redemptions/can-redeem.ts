@@ -7,7 +7,7 @@ import { isStanding, type LedgerTransaction } from '../kernel/ports/ledger.ts';
 import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import type { Settings } from '../kernel/settings.ts';
-import { viewOfTransaction } from '../ledger/index.ts';
+import { lmsCourseware, viewOfTransaction } from '../ledger/index.ts';
 import { contactsOf, type PolicyRow, priorityOf, redeemable, refusalReason } from '../policies/index.ts';
 import * as contract from './contract.ts';
 import { factsFor, isOf, type LearnerFacts, learnerFacts } from './facts.ts';
@@ -116,7 +116,9 @@ function assignedPrice({ policies, contentKey, known }: Question, transactions: 
 
 const redemptionView = (transaction: LedgerTransaction, settings: Settings) => {
   const view = viewOfTransaction(transaction, settings);
-  return { ...view, policyRedemptionStatusUrl: view.transactionStatusApiUrl };
+  // Here, unlike in the reply to a redeem, the address is always that of the LMS.
+  const coursewareUrl = view.contentKey && lmsCourseware(view.contentKey, settings.lmsUrl);
+  return { ...view, coursewareUrl, policyRedemptionStatusUrl: view.transactionStatusApiUrl };
 };
 
 /** The first policy that lets pass, or all refusals by reason in the order in which they occur (R-RED-11). */

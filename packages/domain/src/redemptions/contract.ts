@@ -57,6 +57,7 @@ export const spendRefused = defineError({
     reason: z.string().describe('Machine name of the refusal.'),
     detail: z.string().describe('Sentence for people.'),
     subsidyStatusCode: z.string().describe('Status that the ledger or the LMS answered with.'),
+    body: z.string().nullable().describe('JSON of a subsidy service, as it sent it; null when there is none.'),
   }),
 });
 
@@ -182,6 +183,8 @@ export const redeem = defineContract({
     metadata: metadata('Kept with the transaction.').optional(),
   }),
   output: transactionView,
+  // In flight when the end is not known soon; callers read its state at `transactionStatusApiUrl`.
+  isFinal: ({ state }) => state !== 'created' && state !== 'pending',
   errors: [notRedeemable, spendRefused, redemptionPending, priceUnknown],
 });
 

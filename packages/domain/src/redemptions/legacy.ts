@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { LegacyForm } from '../kernel/legacy.ts';
 import { refusalBody, refusalOf } from '../policies/index.ts';
 import type * as contract from './contract.ts';
+import { jsonObjectOf } from './json-object.ts';
 
 /** A refusal is a list with one reason object whose leaves are text. */
 const notRedeemable = {
@@ -12,8 +13,11 @@ const notRedeemable = {
 const spendRefused = {
   body: z
     .object({ detail: z.string(), code: z.string(), subsidy_status_code: z.string() })
+    // What a subsidy service says besides is passed on.
+    .catchall(z.unknown())
     .meta({ title: 'SpendRefusal' }),
   encode: (details: z.infer<typeof contract.spendRefused.details>) => ({
+    ...(details.body === null ? {} : jsonObjectOf(details.body)),
     detail: details.detail,
     code: details.reason,
     subsidy_status_code: details.subsidyStatusCode,

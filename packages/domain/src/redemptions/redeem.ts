@@ -7,12 +7,15 @@ import type { Runtime } from '../kernel/runtime.ts';
 import { redemptionDecided } from '../kernel/telemetry.ts';
 import type { TransactionView } from '../ledger/contract.ts';
 import { viewOfTransaction } from '../ledger/index.ts';
+import { fulfillmentProblem } from '../ledger/rules.ts';
 import { find as findPolicy, isLateRedemptionAllowed, type PolicyRow, policyNotFound } from '../policies/index.ts';
 import { permissions as policyPermissions } from '../policies/permissions.ts';
+import { answerSoon } from './answer-soon.ts';
+import { callerMetadata } from './caller-metadata.ts';
 import * as contract from './contract.ts';
 import { factsFor, type LearnerFacts, learnerFacts } from './facts.ts';
 import { endedAttempts, redemptionKey } from './idempotency.ts';
-import { notForOthers, refused, spendRefused } from './refusals.ts';
+import { notForOthers, refused, settlementRefused, spendRefused, unfulfillable } from './refusals.ts';
 import { noteReversal } from './reversal.ts';
 import { type Facts, knownPriceOf, refusal } from './rules.ts';
 import { awaitEnd, type Finished, finish, reserve } from './spend.ts';
@@ -25,7 +28,9 @@ export async function redeem(deps: Deps, actor: Actor, input: Input<typeof contr
   const policy = await findPolicy(deps.db, input.policyUuid);
   if (!policy) throw policyNotFound();
   assertMaySpendFor(actor, policy.enterpriseCustomerUuid, input.lmsUserId);
-  return spendThrough(deps, actor, policy, input);
+  const metadata = callerMetadata(input.metadata, isOperator(actor, policy.enterpriseCustomerUuid));
+  const { subsidyUuid } = policy;
+  return answerSoon(deps, { ...input, subsidyUuid }, spendThrough(deps, actor, policy, { ...input, metadata }));
 }
 
 export interface SpendRequest {
@@ -70,6 +75,8 @@ export async function spendThrough(
   const facts = await factsFor(deps, policy, contentKey, known, options);
   const reason = refusal(facts);
   if (reason) throw await refused(deps, actor, policy, reason, contentKey);
+  const problem = deps.ledger.isOurs && facts.content && fulfillmentProblem(facts.content.source, request.metadata);
+  if (problem) throw unfulfillable(problem);
 
   const spend = intentOf(policy, request, facts, known);
   const reservation = await reserve(deps, spend);
@@ -104,9 +111,12 @@ async function redeemAgain(deps: Deps, actor: Actor, { uuid }: PolicyRow, reques
 /** Learners spend for themselves; operators may do it for anybody of the customer. */
 function assertMaySpendFor(actor: Actor, customerUuid: string, lmsUserId: number): void {
   if (actor.lmsUserId === lmsUserId) return;
-  if (isPermitted(actor, policyPermissions.has_write_access, customerUuid)) return;
+  if (isOperator(actor, customerUuid)) return;
   throw notForOthers();
 }
+
+const isOperator = (actor: Actor, customerUuid: string): boolean =>
+  isPermitted(actor, policyPermissions.has_write_access, customerUuid);
 
 function intentOf(policy: PolicyRow, request: SpendRequest, facts: Facts, known: LearnerFacts): Spend {
   const { lmsUserId, contentKey } = request;
@@ -148,7 +158,7 @@ async function orPending<T>(redemptionUuid: string, work: Promise<T>): Promise<T
     return await work;
   } catch (error) {
     if (error instanceof UpstreamFailure || error instanceof UpstreamRefusal) {
-      redemptionDecided.tell({ outcome: 'pending', reason: null });
+      redemptionDecided.publish({ outcome: 'pending', reason: null });
       throw contract.redemptionPending({ redemptionUuid }, { cause: error });
     }
     throw error;
@@ -179,5 +189,5 @@ async function resultOf(deps: Deps, redemptionUuid: string): Promise<Transaction
 /** The end that this request brought about itself. */
 function replyTo(deps: Deps, { settlement, transaction }: Finished): TransactionView {
   if (transaction?.state === 'committed') return viewOfTransaction(transaction, deps.settings);
-  throw spendRefused(settlement.outcome === 'refused' ? settlement.code : null);
+  throw settlement.outcome === 'refused' ? settlementRefused(settlement) : spendRefused(null);
 }

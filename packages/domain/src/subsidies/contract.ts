@@ -272,6 +272,7 @@ const purchased = z.object({
 const purchaseErrors = [
   errors.inactiveSubsidy,
   errors.enrollmentRefused,
+  errors.fulfillmentRefused,
   errors.contentNotFound,
   errors.invalidRequestedPrice,
   errors.transactionNotCreated,

@@ -19,6 +19,14 @@ export const enrollmentRefused = defineError({
   details: z.object({ transactionUuid: z.string().describe('The transaction that failed.') }),
 });
 
+/** The content is taught by an external provider, of whom this ledger orders nothing; nothing was spent. */
+export const fulfillmentRefused = defineError({
+  code: 'fulfillment_error',
+  status: 422,
+  message: 'Missing metadata.',
+  details: none,
+});
+
 /** None of the customer's catalogs has the content. */
 export const contentNotFound = defineError({
   code: 'content_not_found',

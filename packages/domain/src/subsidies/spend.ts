@@ -16,7 +16,7 @@ import {
   unfinishedBefore,
   viewOfTransaction,
 } from '../ledger/index.ts';
-import { priceMessage, priceToCharge } from '../ledger/rules.ts';
+import { fulfillmentProblem, priceMessage, priceToCharge } from '../ledger/rules.ts';
 import { find as findPolicy } from '../policies/index.ts';
 import {
   ABANDONED_MS,
@@ -125,6 +125,8 @@ async function intentOf(
   const { enterpriseCustomerUuid } = subsidy;
   const content = await orUnavailable(deps.catalog.content(enterpriseCustomerUuid, contentKey));
   if (!content) throw errors.contentNotFound({ contentKey });
+  const problem = fulfillmentProblem(content.source, input.metadata);
+  if (problem) throw errors.fulfillmentRefused({}, { message: problem });
   if (content.priceCents === null)
     throw errors.transactionNotCreated({}, { message: `Could not determine price for content_key: ${contentKey}` });
   const canonicalPriceCents = content.priceCents;

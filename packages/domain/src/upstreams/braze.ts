@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { foldEmail } from '../kernel/email.ts';
 import type { Recipient } from '../kernel/ports/mail.ts';
 import { UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import type { Upstream } from './http.ts';
+import { path } from './path.ts';
 import type { TokenSource } from './token.ts';
 
 /** The calls of the mail service that we make. An `UpstreamRefusal` is about the recipients or the campaign. */
@@ -57,6 +59,9 @@ const unknown = (recipient: Recipient) => ({
   user_alias: aliasOf(recipient),
 });
 
+/** Calls about the same people fail for the same reason. */
+const subjectOf = (recipients: readonly Recipient[]) => [recipients.map(({ email }) => email).join()];
+
 /** A key is no token: there is no other one to try. */
 export const apiKey = (key: string): TokenSource => ({ get: async () => key, discard: () => undefined });
 
@@ -78,22 +83,25 @@ export function httpBraze(upstream: Upstream): Braze {
   async function makeAliases(recipients: readonly Recipient[]): Promise<void> {
     if (recipients.length === 0) return;
     const { users } = await call({
-      path: '/users/export/ids',
+      path: path`/users/export/ids`,
+      about: subjectOf(recipients),
       body: { user_aliases: recipients.map(aliasOf), fields_to_export: ['external_id', 'email'] },
       reply: exported,
       repeatable: true,
     });
-    const found = new Set(users.map(({ email }) => email?.toLowerCase()));
-    const missing = recipients.filter(({ email }) => !found.has(email.toLowerCase()));
+    const found = new Set(users.map(({ email }) => email && foldEmail(email)));
+    const missing = recipients.filter(({ email }) => !found.has(foldEmail(email)));
     if (missing.length === 0) return;
     await call({
-      path: '/users/alias/new',
+      path: path`/users/alias/new`,
+      about: subjectOf(missing),
       body: { user_aliases: missing.map(aliasOf) },
       reply: anything,
       repeatable: true,
     });
     await call({
-      path: '/users/track',
+      path: path`/users/track`,
+      about: subjectOf(missing),
       body: {
         attributes: missing.map((recipient) => ({
           user_alias: aliasOf(recipient),
@@ -112,7 +120,8 @@ export function httpBraze(upstream: Upstream): Braze {
       const withAccount = recipients.filter(({ lmsUserId }) => lmsUserId !== null);
       if (withAccount.length > 0) {
         await call({
-          path: '/users/identify',
+          path: path`/users/identify`,
+          about: subjectOf(withAccount),
           body: {
             aliases_to_identify: withAccount.map((recipient) => ({
               external_id: recipient.lmsUserId,
@@ -128,7 +137,8 @@ export function httpBraze(upstream: Upstream): Braze {
 
     async trigger(campaignId, properties, recipients) {
       const { dispatch_id } = await call({
-        path: '/campaigns/trigger/send',
+        path: path`/campaigns/trigger/send`,
+        about: subjectOf(recipients),
         body: {
           campaign_id: campaignId,
           trigger_properties: properties,
@@ -142,7 +152,8 @@ export function httpBraze(upstream: Upstream): Braze {
 
     async lastReceived(campaignId, recipient) {
       const { users } = await call({
-        path: '/users/export/ids',
+        path: path`/users/export/ids`,
+        about: subjectOf([recipient]),
         body: {
           ...(recipient.lmsUserId === null
             ? { user_aliases: [aliasOf(recipient)] }

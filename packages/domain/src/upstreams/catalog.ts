@@ -5,6 +5,7 @@ import { centsOfDollars } from '../kernel/money.ts';
 import type { Catalog, Content, ListPrice } from '../kernel/ports/catalog.ts';
 import { orNull } from '../kernel/ports/upstream.ts';
 import type { Upstream } from './http.ts';
+import { path } from './path.ts';
 
 /** A time that cannot be read is no time: a malformed deadline of one course must not break a page of others. */
 const lenientDate = z
@@ -185,8 +186,9 @@ export function httpCatalog(call: Upstream, cache: Cache): Catalog {
       cache.wrap(containsKind, `${catalogUuid}:${contentKey}`, async () => {
         const answer = await orNull(
           call({
-            path: `/api/v2/enterprise-catalogs/${catalogUuid}/contains_content_items/`,
+            path: path`/api/v2/enterprise-catalogs/${catalogUuid}/contains_content_items/`,
             query: { course_run_ids: contentKey },
+            about: [contentKey],
             reply: z.object({ contains_content_items: z.boolean() }),
           }),
         );
@@ -197,7 +199,8 @@ export function httpCatalog(call: Upstream, cache: Cache): Catalog {
       cache.wrap(contentKind, `${customerUuid}:${contentKey}`, async () => {
         const found = await orNull(
           call({
-            path: `/api/v2/enterprise-customer/${customerUuid}/content-metadata/${encodeURIComponent(contentKey)}/`,
+            path: path`/api/v2/enterprise-customer/${customerUuid}/content-metadata/${contentKey}/`,
+            about: [contentKey],
             reply: record,
           }),
         );
@@ -206,15 +209,23 @@ export function httpCatalog(call: Upstream, cache: Cache): Catalog {
 
     customerOf: (catalogUuid) =>
       cache.wrap(customerOfKind, catalogUuid, async () => {
-        const path = `/api/v1/enterprise-catalogs/${catalogUuid}`;
-        const found = await orNull(call({ path, reply: z.object({ enterprise_customer: z.string() }) }));
+        const found = await orNull(
+          call({
+            path: path`/api/v1/enterprise-catalogs/${catalogUuid}`,
+            reply: z.object({ enterprise_customer: z.string() }),
+          }),
+        );
         return found?.enterprise_customer.toLowerCase() ?? null;
       }),
 
     contentCount: (catalogUuid) =>
       cache.wrap(countKind, catalogUuid, async () => {
-        const path = `/api/v2/enterprise-catalogs/${catalogUuid}/get_content_metadata/`;
-        const found = await orNull(call({ path, reply: z.object({ count: z.int() }) }));
+        const found = await orNull(
+          call({
+            path: path`/api/v2/enterprise-catalogs/${catalogUuid}/get_content_metadata/`,
+            reply: z.object({ count: z.int() }),
+          }),
+        );
         return found?.count ?? null;
       }),
 
@@ -222,8 +233,9 @@ export function httpCatalog(call: Upstream, cache: Cache): Catalog {
       cache.wrap(listPriceKind, contentKey, async () => {
         const found = await orNull(
           call({
-            path: `/api/v1/content-metadata/${encodeURIComponent(contentKey)}`,
+            path: path`/api/v1/content-metadata/${contentKey}`,
             query: { coerce_to_parent_course: 'True' },
+            about: [contentKey],
             reply: record,
           }),
         );

@@ -3,8 +3,10 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { orNull, orUnavailable, UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import { withRequestId } from '../kernel/request-scope.ts';
-import { CUT_OFF_MS } from './circuit.ts';
+
 import { type Call, upstream } from './http.ts';
+import { path } from './path.ts';
+import { CUT_OFF_MS, REMEMBERED_AFTER, REMEMBERED_MS } from './resilience.ts';
 import { waitOf, waitUntil } from './retry-after.ts';
 import { type Answer, startService, tokens } from './testing.ts';
 
@@ -26,7 +28,7 @@ async function world(...answers: Answer[]) {
   service = started;
   const token = tokens('first', 'second');
   const client = upstream({ service: 'lms', baseUrl: `${started.url}/root/`, token, timeoutMs: 5_000 });
-  const call = (change: Partial<Call<typeof REPLY>> = {}) => client({ path: '/thing/', reply: REPLY, ...change });
+  const call = (change: Partial<Call<typeof REPLY>> = {}) => client({ path: path`/thing/`, reply: REPLY, ...change });
   return { ...started, token, client, call };
 }
 
@@ -135,7 +137,7 @@ describe('time', () => {
     const { url, asked } = await world(good);
     const token = { get: () => new Promise<string>(() => undefined), discard: () => undefined };
     const client = upstream({ service: 'lms', baseUrl: url, token, timeoutMs: 100 });
-    await expect(client({ path: '/', reply: REPLY })).rejects.toMatchObject({
+    await expect(client({ path: path`/`, reply: REPLY })).rejects.toMatchObject({
       name: 'UpstreamFailure',
       cause: { name: 'TimeoutError' },
     });
@@ -178,7 +180,7 @@ describe('a token that is not accepted', () => {
     const { asked, url } = await world({ status: 401 });
     const token = tokens('only');
     const client = upstream({ service: 'lms', baseUrl: url, token });
-    await expect(client({ method: 'POST', path: '/', reply: REPLY })).rejects.toThrow(UpstreamFailure);
+    await expect(client({ method: 'POST', path: path`/`, reply: REPLY })).rejects.toThrow(UpstreamFailure);
     expect(asked).toHaveLength(1);
   });
 
@@ -186,7 +188,7 @@ describe('a token that is not accepted', () => {
     const { asked, url } = await world(good);
     const token = { get: () => Promise.reject(new Error('no token')), discard: () => undefined };
     const client = upstream({ service: 'lms', baseUrl: url, token });
-    await expect(client({ path: '/', reply: REPLY })).rejects.toThrow(UpstreamFailure);
+    await expect(client({ path: path`/`, reply: REPLY })).rejects.toThrow(UpstreamFailure);
     expect(asked).toHaveLength(0);
   });
 });
@@ -276,10 +278,16 @@ describe('a service that is down', () => {
     for (let n = 0; n < times; n += 1) await expect(call()).rejects.toThrow(UpstreamFailure);
   };
 
+  /** Each about something else. */
+  const writes = (call: (change: Partial<Call<typeof REPLY>>) => Promise<unknown>) => {
+    let course = 0;
+    return () => call({ method: 'POST', about: [`course ${++course}`] });
+  };
+
   test('is cut off after ten failures, tried again after a while, and back with the first answer', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const { call, asked, answer } = await world({ status: 500 });
-    const write = () => call({ method: 'POST' });
+    const write = writes(call);
     await fail(write, 10);
     expect(asked).toHaveLength(10);
 
@@ -319,7 +327,7 @@ describe('a service that is down', () => {
   test('that is back answers all who come at that moment', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const { call, answer } = await world({ status: 500 });
-    await fail(() => call({ method: 'POST' }), 10);
+    await fail(writes(call), 10);
     answer(good);
     vi.setSystemTime(Date.now() + CUT_OFF_MS);
     const replies = await Promise.all(Array.from({ length: 20 }, () => call()));
@@ -329,7 +337,7 @@ describe('a service that is down', () => {
   test('stays cut off when the trial fails', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const { call, asked } = await world({ status: 500 });
-    const write = () => call({ method: 'POST' });
+    const write = writes(call);
     await fail(write, 10);
     vi.setSystemTime(Date.now() + CUT_OFF_MS);
     await fail(write, 3);
@@ -347,7 +355,7 @@ describe('a service that is down', () => {
 
   test('is not cut off for failures between answers', async () => {
     const { call, answer } = await world({ status: 500 });
-    const write = () => call({ method: 'POST' });
+    const write = writes(call);
     await fail(write, 9);
     answer(good);
     await write();
@@ -355,5 +363,64 @@ describe('a service that is down', () => {
     await fail(write, 9);
     answer(good);
     expect(await write()).toEqual({ value: 1 });
+  });
+
+  test.each<[string, Answer]>([
+    ['fails', { status: 500 }],
+    ['answers garbage', { status: 200, body: 'no' }],
+    ['breaks off', (response) => void response.end('{"value":')],
+    ['answers too much', (response) => void response.end(`{"value":1,"more":"${'x'.repeat(11_000_000)}"}`)],
+  ])('is not one that %s about one thing, however often', async (_what, answer) => {
+    const { call, answer: next } = await world(answer);
+    await fail(() => call({ method: 'POST', about: ['course', 'learner 1'] }), 20);
+    // One learner's account is not the service either, whatever courses it tries.
+    for (let course = 0; course < 20; course += 1)
+      await fail(() => call({ method: 'POST', about: [`course ${course}`, 'learner 1'] }), 1);
+    next(good);
+    expect(await call({ path: path`/other/` })).toEqual({ value: 1 });
+  });
+
+  test('is cut off for silence, whatever it is asked about', async () => {
+    const { call } = await world(drop);
+    await fail(() => call({ method: 'POST', about: ['course'] }), 10);
+    await expect(call({ path: path`/other/` })).rejects.toThrow('is cut off');
+  });
+
+  test('that talks again, badly about one thing, is spoken to', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const { call, answer } = await world(drop);
+    await fail(() => call({ method: 'POST' }), 10);
+    vi.setSystemTime(Date.now() + CUT_OFF_MS);
+    answer({ status: 500 });
+    await fail(() => call({ method: 'POST' }), 1);
+    answer(good);
+    expect(await call({ path: path`/other/` })).toEqual({ value: 1 });
+  });
+});
+
+describe('a resource with bad answers', () => {
+  test('is not asked for again for a while; others are, and a good answer ends it', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const { call, asked: requests, answer } = await world({ status: 500 });
+    const bad = () => call({ query: { key: 'bad' } });
+    for (let n = 0; n < REMEMBERED_AFTER; n += 1) await expect(bad()).rejects.toThrow(UpstreamFailure);
+    const before = requests.length;
+    await expect(bad()).rejects.toThrow('is not asked again so soon');
+    expect(requests).toHaveLength(before);
+
+    answer(good);
+    expect(await call({ query: { key: 'good' } })).toEqual({ value: 1 });
+    vi.setSystemTime(Date.now() + REMEMBERED_MS - 1);
+    await expect(bad()).rejects.toThrow('is not asked again so soon');
+    vi.setSystemTime(Date.now() + 1);
+    expect(await bad()).toEqual({ value: 1 });
+    answer({ status: 500 });
+    await expect(bad()).rejects.toThrow('answered 500');
+  });
+
+  test('is written to nevertheless: only the service knows what became of a write', async () => {
+    const { call, asked: requests } = await world({ status: 500 });
+    for (let n = 0; n < 6; n += 1) await expect(call({ method: 'POST' })).rejects.toThrow('answered 500');
+    expect(requests).toHaveLength(6);
   });
 });

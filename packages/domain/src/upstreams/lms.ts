@@ -11,6 +11,7 @@ import {
 } from '../kernel/ports/lms.ts';
 import { orNull, UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import type { Upstream } from './http.ts';
+import { path } from './path.ts';
 
 const learnersReply = z.object({
   results: z.array(
@@ -91,7 +92,8 @@ export function invitedOn(recentAction: string | null | undefined): string | nul
 export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } = {}): Lms {
   const membersPage = (query: GroupMembersQuery, page: number, pageSize?: number) =>
     call({
-      path: `/enterprise/api/v1/enterprise-group/${encodeURIComponent(query.groupUuid)}/learners/`,
+      path: path`/enterprise/api/v1/enterprise-group/${query.groupUuid}/learners/`,
+      about: [query.groupUuid],
       query: {
         sort_by: query.sortBy,
         user_query: query.userQuery,
@@ -107,7 +109,8 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
 
   async function linkOf(customerUuid: string, lmsUserId: number) {
     const { results } = await call({
-      path: '/enterprise/api/v1/enterprise-learner/',
+      path: path`/enterprise/api/v1/enterprise-learner/`,
+      about: [`learner ${lmsUserId}`],
       query: { enterprise_customer_uuid: customerUuid, user_ids: lmsUserId },
       reply: learnersReply,
     });
@@ -127,8 +130,9 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
   return {
     customer: (uuid) =>
       cache.wrap(customerKind, uuid, async () => {
-        const path = `/enterprise/api/v1/enterprise-customer/${uuid}/`;
-        const found = await orNull(call({ path, reply: customerReply }));
+        const found = await orNull(
+          call({ path: path`/enterprise/api/v1/enterprise-customer/${uuid}/`, reply: customerReply }),
+        );
         return (
           found && {
             uuid: found.uuid,
@@ -151,7 +155,7 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
     async accountOf(email) {
       const found = await orNull(
         call({
-          path: '/api/user/v1/accounts',
+          path: path`/api/user/v1/accounts`,
           query: { email },
           reply: z.array(z.object({ id: z.number().nullish() })),
         }),
@@ -162,8 +166,9 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
     async addPendingLearner(customerUuid, email) {
       await call({
         method: 'POST',
-        path: '/enterprise/api/v1/pending-enterprise-learner/',
+        path: path`/enterprise/api/v1/pending-enterprise-learner/`,
         repeatable: true,
+        about: [email],
         body: [{ enterprise_customer: customerUuid, user_email: email }],
         reply: z.unknown(),
       });
@@ -177,8 +182,12 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
     allGroupMembers: allMembers,
 
     async customerOfGroup(groupUuid) {
-      const path = `/enterprise/api/v1/enterprise-group/${encodeURIComponent(groupUuid)}/`;
-      const found = await orNull(call({ path, reply: z.object({ enterprise_customer: z.string() }) }));
+      const found = await orNull(
+        call({
+          path: path`/enterprise/api/v1/enterprise-group/${groupUuid}/`,
+          reply: z.object({ enterprise_customer: z.string() }),
+        }),
+      );
       return found?.enterprise_customer.toLowerCase() ?? null;
     },
 
@@ -197,7 +206,8 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
     async markUnreachable(groupUuid, email, at) {
       await call({
         method: 'PATCH',
-        path: `/enterprise/api/v1/enterprise-group/${encodeURIComponent(groupUuid)}/learners/`,
+        path: path`/enterprise/api/v1/enterprise-group/${groupUuid}/learners/`,
+        about: [groupUuid],
         form: { learner: email, status: 'email_error', errored_at: at.toISOString() },
         repeatable: true,
         reply: z.unknown(),
@@ -208,10 +218,11 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
     async enroll(customerUuid, enrollment) {
       const { successes } = await call({
         method: 'POST',
-        path: `/enterprise/api/v1/enterprise-customer/${customerUuid}/enroll_learners_in_courses/`,
+        path: path`/enterprise/api/v1/enterprise-customer/${customerUuid}/enroll_learners_in_courses/`,
         // The LMS enrols once per transaction, so an unanswered call may be sent again.
         repeatable: true,
         timeoutMs: enrollMs,
+        about: [enrollment.courseRunKey, `learner ${enrollment.lmsUserId}`],
         body: {
           enrollments_info: [
             {
@@ -232,11 +243,10 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
     },
 
     async cancelFulfillment(fulfillmentIdentifier) {
-      const id = encodeURIComponent(fulfillmentIdentifier);
       const cancelled = await orNull(
         call({
           method: 'POST',
-          path: `/enterprise/api/v1/enterprise-subsidy-fulfillment/${id}/cancel-fulfillment`,
+          path: path`/enterprise/api/v1/enterprise-subsidy-fulfillment/${fulfillmentIdentifier}/cancel-fulfillment`,
           // What is cancelled stays cancelled: the LMS answers 200 instead of 204.
           repeatable: true,
           timeoutMs: enrollMs,

@@ -1,6 +1,9 @@
+import { z } from 'zod';
 import type { Settlement } from '../kernel/ports/ledger.ts';
+import type { UpstreamRefusal } from '../kernel/ports/upstream.ts';
+import { codeOf } from './subsidy-replies.ts';
 
-/** What the machine names of the subsidy service mean, in our words: its own text can hold personal data. */
+/** What the machine names of the subsidy service mean, for refusals whose own text was not kept. */
 const sentences: ReadonlyMap<string, string> = new Map([
   ['inactive_subsidy_creation_error', 'Cannot create a transaction in an inactive subsidy'],
   ['enrollment_error', 'The learner could not be enrolled.'],
@@ -24,3 +27,18 @@ export function refusalOf(status: number, code: string | null): Extract<Settleme
   const known = knownCode(code, 'transaction_creation_error');
   return { outcome: 'refused', code: known, detail: sentenceOf(known), status };
 }
+
+/** More is no sentence for a caller: a page of a proxy, or a fault of the service. */
+const LONGEST = 16_384;
+
+/** The same with what the service said, which callers read: the portals know some of its sentences. */
+export function replyRefusal({ status, body, text }: UpstreamRefusal): Extract<Settlement, { outcome: 'refused' }> {
+  const refusal = refusalOf(status, codeOf(body));
+  return text.length > LONGEST ? refusal : { ...refusal, body: text };
+}
+
+const withDetail = z.object({ detail: z.string().min(1) });
+
+/** The sentence of the service, or ours when it has none. */
+export const detailOf = (body: unknown, code: string): string =>
+  withDetail.safeParse(body).data?.detail ?? sentenceOf(code);

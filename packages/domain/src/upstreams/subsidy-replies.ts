@@ -60,46 +60,45 @@ const transaction = z.object({
   modified: instant,
   reversal: reversal.nullish(),
   external_reference: z.array(z.string()).nullish(),
+  courseware_url: z.string().nullish(),
 });
 
-/** A row of SUB-08 or the reply of SUB-09; the subsidy is the one in the path. */
-export const transactionReply = (subsidyUuid: string) =>
-  transaction.transform(
-    (row): LedgerTransaction => ({
-      uuid: row.uuid,
-      state: row.state,
-      idempotencyKey: row.idempotency_key,
-      subsidyUuid,
-      lmsUserId: row.lms_user_id ?? null,
-      lmsUserEmail: row.lms_user_email ?? null,
-      contentKey: row.content_key ?? null,
-      parentContentKey: row.parent_content_key ?? null,
-      contentTitle: row.content_title ?? null,
-      courseRunStartDate: row.course_run_start_date ?? null,
-      quantityCents: row.quantity,
-      fulfillmentIdentifier: row.fulfillment_identifier ?? null,
-      subsidyAccessPolicyUuid: row.subsidy_access_policy_uuid ?? null,
-      metadata: row.metadata ?? null,
-      created: row.created,
-      modified: row.modified,
-      reversal: row.reversal
-        ? {
-            uuid: row.reversal.uuid,
-            state: row.reversal.state,
-            idempotencyKey: row.reversal.idempotency_key,
-            quantityCents: row.reversal.quantity,
-            metadata: row.reversal.metadata ?? null,
-            created: row.reversal.created,
-            modified: row.reversal.modified,
-          }
-        : null,
-      externalReferences: row.external_reference ?? [],
-    }),
-  );
+/** A row of SUB-08 or the reply of SUB-09, without the subsidy, which is the one in the path. */
+export const transactionReply = transaction.transform(
+  (row): Omit<LedgerTransaction, 'subsidyUuid'> => ({
+    uuid: row.uuid,
+    state: row.state,
+    idempotencyKey: row.idempotency_key,
+    lmsUserId: row.lms_user_id ?? null,
+    lmsUserEmail: row.lms_user_email ?? null,
+    contentKey: row.content_key ?? null,
+    parentContentKey: row.parent_content_key ?? null,
+    contentTitle: row.content_title ?? null,
+    courseRunStartDate: row.course_run_start_date ?? null,
+    quantityCents: row.quantity,
+    fulfillmentIdentifier: row.fulfillment_identifier ?? null,
+    subsidyAccessPolicyUuid: row.subsidy_access_policy_uuid ?? null,
+    metadata: row.metadata ?? null,
+    created: row.created,
+    modified: row.modified,
+    reversal: row.reversal
+      ? {
+          uuid: row.reversal.uuid,
+          state: row.reversal.state,
+          idempotencyKey: row.reversal.idempotency_key,
+          quantityCents: row.reversal.quantity,
+          metadata: row.reversal.metadata ?? null,
+          created: row.reversal.created,
+          modified: row.reversal.modified,
+        }
+      : null,
+    externalReferences: row.external_reference ?? [],
+    coursewareUrl: row.courseware_url ?? null,
+  }),
+);
 
 /** A page of SUB-08. */
-export const transactionPage = (subsidyUuid: string) =>
-  z.object({ next: z.string().nullable(), results: z.array(transactionReply(subsidyUuid)) });
+export const transactionPage = z.object({ next: z.string().nullable(), results: z.array(transactionReply) });
 
 /** The sums of SUB-08; null stands for no transaction. */
 export const totalReply = z.object({ aggregates: z.object({ total_quantity: z.int().nullable() }) });

@@ -132,10 +132,16 @@ describe('a refusal', () => {
     ['invalid_requested_price', expect.stringContaining('acceptable interval')],
     ['fulfillment_error', 'The provider of the course did not accept the learner.'],
     ['transaction_creation_error', expect.stringContaining('balance')],
-  ])('%s keeps its name and gets our words', async (code, detail) => {
+  ])('%s keeps its name, and what the service said goes with it', async (code, detail) => {
     const body = { code, detail: 'Something about learner-1000@demo.example.' };
     await fault('POST', TRANSACTIONS, { status: 422, body });
-    expect(await ledger.settle(intent())).toEqual({ outcome: 'refused', code, detail, status: 422 });
+    expect(await ledger.settle(intent())).toEqual({
+      outcome: 'refused',
+      code,
+      detail,
+      status: 422,
+      body: JSON.stringify(body),
+    });
   });
 
   test.each([

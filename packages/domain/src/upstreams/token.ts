@@ -1,6 +1,6 @@
-import { request } from 'undici';
 import { z } from 'zod';
 import { type Clock, systemClock } from '../kernel/ports/clock.ts';
+import { exchange } from './transport.ts';
 
 const reply = z.object({ access_token: z.string(), expires_in: z.number() });
 
@@ -38,8 +38,9 @@ export function serviceToken(options: {
   let renewal: Promise<string> | undefined;
   const renew = async (): Promise<string> => {
     try {
-      const response = await request(tokenUrl(options.root), {
+      const response = await exchange({
         method: 'POST',
+        url: tokenUrl(options.root),
         signal: AbortSignal.timeout(options.timeoutMs ?? LONGEST_MS),
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
         body: new URLSearchParams({
@@ -49,7 +50,7 @@ export function serviceToken(options: {
           token_type: 'jwt',
         }).toString(),
       });
-      const { access_token, expires_in } = reply.parse(await response.body.json());
+      const { access_token, expires_in } = reply.parse(JSON.parse(response.text));
       const from = now();
       current = { token: access_token, from, until: from + expires_in * 1000 - EARLY_MS };
       return access_token;

@@ -188,6 +188,8 @@ export interface SpendRefusedErrorDetails {
   detail: string;
   /** Status that the ledger or the LMS answered with. */
   subsidyStatusCode: string;
+  /** JSON of a subsidy service, as it sent it; null when there is none. */
+  body: string | null;
 }
 
 /** What `throttled` tells. */
@@ -256,6 +258,13 @@ export class DepositRefusedError extends DeclaredError<'deposit_refused', Deposi
  * Status 422. Of `ledger.createTransaction`, `ledger.createTransactionV1`.
  */
 export class EnrollmentError extends DeclaredError<'enrollment_error', EnrollmentErrorDetails> {}
+
+/**
+ * Missing metadata.
+ *
+ * Status 422. Of `ledger.createTransaction`, `ledger.createTransactionV1`.
+ */
+export class FulfillmentError extends DeclaredError<'fulfillment_error', NoDetails> {}
 
 /**
  * A request with this Idempotency-Key is still being processed.
@@ -448,6 +457,7 @@ export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   deposit_on_expired_subsidy: DepositOnExpiredSubsidyError,
   deposit_refused: DepositRefusedError,
   enrollment_error: EnrollmentError,
+  fulfillment_error: FulfillmentError,
   idempotency_key_in_use: IdempotencyKeyInUseError,
   idempotency_key_reused: IdempotencyKeyReusedError,
   inactive_subsidy_creation_error: InactiveSubsidyCreationError,

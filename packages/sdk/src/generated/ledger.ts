@@ -463,6 +463,7 @@ export interface LedgerApi {
    *
    * @throws `InactiveSubsidyCreationError` Cannot create a transaction in an inactive subsidy
    * @throws `EnrollmentError` The learner could not be enrolled.
+   * @throws `FulfillmentError` Missing metadata.
    * @throws `ContentNotFoundError` The given content_key is not in any catalog for this customer.
    * @throws `InvalidRequestedPriceError` The requested price is outside of the acceptable interval.
    * @throws `TransactionCreationError` Transaction was None after attempting to redeem
@@ -477,6 +478,7 @@ export interface LedgerApi {
    *
    * @throws `InactiveSubsidyCreationError` Cannot create a transaction in an inactive subsidy
    * @throws `EnrollmentError` The learner could not be enrolled.
+   * @throws `FulfillmentError` Missing metadata.
    * @throws `ContentNotFoundError` The given content_key is not in any catalog for this customer.
    * @throws `InvalidRequestedPriceError` The requested price is outside of the acceptable interval.
    * @throws `TransactionCreationError` Transaction was None after attempting to redeem

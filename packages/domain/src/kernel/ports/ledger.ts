@@ -44,6 +44,8 @@ export interface LedgerTransaction {
   readonly created: Date;
   readonly modified: Date;
   readonly reversal: Reversal | null;
+  /** Where the learner goes on, as a ledger that is not ours says it. */
+  readonly coursewareUrl?: string | null;
   /** Orders at external providers of the course. */
   readonly externalReferences?: readonly string[];
 }
@@ -86,7 +88,14 @@ export type Settlement =
       /** The row of a ledger that is not ours: it may have charged another price than ours. */
       readonly remote?: LedgerTransaction;
     }
-  | { readonly outcome: 'refused'; readonly code: string; readonly detail: string; readonly status: number }
+  | {
+      readonly outcome: 'refused';
+      readonly code: string;
+      readonly detail: string;
+      readonly status: number;
+      /** What a ledger that is not ours said, as it said it. */
+      readonly body?: string;
+    }
   /** Nothing was taken: another transaction pays for this learner and content already. */
   | { readonly outcome: 'standing'; readonly transaction: LedgerTransaction };
 

@@ -5,12 +5,16 @@ export class UpstreamRefusal extends Error {
   override readonly name = 'UpstreamRefusal';
   readonly service: string;
   readonly status: number;
+  /** Undefined when it is no JSON. */
   readonly body: unknown;
-  constructor(service: string, status: number, body: unknown) {
+  /** The body as it came. */
+  readonly text: string;
+  constructor(service: string, status: number, body: unknown, text = body === undefined ? '' : JSON.stringify(body)) {
     super(`${service} answered ${status}`);
     this.service = service;
     this.status = status;
     this.body = body;
+    this.text = text;
   }
 }
 
@@ -22,17 +26,20 @@ export class UpstreamFailure extends Error {
   readonly isBusy: boolean;
   /** It did not get to see the request, or turned it away unread: certainly nothing was done. */
   readonly isUndone: boolean;
+  /** It answered, but not usefully: that can be about the one thing that was asked for. */
+  readonly isAnswer: boolean;
   /** How long it asks us to wait, in milliseconds. */
   readonly retryAfterMs: number;
   constructor(
     service: string,
     message: string,
-    options?: ErrorOptions & { isBusy?: boolean; isUndone?: boolean; retryAfterMs?: number },
+    options?: ErrorOptions & { isBusy?: boolean; isUndone?: boolean; isAnswer?: boolean; retryAfterMs?: number },
   ) {
     super(`${service}: ${message}`, options);
     this.service = service;
     this.isBusy = options?.isBusy ?? false;
     this.isUndone = options?.isUndone ?? this.isBusy;
+    this.isAnswer = options?.isAnswer ?? false;
     this.retryAfterMs = options?.retryAfterMs ?? 0;
   }
 }
