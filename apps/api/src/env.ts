@@ -49,6 +49,9 @@ export const environment = serviceEnvironment.extend({
   BODY_TIMEOUT_MS: integer(100, 60_000)
     .default(10_000)
     .describe('How long a request body may take to arrive, in milliseconds; large ones get more, in proportion.'),
+  DATABASE_STATEMENT_TIMEOUT_MS: integer(100, 300_000)
+    .default(10_000)
+    .describe('How long one statement of a request may take before the request gets 503, in milliseconds.'),
   CONNECTION_LIMIT: integer(10, 1_000_000)
     .default(10_000)
     .describe('Open connections of this process. Without a proxy one address may hold a quarter of them.'),

@@ -1,4 +1,4 @@
-import { migrate, waitForDatabase } from '@enterprise-access/db';
+import { connect, migrate, waitForDatabase } from '@enterprise-access/db';
 import { buildRuntime, loggerOptions, runProcess, startPatience } from '@enterprise-access/platform';
 import { startTelemetry } from '@enterprise-access/tracing';
 import { pino } from 'pino';
@@ -9,13 +9,17 @@ await runProcess('API', 'PORT', async () => {
   const env = readEnvironment(process.env);
   const telemetry = await startTelemetry('enterprise-access-api', env.OTEL_EXPORTER_OTLP_ENDPOINT);
   const log = pino(loggerOptions(env.LOG_LEVEL));
-  const runtime = buildRuntime(env, log, `http://localhost:${env.PORT}`);
+  const runtime = buildRuntime(env, log, `http://localhost:${env.PORT}`, {
+    statementTimeoutMs: env.DATABASE_STATEMENT_TIMEOUT_MS,
+  });
   let isAccepting = true;
   // In production nothing is needed of the database to start: until it answers, the process is not ready.
   if (env.NODE_ENV !== 'production') {
     await waitForDatabase(runtime.db, startPatience(env, log));
     // Several processes may start at once: the migrations wait for each other.
-    await migrate(runtime.db, { say: (sentence) => log.info(sentence) });
+    // On connections of their own: a statement that changes the schema may take longer than one of a request.
+    const db = connect({ url: env.DATABASE_URL, poolSize: 2 });
+    await migrate(db, { say: (sentence) => log.info(sentence) }).finally(() => db.destroy());
   }
   const app = await buildApp({ env, runtime, logger: log, isAccepting: () => isAccepting });
   const stop = async () => {

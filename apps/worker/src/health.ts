@@ -1,4 +1,4 @@
-import type { Database } from '@enterprise-access/db';
+import { type Database, databaseProbe } from '@enterprise-access/db';
 import type { ProcessMetrics } from '@enterprise-access/platform';
 import fastify from 'fastify';
 import { answers } from './outage.ts';
@@ -15,13 +15,11 @@ export interface HealthOptions {
 
 /** Liveness, readiness and metrics of the worker. */
 export async function startHealth(options: HealthOptions): Promise<{ url: string; stop(): Promise<void> }> {
+  const takesWrites = databaseProbe(options.db);
   const app = fastify({ logger: false, forceCloseConnections: true });
   app.get('/live', async () => ({ status: 'live' }));
   app.get('/ready', async (_request, reply) => {
-    const [database, queues] = await Promise.all([
-      answers(async () => options.db.raw('select 1')),
-      answers(options.queuesAnswer),
-    ]);
+    const [database, queues] = await Promise.all([takesWrites(), answers(options.queuesAnswer)]);
     const isReady = options.isAccepting() && database && queues;
     return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not ready', database, queues });
   });

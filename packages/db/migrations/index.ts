@@ -5,7 +5,17 @@ import { unenrolment } from './0004-unenrolment.ts';
 import { mail } from './0005-mail.ts';
 import { assignments } from './0006-assignments.ts';
 import { exactText } from './0007-exact-text.ts';
+import { leases } from './0008-leases.ts';
 import type { Migration } from './migration.ts';
 
 /** The one ordered chain. New migrations go to the end; a released one is never edited. */
-export const migrations: readonly Migration[] = [platform, ledger, policies, unenrolment, mail, assignments, exactText];
+export const migrations: readonly Migration[] = [
+  platform,
+  ledger,
+  policies,
+  unenrolment,
+  mail,
+  assignments,
+  exactText,
+  leases,
+];

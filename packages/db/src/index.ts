@@ -1,16 +1,21 @@
 export { changeOne, RowNotChanged } from './change-one.ts';
+export { isConnectionLost, isDatabaseUnavailable, isRetryable, isUniqueViolation } from './failures.ts';
 export { appendHistories, appendHistory, type Change } from './history.ts';
 export { claimMessage, consumedBetween } from './inbox.ts';
 export { Instant, timeText, withMicroseconds } from './instant.ts';
 export {
   type Connection,
+  type ConnectOptions,
   connect,
   type Database,
   dialectOf,
+  lastConnectionLostAt,
   type Transaction,
 } from './knex.ts';
+export { underLease } from './lease.ts';
 export { type MigrateOptions, migrate } from './migrate.ts';
 export { type Column, defineModel, is, type PersonalData, type TableModel } from './model.ts';
+export { type OutageLog, outageLog } from './outage.ts';
 export {
   appendOnceToOutbox,
   appendToOutbox,
@@ -22,7 +27,8 @@ export {
   relayLane,
   type StoredMessage,
 } from './outbox.ts';
-export { isConnectionLost, isRetryable, isUniqueViolation, transaction } from './transaction.ts';
+export { type DatabaseProbe, databaseProbe } from './probe.ts';
+export { transaction } from './transaction.ts';
 export { addToCounters, insertIfAbsent } from './upsert.ts';
 export { DatabaseUrlError, type Dialect, databaseUrlProblem, parseDatabaseUrl, postgresConnection } from './url.ts';
 export { waitForDatabase } from './wait.ts';

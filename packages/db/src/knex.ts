@@ -1,6 +1,10 @@
+import type { EventEmitter } from 'node:events';
 import knexFactory, { type Knex } from 'knex';
 import pg from 'pg';
+import { type ClientSettings, mysqlClient, postgresClient } from './client.ts';
+import { isConnectionLost } from './failures.ts';
 import { Instant, withMicroseconds } from './instant.ts';
+import type { OutageLog } from './outage.ts';
 import { readOnlyPostgres } from './read-only-postgres.ts';
 import { type Dialect, parseDatabaseUrl, postgresConnection } from './url.ts';
 
@@ -18,7 +22,22 @@ export interface ConnectOptions {
   readonly acquireTimeoutMs?: number;
   /** The database refuses every write: for those who promise to look only. */
   readonly readOnly?: boolean;
+  /** How long one statement may take, a COMMIT too, in milliseconds; without it there is no bound, as migrations need. */
+  readonly statementTimeoutMs?: number;
+  /** Told when the database is unavailable, and when it answers. */
+  readonly outages?: OutageLog;
 }
+
+/** A server that does not even accept a connection in this time is not there, in milliseconds. */
+const CONNECT_TIMEOUT_MS = 5_000;
+
+const lostAt = new WeakMap<object, Date>();
+
+/** When this process last found one of its connections lost; null when it never has. */
+export const lastConnectionLostAt = (db: Database): Date | null => lostAt.get(db.client.config.onFailure) ?? null;
+
+/** knex writes each failure of a connection to stderr, with its stack; the statement that fails tells its caller. */
+const QUIET = { warn: () => undefined, error: () => undefined, debug: () => undefined, deprecate: () => undefined };
 
 /** Sums and big integers arrive as numbers; a value that a number cannot hold exactly is an error, not a rounding. */
 export function exactNumber(text: string): number {
@@ -84,40 +103,72 @@ export function connect(options: ConnectOptions): Database {
   const pool = { min: 0, max: options.poolSize ?? 20 };
   const acquireConnectionTimeout = options.acquireTimeoutMs ?? 15_000;
   const { dialect, tls, ...url } = parseDatabaseUrl(options.url);
+  const { statementTimeoutMs = 0 } = options;
+  const common: ClientSettings & Pick<Knex.Config, 'acquireConnectionTimeout' | 'log'> = {
+    statementTimeoutMs,
+    onFailure(error) {
+      if (isConnectionLost(error)) lostAt.set(common.onFailure, new Date());
+      options.outages?.failed(error);
+    },
+    onAnswer: () => options.outages?.answered(),
+    acquireConnectionTimeout,
+    log: QUIET,
+  };
   if (dialect === 'postgres') {
     return keepMicroseconds(
-      knexFactory({
-        client: options.readOnly ? readOnlyPostgres : 'pg',
-        // Node's own pg types do not know the `types` override that the driver documents.
-        connection: { ...postgresConnection(options.url), types: postgresTypes } as Knex.PgConnectionConfig,
-        pool,
-        acquireConnectionTimeout,
-      }),
+      knexFactory(
+        Object.assign(common, {
+          client: options.readOnly ? readOnlyPostgres : postgresClient,
+          connection: {
+            ...postgresConnection(options.url),
+            connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+            // Node's own pg types do not know the `types` override that the driver documents.
+            types: postgresTypes,
+          } as Knex.PgConnectionConfig,
+          pool: { ...pool, afterCreate: watchSession(common) },
+        }),
+      ),
     );
   }
-  return keepMicroseconds(
-    knexFactory({
-      client: 'mysql2',
-      connection: {
-        ...url,
-        ...(tls ? { ssl: tls } : {}),
-        charset: 'utf8mb4',
-        timezone: 'Z',
-        multipleStatements: false,
-        // An UPDATE that matched a row but changed nothing still counts as a match, as on PostgreSQL.
-        flags: ['+FOUND_ROWS'],
-        typeCast: mysqlValue,
-      } as unknown as Knex.MySql2ConnectionConfig,
-      pool: {
-        ...pool,
-        afterCreate: prepareMysqlSession(options.readOnly ? [...MYSQL_SESSION, READ_ONLY] : MYSQL_SESSION),
+  const statements = [
+    ...MYSQL_SESSION,
+    ...(statementTimeoutMs > 0 ? [mysqlTimeouts(statementTimeoutMs)] : []),
+    ...(options.readOnly ? [READ_ONLY] : []),
+  ];
+  const config = {
+    client: mysqlClient,
+    connection: {
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      ...url,
+      ...(tls ? { ssl: tls } : {}),
+      charset: 'utf8mb4',
+      timezone: 'Z',
+      multipleStatements: false,
+      // An UPDATE that matched a row but changed nothing still counts as a match, as on PostgreSQL.
+      flags: ['+FOUND_ROWS'],
+      typeCast: mysqlValue,
+    } as unknown as Knex.MySql2ConnectionConfig,
+    pool: {
+      ...pool,
+      afterCreate(session: MysqlSession, done: Prepared<MysqlSession>) {
+        watchSession<MysqlSession>(common)(session, () => prepareMysqlSession(statements)(session, done));
       },
-      acquireConnectionTimeout,
-    }),
-  );
+    },
+  };
+  return keepMicroseconds(knexFactory(Object.assign(common, config)));
 }
 
-interface MysqlSession {
+type Prepared<S> = (error: Error | null, session: S) => void;
+
+/** A connection that is lost while nobody uses it says so by an event. */
+const watchSession =
+  <S extends Pick<EventEmitter, 'on'>>({ onFailure }: ClientSettings) =>
+  (session: S, done: Prepared<S>): void => {
+    session.on('error', onFailure);
+    done(null, session);
+  };
+
+interface MysqlSession extends Pick<EventEmitter, 'on'> {
   query(sql: string, done: (error: Error | null) => void): void;
   destroy(): void;
 }
@@ -131,11 +182,17 @@ const MYSQL_SESSION = [
   "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ANSI_QUOTES', time_zone = '+00:00'",
   'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
 ];
+/** How long to wait for a row lock, in seconds: the server's own default is 50. */
+const LOCK_WAIT_S = 10;
+
+/** Each server reads the comment that is meant for it. MySQL bounds reading statements only; our own timer the others. */
+const mysqlTimeouts = (ms: number): string =>
+  `SET SESSION innodb_lock_wait_timeout = ${LOCK_WAIT_S} /*M!100100 , max_statement_time = ${ms / 1_000} */ /*!80000 , max_execution_time = ${ms} */`;
 const READ_ONLY = 'SET SESSION TRANSACTION READ ONLY';
 
 const prepareMysqlSession =
   (statements: readonly string[]) =>
-  (session: MysqlSession, done: (error: Error | null, session: MysqlSession) => void): void => {
+  (session: MysqlSession, done: Prepared<MysqlSession>): void => {
     const [next, ...rest] = statements;
     if (next === undefined) {
       done(null, session);

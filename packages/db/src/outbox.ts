@@ -1,6 +1,7 @@
 import { traceparent } from '@enterprise-access/tracing';
 import { v7 } from 'uuid';
 import type { Connection, Database, Transaction } from './knex.ts';
+import { underLease } from './lease.ts';
 import { insertAbsent } from './upsert.ts';
 
 /** What must follow a change and may not be lost: an event for other services or a job for the worker. */
@@ -114,14 +115,8 @@ interface Handing {
  * Returns how many were handed on; zero also when another relay has the lane.
  */
 export async function relayLane(db: Database, lane: Lane, { limit, except, hand }: Handing): Promise<number> {
-  return db.transaction(async (trx) => {
-    const held = await trx('outbox_lanes')
-      .where({ ...lane })
-      .forUpdate()
-      .skipLocked()
-      .first('shard');
-    if (!held) return 0;
-    const rows: Row[] = await trx('outbox')
+  const relayed = await underLease(db, 'outbox_lanes', { ...lane }, async ({ finish }) => {
+    const rows: Row[] = await db('outbox')
       .where({ ...lane })
       .whereNull('sent')
       .whereNotIn('name', [...except])
@@ -130,14 +125,15 @@ export async function relayLane(db: Database, lane: Lane, { limit, except, hand 
       .select('position', 'uuid', 'kind', 'name', 'message_key', 'payload', 'trace', 'created');
     if (rows.length === 0) return 0;
     await hand(rows.map(messageOf));
-    await trx('outbox')
-      .whereIn(
-        'position',
-        rows.map(({ position }) => position),
-      )
-      .update({ sent: new Date() });
+    const positions = rows.map(({ position }) => position);
+    const isOurs = await finish(async (trx) => {
+      const marked = await trx('outbox').whereIn('position', positions).update({ sent: new Date() });
+      if (marked !== rows.length) throw new Error('Messages left the outbox while they were handed on.');
+    });
+    if (!isOurs) throw new Error('The lease of the lane was lost: its messages are handed on again.');
     return rows.length;
   });
+  return relayed ?? 0;
 }
 
 /** Number of messages that wait, and since when the oldest does. */

@@ -1,43 +1,35 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isRetryable } from './failures.ts';
 import type { Database, Transaction } from './knex.ts';
 
-/** Deadlock victim, lock wait timeout, serialization failure: the database undid everything and asks to be tried again. */
-const TRY_AGAIN = new Set(['40001', '40P01', 'ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT', 'ER_CHECKREAD']);
-const UNIQUE = new Set(['23505', 'ER_DUP_ENTRY']);
-/** The server went away, is starting or cannot be reached: whatever was under way was undone or is unknown. */
-const LOST =
-  /^(?:08...|57P0[1-3]|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|PROTOCOL_CONNECTION_LOST|ER_SERVER_SHUTDOWN|ER_CONNECTION_KILLED)$/u;
-const ATTEMPTS = 8;
+/** No new attempt begins after this long, in milliseconds. On a hot row of a cluster many attempts can be needed. */
+const DEADLINE_MS = 10_000;
+const FIRST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 320;
 
-const codeOf = (error: unknown): string =>
-  typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
-
-/** Objection and others wrap driver errors; the driver's own code is what decides. */
-function driverCodes(error: unknown): string[] {
-  const codes: string[] = [];
-  for (let e = error; e instanceof Error && codes.length < 5; ) {
-    codes.push(codeOf(e));
-    e = 'nativeError' in e ? e.nativeError : e.cause;
-  }
-  return codes;
+export interface TransactionOptions {
+  readonly deadlineMs?: number;
+  /** Milliseconds on a clock that only goes forward. */
+  readonly now?: () => number;
 }
 
-export const isUniqueViolation = (error: unknown): boolean => driverCodes(error).some((code) => UNIQUE.has(code));
-export const isRetryable = (error: unknown): boolean => driverCodes(error).some((code) => TRY_AGAIN.has(code));
-
-export const isConnectionLost = (error: unknown): boolean => driverCodes(error).some((code) => LOST.test(code));
-
 /**
- * Runs `work` in one transaction and repeats it when the database chose it as a deadlock victim.
- * So `work` has no effect outside the transaction: no network, no shared state.
+ * Runs `work` in one transaction and repeats it when the database undid it: as a deadlock victim, after a wait for a
+ * lock, or because another node of a cluster committed first. So `work` has no effect outside the transaction: no
+ * network, no shared state.
  */
-export async function transaction<T>(db: Database, work: (trx: Transaction) => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
+export async function transaction<T>(
+  db: Database,
+  work: (trx: Transaction) => Promise<T>,
+  { deadlineMs = DEADLINE_MS, now = () => performance.now() }: TransactionOptions = {},
+): Promise<T> {
+  const deadline = now() + deadlineMs;
+  for (let longest = FIRST_PAUSE_MS; ; longest = Math.min(longest * 2, LONGEST_PAUSE_MS)) {
     try {
       return await db.transaction(work);
     } catch (error) {
-      if (attempt === ATTEMPTS || !isRetryable(error)) throw error;
-      await sleep(Math.random() * 5 * 2 ** attempt);
+      if (!isRetryable(error) || now() >= deadline) throw error;
+      await sleep(Math.random() * longest);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isConnectionLost } from './failures.ts';
 import type { Database } from './knex.ts';
-import { isConnectionLost } from './transaction.ts';
 
 const PAUSE_MS = 250;
 

@@ -1,4 +1,4 @@
-import { connect } from '@enterprise-access/db';
+import { connect, outageLog } from '@enterprise-access/db';
 import {
   apiKey,
   type Cache,
@@ -64,11 +64,17 @@ export function buildRuntime(
   env: ServiceEnvironment,
   log: Log,
   localUrl: string,
-  { readOnly = false } = {},
+  { readOnly = false, statementTimeoutMs = 0 } = {},
 ): ServiceRuntime & Shared {
   // Before anything is built that tells.
   subscribeMetrics();
-  const db = connect({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, readOnly });
+  const db = connect({
+    url: env.DATABASE_URL,
+    poolSize: env.DATABASE_POOL_SIZE,
+    readOnly,
+    statementTimeoutMs,
+    outages: outageLog(log),
+  });
   const { cache, shared } = openCache(env, log);
   const token = serviceToken({
     root: env.OAUTH2_URL,

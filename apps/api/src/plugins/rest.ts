@@ -1,3 +1,4 @@
+import { isRetryable } from '@enterprise-access/db';
 import {
   type Call,
   type Composition,
@@ -6,6 +7,7 @@ import {
   commonErrors,
   DEFAULT_BODY_LIMIT_BYTES,
   type DomainError,
+  databaseUnavailable,
   domainErrorOf,
   INTERNAL_ERROR,
   invalidInput,
@@ -153,11 +155,16 @@ function sendFrameworkError(
   return reply.code(500).send({ detail: INTERNAL_ERROR, request_id: request.id });
 }
 
+/** Logged once as a whole, where the connections are. */
+const isOutage = ({ spec, cause }: DomainError): boolean =>
+  spec.code === databaseUnavailable.code && !isRetryable(cause);
+
 export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply, operation?: Operation) {
   const domain = domainErrorOf(error);
   const isDeclared = domain && (!operation || isExpected(domain, operation));
   if (domain && isDeclared) {
-    if (domain.spec.status >= 500) request.log.warn({ err: domain }, 'answered with a declared failure');
+    if (domain.spec.status >= 500 && !isOutage(domain))
+      request.log.warn({ err: domain }, 'answered with a declared failure');
     return sendDomainError(reply, domain, operation);
   }
   const inner =

@@ -1,4 +1,4 @@
-import { type Connection, type Database, insertIfAbsent, transaction } from '@enterprise-access/db';
+import { type Connection, type Database, insertIfAbsent, transaction, underLease } from '@enterprise-access/db';
 import type { RawMessage } from '../bus.ts';
 
 /** A message as a row keeps it. */
@@ -86,24 +86,26 @@ const BATCH = 100;
 export const takeFromLog = (
   db: Database,
   options: { group: string; topic: string; take: (message: RawMessage) => Promise<boolean> },
-): Promise<number | null> =>
-  db.transaction(async (trx) => {
-    const key = { consumer_group: options.group, topic: options.topic };
-    const found = await trx('bus_positions').where(key).forUpdate().skipLocked().first('position');
-    if (!found) return null;
-    const rows: MessageRow[] = await trx('bus_messages')
+): Promise<number | null> => {
+  const key = { consumer_group: options.group, topic: options.topic };
+  return underLease(db, 'bus_positions', key, async ({ finish, signal }) => {
+    const found = await db('bus_positions').where(key).first('position');
+    const rows: MessageRow[] = await db('bus_messages')
       .where({ topic: options.topic })
       .where('position', '>', found.position)
       .orderBy('position')
       .limit(BATCH);
     let position: number = found.position;
     for (const row of rows) {
-      if (!(await options.take(rawMessage(row)))) break;
+      if (signal.aborted || !(await options.take(rawMessage(row)))) break;
       position = row.position;
     }
-    if (position !== found.position) await trx('bus_positions').where(key).update({ position });
-    return (await lastPosition(trx, options.topic)) - position;
+    const isOurs = await finish(async (trx) => {
+      if (position !== found.position) await trx('bus_positions').where(key).update({ position });
+    });
+    return isOurs ? (await lastPosition(db, options.topic)) - position : null;
   });
+};
 
 /** Sets the position of a group before the first message of an instant or later. */
 export async function rewindLog(db: Database, options: { group: string; topic: string; to: Date }): Promise<void> {
@@ -116,7 +118,8 @@ export async function rewindLog(db: Database, options: { group: string; topic: s
       .min({ position: 'position' })
       .first();
     const position = first?.position ? first.position - 1 : await lastPosition(trx, options.topic);
-    await trx('bus_positions').where(key).update({ position });
+    // Without its lease, a process that is taking messages does not store how far it came.
+    await trx('bus_positions').where(key).update({ position, lease_owner: null, lease_ends: null });
   });
 }
 

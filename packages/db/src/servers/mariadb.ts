@@ -65,6 +65,8 @@ export async function startMariadb(options: MariadbOptions): Promise<RunningServ
         `--port=${port}`,
         `--socket=${join(sockets, 's')}`,
         `--pid-file=${pidFile}`,
+        // A server that starts removes the temporary tables of others that share its folder.
+        `--tmpdir=${sockets}`,
         `--init-file=${initFile}`,
         '--bind-address=127.0.0.1',
         '--skip-name-resolve',

@@ -87,6 +87,14 @@ export const upstreamUnavailable = defineError({
   details: z.object({ service: z.string().describe('Which service.') }),
 });
 
+export const databaseUnavailable = defineError({
+  code: 'database_unavailable',
+  status: 503,
+  message:
+    'The service cannot reach its database at the moment, or is too busy. Trying again with the same Idempotency-Key is safe.',
+  details: z.object({ retryAfterSeconds: z.int().min(0).describe('Seconds until another try can succeed.') }),
+});
+
 export const idempotencyKeyReused = defineError({
   code: 'idempotency_key_reused',
   status: 422,
@@ -110,6 +118,7 @@ export const commonErrors: readonly ErrorSpec[] = [
   notFound,
   throttled,
   upstreamUnavailable,
+  databaseUnavailable,
   idempotencyKeyReused,
   idempotencyKeyInUse,
 ];

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { insertIfAbsent } from '@enterprise-access/db';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Database, insertIfAbsent, isDatabaseUnavailable } from '@enterprise-access/db';
 import { z } from 'zod';
 import { idempotencyKeyInUse, idempotencyKeyReused, invalidInput } from './errors.ts';
 import type { Runtime } from './runtime.ts';
@@ -9,6 +10,7 @@ import { transformer } from './transformer.ts';
 export const REPLAY_MS = 24 * 3_600_000;
 /** After this long without an end the process that held the key is taken for dead. */
 const ABANDONED_MS = 60_000;
+const RELEASE_PAUSE_MS = 250;
 
 interface Attempt {
   readonly actor: string;
@@ -74,7 +76,7 @@ export async function once(
   try {
     reply = await run();
   } catch (error) {
-    await db('idempotency_records').where(own).delete();
+    await release(db, own);
     throw error;
   }
   // The same key asks later how it ended.
@@ -105,6 +107,33 @@ async function keep({ db, log }: Pick<Runtime, 'db' | 'log'>, own: object, reply
 }
 
 const storedForm = transformer.output;
+
+/**
+ * Gives the key back after a failure. While the database is away this goes on behind the caller's reply: a repeat that
+ * comes when the database is back would otherwise be told for a minute that the key is in use.
+ */
+async function release(db: Database, own: object): Promise<void> {
+  const attempt = () => db('idempotency_records').where(own).delete();
+  try {
+    await attempt();
+  } catch (error) {
+    if (!isDatabaseUnavailable(error)) throw error;
+    void releaseLater(attempt);
+  }
+}
+
+async function releaseLater(attempt: () => Promise<unknown>): Promise<void> {
+  const deadline = performance.now() + ABANDONED_MS;
+  while (performance.now() < deadline) {
+    await sleep(RELEASE_PAUSE_MS, undefined, { ref: false });
+    try {
+      await attempt();
+      return;
+    } catch (error) {
+      if (!isDatabaseUnavailable(error)) return;
+    }
+  }
+}
 
 const replay = (reply: string | Record<string, unknown>): unknown =>
   storedForm.deserialize(typeof reply === 'string' ? JSON.parse(reply) : reply);

@@ -1,9 +1,10 @@
+import { isDatabaseUnavailable } from '@enterprise-access/db';
 import { initTRPC, type TRPCDefaultErrorShape, type TRPCError, tracked } from '@trpc/server';
 import { z } from 'zod';
 import { authorized, type Call, callOf, type Handler, type RpcContext, validInput } from './call.ts';
 import { clipped } from './clip.ts';
 import type { Contract, resumable, StreamContract } from './contract.ts';
-import { commonErrors, DomainError, type ErrorSpec } from './errors.ts';
+import { commonErrors, DomainError, databaseUnavailable, type ErrorSpec } from './errors.ts';
 import { codeOfStatus, numberOfStatus } from './rpc-codes.ts';
 import { transformer } from './transformer.ts';
 
@@ -12,10 +13,14 @@ const UNREADABLE_INPUT = 'The input cannot be read.';
 /** tRPC repeats paths and media types, which may be as long as a header. */
 const LONGEST_MESSAGE = 500;
 
-/** Finds our declared error in what tRPC wrapped around it. */
+const RETRY_SECONDS = 1;
+
+/** Finds our declared error in what tRPC wrapped around it; a database that cannot work now is declared too. */
 export function domainErrorOf(error: unknown): DomainError | null {
   for (let e = error; e instanceof Error; e = e.cause) if (e instanceof DomainError) return e;
-  return null;
+  return isDatabaseUnavailable(error)
+    ? databaseUnavailable({ retryAfterSeconds: RETRY_SECONDS }, { cause: error })
+    : null;
 }
 
 /** Proxies close connections on which nothing is said, mostly after a minute. */

@@ -41,9 +41,12 @@ export async function ownerOf(db: Connection, uuid: string): Promise<string | nu
   return row?.enterprise_customer_uuid ?? null;
 }
 
-/** Whoever holds it is the only one to allocate in this configuration: two lists with one learner follow each other. */
+/**
+ * Until the transaction ends nobody else allocates in this configuration: two lists with one learner follow each other.
+ * The row is written, because a row that is only locked is not known to other nodes of a cluster.
+ */
 export async function hold(trx: Transaction, uuid: string): Promise<boolean> {
-  return (await trx('assignment_configurations').where({ uuid }).forUpdate().first('uuid')) !== undefined;
+  return (await trx('assignment_configurations').where({ uuid }).increment('holds')) === 1;
 }
 
 /** One page, newest first, and the number of all. */

@@ -1,4 +1,4 @@
-import { type Connection, defineModel, is, type Transaction } from '@enterprise-access/db';
+import { addToCounters, type Connection, defineModel, is, type Transaction } from '@enterprise-access/db';
 import type { accessMethods, policyTypes } from './contract.ts';
 
 /** A stored policy. `spentCents` and `allocatedCents` are counters of its budget; they change only through `budget.ts`. */
@@ -124,12 +124,14 @@ export async function limitsBySubsidy(
 
 /**
  * Until the transaction ends nobody else changes the set of spend limits on this subsidy. One statement makes the row or
- * locks the one that is there: an insert that gives way would leave InnoDB with a shared lock, and many of those that
- * all want more are a deadlock.
+ * writes the one that is there: an insert that gives way would leave InnoDB with a shared lock, and many of those that
+ * all want more are a deadlock. The counter must change: a row that is only locked is not known to other nodes of a
+ * cluster.
  */
-export async function holdCeiling(trx: Transaction, subsidyUuid: string): Promise<void> {
-  await trx('policy_ceilings').insert({ subsidy_uuid: subsidyUuid }).onConflict('subsidy_uuid').merge();
-}
+export const holdCeiling = (trx: Transaction, subsidyUuid: string): Promise<void> =>
+  addToCounters(trx, 'policy_ceilings', { key: ['subsidy_uuid'], counter: 'holds' }, [
+    { subsidy_uuid: subsidyUuid, holds: 1 },
+  ]);
 
 /** What each policy says was spent through it, for the audit. */
 export const totalsByPolicy = (db: Connection): Promise<{ uuid: string; subsidyUuid: string; spentCents: number }[]> =>

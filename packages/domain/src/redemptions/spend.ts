@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { appendToOutbox, type Database, isUniqueViolation, type Transaction, transaction } from '@enterprise-access/db';
+import {
+  appendToOutbox,
+  type Database,
+  isUniqueViolation,
+  lastConnectionLostAt,
+  type Transaction,
+  transaction,
+} from '@enterprise-access/db';
 import { claim, endRedeemed } from '../assignments/index.ts';
 import type { LedgerTransaction, Settlement, Spend } from '../kernel/ports/ledger.ts';
 import { finishEach, isUnknown, orUnknown, type Unknown } from '../kernel/ports/upstream.ts';
@@ -138,16 +145,24 @@ async function finish(deps: Deps, spend: Spend): Promise<Unknown | null> {
 
 /** How long a request waits for another one that is at work on the same redemption. */
 const WAIT_MS = 10_000;
+/** The same when connections were lost after the redemption was begun: its request has probably failed with them. */
+const WAIT_AFTER_FAILOVER_MS = 500;
+
+function waitMsFor(db: Database, { spend }: store.Redemption): number {
+  const lostAt = lastConnectionLostAt(db);
+  return lostAt !== null && lostAt >= spend.created ? WAIT_AFTER_FAILOVER_MS : WAIT_MS;
+}
 
 /**
  * Waits for a redemption that another request is working on, for a bounded time; then finishes it itself, because that
  * request seems to be gone. Unknown when its end cannot be found out now; null when there is no such redemption.
  */
 export async function awaitEnd(deps: Deps, uuid: string): Promise<store.Redemption | Unknown | null> {
-  const deadline = performance.now() + WAIT_MS;
-  for (let pause = 10; performance.now() < deadline; pause = Math.min(pause * 1.5, 250)) {
+  const since = performance.now();
+  for (let pause = 10; ; pause = Math.min(pause * 1.5, 250)) {
     const redemption = await store.find(deps.db, uuid);
     if (redemption?.state !== 'pending') return redemption;
+    if (performance.now() - since >= waitMsFor(deps.db, redemption)) break;
     await sleep(pause);
   }
   const abandoned = await store.find(deps.db, uuid);

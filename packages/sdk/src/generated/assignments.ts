@@ -228,7 +228,7 @@ export interface AssignmentsUpdateConfigurationInput {
   active?: boolean | undefined;
 }
 
-/** Operations of assignments. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
+/** Operations of assignments. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `DatabaseUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
 export interface AssignmentsApi {
   /**
    * Say that the learner has seen that assignments expired or were cancelled. Safe to repeat.

@@ -20,6 +20,12 @@ export interface ContentNotFoundErrorDetails {
   contentKey: string;
 }
 
+/** What `database_unavailable` tells. */
+export interface DatabaseUnavailableErrorDetails {
+  /** Seconds until another try can succeed. */
+  retryAfterSeconds: number;
+}
+
 /** What `deposit_refused` tells. */
 export interface DepositRefusedErrorDetails {
   /** Machine name of the refusal. */
@@ -223,6 +229,13 @@ export class AllocationRefusedError extends DeclaredError<'allocation_refused', 
  * Status 422. Of `ledger.canRedeem`, `ledger.createTransaction`, `ledger.createTransactionV1`.
  */
 export class ContentNotFoundError extends DeclaredError<'content_not_found', ContentNotFoundErrorDetails> {}
+
+/**
+ * The service cannot reach its database at the moment, or is too busy. Trying again with the same Idempotency-Key is safe.
+ *
+ * Status 503. Of any operation.
+ */
+export class DatabaseUnavailableError extends DeclaredError<'database_unavailable', DatabaseUnavailableErrorDetails> {}
 
 /**
  * A deposit under this key exists already. Give an idempotency_key of its own to a further deposit.
@@ -452,6 +465,7 @@ export class UpstreamUnavailableError extends DeclaredError<'upstream_unavailabl
 export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   allocation_refused: AllocationRefusedError,
   content_not_found: ContentNotFoundError,
+  database_unavailable: DatabaseUnavailableError,
   deposit_creation_error: DepositCreationError,
   deposit_on_expired_subsidy: DepositOnExpiredSubsidyError,
   deposit_refused: DepositRefusedError,

@@ -86,7 +86,7 @@ export interface GroupsRemoveAssociationsOutput {
   removed: number;
 }
 
-/** Operations of groups. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
+/** Operations of groups. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `DatabaseUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
 export interface GroupsApi {
   /**
    * Let the members of a group redeem through a policy. Repeating it answers with the first association.

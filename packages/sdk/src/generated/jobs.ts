@@ -20,7 +20,7 @@ export interface JobsProgressInput {
   lastEventId?: string | undefined;
 }
 
-/** Operations of jobs. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
+/** Operations of jobs. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `DatabaseUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
 export interface JobsApi {
   /**
    * How far a long job is, and what it reports.

@@ -419,7 +419,7 @@ export interface LedgerUpdateSubsidyInput {
   startingBalance?: number | undefined;
 }
 
-/** Operations of ledger. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
+/** Operations of ledger. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `DatabaseUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
 export interface LedgerApi {
   /**
    * Number of standing enrollments that the subsidy has paid, per learner.

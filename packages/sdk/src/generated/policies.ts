@@ -272,7 +272,7 @@ export interface PoliciesUpdateInput {
   isSubsidyActive?: unknown | undefined;
 }
 
-/** Operations of policies. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
+/** Operations of policies. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `DatabaseUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
 export interface PoliciesApi {
   /**
    * Allocate a course or run to learners at a fixed price. Learners who hold it already are not charged again.
