@@ -37,7 +37,7 @@ export default {
       from: { path: '^packages/domain/src/(?!kernel/)[a-z-]+/[a-z-]*contract\\.ts$' },
       to: {
         path: '^packages/',
-        pathNot: ['^packages/domain/src/kernel/', '/[a-z-]*contract\\.ts$', '/(permissions|errors)\\.ts$'],
+        pathNot: ['^packages/domain/src/kernel/', '/[a-z-]*contract\\.ts$', '/(permissions|errors|rules)\\.ts$'],
       },
     },
     {
@@ -47,7 +47,13 @@ export default {
       from: { path: '/rules\\.ts$' },
       to: {
         dependencyTypesNot: ['type-only'],
-        pathNot: ['/rules\\.ts$', '/(money|ids)\\.ts$', '/[a-z-]*contract\\.ts$', '/kernel/ports/', 'node_modules'],
+        pathNot: [
+          '/rules\\.ts$',
+          '/(money|ids|instant)\\.ts$',
+          '/[a-z-]*contract\\.ts$',
+          '/kernel/ports/',
+          'node_modules',
+        ],
       },
     },
     {

@@ -1,4 +1,4 @@
-import { withMicroseconds } from '@enterprise-access/db';
+import { withMicroseconds } from '../kernel/instant.ts';
 import { formatDollars } from '../kernel/money.ts';
 
 /** Landing exactly on the limit is allowed (R-POL-13). All amounts in cents, spent as a positive number. */
