@@ -8,9 +8,18 @@ import { startSandboxApp } from './sandbox-app.ts';
 const FIRST = 1_100;
 const COUNT = 11;
 const members = Array.from({ length: COUNT }, (_, index) => FIRST + index);
-const courses = ['DemoX', 'CentsX', 'FreeX', 'ExecX', 'DataX', 'PythonX', 'StatsX', 'CloudX', 'WriteX', 'EthicsX'].map(
-  (name) => `course-v1:edX+${name}+2T2026`,
-);
+const courses = [
+  'DemoX',
+  'CentsX',
+  'FreeX',
+  'SpanishX',
+  'DataX',
+  'PythonX',
+  'StatsX',
+  'CloudX',
+  'WriteX',
+  'EthicsX',
+].map((name) => `course-v1:edX+${name}+2T2026`);
 
 interface Member {
   readonly lms_user_id: number | null;

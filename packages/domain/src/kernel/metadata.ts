@@ -33,3 +33,6 @@ export const metadata = (purpose: string) =>
     .meta({ propertyNames: { type: 'string', maxLength: LONGEST_NAME } })
     .nullable()
     .describe(`${purpose} At most 65,536 characters of JSON.`);
+
+/** Room for a request with the longest metadata: up to four bytes a character, and the other fields. */
+export const METADATA_BODY_LIMIT_BYTES = 4 * 65_536 + 16_384;

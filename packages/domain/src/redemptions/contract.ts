@@ -3,7 +3,7 @@ import { learnerAssignment } from '../assignments/contract.ts';
 import { defineContract } from '../kernel/contract.ts';
 import { defineError } from '../kernel/errors.ts';
 import { courseRunKey, uuid } from '../kernel/ids.ts';
-import { metadata } from '../kernel/metadata.ts';
+import { METADATA_BODY_LIMIT_BYTES, metadata } from '../kernel/metadata.ts';
 import { transactionView } from '../ledger/contract.ts';
 import { accessMethod, policyLocked, policyType } from '../policies/contract.ts';
 import { permissions as policyPermissions } from '../policies/permissions.ts';
@@ -174,6 +174,7 @@ export const redeem = defineContract({
   permission: redemption,
   context: policy,
   rest: { method: 'POST', path: '/api/v1/policy-redemption/{policyUuid}/redeem/' },
+  bodyLimitBytes: METADATA_BODY_LIMIT_BYTES,
   input: z.object({
     policyUuid: uuid().describe('Budget to spend from.'),
     lmsUserId: lmsUserId().describe(

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineContract } from '../kernel/contract.ts';
 import { courseRunKey, instant, uuid } from '../kernel/ids.ts';
-import { metadata } from '../kernel/metadata.ts';
+import { METADATA_BODY_LIMIT_BYTES, metadata } from '../kernel/metadata.ts';
 import { ordering } from '../kernel/order.ts';
 import { pageInput, pageOutput } from '../kernel/page.ts';
 import { subsidyOrders, transactionOrders, transactionState, transactionView } from '../ledger/contract.ts';
@@ -288,6 +288,7 @@ export const createTransaction = defineContract({
   context: ofSubsidy,
   denial: 'Missing',
   rest: { method: 'POST', path: '/api/v2/subsidies/{uuid}/admin/transactions/', status: 201 },
+  bodyLimitBytes: METADATA_BODY_LIMIT_BYTES,
   input: z.object({
     uuid: subsidyUuid(),
     ...purchase,
@@ -309,6 +310,7 @@ export const createTransactionV1 = defineContract({
   permission: permissions.can_create_transactions,
   context: { from: 'subsidy', field: 'subsidyUuid' },
   rest: { method: 'POST', path: '/api/v1/transactions/', status: 201 },
+  bodyLimitBytes: METADATA_BODY_LIMIT_BYTES,
   input: z.object({ subsidyUuid: subsidyUuid(), ...purchase }),
   output: purchased,
   errors: purchaseErrors,
@@ -321,6 +323,7 @@ export const createDeposit = defineContract({
   context: ofSubsidy,
   denial: 'Missing',
   rest: { method: 'POST', path: '/api/v2/subsidies/{uuid}/admin/deposits/', status: 201 },
+  bodyLimitBytes: METADATA_BODY_LIMIT_BYTES,
   input: z.object({
     uuid: subsidyUuid(),
     desiredDepositQuantity: z.int().min(1).max(MAXIMUM_CENTS).describe('US cents to add.'),
@@ -376,6 +379,7 @@ export const reverse = defineContract({
   context: { from: 'transaction', field: 'transactionUuid' },
   denial: 'Missing',
   rest: { method: 'POST', path: '/api/v2/subsidies/{uuid}/admin/transactions/{transactionUuid}/reverse/' },
+  bodyLimitBytes: METADATA_BODY_LIMIT_BYTES,
   input: z.object({
     uuid: subsidyUuid(),
     transactionUuid: uuid().describe('Transaction of that subsidy.'),
