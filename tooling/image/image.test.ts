@@ -99,6 +99,7 @@ describe('the files of the images', () => {
         const variables = {
           HOST: '127.0.0.1',
           LOG_LEVEL: 'warn',
+          PUBLIC_URL: 'https://access.example',
           DATABASE_URL: business.url,
           JOBS_DATABASE_URL: queues.url,
           LMS_URL: `${sandbox.url}/lms`,

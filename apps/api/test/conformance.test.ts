@@ -56,13 +56,16 @@ describe('replies as the document has them', () => {
     expect(reply.statusCode, reply.body).toBe(status);
   });
 
-  test('503: a redeem whose end is unknown', async () => {
+  test('503: the LMS does not answer', async () => {
     const { customer, policy } = await newBudget(world);
-    world.world.enrollmentFault = () => Promise.reject(new UpstreamFailure('lms', 'did not answer'));
+    const { lms } = world.runtime;
+    Object.assign(world.runtime, {
+      lms: { ...lms, learner: () => Promise.reject(new UpstreamFailure('lms', 'did not answer')) },
+    });
     try {
       expect((await redeemAs(world, policy, customer, 1)).status).toBe(503);
     } finally {
-      world.world.enrollmentFault = null;
+      Object.assign(world.runtime, { lms });
     }
   });
 

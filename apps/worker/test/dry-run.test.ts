@@ -137,12 +137,12 @@ const findings: Readonly<Record<string, ((place: Place) => Promise<unknown>) | n
 
 /** Every row of every table, as text. */
 async function dump(db: Database, schema: string): Promise<Record<string, string[]>> {
-  const tables: string[] = await db('information_schema.tables')
+  const listed: { name: string }[] = await db('information_schema.tables')
     .where({ table_schema: schema, table_type: 'BASE TABLE' })
     .orderBy('table_name')
     // MySQL 8 gives the columns of this schema in upper case, unless they are named.
-    .select('table_name as name')
-    .pluck('name');
+    .select('table_name as name');
+  const tables = listed.map(({ name }) => name);
   const rowsOf = async (table: string): Promise<string[]> =>
     (await db.withSchema(schema).from(table)).map((row: object) => JSON.stringify(row)).sort();
   return Object.fromEntries(

@@ -102,7 +102,7 @@ describe('documentation in the editor', () => {
       const [, name = ''] = id.split('.');
       const comment = texts.match(new RegExp(`/\\*\\*(?:(?!\\*/)[\\s\\S])*\\*/\\n  ${name}\\(`, 'g'))?.join('') ?? '';
       expect(comment, id).toContain(`${contract.rest.method} ${contract.rest.path}`);
-      expect(comment, id).toContain(contract.permission);
+      expect(comment, id).toContain(contract.permission.name);
       for (const { message } of contract.errors) expect(comment, id).toContain(message);
     }
   });

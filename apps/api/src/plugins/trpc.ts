@@ -104,7 +104,8 @@ export async function trpc(
   app.route<{ Params: Params }>({
     method: METHODS,
     url: '/trpc/:path',
-    onRequest: requireActor,
+    // Only a body is worth a refusal before it is read; queries and streams are refused in the form of their answers.
+    onRequest: (request, reply, done) => (request.method === 'POST' ? requireActor(request, reply, done) : done()),
     handler: async (req, res) => {
       await fastifyRequestHandler({ ...handlerOptions, req, res, path: req.params.path });
     },

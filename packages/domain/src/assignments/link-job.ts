@@ -54,8 +54,8 @@ async function record(
 ): Promise<void> {
   await transaction(runtime.db, async (trx) => {
     const at = runtime.clock();
-    const before = await store.holdOne(trx, rowUuid);
     const isFirst = await store.claimJob(trx, `${uuid}:${error === null ? 'linked' : 'failed'}`, 'learner_linked', at);
+    const before = await store.holdOne(trx, rowUuid);
     if (!before || !isFirst) return;
     const failure = { errorActionType: 'learner_linked', errorReason: 'internal_api_error' } as const;
     const waits =

@@ -87,8 +87,8 @@ async function record(
 ): Promise<void> {
   await transaction(runtime.db, async (trx) => {
     const at = runtime.clock();
-    const before = await store.holdOne(trx, rowUuid);
     const isFirst = await store.claimJob(trx, `${uuid}:${error === null ? 'sent' : 'failed'}`, actionType, at);
+    const before = await store.holdOne(trx, rowUuid);
     if (!before || !isFirst) return;
     const action =
       error === null
