@@ -12,7 +12,7 @@ import { validate } from 'dockerfile-utils';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { buildTarget, contextFiles, ROOT, type Stage } from './dockerfile.ts';
 
-const SECRET = 'a secret of the tests only';
+const SECRET = 'a secret of these tests only, and long enough';
 const UNTIL = { timeout: 40_000, interval: 100 };
 
 test('the Dockerfile has no flaws that a linter knows', async () => {
