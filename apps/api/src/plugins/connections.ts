@@ -86,8 +86,14 @@ function drains() {
     },
     start(request: IncomingMessage): void {
       waiting.set(request, performance.now() + DRAIN_MS);
-      request.once('close', () => end(request)).once('end', () => end(request));
-      request.socket.once('close', () => end(request));
+      const { socket } = request;
+      const ended = () => {
+        // The connection may serve many more requests.
+        socket.off('close', ended);
+        end(request);
+      };
+      request.once('close', ended).once('end', ended);
+      socket.once('close', ended);
       timer ??= setInterval(tick, DRAIN_TICK_MS).unref();
       request.resume();
     },
