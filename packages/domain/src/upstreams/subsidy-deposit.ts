@@ -7,6 +7,8 @@ import { type Books, fromBooks, mayBeUnknown, SERVICE } from './subsidy-books.ts
 import { detailOf, knownCode } from './subsidy-refusals.ts';
 import { codeOf } from './subsidy-replies.ts';
 
+const anything = z.unknown();
+
 const PROVIDER = 'salesforce_opportunity_line_item';
 
 const create = (call: Upstream, request: DepositRequest) =>
@@ -20,7 +22,7 @@ const create = (call: Upstream, request: DepositRequest) =>
       sales_contract_reference_provider: PROVIDER,
       idempotency_key: request.idempotencyKey,
     },
-    reply: z.unknown(),
+    reply: anything,
   });
 
 /** Adds value over there, once per key. */
