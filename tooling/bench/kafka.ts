@@ -3,7 +3,7 @@ import { kafkaBus } from '@enterprise-access/bus';
 import { appendToOutbox, type Dialect } from '@enterprise-access/db';
 import type { TestServers } from '@enterprise-access/db/testing';
 import { Kafka, logLevel, type Message, Partitioners } from 'kafkajs';
-import { eventReceiver } from '../../apps/worker/src/events.ts';
+import { eventPublisher } from '../../apps/worker/src/events.ts';
 import { startRelay } from '../../apps/worker/src/relay.ts';
 import { type BusServers, startBusServers } from './bus-servers.ts';
 import { alternate, median, type Row, type Settings } from './measure.ts';
@@ -46,7 +46,7 @@ async function ours({ db, runtime }: WorkerSetting, servers: BusServers) {
         db,
         log: runtime.log,
         pollMs: 50,
-        receivers: { job: never, event: eventReceiver(runtime, bus) },
+        publishers: { job: never, event: eventPublisher(runtime, bus) },
         onRelayed(_kind, count) {
           batches.push(count);
           left -= count;

@@ -18,7 +18,7 @@ const USAGE = `Measures us against the least that the same work could cost, both
 
   npm run bench [-- NAME…] [-- --seconds 5 --rounds 3 --rows 1000000]
 
-  rest     the REST door against a plain Fastify route with the same body
+  rest     the REST bridge against a plain Fastify route with the same body
   redeem   redemptions at one hot policy against their writes through the bare driver
   assignments  long lists against bare inserts of the same rows; lists of very many assignments against few
   growth   latency with very many ledger transactions against few

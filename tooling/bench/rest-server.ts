@@ -17,7 +17,7 @@ const size = Number(sizeText);
 const path = `/api/v1/subsidy-access-policies/?enterprise_customer_uuid=11111111-1111-4111-8111-111111111111&page_size=${size}`;
 const db = connect({ url: databaseUrl, poolSize: 2 });
 
-// Before the door is built: it looks its procedures up once.
+// Before the transport is built: it looks its procedures up once.
 const procedures = service.appRouter._def.procedures as unknown as Record<string, unknown>;
 const page = preparedPage(size);
 procedures['policies.list'] = procedure(list).query(() => page);

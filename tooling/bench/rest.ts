@@ -101,7 +101,7 @@ async function pageOf(size: number, databaseUrl: string, { seconds, rounds }: Se
 }
 
 /**
- * The REST door with its procedure, its checks of input and output and its encoding, over a handler that needs no
+ * the REST bridge with its procedure, its checks of input and output and its encoding, over a handler that needs no
  * database, against a Fastify route that answers with the same body. Real HTTP, 16 connections kept alive.
  */
 export async function rest(servers: TestServers, settings: Settings): Promise<Row[]> {

@@ -1,4 +1,4 @@
-/** Answers every request with one page of policies in the form of the tRPC door, as fast as Node can. */
+/** Answers every request with one page of policies in the form of the tRPC transport, as fast as Node can. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import superjson from 'superjson';

@@ -40,7 +40,7 @@ const learnerToken = (userId: number): string =>
     secret,
   });
 
-/** The REST door as learners and an operator of Demo Company see it. */
+/** The REST bridge as learners and an operator of Demo Company see it. */
 export class Client {
   readonly customer = demonstration.customer;
   readonly operator = makeToken({ roles: ['enterprise_openedx_operator'], enterprise: '*', userId: 7, secret });

@@ -8,7 +8,7 @@ import { comment, declareObject, type Scope, typeOf } from './types.ts';
 export const inputName = ({ router, name }: Method): string => `${pascal(router)}${pascal(name)}Input`;
 const outputName = ({ router, name }: Method): string => `${pascal(router)}${pascal(name)}Output`;
 
-/** Where the operation is at the REST door: users of the old clients look for it there. */
+/** Where the operation is over REST: users of the old clients look for it there. */
 export function restOf({ contract }: Method): string {
   if (contract.kind === 'subscription') return 'Server-sent events, on this client only.';
   const { method, alsoMethods = [], path } = contract.rest;

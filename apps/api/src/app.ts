@@ -62,7 +62,7 @@ function refuseAddress({ code }: { code: string }, reply: FastifyReply): void {
 const tooMany = (seconds: number): Error =>
   Object.assign(new Error(`Request was throttled. Expected available in ${seconds} seconds.`), { statusCode: 429 });
 
-/** The HTTP application: both doors, their documents, and what operators look at. */
+/** The HTTP application: both transports, their documents, and what operators look at. */
 export async function buildApp({
   env,
   runtime,

@@ -865,7 +865,7 @@ describe.each(dialects)('assignments on %s', (dialect) => {
       }
     });
 
-    test('the tRPC door allocates, lists and cancels like the other one', async () => {
+    test('the tRPC transport allocates, lists and cancels like the other one', async () => {
       const budget = await assignedBudget(world);
       const at = { assignmentConfigurationUuid: budget.configuration };
       const allocated = await trpcData<{ created: { uuid: string; contentQuantity: number }[] }>(

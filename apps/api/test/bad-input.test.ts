@@ -159,7 +159,7 @@ describe.each(dialects)('bad input on %s', (dialect) => {
     expect((await send(world, 'GET', `/api/v1/subsidy-access-policies/${'a'.repeat(4_000)}/`)).status).toBe(400);
   });
 
-  test('the tRPC door answers nonsense with 4xx', async () => {
+  test('the tRPC transport answers nonsense with 4xx', async () => {
     const bodies = [
       '{',
       '[]',
@@ -204,14 +204,14 @@ describe.each(dialects)('bad input on %s', (dialect) => {
     ['a number that JSON does not write', '12', ['bigint']],
     ['a set', ['\u0000'], ['set']],
     ['a map', [['a', '\u0000']], ['map']],
-  ])('the tRPC door does not build %s', async (_what, value, note) => {
+  ])('the tRPC transport does not build %s', async (_what, value, note) => {
     for (const field of ['metadata', 'unknown']) {
       const reply = await redeemWith({ [field]: { a: value } }, { values: { [`${field}.a`]: note } });
       expect(reply.statusCode, reply.body).toBe(400);
     }
   });
 
-  test('the tRPC door does not build values that hold each other', async () => {
+  test('the tRPC transport does not build values that hold each other', async () => {
     let metadata: Record<string, unknown> = {};
     const same: [string, string[]][] = [];
     for (let depth = 0; depth < 40; depth += 1) {
@@ -223,7 +223,7 @@ describe.each(dialects)('bad input on %s', (dialect) => {
     expect(reply.statusCode, reply.body).toBe(422);
   });
 
-  test('the tRPC door takes no forms', async () => {
+  test('the tRPC transport takes no forms', async () => {
     for (const type of ['multipart/form-data; boundary=x', 'Multipart/Form-Data; boundary=x']) {
       const reply = await send(world, 'POST', '/trpc/redemptions.redeem', '--x--', type);
       expect(reply.status, reply.body).toBe(415);

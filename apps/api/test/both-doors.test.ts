@@ -18,7 +18,7 @@ const identifiersOf = (value: unknown): string[] =>
     ),
   ].sort();
 
-describe.each(dialects)('both doors give the same information on %s', (dialect) => {
+describe.each(dialects)('both transports give the same information on %s', (dialect) => {
   let world: World;
   let transaction: string;
   beforeAll(async () => {
@@ -44,7 +44,7 @@ describe.each(dialects)('both doors give the same information on %s', (dialect) 
     const change = contract.context.from === 'transaction' ? { [contract.context.field]: transaction } : changes[id];
     const input = sampleInput(operation, change);
     const token = operatorToken();
-    // The same key at the other door is the same request: it answers with the first reply.
+    // The same key at the other transport is the same request: it answers with the first reply.
     const headers = id === 'policies.deposit' || id === 'policies.create' ? { 'idempotency-key': `key of ${id}` } : {};
     const rest = await viaRest(world, operation, input, token, headers);
     const trpc = await viaTrpc(world, operation, input, token, headers);
@@ -78,7 +78,7 @@ describe.each(dialects)('both doors give the same information on %s', (dialect) 
     expect(await limit()).toBe(before + 200);
   });
 
-  test('a refusal names the same fields at both doors', async () => {
+  test('a refusal names the same fields over both transports', async () => {
     const operation = named('policies.create');
     const rest = await viaRest(world, operation, sampleInput(operation, { policyType: 'none' }), operatorToken());
     const trpc = await viaTrpc(world, operation, sampleInput(operation, { policyType: 'none' }), operatorToken());

@@ -78,7 +78,7 @@ export async function viaRest(world: World, operation: Operation, input: Input, 
   return world.call(operation.contract.rest.method, url, token, body, headers);
 }
 
-/** One call at the tRPC door, without batching. */
+/** One call over tRPC, without batching. */
 export async function viaTrpc(world: World, operation: Operation, input: Input, token: string | null, headers = {}) {
   const text = superjson.stringify(input);
   const isQuery = operation.contract.kind === 'query';
@@ -100,7 +100,7 @@ export async function viaTrpc(world: World, operation: Operation, input: Input, 
   };
 }
 
-/** The first answer of a stream at the tRPC door: the status that it would have, and the error. It must end by itself. */
+/** The first answer of a stream over tRPC: the status that it would have, and the error. It must end by itself. */
 export async function viaStream(world: World, operation: StreamOperation, input: Input, token: string | null) {
   const reply = await world.app.inject({
     method: 'GET',

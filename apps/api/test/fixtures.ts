@@ -157,14 +157,14 @@ export function operationNamed(id: string): Operation {
   return found;
 }
 
-/** The data of a call at the tRPC door that must succeed. */
+/** The data of a call over tRPC that must succeed. */
 export async function trpcData<T>(world: World, id: string, input: Input, token = operatorToken()): Promise<T> {
   const reply = await viaTrpc(world, operationNamed(id), input, token);
   expect(reply.status, JSON.stringify(reply.error)).toBe(200);
   return reply.data as T;
 }
 
-/** Status and declared error of a call at the tRPC door that must fail. */
+/** Status and declared error of a call over tRPC that must fail. */
 export async function trpcError(world: World, id: string, input: Input, token = operatorToken()) {
   const { status, error } = await viaTrpc(world, operationNamed(id), input, token);
   return { status, message: error?.message, ...(error?.data.domain as { code: string; details: unknown }) };

@@ -98,7 +98,7 @@ describe.each(dialects)('the authorization matrix on %s', (dialect) => {
     const { denial } = operation.contract;
     const permission = operation.contract.permission.name;
 
-    test('R-RBAC-08, R-RBAC-09: refuses anonymous callers with 401 at both doors', async () => {
+    test('R-RBAC-08, R-RBAC-09: refuses anonymous callers with 401 over both transports', async () => {
       const input = await inputFor(operation);
       const rest = await viaRest(world, operation, input, null);
       const body = refusalBody(id, 'Unauthorized', 'Authentication credentials were not provided.');

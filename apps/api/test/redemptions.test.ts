@@ -867,7 +867,7 @@ describe.each(dialects)('redemptions on %s', (dialect) => {
     });
   });
 
-  describe('both doors', () => {
+  describe('both transports', () => {
     test('redeem, ask and read through tRPC; refusals are declared', async () => {
       const { customer, policy } = await newBudget(world, { learners: [1, 2], balance: PRICE });
       const token = tokenFor('enterprise_learner', customer, 1);

@@ -2,8 +2,8 @@ import type { EventBus } from '@enterprise-access/bus';
 import { type Consumer, defineJob, implementJob, type Job, type Runtime } from '@enterprise-access/domain';
 import type { PgBoss } from 'pg-boss';
 import { z } from 'zod';
+import * as deadLetters from './dead-letter-store.ts';
 import { handle } from './events.ts';
-import * as letters from './letters.ts';
 import { deadJobs, redrive } from './redrive.ts';
 import { clearBlockedKeys } from './workers.ts';
 
@@ -52,12 +52,12 @@ export function deadLetterJobs(
       const isAll = job === undefined;
       const dead = await deadJobs(boss, job, limit);
       if (dryRun) {
-        const open = isAll ? await letters.countOpen(runtime.db) : 0;
+        const open = isAll ? await deadLetters.countOpen(runtime.db) : 0;
         return { jobs: dead.length, events: Math.min(limit, open), open };
       }
       const jobs = await redrive(boss, dead);
       const events = isAll ? await retryEvents(runtime, bus, consumers, limit) : 0;
-      return { jobs, events, open: isAll ? await letters.countOpen(runtime.db) : 0 };
+      return { jobs, events, open: isAll ? await deadLetters.countOpen(runtime.db) : 0 };
     }),
     implementJob(clearContract, async ({ dryRun }) => ({
       cleared: await clearBlockedKeys(transport().boss, others, { dryRun }),
@@ -73,11 +73,11 @@ async function retryEvents(
   limit: number,
 ): Promise<number> {
   let settled = 0;
-  for (const letter of await letters.open(runtime.db, limit)) {
+  for (const letter of await deadLetters.open(runtime.db, limit)) {
     try {
       if (letter.direction === 'in') await handle(runtime, consumers, await bus.read(letter.message));
       else if ((await bus.publish([letter.event])).length > 0) continue;
-      settled += await letters.settle(runtime.db, letter.uuid, runtime.clock());
+      settled += await deadLetters.settle(runtime.db, letter.uuid, runtime.clock());
     } catch (error) {
       runtime.log.warn({ err: error, deadLetter: letter.uuid }, 'a dead letter stays one');
     }

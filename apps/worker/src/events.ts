@@ -8,13 +8,16 @@ import {
 } from '@enterprise-access/bus';
 import { type Consumer, type Runtime, UnusableEvent, withRequestId } from '@enterprise-access/domain';
 import { inSpan, SpanKind } from '@enterprise-access/tracing';
+import * as deadLetters from './dead-letter-store.ts';
 import { handOver } from './hand-over.ts';
-import * as letters from './letters.ts';
-import type { Receiver } from './relay.ts';
+import type { Publisher } from './relay.ts';
 import { topicsOf } from './rewind.ts';
 
 /** Puts events on the bus. What the bus will never take is kept as a dead letter, so that the others go on. */
-export const eventReceiver = ({ db, clock, log }: Pick<Runtime, 'db' | 'clock' | 'log'>, bus: EventBus): Receiver => ({
+export const eventPublisher = (
+  { db, clock, log }: Pick<Runtime, 'db' | 'clock' | 'log'>,
+  bus: EventBus,
+): Publisher => ({
   async take(messages) {
     const publishing = handOver('publish', messages);
     const events = publishing.messages.map(({ uuid: id, name: type, key, payload: data, created: time, trace }) => ({
@@ -27,7 +30,7 @@ export const eventReceiver = ({ db, clock, log }: Pick<Runtime, 'db' | 'clock' |
     }));
     for (const { event, reason } of await publishing.during(() => bus.publish(events))) {
       log.error({ event: event.id, type: event.type, reason }, 'an event cannot be sent');
-      await letters.keepOutgoing(db, event, reason, clock());
+      await deadLetters.keepOutgoing(db, event, reason, clock());
     }
   },
   saturated: async () => [],
@@ -61,7 +64,7 @@ export function startConsuming(options: ConsumingOptions): Subscription {
     group,
     topics: topicsOf(consumers),
     handle: (event) => handle(runtime, consumers, event),
-    deadLetter: (letter: DeadLetter) => letters.keepIncoming(runtime.db, letter, runtime.clock()),
+    deadLetter: (letter: DeadLetter) => deadLetters.keepIncoming(runtime.db, letter, runtime.clock()),
     ...(onLag ? { onLag } : {}),
   });
 }

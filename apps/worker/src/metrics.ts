@@ -3,7 +3,7 @@ import { countPendingBefore } from '@enterprise-access/domain';
 import { type ProcessMetrics, processMetrics } from '@enterprise-access/platform';
 import type { PgBoss } from 'pg-boss';
 import { Counter, Gauge, Histogram } from 'prom-client';
-import { countOpen } from './letters.ts';
+import { countOpen } from './dead-letter-store.ts';
 
 /** Longer than a redemption in good hands takes, and than the schedule that finishes the others waits. */
 const STUCK_MS = 5 * 60_000;

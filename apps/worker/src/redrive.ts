@@ -1,17 +1,19 @@
 import type { JobWithMetadata, PgBoss } from 'pg-boss';
 import { DEAD_LETTERS, type QueuedJob } from './queues.ts';
 
-type Letter = Pick<JobWithMetadata<QueuedJob>, 'id' | 'sourceName' | 'sourceId' | 'sourceCreatedOn' | 'singletonKey'>;
+type DeadJob = Pick<JobWithMetadata<QueuedJob>, 'id' | 'sourceName' | 'sourceId' | 'sourceCreatedOn' | 'singletonKey'>;
 
-const age = ({ sourceCreatedOn }: Letter): number => sourceCreatedOn?.getTime() ?? 0;
+const age = ({ sourceCreatedOn }: DeadJob): number => sourceCreatedOn?.getTime() ?? 0;
 
 /**
- * Letters in rounds: each round has at most one of a key, and those of a key come in the order in which they were asked
+ * Dead letters in rounds: each round has at most one of a key, and those of a key come in the order in which they were asked
  * for. A queue gives all jobs of one round the same time and new ids, so within a round there is no order to keep.
  */
-export function rounds(letters: readonly Letter[]): Letter[][] {
-  const oldestFirst = letters.toSorted((a, b) => age(a) - age(b) || ((a.sourceId ?? '') < (b.sourceId ?? '') ? -1 : 1));
-  const found: Letter[][] = [];
+export function rounds(deadLetters: readonly DeadJob[]): DeadJob[][] {
+  const oldestFirst = deadLetters.toSorted(
+    (a, b) => age(a) - age(b) || ((a.sourceId ?? '') < (b.sourceId ?? '') ? -1 : 1),
+  );
+  const found: DeadJob[][] = [];
   for (const ofOneKey of Map.groupBy(oldestFirst, keyOf).values()) {
     for (const [round, letter] of ofOneKey.entries()) {
       found[round] ??= [];
@@ -21,11 +23,11 @@ export function rounds(letters: readonly Letter[]): Letter[][] {
   return found;
 }
 
-const keyOf = ({ id, sourceName, singletonKey }: Letter): string =>
+const keyOf = ({ id, sourceName, singletonKey }: DeadJob): string =>
   singletonKey ? `${sourceName} ${singletonKey}` : id;
 
 /** Dead letters of a job, or of all of them, oldest first. */
-export async function deadJobs(boss: PgBoss, name: string | undefined, limit: number): Promise<Letter[]> {
+export async function deadJobs(boss: PgBoss, name: string | undefined, limit: number): Promise<DeadJob[]> {
   const waiting = await boss.findJobs<QueuedJob>(DEAD_LETTERS, { queued: true });
   return rounds(waiting.filter(({ sourceName }) => sourceName && (name === undefined || sourceName === name)))
     .flat()
@@ -33,9 +35,9 @@ export async function deadJobs(boss: PgBoss, name: string | undefined, limit: nu
 }
 
 /** Sends dead letters back to their queues, those of one key in their order; answers with the number. */
-export async function redrive(boss: PgBoss, letters: readonly Letter[]): Promise<number> {
+export async function redrive(boss: PgBoss, deadLetters: readonly DeadJob[]): Promise<number> {
   let sent = 0;
-  for (const round of rounds(letters)) {
+  for (const round of rounds(deadLetters)) {
     sent += await boss.redrive(DEAD_LETTERS, { ids: round.map(({ id }) => id), limit: round.length });
   }
   return sent;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Database, type Lane, lanesWithMessages, relayLane, type StoredMessage } from '@enterprise-access/db';
 import type { Log } from '@enterprise-access/domain';
 
-export interface Receiver {
+export interface Publisher {
   /** Takes messages over, in their order; when it returns they are safe where they belong. Safe to repeat. */
   take(messages: readonly StoredMessage[]): Promise<void>;
   /** Names of messages that it has enough of; they stay in the outbox, where waiting costs nothing. */
@@ -12,7 +12,7 @@ export interface Receiver {
 export interface RelayOptions {
   readonly db: Database;
   readonly log: Log;
-  readonly receivers: Readonly<Record<Lane['kind'], Receiver>>;
+  readonly publishers: Readonly<Record<Lane['kind'], Publisher>>;
   /** Pause after a look that found nothing, in milliseconds. */
   readonly pollMs: number;
   /** Called with the number of messages and the age of the oldest in milliseconds, after each hand-over. */
@@ -44,18 +44,18 @@ class Patience {
 
 /** Moves the outbox on until it is stopped. Any number of relays share the work: a lane has one at a time. */
 export function startRelay(options: RelayOptions): { stop(): Promise<void> } {
-  const { db, log, receivers, pollMs } = options;
+  const { db, log, publishers, pollMs } = options;
   const stopping = new AbortController();
   const patience = new Patience();
 
   async function relay(lane: Lane): Promise<number> {
     try {
-      const receiver = receivers[lane.kind];
+      const publisher = publishers[lane.kind];
       const count = await relayLane(db, lane, {
         limit: BATCH,
-        except: await receiver.saturated(),
+        except: await publisher.saturated(),
         async hand(messages) {
-          await receiver.take(messages);
+          await publisher.take(messages);
           const oldest = messages[0]?.created.getTime() ?? Date.now();
           options.onRelayed?.(lane.kind, messages.length, Date.now() - oldest);
         },

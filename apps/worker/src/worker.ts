@@ -5,12 +5,12 @@ import type { PgBoss } from 'pg-boss';
 import { openBus } from './bus.ts';
 import { deadLetterJobs, type Transport } from './dead-letters.ts';
 import type { WorkerEnvironment } from './env.ts';
-import { eventReceiver, startConsuming } from './events.ts';
+import { eventPublisher, startConsuming } from './events.ts';
 import { startHealth } from './health.ts';
 import { workerMetrics } from './metrics.ts';
 import { watchOutages } from './outage.ts';
+import { jobPublisher } from './publishers.ts';
 import { openQueues } from './queues.ts';
-import { jobReceiver } from './receivers.ts';
 import { startRelay } from './relay.ts';
 import { keepSchedules, type Schedule, schedules } from './schedules.ts';
 import { startWorkers } from './workers.ts';
@@ -61,7 +61,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     db,
     log,
     pollMs: env.RELAY_POLL_MS,
-    receivers: { job: jobReceiver(boss, jobs, log), event: eventReceiver(runtime, bus) },
+    publishers: { job: jobPublisher(boss, jobs, log), event: eventPublisher(runtime, bus) },
     onRelayed(kind, count, ageMs) {
       metrics.relayed.inc({ kind }, count);
       metrics.lag.observe({ kind }, ageMs / 1_000);

@@ -106,8 +106,8 @@ describe.skipIf(missing.kafka ?? missing.registry)('messages that nobody can use
     await producer.send({ topic: topic(), messages: messages.map((raw) => ({ ...raw, key: 'k', partition: 0 })) });
 
     await eventually(async () => expect(await world.reversalOf(last)).toBe('committed'));
-    const letters = await world.db('dead_letters').orderBy('position').select('reason', 'settled', 'topic');
-    expect(letters.map(({ reason }) => reason)).toEqual([
+    const deadLetters = await world.db('dead_letters').orderBy('position').select('reason', 'settled', 'topic');
+    expect(deadLetters.map(({ reason }) => reason)).toEqual([
       'unknown_type',
       'bad_header',
       'undecodable',

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { connect, type Database, type Dialect } from './knex.ts';
 import { migrate } from './migrate.ts';
 import { findMariadb, type RunningServer, startMariadb, startPostgres } from './servers/index.ts';
+import { createPool, createPooled, giveBack, lease, type MysqlServer } from './testing-pool.ts';
 
 /** Where test databases are made, per dialect: a URL of the server's own database, or why there is none. */
 export type TestServers = Readonly<Record<Dialect, { readonly adminUrl: string } | { readonly skipped: string }>>;
@@ -39,6 +40,7 @@ export async function startTestServers(): Promise<{ servers: TestServers; stop: 
       ? { skipped: 'mariadbd is not installed and TEST_MYSQL_URL is not set' }
       : await started(startMariadb({ dataDir: join(folder, 'mariadb'), durable: false }), ADMIN_DATABASE.mysql);
   await makeTemplate(postgres.adminUrl);
+  if ('adminUrl' in mysql) await asAdmin(mysql.adminUrl, createPool);
   return {
     servers: { postgres, mysql },
     async stop() {
@@ -65,6 +67,31 @@ export interface TestDatabase {
   readonly drop: () => Promise<void>;
 }
 
+async function asAdmin<T>(adminUrl: string, work: (admin: Database) => Promise<T>): Promise<T> {
+  const admin = connect({ url: adminUrl, poolSize: 1 });
+  try {
+    return await work(admin);
+  } finally {
+    await admin.destroy();
+  }
+}
+
+/** A migrated database on MySQL: one that an earlier test has given back, or a new one. */
+async function leaseTestDatabase(adminUrl: string, poolSize: number): Promise<TestDatabase> {
+  const server: MysqlServer = { adminUrl, urlOf: (name) => withDatabase(adminUrl, name) };
+  const pooled = (await asAdmin(adminUrl, lease)) ?? (await createPooled(server));
+  const url = server.urlOf(pooled.name);
+  const db = connect({ url, poolSize });
+  return {
+    db,
+    url,
+    async drop() {
+      await db.destroy();
+      await giveBack(server, pooled);
+    },
+  };
+}
+
 /** A database of the caller's own, in well under a second; migrated unless that is what is tested. */
 export async function createTestDatabase(
   servers: TestServers,
@@ -74,6 +101,7 @@ export async function createTestDatabase(
 ): Promise<TestDatabase> {
   const server = servers[dialect];
   if ('skipped' in server) throw new Error(server.skipped);
+  if (migrated && dialect === 'mysql') return leaseTestDatabase(server.adminUrl, poolSize);
   const name = `test_${randomBytes(8).toString('hex')}`;
   const url = withDatabase(server.adminUrl, name);
   const admin = connect({ url: server.adminUrl, poolSize: 1 });

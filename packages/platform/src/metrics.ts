@@ -28,35 +28,35 @@ function shared(): Registry {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
     registers,
   });
-  upstreamCalled.listen(({ service, outcome, seconds }) => calls.observe({ service, outcome }, seconds));
+  upstreamCalled.subscribe(({ service, outcome, seconds }) => calls.observe({ service, outcome }, seconds));
   const circuits = new Gauge({
     name: 'enterprise_access_upstream_cut_off',
     help: '1 while a service is not called because it was silent too often.',
     labelNames: ['service'],
     registers,
   });
-  circuitChanged.listen(({ service, isOpen }) => circuits.set({ service }, isOpen ? 1 : 0));
+  circuitChanged.subscribe(({ service, isOpen }) => circuits.set({ service }, isOpen ? 1 : 0));
   const cache = new Counter({
     name: 'enterprise_access_cache_total',
     help: 'Questions to the cache; joined ones waited for a call that was under way, in this process or another.',
     labelNames: ['outcome'],
     registers,
   });
-  cacheAsked.listen(({ outcome }) => cache.inc({ outcome }));
+  cacheAsked.subscribe(({ outcome }) => cache.inc({ outcome }));
   const memcached = new Counter({
     name: 'enterprise_access_memcached_errors_total',
     help: 'Connections to memcached that were lost, and commands that failed or were not tried meanwhile.',
     labelNames: ['kind'],
     registers,
   });
-  memcachedTroubled.listen(({ kind }) => memcached.inc({ kind }));
+  memcachedTroubled.subscribe(({ kind }) => memcached.inc({ kind }));
   const redemptions = new Counter({
     name: 'enterprise_access_redemptions_total',
     help: 'Decided requests to redeem, and ended redemptions, by outcome and reason.',
     labelNames: ['outcome', 'reason'],
     registers,
   });
-  redemptionDecided.listen(({ outcome, reason }) => redemptions.inc({ outcome, reason: reason ?? '' }));
+  redemptionDecided.subscribe(({ outcome, reason }) => redemptions.inc({ outcome, reason: reason ?? '' }));
   return registry;
 }
 
@@ -100,14 +100,14 @@ function poolMetrics(db: Database, registers: Registry[]): void {
 let ofProcess: Registry | undefined;
 
 /** Begins to count what use cases tell; safe to repeat. */
-export function countHappenings(): Registry {
+export function subscribeMetrics(): Registry {
   ofProcess ??= shared();
   return ofProcess;
 }
 
 /** The metrics that API and worker have in common. Times in seconds. */
 export function processMetrics(db: Database): ProcessMetrics {
-  const common = countHappenings();
+  const common = subscribeMetrics();
   const registry = new Registry();
   poolMetrics(db, [registry]);
   return {

@@ -23,7 +23,7 @@ import {
   watchJobRuns,
 } from '@enterprise-access/domain';
 import type { ServiceEnvironment } from './environment.ts';
-import { countHappenings } from './metrics.ts';
+import { subscribeMetrics } from './metrics.ts';
 
 /** What saves calls, and what several processes share: null where every process is on its own. */
 export interface Shared {
@@ -67,7 +67,7 @@ export function buildRuntime(
   { readOnly = false } = {},
 ): ServiceRuntime & Shared {
   // Before anything is built that tells.
-  countHappenings();
+  subscribeMetrics();
   const db = connect({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL_SIZE, readOnly });
   const { cache, shared } = openCache(env, log);
   const token = serviceToken({

@@ -147,7 +147,7 @@ function compile(operation: Operation, options: RestOptions): Compiled {
   };
 }
 
-/** The same call that the tRPC door makes, without the proxies of a caller. */
+/** The same call thover tRPC makes, without the proxies of a caller. */
 function callOf(service: RestOptions['service'], id: string): Call {
   const procedures = service.appRouter._def.procedures as unknown as Readonly<Record<string, object>>;
   const found = procedures[id];
@@ -221,7 +221,7 @@ const COMMON = new Set([
 const isExpected = (error: DomainError, operation: Operation): boolean =>
   COMMON.has(error.spec.code) || operation.contract.errors.some(({ code }) => code === error.spec.code);
 
-/** The REST door: a native route per operation, compiled when the server starts. */
+/** The REST bridge: a native route per operation, compiled when the server starts. */
 export async function rest(app: FastifyInstance, options: RestOptions): Promise<void> {
   const parse = app.getDefaultJsonParser('error', 'error');
   // Clients that set the type for every request send it without a body too.

@@ -3,7 +3,7 @@ import { getTRPCErrorShape, TRPCError, transformTRPCResponse } from '@trpc/serve
 import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/adapters/fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
-/** The tRPC door. It replaces the JSON parser of its scope, so it is registered in a scope of its own. */
+/** The tRPC transport. It replaces the JSON parser of its scope, so it is registered in a scope of its own. */
 export async function trpc(
   app: FastifyInstance,
   options: { service: Pick<Composition, 'appRouter'>; contextOf: (request: FastifyRequest) => RpcContext },

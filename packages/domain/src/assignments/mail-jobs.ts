@@ -28,7 +28,7 @@ interface Written {
 }
 
 /** One kind of mail about an assignment: when there is a reason for it, what it says, and what it leaves behind. */
-interface Errand {
+interface Notification {
   /** Looked at again before sending: the job may have waited long. */
   readonly isDue: (row: AssignmentRow) => boolean;
   readonly write: (runtime: Runtime, subject: Subject) => Promise<Written>;
@@ -52,26 +52,26 @@ async function subjectOf(runtime: Runtime, uuid: string): Promise<Subject | null
 }
 
 /** Sends one mail and writes down how it went. A failure changes no state: only the mail has failed. */
-async function run(job: JobRun, uuid: string, errand: Errand): Promise<Result> {
+async function run(job: JobRun, uuid: string, notification: Notification): Promise<Result> {
   const { runtime } = job;
   const subject = await subjectOf(runtime, uuid);
-  if (!subject || !errand.isDue(subject.row) || isRetired(subject.row.learnerEmail)) return { outcome: 'over' };
+  if (!subject || !notification.isDue(subject.row) || isRetired(subject.row.learnerEmail)) return { outcome: 'over' };
   if (job.dryRun) return { outcome: 'sent' };
   try {
-    const { kind, properties } = await errand.write(runtime, subject);
+    const { kind, properties } = await notification.write(runtime, subject);
     const { learnerEmail: email, lmsUserId } = subject.row;
     const receipt = await runtime.mail.send(kind, {
-      key: `${uuid}:${errand.occasion}`,
+      key: `${uuid}:${notification.occasion}`,
       recipients: [{ email, lmsUserId }],
       properties,
     });
-    const { sent } = errand;
-    if (sent) await record(job, subject, errand, null, sent);
+    const { sent } = notification;
+    if (sent) await record(job, subject, notification, null, sent);
     return { outcome: receipt.repeated > 0 ? 'repeated' : 'sent' };
   } catch (error) {
     // Another attempt would end the same way.
     const isFinal = error instanceof MailRefused || error instanceof MailOff;
-    if (isFinal || job.isLast) await record(job, subject, errand, error, errand.failed);
+    if (isFinal || job.isLast) await record(job, subject, notification, error, notification.failed);
     if (error instanceof MailRefused) return { outcome: 'refused' };
     throw error;
   }
@@ -81,7 +81,7 @@ async function run(job: JobRun, uuid: string, errand: Errand): Promise<Result> {
 async function record(
   { runtime, uuid }: JobRun,
   { configuration, row: { uuid: rowUuid } }: Subject,
-  { actionType, isDue }: Errand,
+  { actionType, isDue }: Notification,
   error: unknown,
   changes: (at: Date, row: AssignmentRow) => Partial<AssignmentRow>,
 ): Promise<void> {
@@ -138,7 +138,7 @@ async function invitation(runtime: Runtime, subject: Subject) {
 }
 
 const ending =
-  (kind: MailKind): Errand['write'] =>
+  (kind: MailKind): Notification['write'] =>
   async (runtime, subject) => ({
     kind,
     properties: aboutOf(subject.row, await customerOf(runtime, subject)),

@@ -8,7 +8,7 @@ import { once } from './idempotency.ts';
 import type { Runtime } from './runtime.ts';
 import { flawOf } from './storable.ts';
 
-/** What every procedure sees of the request, whichever door it came through. */
+/** What every procedure sees of the request, whichever transport it came through. */
 export interface RpcContext {
   readonly runtime: Runtime;
   /** Null for an anonymous caller. */
@@ -81,7 +81,7 @@ export function validInput<I extends z.ZodType>(schema: I, unsafeInput: unknown)
 
 /**
  * The way of every call, in its order: permission, validation, idempotency, the handler, the check of its reply. Both
- * doors use it, and each step happens once.
+ * transports use it, and each step happens once.
  */
 export function callOf<I extends z.ZodObject, O extends z.ZodType>(
   contract: Contract<I, O>,

@@ -42,7 +42,7 @@ export interface Declaration<
   readonly errors: E;
 }
 
-/** An operation with one answer, at both doors. */
+/** An operation with one answer, over both transports. */
 export interface Contract<
   I extends z.ZodObject = z.ZodObject,
   O extends z.ZodType = z.ZodType,
@@ -76,7 +76,7 @@ export const resumable = {
     .describe('Id of the last answer that arrived; what it told is not repeated.'),
 };
 
-/** Declares an operation as data; both doors, the documents and the tests are made from it. */
+/** Declares an operation as data; both transports, the documents and the tests are made from it. */
 export const defineContract = <I extends z.ZodObject, O extends z.ZodType, const E extends readonly ErrorSpec[]>(
   contract: Contract<I, O, E>,
 ): Contract<I, O, E> => contract;

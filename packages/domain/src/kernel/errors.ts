@@ -4,7 +4,7 @@ import { z } from 'zod';
 export interface ErrorSpec<C extends string = string, D extends z.ZodType = z.ZodType> {
   /** Stable machine name. */
   readonly code: C;
-  /** HTTP status at both doors. */
+  /** HTTP status over both transports. */
   readonly status: number;
   /** Public sentence; never holds personal data or internals. */
   readonly message: string;

@@ -67,12 +67,12 @@ const declared =
 export const router = t.router;
 export const mergeRouters = t.mergeRouters;
 
-/** Gives a door the types of a schema. The parsing itself belongs to the call, where it happens once. */
+/** Gives a transport the types of a schema. The parsing itself belongs to the call, where it happens once. */
 const typesOf = <S extends z.ZodType>(_schema: S): S => ({ parse: (value: unknown) => value }) as unknown as S;
 
 const calls = new WeakMap<object, Call>();
 
-/** What runs behind the tRPC door of a procedure, for other doors. */
+/** What runs behind the tRPC transport of a procedure, for other transports. */
 export function callOfProcedure(procedure: object): Call {
   const call = calls.get(procedure);
   if (!call) throw new Error('Not made by procedure().');
@@ -83,7 +83,7 @@ export function callOfProcedure(procedure: object): Call {
 export function procedure<I extends z.ZodObject, O extends z.ZodType, const E extends readonly ErrorSpec[]>(
   contract: Contract<I, O, E>,
 ) {
-  const door = t.procedure
+  const transport = t.procedure
     .errors(declared(contract.errors as readonly E[number][]))
     .input(typesOf(contract.input))
     .output(typesOf(contract.output));
@@ -96,11 +96,11 @@ export function procedure<I extends z.ZodObject, O extends z.ZodType, const E ex
   return {
     query: (handler: Handler<I, O>) => {
       const call = callOf(contract, handler);
-      return behind(door.query(resolver(call)), call);
+      return behind(transport.query(resolver(call)), call);
     },
     mutation: (handler: Handler<I, O>) => {
       const call = callOf(contract, handler);
-      return behind(door.mutation(resolver(call)), call);
+      return behind(transport.mutation(resolver(call)), call);
     },
   };
 }

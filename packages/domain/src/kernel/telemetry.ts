@@ -1,45 +1,45 @@
 import { channel } from 'node:diagnostics_channel';
 
-/** Something that operators count. Whoever makes it happen does not know who counts; when nobody does it costs one look. */
-export interface Happening<T> {
-  tell(what: T): void;
-  listen(listener: (what: T) => void): void;
+/** A telemetry event. Publishers do not know their subscribers; without any, publishing costs one check. */
+export interface TelemetryEvent<T> {
+  publish(event: T): void;
+  subscribe(subscriber: (event: T) => void): void;
 }
 
-function happening<T>(name: string): Happening<T> {
-  const told = channel(`enterprise-access:${name}`);
+function telemetryEvent<T>(name: string): TelemetryEvent<T> {
+  const events = channel(`enterprise-access:${name}`);
   return {
-    tell(what) {
-      if (told.hasSubscribers) told.publish(what);
+    publish(event) {
+      if (events.hasSubscribers) events.publish(event);
     },
-    listen: (listener) => told.subscribe((what) => listener(what as T)),
+    subscribe: (subscriber) => events.subscribe((event) => subscriber(event as T)),
   };
 }
 
 /** A call to another service ended; its attempts count together. */
-export const upstreamCalled = happening<{
+export const upstreamCalled = telemetryEvent<{
   readonly service: string;
-  /** Cut off: not tried, because the service was silent too often. */
+  /** Cut off: not tried, because the circuit is open. */
   readonly outcome: 'answered' | 'refused' | 'failed' | 'cut_off';
   readonly seconds: number;
 }>('upstream-called');
 
-/** A service was cut off after repeated silence, or is spoken to again. */
-export const circuitChanged = happening<{ readonly service: string; readonly isOpen: boolean }>('circuit-changed');
+/** The circuit of a service opened or closed. */
+export const circuitChanged = telemetryEvent<{ readonly service: string; readonly isOpen: boolean }>('circuit-changed');
 
 /**
- * A cache was asked: this process knew, the processes together knew, somebody was fetching it already, or it had to be
- * fetched. Unreadable: what was shared could not be used, and was thrown away.
+ * A cache lookup: found in this process (`hit`), found in memcached (`shared_hit`), another caller was loading it
+ * (`joined`), or it was loaded (`miss`). `unreadable`: the entry in memcached could not be decoded and was dropped.
  */
-export const cacheAsked = happening<{
+export const cacheAsked = telemetryEvent<{
   readonly outcome: 'hit' | 'shared_hit' | 'joined' | 'miss' | 'unreadable';
 }>('cache-asked');
 
 /** A connection to memcached was lost, or a command failed or was not tried because of that. */
-export const memcachedTroubled = happening<{ readonly kind: 'lost' | 'failed' }>('memcached-troubled');
+export const memcachedTroubled = telemetryEvent<{ readonly kind: 'lost' | 'failed' }>('memcached-troubled');
 
 /** A request to redeem was decided, or an earlier one ended. */
-export const redemptionDecided = happening<{
+export const redemptionDecided = telemetryEvent<{
   /** Refused: by a check, nothing was reserved. Failed: by the ledger or the LMS, the value went back. */
   readonly outcome: 'committed' | 'refused' | 'failed' | 'pending';
   /** Machine name; null where there is none. */

@@ -21,7 +21,7 @@ function readInput({ json, meta }: SuperJSONResult): unknown {
   return superjson.deserialize({ json, meta: { values: meta?.values, v: meta?.v } } as SuperJSONResult);
 }
 
-/** The wire of the tRPC door: superjson, with less of it for what comes in. */
+/** The wire of the tRPC transport: superjson, with less of it for what comes in. */
 export const transformer = {
   input: { serialize: superjson.serialize, deserialize: readInput },
   output: superjson,

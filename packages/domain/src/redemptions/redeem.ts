@@ -158,7 +158,7 @@ async function orPending<T>(redemptionUuid: string, work: Promise<T>): Promise<T
     return await work;
   } catch (error) {
     if (error instanceof UpstreamFailure || error instanceof UpstreamRefusal) {
-      redemptionDecided.tell({ outcome: 'pending', reason: null });
+      redemptionDecided.publish({ outcome: 'pending', reason: null });
       throw contract.redemptionPending({ redemptionUuid }, { cause: error });
     }
     throw error;

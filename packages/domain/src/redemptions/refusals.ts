@@ -17,7 +17,7 @@ export async function refused(
   reason: string,
   contentKey: string,
 ) {
-  redemptionDecided.tell({ outcome: 'refused', reason });
+  redemptionDecided.publish({ outcome: 'refused', reason });
   if (reason === PRICE_UNKNOWN) return priceUnknown(contentKey);
   const contacts = await contactsOf(deps, actor, policy.enterpriseCustomerUuid);
   return contract.notRedeemable({ reason, reasons: [refusalReason(reason, [policy.uuid], contacts)] });

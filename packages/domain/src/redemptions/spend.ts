@@ -80,7 +80,7 @@ export async function finish(deps: Deps, spend: Spend): Promise<Finished | null>
     await countAssignment();
     return { settlement, transaction: made };
   });
-  if (finished) redemptionDecided.tell({ outcome: end.state, reason: end.errorCode });
+  if (finished) redemptionDecided.publish({ outcome: end.state, reason: end.errorCode });
   return finished;
 }
 

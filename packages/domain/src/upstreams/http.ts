@@ -42,7 +42,7 @@ export type Upstream = <T extends z.ZodType>(call: Call<T>) => Promise<z.infer<T
 /** One typed client per service: bounded in time, retried where that is safe, and cut off while the service is down. */
 export function upstream(options: UpstreamOptions): Upstream {
   const { service } = options;
-  const told = (isOpen: boolean) => circuitChanged.tell({ service, isOpen });
+  const told = (isOpen: boolean) => circuitChanged.publish({ service, isOpen });
   told(false);
   const breaker = circuit(told);
   const bad = badResources(service);
@@ -58,7 +58,7 @@ export function upstream(options: UpstreamOptions): Upstream {
     const once = () => breaker.execute(() => attempt(options, url, call, signal), call.about ?? [resource], signal);
     const start = performance.now();
     const ended = (outcome: 'answered' | 'refused' | 'failed' | 'cut_off') =>
-      upstreamCalled.tell({ service, outcome, seconds: (performance.now() - start) / 1_000 });
+      upstreamCalled.publish({ service, outcome, seconds: (performance.now() - start) / 1_000 });
     try {
       // A write is never answered from memory: only the service knows what became of it.
       if (method === 'GET') bad.assertGood(resource);

@@ -49,12 +49,12 @@ export function processTier(maximumEntries = 50_000): ProcessTier {
     async wrap<T>(key: string, load: () => Promise<Kept<T>>): Promise<T> {
       const hit = stored.get(key);
       if (hit) {
-        cacheAsked.tell({ outcome: 'hit' });
+        cacheAsked.publish({ outcome: 'hit' });
         return hit.value as T;
       }
       const flight = flights.get(key);
       if (flight) {
-        cacheAsked.tell({ outcome: 'joined' });
+        cacheAsked.publish({ outcome: 'joined' });
         return flight as Promise<T>;
       }
       const loading = load()
@@ -85,7 +85,7 @@ export function processCache(maximumEntries?: number): Cache {
   return {
     wrap: (kind, id, load) =>
       tier.wrap(keyOf(kind, id), async () => {
-        cacheAsked.tell({ outcome: 'miss' });
+        cacheAsked.publish({ outcome: 'miss' });
         const value = await load();
         return { value, forMs: jittered(kind.ttlMs(value)) };
       }),

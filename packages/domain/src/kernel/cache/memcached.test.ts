@@ -20,7 +20,7 @@ function open(servers: readonly string[], timeoutMs = PATIENT_MS): SharedStore {
   return store;
 }
 const troubles: string[] = [];
-memcachedTroubled.listen(({ kind }) => troubles.push(kind));
+memcachedTroubled.subscribe(({ kind }) => troubles.push(kind));
 afterEach(() => {
   troubles.length = 0;
   for (const store of opened.splice(0)) store.close();

@@ -64,7 +64,7 @@ export function memcached(options: MemcachedOptions): SharedStore {
     try {
       return await server.run(command);
     } catch (error) {
-      memcachedTroubled.tell({ kind: 'failed' });
+      memcachedTroubled.publish({ kind: 'failed' });
       throw error;
     }
   }
@@ -148,7 +148,7 @@ function connection(address: string, { timeoutMs, log }: MemcachedOptions, onRet
     if (client !== failed) return;
     client = undefined;
     isLost = true;
-    memcachedTroubled.tell({ kind: 'lost' });
+    memcachedTroubled.publish({ kind: 'lost' });
     log.warn({ server: nameOf(address), err: error }, 'memcached does not answer; its values are loaded anew');
     if (!isClosed) probe(0);
   }

@@ -35,7 +35,7 @@ describe.skipIf(services.missing.memcached)('a cache that processes share', () =
     server = await useService(services, 'memcached');
   });
   const outcomes: string[] = [];
-  cacheAsked.listen(({ outcome }) => outcomes.push(outcome));
+  cacheAsked.subscribe(({ outcome }) => outcomes.push(outcome));
   afterEach(() => {
     outcomes.length = 0;
     for (const store of opened.splice(0)) store.close();

@@ -60,7 +60,7 @@ export function sharedCache(options: SharedCacheOptions): Cache {
     if (text === FORGOTTEN) return 'forgotten';
     const found = read(entry, text);
     if (found && found.forMs > 0) return found;
-    if (!found) cacheAsked.tell({ outcome: 'unreadable' });
+    if (!found) cacheAsked.publish({ outcome: 'unreadable' });
     // Values are only added where nothing stands, so what is of no use makes place.
     await quietly(store.delete(entry.key));
     return 'nothing';
@@ -77,7 +77,7 @@ export function sharedCache(options: SharedCacheOptions): Cache {
   }
 
   async function loadAndShare<T>(entry: Entry<T>, load: () => Promise<T>): Promise<Kept<T>> {
-    cacheAsked.tell({ outcome: 'miss' });
+    cacheAsked.publish({ outcome: 'miss' });
     const value = await load();
     const ttl = jittered(entry.kind.ttlMs(value));
     if (ttl <= 0 || !(await share(entry, value, ttl))) return { value, forMs: 0 };
@@ -101,7 +101,7 @@ export function sharedCache(options: SharedCacheOptions): Cache {
   async function fetch<T>(entry: Entry<T>, load: () => Promise<T>): Promise<Kept<T>> {
     const hit = await look(entry);
     if (typeof hit === 'object') {
-      cacheAsked.tell({ outcome: 'shared_hit' });
+      cacheAsked.publish({ outcome: 'shared_hit' });
       return hit;
     }
     if (hit === 'unshared') return loadAndShare(entry, load);
@@ -111,7 +111,7 @@ export function sharedCache(options: SharedCacheOptions): Cache {
     try {
       const found =
         typeof again === 'object' ? again : lease === 'taken' ? await loadedElsewhere(entry, leaseKey) : null;
-      if (found) cacheAsked.tell({ outcome: 'joined' });
+      if (found) cacheAsked.publish({ outcome: 'joined' });
       return found ?? (await loadAndShare(entry, load));
     } finally {
       if (typeof lease === 'object') lease.release();
@@ -138,7 +138,7 @@ export function sharedCache(options: SharedCacheOptions): Cache {
       const { shape } = kind;
       return tier.wrap(key, async () => {
         if (shape) return fetch({ kind, shape, key: sharedKey(key) }, load);
-        cacheAsked.tell({ outcome: 'miss' });
+        cacheAsked.publish({ outcome: 'miss' });
         const value = await load();
         return { value, forMs: jittered(kind.ttlMs(value)) };
       });

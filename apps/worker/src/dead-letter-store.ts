@@ -65,11 +65,11 @@ interface Row {
   message: unknown;
 }
 
-export type StoredLetter =
+export type StoredDeadLetter =
   | { readonly uuid: string; readonly direction: 'in'; readonly message: RawMessage }
   | { readonly uuid: string; readonly direction: 'out'; readonly event: OutgoingEvent };
 
-function letterOf(row: Row): StoredLetter {
+function deadLetterOf(row: Row): StoredDeadLetter {
   // MariaDB keeps JSON as text.
   const json: unknown = typeof row.message === 'string' ? JSON.parse(row.message) : row.message;
   if (row.direction === 'out') return { uuid: row.uuid, direction: 'out', event: outgoing.parse(json) };
@@ -84,10 +84,10 @@ function letterOf(row: Row): StoredLetter {
   return { uuid: row.uuid, direction: 'in', message };
 }
 
-/** Letters that nobody has settled yet, oldest first. */
-export async function open(db: Connection, limit: number): Promise<StoredLetter[]> {
+/** Open dead letters, oldest first. */
+export async function open(db: Connection, limit: number): Promise<StoredDeadLetter[]> {
   const rows: Row[] = await db('dead_letters').whereNull('settled').orderBy(['created', 'uuid']).limit(limit);
-  return rows.map(letterOf);
+  return rows.map(deadLetterOf);
 }
 
 export async function countOpen(db: Connection): Promise<number> {

@@ -3,13 +3,13 @@ import type { Job, Log } from '@enterprise-access/domain';
 import type { JobInsert, PgBoss } from 'pg-boss';
 import { handOver } from './hand-over.ts';
 import { fullQueues, type QueuedJob } from './queues.ts';
-import type { Receiver } from './relay.ts';
+import type { Publisher } from './relay.ts';
 
 /**
  * Puts jobs into their queues under the ids of their messages: a repeat adds nothing. A newer process may ask for jobs
  * that this one does not know: they stay in the outbox for a worker that does, and those behind them go on.
  */
-export function jobReceiver(boss: PgBoss, jobs: readonly Job[], log: Log): Receiver {
+export function jobPublisher(boss: PgBoss, jobs: readonly Job[], log: Log): Publisher {
   const known = new Map(jobs.map((job) => [job.contract.name, job]));
   const unknown = new Set<string>();
   return {
