@@ -1,6 +1,6 @@
 import type { Connection, Transaction } from '@enterprise-access/db';
 import { Model, snakeCaseMappers } from 'objection';
-import type { accessMethods, policyTypes } from './contract.ts';
+import { type accessMethods, policyTypes } from './contract.ts';
 
 /** A stored policy. `spentCents` is its budget's counter and changes only through `budget.ts`. */
 export class PolicyRow extends Model {
@@ -43,7 +43,13 @@ export async function page(db: Connection, filter: PolicyFilter, slice: { offset
     .where('enterprise_customer_uuid', filter.enterpriseCustomerUuid)
     .modify((query) => {
       if (filter.active !== undefined) query.where('active', filter.active);
-      if (filter.policyType !== undefined) query.where('policy_type', filter.policyType);
+      const { policyType } = filter;
+      // Only known types reach the database: MariaDB fails when an ASCII column is compared with other characters.
+      if (policyType !== undefined)
+        query.whereIn(
+          'policy_type',
+          policyTypes.filter((each) => each === policyType),
+        );
     });
   const rows = (await base
     .clone()
