@@ -606,6 +606,7 @@ describe.each(dialects)('policies on %s', (dialect) => {
       expect((await list(`&active=${falsehood}`)).uuids).toEqual(uuids.slice(0, 1));
     expect((await list('&policy_type=PerLearnerEnrollmentCreditAccessPolicy')).uuids).toHaveLength(6);
     expect((await list('&policy_type=None')).uuids).toEqual([]);
+    expect((await list('&policy_type=%F4%8E%AC%8F%C3%8F')).uuids).toEqual([]);
     const second = await list('&page=2&page_size=5');
     expect(second.uuids).toEqual(uuids.slice(5, 10));
     expect(second.body).toMatchObject({ count: 12, num_pages: 3, current_page: 2, start: 5 });

@@ -1,5 +1,5 @@
 import { addToCounters, type Connection, defineModel, is, type Transaction } from '@enterprise-access/db';
-import type { accessMethods, policyTypes } from './contract.ts';
+import { type accessMethods, policyTypes } from './contract.ts';
 
 /** A stored policy. `spentCents` and `allocatedCents` are counters of its budget; they change only through `budget.ts`. */
 export const policies = defineModel('policies', {
@@ -44,7 +44,13 @@ export async function page(db: Connection, filter: PolicyFilter, slice: { offset
     .where('enterprise_customer_uuid', filter.enterpriseCustomerUuid)
     .modify((query) => {
       if (filter.active !== undefined) query.where('active', filter.active);
-      if (filter.policyType !== undefined) query.where('policy_type', filter.policyType);
+      const { policyType } = filter;
+      // Only known types reach the database: MariaDB fails when an ASCII column is compared with other characters.
+      if (policyType !== undefined)
+        query.whereIn(
+          'policy_type',
+          policyTypes.filter((each) => each === policyType),
+        );
     });
   const rows = (await base
     .clone()
