@@ -350,7 +350,7 @@ describe.each(dialects.slice(0, 1))('tokens of another time', (dialect) => {
         policyUuid: demonstration.spendPolicy,
         lmsUserId: 1000,
         contentKey: 'course-v1:edX+DemoX+2T2026',
-        metadata: { note: 'x'.repeat(70_000) },
+        metadata: { note: 'x'.repeat(300_000) },
       }),
     );
     expect(error).toMatchObject({ code: 'http_413', status: 413, requestId: expect.any(String) });
