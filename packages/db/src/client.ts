@@ -1,20 +1,23 @@
 import knexFactory, { type Knex } from 'knex';
+import { Instant } from './instant.ts';
 
 /** A connection of either driver, as far as it is used here. */
-interface Session {
+export interface Session {
+  query(sql: string): Promise<unknown>;
   readonly connection?: { readonly stream?: { destroy(): void } };
   destroy?(): void;
   /** How knex marks a connection that its pool must not hand out again. */
   __knex__disposed?: Error;
 }
 
-interface Statement {
+export interface Statement {
   readonly sql: string;
 }
 
 interface DialectClient {
   readonly config: object;
   acquireConnection(): Promise<unknown>;
+  prepBindings(bindings?: readonly unknown[]): unknown[] | undefined;
   _query(session: Session, statement: Statement): Promise<unknown>;
 }
 
@@ -66,6 +69,12 @@ function clientWith(Base: ClientClass, isPostgres: boolean): ClientClass {
       }
     }
 
+    /** Drivers write milliseconds only: times that have more are handed to them as text. */
+    override prepBindings(bindings?: readonly unknown[]): unknown[] | undefined {
+      const written = ({ exact }: Instant) => (isPostgres ? exact : exact.slice(0, -1).replace('T', ' '));
+      return super.prepBindings(bindings)?.map((each) => (each instanceof Instant ? written(each) : each));
+    }
+
     override async _query(session: Session, statement: Statement): Promise<unknown> {
       const { statementTimeoutMs, onFailure, onAnswer } = this.config as ClientSettings;
       // Per transaction and not per connection: pgbouncer refuses settings at the start of a connection.
@@ -86,6 +95,8 @@ function clientWith(Base: ClientClass, isPostgres: boolean): ClientClass {
   };
 }
 
+export const Postgres = clientWith(classOf('pg'), true);
+
 /** For `client` of knex, whose types ask for more than its own client class declares. */
-export const postgresClient = clientWith(classOf('pg'), true) as unknown as typeof Knex.Client;
+export const postgresClient = Postgres as unknown as typeof Knex.Client;
 export const mysqlClient = clientWith(classOf('mysql2'), false) as unknown as typeof Knex.Client;

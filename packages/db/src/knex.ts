@@ -3,7 +3,7 @@ import knexFactory, { type Knex } from 'knex';
 import pg from 'pg';
 import { type ClientSettings, mysqlClient, postgresClient } from './client.ts';
 import { isConnectionLost } from './failures.ts';
-import { Instant, withMicroseconds } from './instant.ts';
+import { withMicroseconds } from './instant.ts';
 import type { OutageLog } from './outage.ts';
 import { readOnlyPostgres } from './read-only-postgres.ts';
 import { type Dialect, parseDatabaseUrl, postgresConnection } from './url.ts';
@@ -82,22 +82,6 @@ function mysqlValue(field: MysqlField, next: () => unknown): unknown {
   return next();
 }
 
-/** Drivers write milliseconds only: times that have more are handed to them as text. */
-function keepMicroseconds(db: Knex): Knex {
-  const isPostgres = dialectOf(db) === 'postgres';
-  const written = ({ exact }: Instant) => (isPostgres ? exact : exact.slice(0, -1).replace('T', ' '));
-  const { client } = db;
-  class Exact extends client.constructor {
-    prepBindings(bindings?: readonly unknown[]): unknown[] | undefined {
-      const prepared: unknown[] | undefined = super.prepBindings(bindings);
-      return prepared?.map((each) => (each instanceof Instant ? written(each) : each));
-    }
-  }
-  // Transactions make their clients from the prototype of this one.
-  Object.setPrototypeOf(client, Exact.prototype);
-  return db;
-}
-
 /** Opens a pool; every difference between the dialects that a connection can hide is hidden here. */
 export function connect(options: ConnectOptions): Database {
   const pool = { min: 0, max: options.poolSize ?? 20 };
@@ -115,19 +99,17 @@ export function connect(options: ConnectOptions): Database {
     log: QUIET,
   };
   if (dialect === 'postgres') {
-    return keepMicroseconds(
-      knexFactory(
-        Object.assign(common, {
-          client: options.readOnly ? readOnlyPostgres : postgresClient,
-          connection: {
-            ...postgresConnection(options.url),
-            connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-            // Node's own pg types do not know the `types` override that the driver documents.
-            types: postgresTypes,
-          } as Knex.PgConnectionConfig,
-          pool: { ...pool, afterCreate: watchSession(common) },
-        }),
-      ),
+    return knexFactory(
+      Object.assign(common, {
+        client: options.readOnly ? readOnlyPostgres : postgresClient,
+        connection: {
+          ...postgresConnection(options.url),
+          connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+          // Node's own pg types do not know the `types` override that the driver documents.
+          types: postgresTypes,
+        } as Knex.PgConnectionConfig,
+        pool: { ...pool, afterCreate: watchSession(common) },
+      }),
     );
   }
   const statements = [
@@ -155,7 +137,7 @@ export function connect(options: ConnectOptions): Database {
       },
     },
   };
-  return keepMicroseconds(knexFactory(Object.assign(common, config)));
+  return knexFactory(Object.assign(common, config));
 }
 
 type Prepared<S> = (error: Error | null, session: S) => void;

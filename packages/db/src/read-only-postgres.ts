@@ -1,19 +1,5 @@
-import knexFactory, { type Knex } from 'knex';
-
-interface Statement {
-  readonly sql: string;
-}
-
-interface Session {
-  query(sql: string): Promise<unknown>;
-}
-
-interface PostgresClient {
-  _query(session: Session, statement: Statement): Promise<unknown>;
-}
-
-// knex does not export the classes of its dialects; an instance without a connection has one.
-const Postgres: new (config: object) => PostgresClient = knexFactory({ client: 'pg' }).client.constructor;
+import type { Knex } from 'knex';
+import { Postgres, type Session, type Statement } from './client.ts';
 
 const isBegin = (sql: string): boolean => /^begin\b/i.test(sql);
 const isEnd = (sql: string): boolean => /^(?:commit|rollback)\s*;?$/i.test(sql);
