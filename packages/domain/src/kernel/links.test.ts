@@ -15,4 +15,6 @@ test.each([
 test('the link to another page keeps the path of the public address and the other parameters', () => {
   const url = publicUrlOf({ publicUrl: 'https://x.example/access' }, '/api/v1/a/?b=1&page=2');
   expect(linkToPage(url, 3)).toBe('https://x.example/access/api/v1/a/?b=1&page=3');
+  expect(linkToPage(url, 1)).toBe('https://x.example/access/api/v1/a/?b=1');
+  expect(linkToPage(url, 1, { namesFirst: true })).toBe('https://x.example/access/api/v1/a/?b=1&page=1');
 });
