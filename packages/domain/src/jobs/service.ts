@@ -2,25 +2,20 @@ import { createHash } from 'node:crypto';
 import type { Connection, Database } from '@enterprise-access/db';
 import type { Input } from '../kernel/contract.ts';
 import { notFound } from '../kernel/errors.ts';
+import { jobRuns } from '../kernel/jobs/runs.ts';
 import type { JobRunView } from '../kernel/jobs/view.ts';
 import { type Versioned, type Watch, watch } from '../kernel/jobs/watch.ts';
 import type { Answer } from '../kernel/rpc.ts';
 import type { Log, Runtime } from '../kernel/runtime.ts';
 import type { progress } from './contract.ts';
 
-interface Row extends Omit<JobRunView, 'result'> {
-  enterprise_customer_uuid: string | null;
-  result: Record<string, unknown> | string | null;
-}
-
-function viewOf(row: Row): JobRunView {
-  const { enterprise_customer_uuid: _customer, result, ...view } = row;
-  // MariaDB keeps JSON as text.
-  return { ...view, result: typeof result === 'string' ? JSON.parse(result) : result };
+function viewOf(raw: object): JobRunView {
+  const { enterpriseCustomerUuid: _customer, ...view } = jobRuns.decode(raw);
+  return view;
 }
 
 export async function get(deps: Pick<Runtime, 'db'>, uuid: string): Promise<JobRunView> {
-  const row: Row | undefined = await deps.db('job_runs').where({ uuid }).first();
+  const row: object | undefined = await deps.db('job_runs').where({ uuid }).first();
   if (!row) throw notFound({});
   return viewOf(row);
 }
@@ -36,8 +31,8 @@ export const watchJobRuns = (db: Database, log: Log): Watch<JobRunView> =>
   watch({
     log,
     async read(uuids) {
-      const rows: Row[] = await db('job_runs').whereIn('uuid', uuids);
-      return new Map(rows.map((row) => [row.uuid, versioned(viewOf(row))]));
+      const rows: object[] = await db('job_runs').whereIn('uuid', uuids);
+      return new Map(rows.map(viewOf).map((view) => [view.uuid, versioned(view)]));
     },
   });
 

@@ -1,5 +1,24 @@
-import { type Connection, insertIfAbsent } from '@enterprise-access/db';
+import { type Connection, defineModel, insertIfAbsent, is } from '@enterprise-access/db';
 import type { Runtime } from '../runtime.ts';
+import type { JobRunView } from './view.ts';
+
+/** What callers follow of a long job. */
+export const jobRuns = defineModel('job_runs', {
+  tenant: 'enterpriseCustomerUuid',
+  columns: {
+    uuid: is.uuid(),
+    name: is.text(),
+    enterpriseCustomerUuid: is.uuid().nullable(),
+    state: is.code<JobRunView['state']>(),
+    done: is.integer(),
+    total: is.integer().nullable(),
+    result: is.json<Record<string, unknown>>().nullable(),
+    error: is.text().nullable(),
+    created: is.instant(),
+    modified: is.instant(),
+    finished: is.instant().nullable(),
+  },
+});
 
 const REPORT_EVERY_MS = 250;
 
