@@ -22,7 +22,7 @@ export function lockedTables(sql: string): string[] {
 const positions: ReadonlyMap<string, number> = new Map(lockOrder.map((table, at) => [table, at]));
 const isOrdered = (table: string): boolean => positions.has(table);
 const position = (table: string): number => positions.get(table) ?? -1;
-const isAddedOnly = (table: string): boolean => addedOnly.has(table) || table.endsWith('_history');
+const isAddedOnly = (table: string): boolean => addedOnly.has(table);
 
 /**
  * What is wrong with a transaction that locks rows of these tables in this order; null when nothing is. A table may come

@@ -47,6 +47,10 @@ declare module 'fastify' {
   }
 }
 
+const CORRELATION_ID = /^[\w.:+/=-]{1,128}$/;
+/** Callers may tie several requests together; otherwise each begins a correlation of its own. */
+const correlationOf = ({ id, headers: { 'x-correlation-id': given } }: FastifyRequest): string =>
+  typeof given === 'string' && CORRELATION_ID.test(given) ? given : id;
 const REQUEST_ID = /^[\w.:+/=-]{1,128}$/;
 
 export interface AppOptions {
@@ -147,6 +151,7 @@ export async function buildApp({
       'x-csrftoken',
       'x-requested-with',
       'x-request-id',
+      'x-correlation-id',
       'use-jwt-cookie',
       'idempotency-key',
       // What tracing adds, of the SDK's callers too, and what tRPC's own links send.
@@ -176,17 +181,21 @@ export async function buildApp({
 
   await app.register(async (doors) => {
     authenticated(doors, limit);
-    const contextOf = (request: FastifyRequest): RpcContext => {
-      const key = request.headers['idempotency-key'];
-      return {
-        runtime,
-        actor: request.actor,
-        requestId: request.id,
-        idempotencyKey: typeof key === 'string' ? key : null,
+    const contextFrom =
+      (source: RpcContext['source']) =>
+      (request: FastifyRequest): RpcContext => {
+        const key = request.headers['idempotency-key'];
+        return {
+          runtime,
+          actor: request.actor,
+          requestId: request.id,
+          correlationId: correlationOf(request),
+          source,
+          idempotencyKey: typeof key === 'string' ? key : null,
+        };
       };
-    };
-    await doors.register(rest, { service, contextOf });
-    await doors.register(trpc, { service, contextOf });
+    await doors.register(rest, { service, contextOf: contextFrom('rest') });
+    await doors.register(trpc, { service, contextOf: contextFrom('trpc') });
     const jobsDatabaseUrl = env.JOBS_DATABASE_URL;
     if (jobsDatabaseUrl !== undefined) await doors.register(jobDashboard, { jobsDatabaseUrl });
   });

@@ -1,10 +1,11 @@
-import { type Database, insertIfAbsent } from '@enterprise-access/db';
+import { type Database, insertIfAbsent, type Origin, withOrigin } from '@enterprise-access/db';
 import {
   type Actor,
   type Composition,
   flawOf,
   invalidToken,
   linkAccount,
+  newUuid,
   type Runtime,
 } from '@enterprise-access/domain';
 import { LRUCache } from 'lru-cache';
@@ -90,7 +91,9 @@ async function load(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, roles: Roles
       .where({ id: user.id })
       .update({ ...changes, modified: clock() });
   if (isNew || 'email' in changes || 'lms_user_id' in changes)
-    await link(runtime, claims.email ?? user.email, claims.user_id ?? user.lms_user_id);
+    await withOrigin(loginOf(user), () =>
+      link(runtime, claims.email ?? user.email, claims.user_id ?? user.lms_user_id),
+    );
   const stored = rows.flatMap((row) =>
     row.feature_role === null ? [] : [roles.grantOfAssignment(row.feature_role, row.enterprise_customer_uuid)],
   );
@@ -107,6 +110,18 @@ async function load(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, roles: Roles
     grants,
   };
 }
+
+/** What the audit trail says about changes that a login makes by itself. */
+const loginOf = ({ id }: StoredUser): Origin => ({
+  operation: 'login',
+  source: 'system',
+  actorUserId: id,
+  role: null,
+  requestId: null,
+  correlationId: newUuid(),
+  customerUuid: null,
+  reason: null,
+});
 
 /** Assignments that wait for the address become the learner's own. They are no reason to refuse a login. */
 async function link(

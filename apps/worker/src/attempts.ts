@@ -54,7 +54,14 @@ async function report(
   const signal = AbortSignal.any([queued.signal, overdue.signal, stopping]);
   // A job that comes back from the dead letters has another id and is the same job.
   const uuid = queued.sourceRootId ?? queued.id;
-  const attempt = { uuid, payload: queued.data.payload, signal, dryRun: false, isLast };
+  const attempt = {
+    uuid,
+    payload: queued.data.payload,
+    signal,
+    dryRun: false,
+    isLast,
+    correlationId: queued.data.correlationId ?? null,
+  };
   try {
     for (;;) {
       try {

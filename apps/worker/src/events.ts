@@ -20,14 +20,17 @@ export const eventPublisher = (
 ): Publisher => ({
   async take(messages) {
     const publishing = handOver('publish', messages);
-    const events = publishing.messages.map(({ uuid: id, name: type, key, payload: data, created: time, trace }) => ({
-      id,
-      type,
-      key,
-      data,
-      time,
-      trace,
-    }));
+    const events = publishing.messages.map(
+      ({ uuid: id, name: type, key, payload: data, created: time, trace, correlationId }) => ({
+        id,
+        type,
+        key,
+        data,
+        time,
+        trace,
+        correlationId,
+      }),
+    );
     for (const { event, reason } of await publishing.during(() => bus.publish(events))) {
       log.error({ event: event.id, type: event.type, reason }, 'an event cannot be sent');
       await deadLetters.keepOutgoing(db, event, reason, clock());

@@ -36,7 +36,7 @@ export function jobPublisher(boss: PgBoss, jobs: readonly Job[], log: Log): Publ
 
 const insertOf = (message: StoredMessage): JobInsert<QueuedJob> => ({
   id: message.uuid,
-  data: { payload: message.payload, trace: message.trace },
+  data: { payload: message.payload, trace: message.trace, correlationId: message.correlationId },
   // Without a key of its own a job has its uuid, which means nothing to its queue.
   singletonKey: message.key,
 });

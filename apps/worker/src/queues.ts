@@ -28,6 +28,8 @@ export interface QueuedJob {
   readonly payload: Readonly<Record<string, unknown>>;
   /** W3C trace context of whoever asked for it. */
   readonly trace: string | null;
+  /** Shared by everything that follows from one call; jobs of earlier releases have none. */
+  readonly correlationId?: string | null;
 }
 
 const optionsOf = ({ contract }: Job) => ({

@@ -10,6 +10,8 @@ export interface OutgoingEvent {
   readonly time: Date;
   /** W3C trace context of whoever made the change. */
   readonly trace?: string | null;
+  /** Shared by everything that follows from one call. */
+  readonly correlationId?: string | null;
 }
 
 /** An event that cannot be sent now or by repeating: it must be kept for somebody to look at. */
@@ -29,6 +31,8 @@ export interface ReceivedEvent {
   readonly minorVersion: number;
   /** W3C trace context of the change that it tells of. */
   readonly trace: string | null;
+  /** Shared by everything that follows from one call; null when the sender knows of none. */
+  readonly correlationId: string | null;
   readonly position: Position;
 }
 

@@ -22,6 +22,7 @@ const event = ({ position }: RawMessage): ReceivedEvent => ({
   source: 's',
   minorVersion: 0,
   trace: null,
+  correlationId: null,
   position,
 });
 

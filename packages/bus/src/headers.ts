@@ -15,6 +15,8 @@ export const sourceOf = (service: string): string => `openedx/${service}/web`;
 /** ISO 8601 with the offset of UTC; the platform's older consumers do not know the letter Z. */
 const isoTime = (time: Date): string => time.toISOString().replace('Z', '+00:00');
 
+const CORRELATION = 'correlationid';
+
 /** The headers of an outgoing event, as CloudEvents names them (section 2.1). */
 export const writeHeaders = (
   event: OutgoingEvent,
@@ -32,6 +34,7 @@ export const writeHeaders = (
   sourcelib: LIBRARY_VERSION,
   // Not of the platform, which passes over headers that it does not know.
   ...(event.trace ? { traceparent: event.trace } : {}),
+  ...(event.correlationId ? { [CORRELATION]: event.correlationId } : {}),
 });
 
 export interface Metadata {
@@ -41,6 +44,7 @@ export interface Metadata {
   readonly time: Date;
   readonly minorVersion: number;
   readonly trace: string | null;
+  readonly correlationId: string | null;
 }
 
 // An instant in another zone, or in none, makes a message unusable (worked example 10).
@@ -55,6 +59,13 @@ function traceOf(headers: RawMessage['headers']): string | null {
   const [value, ...more] = headers.traceparent ?? [];
   const text = value?.toString('utf8') ?? '';
   return more.length === 0 && TRACE.test(text) ? text : null;
+}
+
+/** No event is refused for it either. */
+function correlationOf(headers: RawMessage['headers']): string | null {
+  const [value, ...more] = headers[CORRELATION] ?? [];
+  const text = value?.toString('utf8') ?? '';
+  return more.length === 0 && /^[!-~]{1,255}$/u.test(text) ? text : null;
 }
 
 /**
@@ -94,5 +105,6 @@ export function readHeaders(
     time: time === undefined ? defaults.now : new Date(time),
     minorVersion: Number(minorVersion ?? 0),
     trace: traceOf(headers),
+    correlationId: correlationOf(headers),
   };
 }

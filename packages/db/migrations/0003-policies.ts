@@ -1,5 +1,5 @@
 import { createTable, uniqueAmong } from '../src/columns.ts';
-import { createHistoryTable } from '../src/history.ts';
+import { createHistoryTable } from './history-table.ts';
 import type { Migration } from './migration.ts';
 
 /** Access policies with their budgets, group associations, and the redemptions made through them. */

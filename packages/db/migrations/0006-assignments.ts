@@ -8,7 +8,7 @@ import {
   textType,
   uniqueAmong,
 } from '../src/columns.ts';
-import { createHistoryTable } from '../src/history.ts';
+import { createHistoryTable } from './history-table.ts';
 import type { Migration } from './migration.ts';
 
 /**

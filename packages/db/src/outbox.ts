@@ -1,5 +1,6 @@
 import { traceparent } from '@enterprise-access/tracing';
 import { v7 } from 'uuid';
+import { currentOrigin, touch } from './audit.ts';
 import type { Connection, Database, Transaction } from './knex.ts';
 import { underLease } from './lease.ts';
 import { insertAbsent } from './upsert.ts';
@@ -28,19 +29,26 @@ export function shardOf(key: string): number {
 
 /** Stores messages in the transaction of the change that they follow. */
 export async function appendToOutbox(trx: Transaction, now: Date, messages: readonly OutboxMessage[]): Promise<void> {
-  if (messages.length > 0) await trx('outbox').insert(rowsOf(now, messages));
+  if (messages.length === 0) return;
+  touch(trx);
+  await trx('outbox').insert(rowsOf(now, messages));
 }
 
 /** As `appendToOutbox`, but a message whose uuid is there already is not stored again. Returns how many were new. */
-export const appendOnceToOutbox = (
+export async function appendOnceToOutbox(
   trx: Transaction,
   now: Date,
   messages: readonly (OutboxMessage & { readonly uuid: string })[],
-): Promise<number> => insertAbsent(trx, 'outbox', rowsOf(now, messages));
+): Promise<number> {
+  const appended = await insertAbsent(trx, 'outbox', rowsOf(now, messages));
+  if (appended > 0) touch(trx);
+  return appended;
+}
 
 function rowsOf(now: Date, messages: readonly OutboxMessage[]) {
   // What follows belongs to the trace of what runs now.
   const trace = traceparent();
+  const correlation = currentOrigin()?.correlationId ?? null;
   return messages.map((message) => ({
     uuid: message.uuid ?? v7(),
     kind: message.kind,
@@ -48,6 +56,7 @@ function rowsOf(now: Date, messages: readonly OutboxMessage[]) {
     message_key: message.key,
     payload: JSON.stringify(message.payload),
     trace,
+    correlation_id: correlation,
     created: now,
     shard: shardOf(message.key),
   }));
@@ -61,6 +70,8 @@ export interface StoredMessage {
   readonly key: string;
   readonly payload: Readonly<Record<string, unknown>>;
   readonly trace: string | null;
+  /** Shared by everything that follows from one call. */
+  readonly correlationId: string | null;
   readonly created: Date;
 }
 
@@ -72,6 +83,7 @@ interface Row {
   message_key: string;
   payload: Record<string, unknown> | string;
   trace: string | null;
+  correlation_id: string | null;
   created: Date;
 }
 
@@ -83,6 +95,7 @@ const messageOf = (row: Row): StoredMessage => ({
   // MariaDB keeps JSON as text.
   payload: typeof row.payload === 'string' ? JSON.parse(row.payload) : row.payload,
   trace: row.trace,
+  correlationId: row.correlation_id,
   created: row.created,
 });
 
@@ -122,7 +135,7 @@ export async function relayLane(db: Database, lane: Lane, { limit, except, hand 
       .whereNotIn('name', [...except])
       .orderBy('position')
       .limit(limit)
-      .select('position', 'uuid', 'kind', 'name', 'message_key', 'payload', 'trace', 'created');
+      .select('position', 'uuid', 'kind', 'name', 'message_key', 'payload', 'trace', 'correlation_id', 'created');
     if (rows.length === 0) return 0;
     await hand(rows.map(messageOf));
     const positions = rows.map(({ position }) => position);

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { completeRecords } from './audit.ts';
 import { isRetryable } from './failures.ts';
 import type { Database, Transaction } from './knex.ts';
 
@@ -26,10 +27,20 @@ export async function transaction<T>(
   const deadline = now() + deadlineMs;
   for (let longest = FIRST_PAUSE_MS; ; longest = Math.min(longest * 2, LONGEST_PAUSE_MS)) {
     try {
-      return await db.transaction(work);
+      return await recorded(db, work);
     } catch (error) {
       if (!isRetryable(error) || now() >= deadline) throw error;
       await sleep(Math.random() * longest);
     }
   }
+}
+
+/** One attempt, with the records of what it changes: both are committed, or neither. */
+async function recorded<T>(db: Database, work: (trx: Transaction) => Promise<T>): Promise<T> {
+  const { result, markStored } = await db.transaction(async (trx) => ({
+    result: await work(trx),
+    markStored: await completeRecords(trx),
+  }));
+  markStored();
+  return result;
 }

@@ -1,5 +1,6 @@
 import {
   appendToOutbox,
+  currentOrigin,
   isUniqueViolation,
   type OutboxMessage,
   type Transaction,
@@ -63,7 +64,7 @@ export async function allocateWithin(
 ): Promise<Allocated> {
   const at = deps.clock();
   const { policy, by } = order;
-  const terms: Terms = { ...order.terms, at };
+  const terms: Terms = { ...order.terms, at, correlationId: currentOrigin()?.correlationId ?? null };
   const emailKeys = emails.map(foldEmail);
   await configurations.hold(trx, terms.configurationUuid);
   const accounts = order.account
@@ -79,7 +80,7 @@ export async function allocateWithin(
   const changes = planned.flatMap(({ change }) => (change ? [change] : []));
   const charged = planned.filter(({ outcome }) => outcome === 'created' || outcome === 'reallocated');
   const chargedCents = charged.length * terms.priceCents;
-  await store.writeRows(trx, changes, { userId: by.userId, at });
+  await store.writeRows(trx, changes);
   await store.insertActions(trx, charged.flatMap(actionOf(order)), {
     ...by,
     at,

@@ -1,4 +1,4 @@
-import type { Connection, Transaction } from '@enterprise-access/db';
+import { type Connection, defineSubject, recordChanges, type Transaction } from '@enterprise-access/db';
 import type { bulkOutcomes } from './allocation-contract.ts';
 import type { Doer } from './store.ts';
 
@@ -18,6 +18,13 @@ export interface Batch {
   readonly learnerCount: number;
   readonly created: Date;
 }
+
+export const allocationBatchSubject = defineSubject<Batch>({
+  kind: 'allocation_batch',
+  table: 'allocation_batches',
+  customer: 'enterpriseCustomerUuid',
+  ignored: ['created'],
+});
 
 /** Learners who are allocated in one transaction, and what became of each; null is still to be done. */
 export interface Chunk {
@@ -56,6 +63,7 @@ export async function insert(trx: Transaction, batch: Batch, chunks: readonly Ch
     created: batch.created,
     modified: batch.created,
   });
+  recordChanges(trx, allocationBatchSubject, [{ before: null, after: batch }]);
   await trx('allocation_chunks').insert(
     chunks.map(({ position, learnerEmails, outcomes }) => ({
       batch_uuid: batch.uuid,
@@ -66,6 +74,10 @@ export async function insert(trx: Transaction, batch: Batch, chunks: readonly Ch
     })),
   );
 }
+
+/** Records that somebody let the batch go on. */
+export const recordResumed = (trx: Transaction, batch: Batch): void =>
+  recordChanges(trx, allocationBatchSubject, [{ before: batch, after: batch, note: 'resumed' }]);
 
 export const find = async (db: Connection, uuid: string): Promise<Batch | undefined> =>
   db('allocation_batches').where({ uuid }).first<Batch | undefined>({

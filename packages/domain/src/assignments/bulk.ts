@@ -143,6 +143,7 @@ export async function resumeBulk(
       await store.setOutcomes(trx, batch.uuid, chunk, outcomes, null);
     }
     if (learnerCount === 0) throw contract.nothingToResume({});
+    store.recordResumed(trx, batch);
     return { jobUuid: await ask(trx, deps, batch), learnerCount };
   });
 }

@@ -41,7 +41,7 @@ async function linkRows(trx: Transaction, key: string, lmsUserId: number, at: Da
     changes.map(({ after }) => after.uuid),
     { lmsUserId, at },
   );
-  await store.rememberRows(trx, changes, { userId: null, at });
+  store.rememberRows(trx, changes);
   return changes.length;
 }
 

@@ -10,7 +10,7 @@ import type { Doer } from './store.ts';
 export interface Order {
   readonly policy: PolicyRow;
   readonly subsidy: Subsidy;
-  readonly terms: Omit<Terms, 'at'>;
+  readonly terms: Omit<Terms, 'at' | 'correlationId'>;
   readonly by: Doer;
   readonly suppressEmail: boolean;
   /** The learner of a forced redemption is known by account, whatever we know of addresses. */

@@ -17,6 +17,8 @@ export interface Terms {
     readonly title: string | null;
   };
   readonly at: Date;
+  /** Of the call that allocates. */
+  readonly correlationId: string | null;
 }
 
 export type Outcome = 'created' | 'reallocated' | 'touched' | 'no_change' | 'not_covered';
@@ -152,6 +154,7 @@ const common = (terms: Terms) => ({
   allocatedAt: terms.at,
   allocationBatchUuid: terms.batchUuid,
   adminLmsUserId: terms.adminLmsUserId,
+  correlationId: terms.correlationId,
   modified: terms.at,
 });
 

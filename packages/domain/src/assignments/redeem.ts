@@ -91,9 +91,9 @@ async function write(
   at: Date,
   action: store.NewAction,
 ): Promise<UpdateCounts> {
-  const changes = [{ before, after }];
+  const changes = [{ before, after, note: action.actionType }];
   await store.overwriteRows(trx, [after]);
-  await store.rememberRows(trx, changes, { userId: null, at });
+  store.rememberRows(trx, changes);
   const isRedemption = action.actionType === 'redeemed';
   await store.insertActions(trx, [action], {
     ...store.SYSTEM,

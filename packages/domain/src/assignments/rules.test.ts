@@ -47,6 +47,7 @@ const row = (change: Partial<AssignmentRow> = {}): AssignmentRow => ({
   redemptionUuid: null,
   allocationBatchUuid: null,
   adminLmsUserId: null,
+  correlationId: null,
   notifiedAt: null,
   notifyErroredAt: null,
   remindedAt: null,
@@ -204,6 +205,7 @@ describe('who is allocated what', () => {
     adminLmsUserId: 7,
     content: { contentKey: 'edX+DemoX', courseRunKey: 'run-2', title: 'New title' },
     at: at('07-01T00:00:00'),
+    correlationId: 'call-2',
   };
   const plan = (emails: string[], existing: AssignmentRow[], accounts: [string, number][] = [], affordable?: number) =>
     planAllocation(terms, emails, { accounts: new Map(accounts), existing }, affordable);

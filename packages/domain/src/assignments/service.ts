@@ -54,23 +54,20 @@ export const getConfiguration = async (deps: Pick<Deps, 'db'>, uuid: string): Pr
 
 export async function createConfiguration(
   deps: Pick<Deps, 'db' | 'clock'>,
-  actor: Actor,
   { enterpriseCustomerUuid }: Input<typeof contract.createConfiguration>,
 ): Promise<contract.Configuration> {
   const uuid = newUuid();
-  const by = { userId: actor.userId, at: deps.clock() };
-  await transaction(deps.db, (trx) => configurations.insert(trx, { uuid, enterpriseCustomerUuid }, by));
+  await transaction(deps.db, (trx) => configurations.insert(trx, { uuid, enterpriseCustomerUuid }, deps.clock()));
   return { uuid, subsidyAccessPolicy: null, enterpriseCustomerUuid, active: true };
 }
 
 export async function setActive(
   deps: Pick<Deps, 'db' | 'clock'>,
-  actor: Actor,
-  change: { readonly uuid: string; readonly active?: boolean | undefined; readonly reason?: string | null | undefined },
+  change: { readonly uuid: string; readonly active?: boolean | undefined },
 ): Promise<contract.Configuration> {
   const { uuid, active } = change;
-  const by = { userId: actor.userId, reason: change.reason || null, at: deps.clock() };
-  if (active !== undefined) await transaction(deps.db, (trx) => configurations.setActive(trx, uuid, active, by));
+  if (active !== undefined)
+    await transaction(deps.db, (trx) => configurations.setActive(trx, uuid, active, deps.clock()));
   return getConfiguration(deps, uuid);
 }
 
@@ -172,7 +169,7 @@ async function remindRows(
       trx,
       deps,
       configuration,
-      waiting.map((before) => ({ before, changes: {} })),
+      waiting.map((before) => ({ before, changes: {}, note: 'reminded' })),
       { ...by, at },
     );
     await tell(trx, remindLearner, waiting, at);
@@ -268,6 +265,10 @@ export async function acknowledge(
         actionType: row.state === 'expired' ? ('expired_acknowledged' as const) : ('cancelled_acknowledged' as const),
       })),
       { ...doer(actor, 'learner'), at, enterpriseCustomerUuid: configuration.enterpriseCustomerUuid },
+    );
+    store.rememberRows(
+      trx,
+      fresh.map((row) => ({ before: row, after: row, note: 'acknowledged' })),
     );
     const of = (wanted: boolean | null) =>
       verdicts.filter(({ verdict }) => verdict === wanted).map(({ row }) => row.uuid);

@@ -1,4 +1,12 @@
-import { addToCounters, appendHistories, type Connection, claimMessage, type Transaction } from '@enterprise-access/db';
+import {
+  addToCounters,
+  type Connection,
+  claimMessage,
+  defineSubject,
+  forgetAddresses,
+  recordChanges,
+  type Transaction,
+} from '@enterprise-access/db';
 import type { Knex } from 'knex';
 import { foldEmail, isPlainEmail } from '../kernel/email.ts';
 import { newUuid } from '../kernel/ids.ts';
@@ -40,6 +48,8 @@ export interface AssignmentRow {
   readonly remindedAt: Date | null;
   readonly errorActionType: ActionType | null;
   readonly errorReason: ErrorReason | null;
+  /** Of the call that allocated it. */
+  readonly correlationId: string | null;
   readonly created: Date;
   readonly modified: Date;
 }
@@ -73,6 +83,7 @@ const fields = [
   'remindedAt',
   'errorActionType',
   'errorReason',
+  'correlationId',
   'created',
   'modified',
 ] as const satisfies readonly (keyof AssignmentRow)[];
@@ -140,15 +151,23 @@ export async function insertActions(
   );
 }
 
-/** The address is in the row itself, where retirement finds it; history keeps no second copy. */
-const withoutEmail = ({ learnerEmail: _email, ...rest }: AssignmentRow) => rest;
+export const assignmentSubject = defineSubject<AssignmentRow>({
+  kind: 'assignment',
+  table: TABLE,
+  learner: 'lmsUserId',
+  address: 'learnerEmail',
+  follows: 'correlationId',
+  hidden: ['learnerEmail'],
+  ignored: ['created', 'modified', 'correlationId'],
+});
 
 /** How one row changes. */
 export interface RowChange {
   /** Null for a row that is new. */
   readonly before: AssignmentRow | null;
   readonly after: AssignmentRow;
-  readonly reason?: string | null;
+  /** What was done, where the fields do not say it. */
+  readonly note?: string | null;
 }
 
 /** Changes of the counters, by configuration, content key and class. */
@@ -203,11 +222,7 @@ const touchable = [
  * Stores new and changed rows with their history: at most one statement for each kind of change, however many there
  * are. Rows that are over before change as a whole; of others only what others leave alone.
  */
-export async function writeRows(
-  trx: Transaction,
-  changes: readonly RowChange[],
-  by: { readonly userId: number | null; readonly at: Date },
-): Promise<void> {
+export async function writeRows(trx: Transaction, changes: readonly RowChange[]): Promise<void> {
   const made = changes.filter(({ before }) => before === null).map(({ after }) => given(after));
   // In the order of the unique key, so that two writers queue instead of deadlocking.
   made.sort((a, b) => (String(a.learner_email) < String(b.learner_email) ? -1 : 1));
@@ -217,7 +232,7 @@ export async function writeRows(
     const rows = changed.map(({ after }) => stored(after));
     if (rows.length > 0) await trx(TABLE).insert(rows).onConflict('uuid').merge(columns);
   }
-  await rememberRows(trx, changes, by);
+  rememberRows(trx, changes);
 }
 
 /** Writes whole rows that the caller holds; one statement for all. */
@@ -225,19 +240,8 @@ export async function overwriteRows(trx: Transaction, rows: readonly AssignmentR
   if (rows.length > 0) await trx(TABLE).insert(rows.map(stored)).onConflict('uuid').merge(writable);
 }
 
-export const rememberRows = (
-  trx: Transaction,
-  changes: readonly RowChange[],
-  by: { readonly userId: number | null; readonly at: Date },
-): Promise<void> =>
-  appendHistories(
-    trx,
-    TABLE,
-    changes.map(({ before, after, reason = null }) => ({
-      row: withoutEmail(after),
-      change: { type: before === null ? ('+' as const) : ('~' as const), actorUserId: by.userId, reason, at: by.at },
-    })),
-  );
+export const rememberRows = (trx: Transaction, changes: readonly RowChange[]): void =>
+  recordChanges(trx, assignmentSubject, changes);
 
 /** A new row without its empty columns: thousands of them go into one statement. */
 function given(row: AssignmentRow): Record<string, unknown> {
@@ -253,6 +257,7 @@ const optional = new Set(
       'contentTitle',
       'preferredCourseRunKey',
       'allocationBatchUuid',
+      'correlationId',
       'adminLmsUserId',
     ] as const
   ).map((name) => column[name]),
@@ -476,4 +481,5 @@ export async function holdRetirable(trx: Transaction, now: Date, limit: number):
 export async function retireAddress(trx: Transaction, uuid: string, address: string): Promise<void> {
   await trx(TABLE).where({ uuid }).update({ learner_email: address, retire_address_from: null });
   await trx('assignment_actions').where({ assignment_uuid: uuid }).update({ learner_email: address });
+  await forgetAddresses(trx, [uuid]);
 }

@@ -95,7 +95,6 @@ async function expire(
         return {
           before,
           changes: { state: 'expired' as const, expiredAt: at, expirationReason },
-          reason: `Expired: ${expirationReason}`,
         };
       });
     await transition(trx, runtime, configuration, transitions, { ...store.SYSTEM, at });

@@ -9,13 +9,14 @@ import * as store from './store.ts';
 export interface Transition {
   readonly before: AssignmentRow;
   readonly changes: Partial<AssignmentRow>;
+  /** What was asked for, where nothing else says it. */
+  readonly note?: string;
   readonly action?: {
     readonly type: ActionType;
     readonly errorReason?: ErrorReason;
     readonly traceback?: string;
     readonly metadata?: Readonly<Record<string, unknown>>;
   };
-  readonly reason?: string;
 }
 
 /** What an assignment holds of the budgets: its price, while it waits for its learner and nobody is redeeming it. */
@@ -36,12 +37,16 @@ export async function transition(
   transitions: readonly Transition[],
   by: store.Doer & { readonly at: Date },
 ): Promise<AssignmentRow[]> {
-  const changes = transitions.map(({ before, changes: each, reason = null }) => ({
+  const changes = transitions.map(({ before, changes: each, action, note }) => ({
     before,
     after: { ...before, ...each, modified: by.at },
-    reason,
+    note: action?.type ?? note ?? null,
   }));
-  await writeTransitions(trx, changes, by);
+  await store.overwriteRows(
+    trx,
+    changes.map(({ after }) => after),
+  );
+  store.rememberRows(trx, changes);
   const rows = changes.map(({ after }) => after);
   await store.insertActions(
     trx,
@@ -55,14 +60,6 @@ export async function transition(
   await release(trx, deps, budgets, released);
   await store.writeCounts(trx, store.countsOf(changes));
   return rows;
-}
-
-async function writeTransitions(trx: Transaction, changes: readonly store.RowChange[], by: store.Doer & { at: Date }) {
-  await store.overwriteRows(
-    trx,
-    changes.map(({ after }) => after),
-  );
-  await store.rememberRows(trx, changes, { userId: by.userId, at: by.at });
 }
 
 async function release(trx: Transaction, deps: Deps, budgets: Budgets, cents: number): Promise<void> {

@@ -85,7 +85,7 @@ describe.each(dialects)('reminders of group invitations on %s', (dialect) => {
       perLearnerSpendLimit: null,
       perLearnerEnrollmentLimit: null,
     } as const;
-    return (await create(runtime, operator, input)).policy.uuid;
+    return (await create(runtime, input)).policy.uuid;
   };
 
   beforeEach(async () => {
@@ -243,7 +243,7 @@ describe.each(dialects)('reminders of group invitations on %s', (dialect) => {
     await invite({ five: '2026-06-05' });
     await associate();
     await plan();
-    await update(runtime, operator, { uuid: policy, ...change });
+    await update(runtime, { uuid: policy, ...change });
     expect(await sendAll()).toEqual(['closed']);
     expect(await plan()).toEqual({ groups: 0, planned: 0, unsent: 0 });
   });

@@ -1,3 +1,4 @@
+import { transaction } from '@enterprise-access/db';
 import type { Input, Output } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
 import type { GroupMembersQuery } from '../kernel/ports/lms.ts';
@@ -89,7 +90,10 @@ export async function addAssociation(
   const policy = await findPolicy(deps.db, input.uuid);
   if (!policy) throw policyNotFound();
   await assertOwnGroup(deps, policy.enterpriseCustomerUuid, input.groupUuid);
-  const created = await policyGroups.insert(deps.db, pair, deps.clock());
+  const { enterpriseCustomerUuid } = policy;
+  const created = await transaction(deps.db, (trx) =>
+    policyGroups.insert(trx, { ...pair, enterpriseCustomerUuid }, deps.clock()),
+  );
   const association = await policyGroups.find(deps.db, pair);
   // Removed again in the meantime: then this call comes after the removal.
   return association ? { association, created } : addAssociation(deps, input);
@@ -99,5 +103,5 @@ export const removeAssociations = async (
   deps: Deps,
   input: Input<typeof contract.removeAssociations>,
 ): Promise<Output<typeof contract.removeAssociations>> => ({
-  removed: await policyGroups.remove(deps.db, input.enterpriseUuid, input.groupUuid),
+  removed: await transaction(deps.db, (trx) => policyGroups.remove(trx, input.enterpriseUuid, input.groupUuid)),
 });

@@ -45,12 +45,16 @@ export function grantOfAssignment(
  * Whether the actor has the permission in the context of one customer. A null context is something that does not
  * exist or was not named: only a caller who may act everywhere gets as far as being told so (R-RBAC-05).
  */
-export function isPermitted(actor: Actor, permission: Permission, context: string | null): boolean {
-  if (actor.isSuperuser) return true;
-  const { roles } = permission;
-  return actor.grants.some(
-    (grant) => roles.includes(grant.role) && (grant.context === '*' || (context !== null && grant.context === context)),
+export const isPermitted = (actor: Actor, permission: Permission, context: string | null): boolean =>
+  grantedRole(actor, permission, context) !== null;
+
+/** The role that gives the actor the permission; null when none does. */
+export function grantedRole(actor: Actor, { roles }: Permission, context: string | null): string | null {
+  if (actor.isSuperuser) return 'superuser';
+  const grant = actor.grants.find(
+    (each) => roles.includes(each.role) && (each.context === '*' || (context !== null && each.context === context)),
   );
+  return grant?.role ?? null;
 }
 
 /** The refusal of a caller without a permission. The old services spelled its first word in two ways. */

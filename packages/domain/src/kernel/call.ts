@@ -1,5 +1,6 @@
+import { type AuditSource, type Origin, withOrigin } from '@enterprise-access/db';
 import type { z } from 'zod';
-import { type Actor, isPermitted, missing } from './actor.ts';
+import { type Actor, grantedRole, missing } from './actor.ts';
 import { conformsTo } from './conforms.ts';
 import type { ContextSource, Contract, Declaration } from './contract.ts';
 import { invalidInput, notAuthenticated, notFound } from './errors.ts';
@@ -14,6 +15,9 @@ export interface RpcContext {
   /** Null for an anonymous caller. */
   readonly actor: Actor | null;
   readonly requestId: string;
+  /** Shared by everything that follows from this call. */
+  readonly correlationId: string;
+  readonly source: AuditSource;
   readonly idempotencyKey: string | null;
   /** For streams: aborted when the caller went away or this process stops. */
   readonly signal?: AbortSignal | undefined;
@@ -24,6 +28,8 @@ export interface AuthorizedContext extends RpcContext {
   readonly actor: Actor;
   /** Customer that the request is about; null when its input names none. */
   readonly customer: string | null;
+  /** The role that allows the request. */
+  readonly role: string;
 }
 
 /** What is written for a procedure: everything else comes from its contract. */
@@ -61,10 +67,9 @@ export function authorized(
   const { actor } = ctx;
   if (!actor) throw notAuthenticated({});
   const permit = (customer: string | null): AuthorizedContext => {
-    if (!isPermitted(actor, contract.permission, customer)) {
-      throw missing(contract.permission, contract.denial);
-    }
-    return { ...ctx, actor, customer };
+    const role = grantedRole(actor, contract.permission, customer);
+    if (role === null) throw missing(contract.permission, contract.denial);
+    return { ...ctx, actor, customer, role };
   };
   const found = contextOf(ctx.runtime, contract.context, unsafeInput);
   return found instanceof Promise ? found.then(permit) : permit(found);
@@ -95,6 +100,18 @@ function validOf<I extends z.ZodObject>(
   }
 }
 
+/** What the audit trail says about changes that the call makes. Operations with a reason have a field of that name. */
+const originOf = (ctx: AuthorizedContext, operation: string, input: object): Origin => ({
+  operation,
+  source: ctx.source,
+  actorUserId: ctx.actor.userId,
+  role: ctx.role,
+  requestId: ctx.requestId,
+  correlationId: ctx.correlationId,
+  customerUuid: ctx.customer,
+  reason: 'reason' in input && typeof input.reason === 'string' && input.reason !== '' ? input.reason : null,
+});
+
 /**
  * The way of every call, in its order: permission, validation, idempotency, the handler, the check of its reply. Both
  * transports use it, and each step happens once.
@@ -105,7 +122,7 @@ export function callOf<I extends z.ZodObject, O extends z.ZodType>(
 ): Call {
   const conforms = conformsTo(contract.output);
   const answer = async (ctx: AuthorizedContext, path: string, input: z.output<I>): Promise<unknown> => {
-    const output = await handler({ ctx, input });
+    const output = await withOrigin(originOf(ctx, path, input), () => handler({ ctx, input }));
     if (conforms?.(output)) return output;
     const reply = contract.output.safeParse(output);
     if (!reply.success) throw new Error(`The reply of ${path} breaks its contract.`, { cause: reply.error });

@@ -1,4 +1,4 @@
-import { claimMessage, type Transaction } from '@enterprise-access/db';
+import { claimMessage, type Transaction, withOrigin } from '@enterprise-access/db';
 import type { z } from 'zod';
 import type { Runtime } from './runtime.ts';
 
@@ -14,12 +14,20 @@ export interface EventRun {
   claim(trx: Transaction): Promise<boolean>;
 }
 
+/** An event as it comes from the bus. */
+export interface ConsumedEvent {
+  readonly id: string;
+  readonly data: unknown;
+  /** Of the call that the event follows from, where its sender is ours. */
+  readonly correlationId?: string | null;
+}
+
 /** What one kind of event of another service means for us. */
 export interface Consumer {
   /** `org.openedx.….v1` */
   readonly type: string;
   /** Resolves when the effect is stored. Throws `UnusableEvent` when what the event says can never have one. */
-  readonly consume: (runtime: Runtime, event: { readonly id: string; readonly data: unknown }) => Promise<void>;
+  readonly consume: (runtime: Runtime, event: ConsumedEvent) => Promise<void>;
 }
 
 /** The event was understood and says something that cannot be. Names fields, never their values. */
@@ -34,7 +42,7 @@ export const consumerOf = <D extends z.ZodType>(
   handle: (run: EventRun, data: z.infer<D>) => Promise<void>,
 ): Consumer => ({
   type,
-  async consume(runtime, { id, data }) {
+  async consume(runtime, { id, data, correlationId }) {
     const parsed = schema.safeParse(data);
     if (!parsed.success) {
       const fields = parsed.error.issues.map(({ path }) => path.join('.')).join(', ');
@@ -42,6 +50,16 @@ export const consumerOf = <D extends z.ZodType>(
     }
     const claim = (trx: Transaction) =>
       claimMessage(trx, { consumer: `event:${type}`, messageId: id, received: runtime.clock() });
-    await handle({ runtime, eventId: id, claim }, parsed.data);
+    const origin = {
+      operation: type,
+      source: 'event',
+      actorUserId: null,
+      role: null,
+      requestId: id,
+      correlationId: correlationId ?? id,
+      customerUuid: null,
+      reason: null,
+    } as const;
+    await withOrigin(origin, () => handle({ runtime, eventId: id, claim }, parsed.data));
   },
 });

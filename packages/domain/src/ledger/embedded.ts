@@ -1,4 +1,4 @@
-import type { Connection } from '@enterprise-access/db';
+import { type Connection, storeRecorded } from '@enterprise-access/db';
 import { newUuid } from '../kernel/ids.ts';
 import {
   type DepositRequest,
@@ -85,12 +85,16 @@ export function embeddedLedger(deps: Deps): Ledger {
     async hold(trx, spend) {
       const ledgerUuid = await ledgerUuidOf(trx, spend.subsidyUuid);
       await insertTransaction(trx, ledgerUuid, inFlight(spend));
+      // Everything that only adds rows comes first: many callers wait for the ledger and for the policy.
+      await storeRecorded(trx);
       const spendFrom = spend.assignmentUuid === null ? debit : debitReserved;
       return (await spendFrom(trx, ledgerUuid, spend.priceCents)) ? null : 'insufficient';
     },
 
-    earmark: async (trx, { uuid }, cents) =>
-      (await reserveBalance(trx, await ledgerUuidOf(trx, uuid), cents)) ? null : 'insufficient',
+    async earmark(trx, { uuid }, cents) {
+      await storeRecorded(trx);
+      return (await reserveBalance(trx, await ledgerUuidOf(trx, uuid), cents)) ? null : 'insufficient';
+    },
 
     release: async (trx, subsidyUuid, cents) => {
       await releaseBalance(trx, await ledgerUuidOf(trx, subsidyUuid), cents);

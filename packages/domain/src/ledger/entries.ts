@@ -1,4 +1,4 @@
-import { appendHistory, appendToOutbox, changeOne, type Transaction } from '@enterprise-access/db';
+import { appendToOutbox, changeOne, defineSubject, recordChanges, type Transaction } from '@enterprise-access/db';
 import { newUuid } from '../kernel/ids.ts';
 import type { LedgerTransaction, Recorded } from '../kernel/ports/ledger.ts';
 import { transactionChanged } from './events.ts';
@@ -68,12 +68,7 @@ export async function insertTransaction(trx: Transaction, ledgerUuid: string, en
     created: entry.created,
     modified: entry.modified,
   });
-  await appendHistory(trx, 'ledger_transactions', withoutEmail(entry), {
-    type: '+',
-    actorUserId: null,
-    reason: null,
-    at: entry.created,
-  });
+  recordChanges(trx, ledgerTransactionSubject, [{ before: null, after: entry }]);
   if (entry.lmsUserId === null) return;
   // Made and in flight are one step here; others know a new transaction by the first of its states.
   const fresh: LedgerTransaction = { ...entry, state: 'created' };
@@ -94,18 +89,18 @@ export async function endTransaction(
   if (ended === 0) return { transaction: null, events: [] };
   const { state, fulfillmentIdentifier, at: modified } = end;
   const after = { ...before, state, fulfillmentIdentifier, modified };
-  await appendHistory(trx, 'ledger_transactions', withoutEmail(after), {
-    type: '~',
-    actorUserId: null,
-    reason: null,
-    at: end.at,
-  });
+  recordChanges(trx, ledgerTransactionSubject, [{ before, after }]);
   if (state === 'failed') await credit(trx, ledgerUuid, -after.quantityCents);
   return { transaction: after, events: [transactionChanged(state, after, ledgerUuid)] };
 }
 
-/** The address is in the row itself, where retirement finds it; history keeps no second copy. */
-const withoutEmail = ({ lmsUserEmail: _email, ...rest }: LedgerTransaction) => rest;
+export const ledgerTransactionSubject = defineSubject<LedgerTransaction>({
+  kind: 'ledger_transaction',
+  table: 'ledger_transactions',
+  learner: 'lmsUserId',
+  hidden: ['lmsUserEmail', 'metadata'],
+  ignored: ['created', 'modified'],
+});
 
 export interface ReversalRequest {
   readonly transaction: LedgerTransaction;
@@ -134,12 +129,7 @@ export async function insertReversal(trx: Transaction, request: ReversalRequest)
   });
   const after = await findTransaction(trx, transaction.uuid);
   if (!after) return false;
-  await appendHistory(trx, 'ledger_transactions', withoutEmail(after), {
-    type: '~',
-    actorUserId: null,
-    reason: 'Reversed',
-    at,
-  });
+  recordChanges(trx, ledgerTransactionSubject, [{ before: transaction, after, note: 'reversed' }]);
   if (after.lmsUserId !== null)
     await appendToOutbox(trx, at, [transactionChanged('reversed', after, request.ledgerUuid)]);
   await credit(trx, request.ledgerUuid, -transaction.quantityCents);

@@ -25,6 +25,7 @@ export {
   replaceSubsidy,
   type SubsidyRecord,
   type SubsidyWithTotals,
+  subsidySubject,
 } from './subsidies.ts';
 export * as unenrolments from './unenrolments.ts';
 export { lmsCourseware, viewOfTransaction } from './view.ts';

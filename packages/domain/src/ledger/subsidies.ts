@@ -1,4 +1,4 @@
-import type { Connection, Transaction } from '@enterprise-access/db';
+import { type Connection, defineSubject, type Transaction } from '@enterprise-access/db';
 import { orderTerms } from '../kernel/order.ts';
 import { subsidyOrders } from './contract.ts';
 import { containing, ledgerKey } from './rules.ts';
@@ -21,6 +21,13 @@ export interface SubsidyRecord {
   readonly created: Date;
   readonly modified: Date;
 }
+
+export const subsidySubject = defineSubject<SubsidyRecord>({
+  kind: 'subsidy',
+  table: 'subsidies',
+  customer: 'enterpriseCustomerUuid',
+  ignored: ['created', 'modified'],
+});
 
 /** A subsidy with the totals of its ledger. */
 export interface SubsidyWithTotals extends SubsidyRecord {

@@ -1,4 +1,4 @@
-import { appendHistory, type Change, type Connection, type Transaction } from '@enterprise-access/db';
+import { type Connection, defineSubject, recordChanges, type Transaction } from '@enterprise-access/db';
 
 /** What is allocated under one policy; a policy with assignments is created together with its configuration. */
 export interface Configuration {
@@ -7,6 +7,12 @@ export interface Configuration {
   readonly enterpriseCustomerUuid: string;
   readonly active: boolean;
 }
+
+export const configurationSubject = defineSubject<Omit<Configuration, 'subsidyAccessPolicy'>>({
+  kind: 'assignment_configuration',
+  table: 'assignment_configurations',
+  customer: 'enterpriseCustomerUuid',
+});
 
 /** A stored configuration, with what it needs of the policy that it belongs to. */
 export interface ConfigurationRow extends Configuration {
@@ -76,42 +82,30 @@ export async function page(
 export async function insert(
   trx: Transaction,
   row: { uuid: string; enterpriseCustomerUuid: string },
-  by: { userId: number; at: Date },
+  at: Date,
 ): Promise<void> {
   const { uuid, enterpriseCustomerUuid } = row;
   await trx('assignment_configurations').insert({
     uuid,
     enterprise_customer_uuid: enterpriseCustomerUuid,
     active: true,
-    created: by.at,
-    modified: by.at,
+    created: at,
+    modified: at,
   });
-  await remember(trx, { ...row, active: true }, { type: '+', actorUserId: by.userId, reason: null }, by.at);
+  recordChanges(trx, configurationSubject, [{ before: null, after: { ...row, active: true } }]);
 }
 
 /** Switches a configuration; history is written only when something changes. */
-export async function setActive(
-  trx: Transaction,
-  uuid: string,
-  active: boolean,
-  by: { userId: number; reason: string | null; at: Date },
-): Promise<void> {
+export async function setActive(trx: Transaction, uuid: string, active: boolean, at: Date): Promise<void> {
   const row: { enterprise_customer_uuid: string; active: boolean } | undefined = await trx('assignment_configurations')
     .where({ uuid })
     .forUpdate()
     .first('enterprise_customer_uuid', 'active');
   if (!row || row.active === active) return;
-  await trx('assignment_configurations').where({ uuid }).update({ active, modified: by.at });
-  const after = { uuid, enterpriseCustomerUuid: row.enterprise_customer_uuid, active };
-  await remember(trx, after, { type: '~', actorUserId: by.userId, reason: by.reason }, by.at);
+  await trx('assignment_configurations').where({ uuid }).update({ active, modified: at });
+  const before = { uuid, enterpriseCustomerUuid: row.enterprise_customer_uuid, active: row.active };
+  recordChanges(trx, configurationSubject, [{ before, after: { ...before, active } }]);
 }
-
-const remember = (
-  trx: Transaction,
-  row: Pick<Configuration, 'uuid' | 'enterpriseCustomerUuid' | 'active'>,
-  change: Change,
-  at: Date,
-) => appendHistory(trx, 'assignment_configurations', row, { ...change, at });
 
 /** The next active configurations by uuid, for work that goes through all of them. */
 export const nextActive = (db: Connection, after: string | null, limit: number): Promise<ConfigurationRow[]> =>

@@ -1,4 +1,4 @@
-import { type Connection, changeOne, insertIfAbsent, type Transaction } from '@enterprise-access/db';
+import { type Connection, changeOne, insertIfAbsent, storeRecorded, type Transaction } from '@enterprise-access/db';
 
 /** Value on its way out of a policy, for one learner. */
 export interface Charge {
@@ -51,6 +51,7 @@ export async function reserveBudget(
     per_learner_spend_limit_cents: limits.perLearnerSpendLimitCents,
     learner_credit_request_config_uuid: limits.learnerCreditRequestConfigUuid,
   };
+  await storeRecorded(trx);
   const reserved = await trx('policies')
     .where({ uuid: charge.policyUuid, active: true, retired: false, ...read })
     .where((limit) => limit.whereNull('spend_limit_cents').orWhereRaw(`${total} <= spend_limit_cents`, [priceCents]))
@@ -97,6 +98,7 @@ export async function allocateBudget(
   { uuid, subsidyUuid }: { readonly uuid: string; readonly subsidyUuid: string },
   cents: number,
 ): Promise<'policy_expired' | 'policy_spend_limit_reached' | null> {
+  await storeRecorded(trx);
   const held = await trx('policies')
     .where({ uuid, subsidy_uuid: subsidyUuid, active: true, retired: false })
     .where((limit) =>

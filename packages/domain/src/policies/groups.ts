@@ -1,4 +1,4 @@
-import { type Connection, insertIfAbsent } from '@enterprise-access/db';
+import { type Connection, defineSubject, insertIfAbsent, recordChanges, type Transaction } from '@enterprise-access/db';
 import { newUuid } from '../kernel/ids.ts';
 
 /** A group whose members may redeem through a policy. */
@@ -9,6 +9,13 @@ export interface PolicyGroup {
   readonly created: Date;
 }
 
+export const policyGroupSubject = defineSubject<PolicyGroup & { readonly enterpriseCustomerUuid: string }>({
+  kind: 'policy_group',
+  table: 'policy_groups',
+  customer: 'enterpriseCustomerUuid',
+  ignored: ['created'],
+});
+
 interface Row {
   uuid: string;
   policy_uuid: string;
@@ -16,36 +23,57 @@ interface Row {
   created: Date;
 }
 
+const associationOf = (row: Row): PolicyGroup => ({
+  uuid: row.uuid,
+  policyUuid: row.policy_uuid,
+  groupUuid: row.enterprise_group_uuid,
+  created: row.created,
+});
+
 interface Pair {
   readonly policyUuid: string;
   readonly groupUuid: string;
 }
 
 /** Stores the association unless it is there; says whether it did. */
-export const insert = (db: Connection, { policyUuid, groupUuid }: Pair, now: Date): Promise<boolean> =>
-  insertIfAbsent(db, 'policy_groups', {
-    uuid: newUuid(),
-    policy_uuid: policyUuid,
-    enterprise_group_uuid: groupUuid,
-    created: now,
-    modified: now,
-  });
+export async function insert(
+  trx: Transaction,
+  { policyUuid, groupUuid, enterpriseCustomerUuid }: Pair & { readonly enterpriseCustomerUuid: string },
+  now: Date,
+): Promise<boolean> {
+  const uuid = newUuid();
+  const row = { uuid, policy_uuid: policyUuid, enterprise_group_uuid: groupUuid, created: now, modified: now };
+  if (!(await insertIfAbsent(trx, 'policy_groups', row))) return false;
+  const after = { uuid, policyUuid, groupUuid, enterpriseCustomerUuid, created: now };
+  recordChanges(trx, policyGroupSubject, [{ before: null, after }]);
+  return true;
+}
 
 export async function find(db: Connection, { policyUuid, groupUuid }: Pair): Promise<PolicyGroup | null> {
   const row: Row | undefined = await db('policy_groups')
     .where({ policy_uuid: policyUuid, enterprise_group_uuid: groupUuid })
     .first('uuid', 'policy_uuid', 'enterprise_group_uuid', 'created');
-  return row
-    ? { uuid: row.uuid, policyUuid: row.policy_uuid, groupUuid: row.enterprise_group_uuid, created: row.created }
-    : null;
+  return row ? associationOf(row) : null;
 }
 
 /** Removes the group from the policies of one customer; those of others keep it. */
-export const remove = async (db: Connection, enterpriseCustomerUuid: string, groupUuid: string): Promise<number> =>
-  db('policy_groups')
+export async function remove(trx: Transaction, enterpriseCustomerUuid: string, groupUuid: string): Promise<number> {
+  const rows: Row[] = await trx('policy_groups')
     .where({ enterprise_group_uuid: groupUuid })
-    .whereIn('policy_uuid', db('policies').where({ enterprise_customer_uuid: enterpriseCustomerUuid }).select('uuid'))
-    .delete();
+    .whereIn('policy_uuid', trx('policies').where({ enterprise_customer_uuid: enterpriseCustomerUuid }).select('uuid'))
+    .orderBy('uuid')
+    .forUpdate()
+    .select('uuid', 'policy_uuid', 'enterprise_group_uuid', 'created');
+  if (rows.length === 0) return 0;
+  const uuids = rows.map(({ uuid }) => uuid);
+  await trx('policy_groups').whereIn('uuid', uuids).delete();
+  recordChanges(
+    trx,
+    policyGroupSubject,
+    rows.map((row) => ({ before: { ...associationOf(row), enterpriseCustomerUuid }, after: null })),
+  );
+  return rows.length;
+}
 
 /** Associations of groups with policies that can be redeemed through, oldest first. */
 const openAssociations = (db: Connection) =>

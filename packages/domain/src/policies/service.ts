@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { appendHistory, appendToOutbox, type Change, type Transaction, transaction } from '@enterprise-access/db';
-import type { Actor } from '../kernel/actor.ts';
+import { appendToOutbox, recordChanges, type Transaction, transaction } from '@enterprise-access/db';
 import type { Input } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
@@ -53,7 +52,7 @@ function columnsOf(input: Partial<Input<typeof contract.create>>): Partial<Polic
 }
 
 /** Get-or-create: two identical requests at once make one policy (R-POL-08). */
-export async function create(deps: Deps, actor: Actor, input: Input<typeof contract.create>) {
+export async function create(deps: Deps, input: Input<typeof contract.create>) {
   const now = deps.clock();
   const isAssigned = input.policyType === 'AssignedLearnerCreditAccessPolicy';
   const row = {
@@ -91,42 +90,35 @@ export async function create(deps: Deps, actor: Actor, input: Input<typeof contr
         uuid: row.assignmentConfigurationUuid,
         enterpriseCustomerUuid: row.enterpriseCustomerUuid,
       };
-      await configurations.insert(trx, configuration, { userId: actor.userId, at: now });
+      await configurations.insert(trx, configuration, now);
     }
     await store.policies.insert(trx, row);
     await assertCeiling(trx, null, row, depositsCents);
-    await remember(trx, row, { type: '+', actorUserId: actor.userId, reason: null }, now);
+    recordChanges(trx, store.policySubject, [{ before: null, after: row }]);
     await appendToOutbox(trx, now, [policyChanged('created', row)]);
     return { row, created: true };
   });
   return { policy: await view(deps, result.row), created: result.created };
 }
 
-export async function update(deps: Deps, actor: Actor, input: Input<typeof contract.update>): Promise<contract.Policy> {
+export async function update(deps: Deps, input: Input<typeof contract.update>): Promise<contract.Policy> {
   const { uuid, subsidyActiveDatetime: _a, subsidyExpirationDatetime: _b, isSubsidyActive: _c, ...changes } = input;
   // A key that is named without a value is not a change.
   const named = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
-  return change(deps, uuid, { type: '~', actorUserId: actor.userId, reason: null }, () => columnsOf(named));
+  return change(deps, uuid, () => columnsOf(named));
 }
 
 /** Soft deletion; a policy that is inactive already stays as it is (R-POL-11). */
-export async function deactivate(
-  deps: Deps,
-  actor: Actor,
-  input: Input<typeof contract.deactivate>,
-): Promise<contract.Policy> {
-  return change(deps, input.uuid, { type: '~', actorUserId: actor.userId, reason: input.reason || null }, (row) =>
-    row.active ? { active: false } : null,
-  );
+export async function deactivate(deps: Deps, input: Input<typeof contract.deactivate>): Promise<contract.Policy> {
+  return change(deps, input.uuid, (row) => (row.active ? { active: false } : null));
 }
 
 export async function setLateRedemption(
   deps: Deps,
-  actor: Actor,
   input: Input<typeof contract.setLateRedemption>,
 ): Promise<contract.Policy> {
   const until = input.days === null ? null : endOfDayIn(input.days, deps.clock());
-  return change(deps, input.uuid, { type: '~', actorUserId: actor.userId, reason: null }, () => ({
+  return change(deps, input.uuid, () => ({
     lateRedemptionAllowedUntil: until,
   }));
 }
@@ -135,7 +127,6 @@ export async function setLateRedemption(
 async function change(
   deps: Deps,
   uuid: string,
-  record: Change,
   changesOf: (row: PolicyRow) => Partial<PolicyRow> | null,
 ): Promise<contract.Policy> {
   const known = await store.find(deps.db, uuid);
@@ -163,16 +154,13 @@ async function change(
     const { spentCents: _spent, allocatedCents: _allocated, ...written } = after;
     await store.policies.patch(trx, uuid, written);
     await assertCeiling(trx, before, after, depositsCents);
-    await remember(trx, after, record, now);
+    recordChanges(trx, store.policySubject, [{ before, after }]);
     const wasDeleted = before.active && !after.active;
     await appendToOutbox(trx, now, [policyChanged(wasDeleted ? 'deleted' : 'updated', after)]);
     return after;
   });
   return view(deps, row);
 }
-
-export const remember = (trx: Transaction, row: PolicyRow, record: Change, at: Date) =>
-  appendHistory(trx, 'policies', row, { ...record, at });
 
 const describe = (row: PolicyRow): string => `<${row.policyType} uuid=${row.uuid}>`;
 

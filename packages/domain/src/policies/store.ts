@@ -1,4 +1,11 @@
-import { addToCounters, type Connection, defineModel, is, type Transaction } from '@enterprise-access/db';
+import {
+  addToCounters,
+  type Connection,
+  defineModel,
+  defineSubject,
+  is,
+  type Transaction,
+} from '@enterprise-access/db';
 import { type accessMethods, policyTypes } from './contract.ts';
 
 /** A stored policy. `spentCents` and `allocatedCents` are counters of its budget; they change only through `budget.ts`. */
@@ -30,6 +37,13 @@ export const policies = defineModel('policies', {
   },
 });
 export type PolicyRow = NonNullable<Awaited<ReturnType<typeof policies.find>>>;
+
+export const policySubject = defineSubject<PolicyRow>({
+  kind: 'policy',
+  table: 'policies',
+  customer: 'enterpriseCustomerUuid',
+  ignored: ['spentCents', 'allocatedCents', 'created', 'modified'],
+});
 
 export interface PolicyFilter {
   readonly enterpriseCustomerUuid: string;

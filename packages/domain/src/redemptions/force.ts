@@ -24,20 +24,19 @@ export async function force(
 ): Promise<contract.ForcedRedemption> {
   const policy = await findPolicy(deps.db, input.policyUuid);
   if (!policy) throw policyNotFound();
-  const record = await open(deps, actor, policy, input);
+  const record = await open(deps, policy, input);
   if (record.redeemedAt !== null || record.waitToRedeem) return record;
-  const by = { actorUserId: actor.userId };
   try {
     const { lmsUserId, contentKey } = input;
     const metadata = await metadataOf(deps, policy, input);
     await allocate(deps, actor, policy, input);
     const made = await spendThrough(deps, actor, policy, { lmsUserId, contentKey, metadata, skipsDeadline: true });
     const done = { transactionUuid: made.uuid, redeemedAt: made.modified, erroredAt: null, traceback: null };
-    return await transaction(deps.db, (trx) => store.update(trx, record.uuid, done, { ...by, at: deps.clock() }));
+    return await transaction(deps.db, (trx) => store.update(trx, record.uuid, done, deps.clock()));
   } catch (error) {
     const at = deps.clock();
     const failed = { erroredAt: at, traceback: failureText(error) };
-    await transaction(deps.db, (trx) => store.update(trx, record.uuid, failed, { ...by, at })).catch((err: unknown) => {
+    await transaction(deps.db, (trx) => store.update(trx, record.uuid, failed, at)).catch((err: unknown) => {
       deps.log.error({ err, forcedRedemption: record.uuid }, 'the failure of a forced redemption was not recorded');
     });
     throw error;
@@ -72,7 +71,6 @@ async function metadataOf(deps: Deps, policy: PolicyRow, { lmsUserId, metadata }
 /** The record to go on with: the open one, the one whose enrolment stands, or a new one. */
 async function open(
   deps: Deps,
-  actor: Actor,
   policy: PolicyRow,
   input: Input<typeof contract.force>,
 ): Promise<store.ForcedRedemption> {
@@ -91,9 +89,9 @@ async function open(
     if (!isOpen) {
       const unattempted = { redeemedAt: null, erroredAt: null, traceback: null, transactionUuid: null };
       const record = { uuid, ...subject, ...asked, ...unattempted, created: now, modified: now };
-      if (await store.insert(trx, record, actor.userId)) return record;
+      if (await store.insert(trx, record)) return record;
     }
-    return store.update(trx, uuid, asked, { actorUserId: actor.userId, at: now });
+    return store.update(trx, uuid, asked, now);
   });
 }
 

@@ -1,4 +1,4 @@
-import { appendHistory, type Connection, insertIfAbsent, type Transaction } from '@enterprise-access/db';
+import { type Connection, defineSubject, insertIfAbsent, recordChanges, type Transaction } from '@enterprise-access/db';
 import { v5 } from 'uuid';
 
 /** A redemption that support makes for a learner, and how it ended. */
@@ -37,6 +37,13 @@ interface Row {
 }
 
 const TABLE = 'forced_redemptions';
+export const forcedRedemptionSubject = defineSubject<ForcedRedemption>({
+  kind: 'forced_redemption',
+  table: TABLE,
+  learner: 'lmsUserId',
+  ignored: ['created', 'modified'],
+});
+
 const NAMESPACE = '5d0f6f0e-6d0e-4c8e-9f0c-0d9b8a5f2a41';
 
 /** Follows from the subject and the record before it: simultaneous requests cannot open two. */
@@ -87,27 +94,22 @@ export async function findLatest(db: Connection, subject: Subject): Promise<Forc
 }
 
 /** Stores a new record with its history; false when another request has just done so. */
-export async function insert(trx: Transaction, record: ForcedRedemption, actorUserId: number): Promise<boolean> {
+export async function insert(trx: Transaction, record: ForcedRedemption): Promise<boolean> {
   if (!(await insertIfAbsent(trx, TABLE, { ...rowOf(record) }))) return false;
-  await appendHistory(trx, TABLE, record, { type: '+', actorUserId, reason: null, at: record.created });
+  recordChanges(trx, forcedRedemptionSubject, [{ before: null, after: record }]);
   return true;
 }
 
 export type Changes = Partial<Omit<ForcedRedemption, 'uuid' | keyof Subject | 'created' | 'modified'>>;
 
 /** Changes a record with its history. One that is redeemed stays as it is; answers with what is stored then. */
-export async function update(
-  trx: Transaction,
-  uuid: string,
-  changes: Changes,
-  by: { readonly actorUserId: number; readonly at: Date },
-): Promise<ForcedRedemption> {
+export async function update(trx: Transaction, uuid: string, changes: Changes, at: Date): Promise<ForcedRedemption> {
   const row: Row | undefined = await trx(TABLE).where({ uuid }).forUpdate().first();
   if (!row) throw new Error(`There is no forced redemption ${uuid}.`);
   const before = recordOf(row);
   if (before.redeemedAt !== null) return before;
-  const after: ForcedRedemption = { ...before, ...changes, modified: by.at };
+  const after: ForcedRedemption = { ...before, ...changes, modified: at };
   await trx(TABLE).where({ uuid }).update(rowOf(after));
-  await appendHistory(trx, TABLE, after, { type: '~', actorUserId: by.actorUserId, reason: null, at: by.at });
+  recordChanges(trx, forcedRedemptionSubject, [{ before, after }]);
   return after;
 }

@@ -20,7 +20,7 @@ export async function noteReversal(
   const at = deps.clock();
   await transaction(deps.db, async (trx) => {
     if (claim && !(await claim(trx))) return;
-    if (!(await store.reverse(trx, spend.uuid, at))) return;
+    if (!(await store.reverse(trx, spend, at))) return;
     const charge = { ...spend, priceCents: -reversed.quantityCents };
     const countAssignment = transactionUuid === null ? null : await reverseAssignment(trx, transactionUuid, at);
     await releaseShare(trx, charge);
@@ -37,7 +37,7 @@ export async function noteReversal(
 export async function markReversed(trx: Transaction, transactionUuid: string, at: Date): Promise<boolean> {
   const redemption = await store.findByTransaction(trx, transactionUuid);
   if (!redemption) return true;
-  if (!(await store.reverse(trx, redemption.spend.uuid, at))) return false;
+  if (!(await store.reverse(trx, redemption.spend, at))) return false;
   await appendToOutbox(trx, at, [redemptionReversed(redemption.spend)]);
   return true;
 }

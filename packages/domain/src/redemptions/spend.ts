@@ -106,7 +106,7 @@ export async function record(deps: Deps, spend: Spend, settlement: Settlement): 
   const end = endOf(settlement);
   const recorded = await transaction(deps.db, async (trx) => {
     const now = deps.clock();
-    if (!(await store.end(trx, spend.uuid, { ...end, at: now }))) return null;
+    if (!(await store.end(trx, spend, { ...end, at: now }))) return null;
     const isCommitted = settlement.outcome === 'committed';
     const charged = isCommitted && settlement.remote ? -settlement.remote.quantityCents : spend.priceCents;
     const countAssignment = await endRedeemed(trx, spend, settlement, now);

@@ -1,4 +1,4 @@
-import type { Connection, Transaction } from '@enterprise-access/db';
+import { type Connection, defineSubject, recordChanges, type Transaction } from '@enterprise-access/db';
 import type { Spend, SpendContent } from '../kernel/ports/ledger.ts';
 
 export type RedemptionState = 'pending' | 'committed' | 'failed' | 'reversed';
@@ -11,6 +11,44 @@ export interface Redemption {
   readonly errorCode: string | null;
   readonly modified: Date;
 }
+
+type Recorded = Pick<
+  Spend,
+  | 'uuid'
+  | 'enterpriseCustomerUuid'
+  | 'policyUuid'
+  | 'subsidyUuid'
+  | 'lmsUserId'
+  | 'contentKey'
+  | 'priceCents'
+  | 'assignmentUuid'
+> & { readonly state: RedemptionState; readonly transactionUuid: string | null; readonly errorCode: string | null };
+
+export const redemptionSubject = defineSubject<Recorded>({
+  kind: 'redemption',
+  table: 'redemptions',
+  customer: 'enterpriseCustomerUuid',
+  learner: 'lmsUserId',
+});
+
+const recorded = (
+  { uuid, enterpriseCustomerUuid, policyUuid, subsidyUuid, lmsUserId, contentKey, priceCents, assignmentUuid }: Spend,
+  state: RedemptionState,
+  end: { readonly transactionUuid: string | null; readonly errorCode: string | null },
+): Recorded => ({
+  uuid,
+  enterpriseCustomerUuid,
+  policyUuid,
+  subsidyUuid,
+  lmsUserId,
+  contentKey,
+  priceCents,
+  assignmentUuid,
+  state,
+  ...end,
+});
+
+const noEnd = { transactionUuid: null, errorCode: null } as const;
 
 interface Row {
   uuid: string;
@@ -73,6 +111,7 @@ export async function insert(trx: Transaction, spend: Spend): Promise<void> {
     created: spend.created,
     modified: spend.created,
   });
+  recordChanges(trx, redemptionSubject, [{ before: null, after: recorded(spend, 'pending', noEnd) }]);
 }
 
 export async function find(db: Connection, uuid: string): Promise<Redemption | null> {
@@ -110,17 +149,20 @@ export async function attemptsOf(
 }
 
 /** Ends a pending redemption; false when somebody else ended it before. */
-export const end = async (
+export async function end(
   trx: Transaction,
-  uuid: string,
+  spend: Spend,
   outcome: { state: 'committed' | 'failed'; transactionUuid: string | null; errorCode: string | null; at: Date },
-): Promise<boolean> =>
-  (await trx('redemptions').where({ uuid, state: 'pending' }).update({
-    state: outcome.state,
-    transaction_uuid: outcome.transactionUuid,
-    error_code: outcome.errorCode,
-    modified: outcome.at,
-  })) === 1;
+): Promise<boolean> {
+  const { state, transactionUuid, errorCode, at: modified } = outcome;
+  const ended = await trx('redemptions')
+    .where({ uuid: spend.uuid, state: 'pending' })
+    .update({ state, transaction_uuid: transactionUuid, error_code: errorCode, modified });
+  if (ended === 0) return false;
+  const after = recorded(spend, state, { transactionUuid, errorCode });
+  recordChanges(trx, redemptionSubject, [{ before: recorded(spend, 'pending', noEnd), after }]);
+  return true;
+}
 
 export async function countPendingBefore(db: Connection, before: Date): Promise<number> {
   const row = await db('redemptions')
@@ -132,8 +174,16 @@ export async function countPendingBefore(db: Connection, before: Date): Promise<
 }
 
 /** Notes that the value of a committed redemption went back; false when that is known already. */
-export const reverse = async (trx: Transaction, uuid: string, at: Date): Promise<boolean> =>
-  (await trx('redemptions').where({ uuid, state: 'committed' }).update({ state: 'reversed', modified: at })) === 1;
+export async function reverse(trx: Transaction, spend: Spend, at: Date): Promise<boolean> {
+  const { uuid } = spend;
+  const reversed = await trx('redemptions')
+    .where({ uuid, state: 'committed' })
+    .update({ state: 'reversed', modified: at });
+  if (reversed === 0) return false;
+  const before = recorded(spend, 'committed', noEnd);
+  recordChanges(trx, redemptionSubject, [{ before, after: { ...before, state: 'reversed' } }]);
+  return true;
+}
 
 /** What a crash or a silent service left open before the given time, oldest first. */
 export async function pendingBefore(db: Connection, before: Date, limit: number): Promise<Redemption[]> {

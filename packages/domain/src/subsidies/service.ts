@@ -1,4 +1,4 @@
-import { appendHistory, isUniqueViolation, type Transaction, transaction } from '@enterprise-access/db';
+import { isUniqueViolation, recordChanges, type Transaction, transaction } from '@enterprise-access/db';
 import { type Actor, isPermitted, missing } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
@@ -147,7 +147,7 @@ export async function createSubsidy(
   if (before) return before;
   const record = recordOf(input, now);
   try {
-    await transaction(deps.db, (trx) => insertWithLedger(trx, actor, record));
+    await transaction(deps.db, (trx) => insertWithLedger(trx, record));
   } catch (error) {
     const winner = isUniqueViolation(error) ? await existing() : null;
     if (winner) return winner;
@@ -175,10 +175,10 @@ const recordOf = (input: Input<typeof contract.createSubsidy>, now: Date): ledge
 });
 
 /** R-LED-10. */
-async function insertWithLedger(trx: Transaction, actor: Actor, record: ledger.SubsidyRecord): Promise<void> {
+async function insertWithLedger(trx: Transaction, record: ledger.SubsidyRecord): Promise<void> {
   const { uuid, ledgerUuid, startingBalanceCents: quantityCents, created } = record;
   await ledger.insertSubsidy(trx, record);
-  await appendHistory(trx, 'subsidies', record, { type: '+', actorUserId: actor.userId, reason: null, at: created });
+  recordChanges(trx, ledger.subsidySubject, [{ before: null, after: record }]);
   if (quantityCents === 0) return;
   const idempotencyKey = initialDepositKey(uuid, quantityCents);
   await insertDeposit(trx, {
@@ -212,7 +212,6 @@ function assertFixed(before: ledger.SubsidyRecord, input: Input<typeof contract.
 
 export async function updateSubsidy(
   deps: Deps,
-  actor: Actor,
   input: Input<typeof contract.updateSubsidy>,
 ): Promise<contract.SubsidyView> {
   const now = deps.clock();
@@ -234,7 +233,7 @@ export async function updateSubsidy(
       };
       assertWindow(after.activeDatetime, after.expirationDatetime, 'expiration_datetime');
       await ledger.replaceSubsidy(trx, after);
-      await appendHistory(trx, 'subsidies', after, { type: '~', actorUserId: actor.userId, reason: null, at: now });
+      recordChanges(trx, ledger.subsidySubject, [{ before, after }]);
     });
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
@@ -244,14 +243,14 @@ export async function updateSubsidy(
   return getSubsidy(deps, input.uuid);
 }
 
-export async function deleteSubsidy(deps: Deps, actor: Actor, uuid: string): Promise<Record<string, never>> {
+export async function deleteSubsidy(deps: Deps, uuid: string): Promise<Record<string, never>> {
   const now = deps.clock();
   await transaction(deps.db, async (trx) => {
     const before = await ledger.findSubsidyForUpdate(trx, uuid);
     if (!before) throw notFound({});
     const after = { ...before, isSoftDeleted: true, modified: now };
     await ledger.replaceSubsidy(trx, after);
-    await appendHistory(trx, 'subsidies', after, { type: '-', actorUserId: actor.userId, reason: null, at: now });
+    recordChanges(trx, ledger.subsidySubject, [{ before, after: null }]);
   });
   return {};
 }

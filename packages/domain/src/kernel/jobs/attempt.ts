@@ -1,3 +1,4 @@
+import { withOrigin } from '@enterprise-access/db';
 import type { Runtime } from '../runtime.ts';
 import { type Job, type JobRun, onceIn } from './job.ts';
 import { customerOf, reportsOf } from './runs.ts';
@@ -12,6 +13,8 @@ export interface Attempt {
   readonly dryRun: boolean;
   /** A failure of the last attempt is the end; before it, others follow. */
   readonly isLast: boolean;
+  /** Of the call that the job follows from; a job of its own begins a new one. */
+  readonly correlationId?: string | null;
 }
 
 /** Runs one attempt, with a row to follow it by if the job reports progress. */
@@ -30,7 +33,17 @@ export async function runJob(runtime: Runtime, job: Job, attempt: Attempt): Prom
     once: onceIn(runtime, { name, uuid, signal }),
   };
   try {
-    const result = await job.run(run, payload);
+    const origin = {
+      operation: name,
+      source: 'job',
+      actorUserId: null,
+      role: null,
+      requestId: uuid,
+      correlationId: attempt.correlationId ?? uuid,
+      customerUuid: customerOf(payload),
+      reason: null,
+    } as const;
+    const result = await withOrigin(origin, () => job.run(run, payload));
     await report?.end('completed', result, null);
     return result;
   } catch (error) {
