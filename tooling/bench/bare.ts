@@ -39,13 +39,17 @@ const insert = (table: string, names: readonly string[], rows = 1): string => {
 const BUDGET = insert('policy_learner_budgets', ['policy_uuid', 'lms_user_id']);
 const OUTBOX_COLUMNS = ['uuid', 'kind', 'name', 'message_key', 'payload', 'created', 'shard'];
 const OUTBOX = insert('outbox', OUTBOX_COLUMNS);
-const HISTORY = insert('ledger_transactions_history', [
-  'history_uuid',
-  'entity_uuid',
-  'history_date',
-  'history_type',
-  'snapshot',
-]);
+const AUDIT_ENTRY = insert('audit_entries', ['uuid', 'created', 'operation', 'source', 'request_id', 'correlation_id']);
+const CHANGE_COLUMNS = [
+  'entry_uuid',
+  'position',
+  'subject_kind',
+  'subject_uuid',
+  'action',
+  'lms_user_id',
+  'after_values',
+];
+const AUDIT_CHANGES = insert('audit_changes', CHANGE_COLUMNS, 2);
 const ENTRY = insert('ledger_transactions', [
   'uuid',
   'ledger_uuid',
@@ -103,7 +107,11 @@ async function reserve(run: Run, ledger: string, uuid: string, learner: number):
   const email = `learner-${learner}@demo.example`;
   const entry = [uuid, ledger, key, -PRICE_CENTS, 'pending', false, learner, email];
   await run(ENTRY, [...entry, RUN, 'edX+DemoX', 'Demo', policy, now, now]);
-  await run(HISTORY, [randomUUID(), uuid, now, '+', SNAPSHOT]);
+  await run(AUDIT_ENTRY, [uuid, now, 'redemptions.redeem', 'rest', uuid, uuid]);
+  await run(AUDIT_CHANGES, [
+    ...[uuid, 1, 'redemption', uuid, 'created', learner, SNAPSHOT],
+    ...[uuid, 2, 'ledger_transaction', uuid, 'created', learner, SNAPSHOT],
+  ]);
   await run(OUTBOX, [randomUUID(), 'event', 'created', uuid, PAYLOAD, now, shardOf(uuid)]);
   const content = JSON.stringify({ lmsUserEmail: email, title: 'Demo' });
   const intent = [uuid, policy, subsidy, customer, learner, RUN, PRICE_CENTS, key, 'pending'];
@@ -122,7 +130,10 @@ async function record(run: Run, uuid: string): Promise<void> {
     "update ledger_transactions set state = $1, fulfillment_identifier = $2, modified = $3 where uuid = $4 and state in ('created', 'pending')",
     ['committed', `fulfillment-${uuid}`, now, uuid],
   );
-  await run(HISTORY, [randomUUID(), uuid, now, '~', SNAPSHOT]);
+  await run(AUDIT_CHANGES, [
+    ...[uuid, 3, 'redemption', uuid, 'updated', null, SNAPSHOT],
+    ...[uuid, 4, 'ledger_transaction', uuid, 'updated', null, SNAPSHOT],
+  ]);
   await run(OUTBOX, [randomUUID(), 'event', 'committed', uuid, PAYLOAD, now, shardOf(uuid)]);
   await run(OUTBOX, [
     randomUUID(),

@@ -90,10 +90,10 @@ describe.each(dialects)('assignments on %s', (dialect) => {
       amount_allocated_usd_cents: 2 * PRICE,
       spend_available_usd_cents: 8 * PRICE,
     });
-    const [history] = await historyOf(world, 'assignments', first.uuid);
-    expect(history).toMatchObject({ history_type: '+', snapshot: { state: 'allocated' } });
-    // Personal data has no second copy.
-    expect(JSON.stringify(history?.snapshot)).not.toContain('@');
+    const [history] = await historyOf(world, first.uuid);
+    expect(history).toMatchObject({ action: 'created', after: { state: 'allocated' } });
+    // Values hold no address: it is in a column of its own.
+    expect(JSON.stringify(history?.after)).not.toContain('@');
   });
 
   test('a policy that moves to another subsidy in between is not allocated to, and both keep their value', async () => {
@@ -972,11 +972,11 @@ describe.each(dialects)('assignments on %s', (dialect) => {
         operatorToken(),
       );
       expect(found.body).toMatchObject({ count: 2 });
-      const history = await historyOf(world, 'assignment_configurations', made.body.uuid);
-      expect(history.map(({ history_type, reason }) => [history_type, reason])).toEqual([
-        ['+', null],
-        ['~', 'done'],
-        ['~', null],
+      const history = await historyOf(world, made.body.uuid);
+      expect(history.map(({ action, reason }) => [action, reason])).toEqual([
+        ['created', null],
+        ['updated', 'done'],
+        ['updated', null],
       ]);
     });
   });

@@ -92,7 +92,7 @@ describe.each(dialects)('events on %s', (dialect) => {
     ])('update with %s', async (_what, change, event) => {
       const { uuid } = await ok(create(), 201);
       await said();
-      const history = async () => (await world.db('policies_history').where({ entity_uuid: uuid })).length;
+      const history = async () => (await world.db('audit_changes').where({ subject_uuid: uuid })).length;
       const before = await history();
       await ok(call('PATCH', `${POLICIES}${uuid}/`, change));
       expect(await names()).toEqual(event === null ? [] : [`access-policy.${event}.v1`]);

@@ -170,25 +170,31 @@ export async function trpcError(world: World, id: string, input: Input, token = 
   return { status, message: error?.message, ...(error?.data.domain as { code: string; details: unknown }) };
 }
 
-export interface HistoryRow {
-  readonly history_type: string;
+export interface ChangeRow {
+  readonly operation: string;
+  readonly source: string;
   readonly actor_user_id: number | null;
   readonly reason: string | null;
-  readonly snapshot: Record<string, unknown>;
+  readonly action: string;
+  readonly note: string | null;
+  readonly before: Record<string, unknown> | null;
+  readonly after: Record<string, unknown> | null;
 }
 
-/** What was written down about an entity, oldest first. */
-export async function historyOf(world: World, entity: string, uuid: string): Promise<HistoryRow[]> {
-  const rows: HistoryRow[] = await world
-    .db(`${entity}_history`)
-    .where({ entity_uuid: uuid })
-    .orderBy(['history_date', 'history_uuid'])
-    .select('history_type', 'actor_user_id', 'reason', 'snapshot');
+/** What the audit trail says about a thing, oldest first. */
+export async function historyOf(world: World, uuid: string): Promise<ChangeRow[]> {
+  const rows = await world
+    .db('audit_changes as c')
+    .join('audit_entries as e', 'e.uuid', 'c.entry_uuid')
+    .where({ subject_uuid: uuid })
+    .orderBy(['entry_uuid', 'position'])
+    .select('operation', 'source', 'actor_user_id', 'reason', 'action', 'note', {
+      before: 'before_values',
+      after: 'after_values',
+    });
   // MariaDB keeps JSON as text.
-  return rows.map((row) => ({
-    ...row,
-    snapshot: typeof row.snapshot === 'string' ? JSON.parse(row.snapshot) : row.snapshot,
-  }));
+  const values = (json: unknown) => (typeof json === 'string' ? JSON.parse(json) : json);
+  return rows.map((row) => ({ ...row, before: values(row.before), after: values(row.after) }));
 }
 
 /** Names of the events stored under a key, in order. */

@@ -85,10 +85,10 @@ describe.each(dialects)('redemptions forced by support on %s', (dialect) => {
     expect(await spentOf(world, policy)).toBe(PRICE);
     expect(await eventsOf(world, customer)).toEqual(['access.subsidy.redeemed.v1']);
     const actor = await operatorUserId(world);
-    const history = await historyOf(world, 'forced_redemptions', first.body.uuid);
-    expect(history.map((row) => [row.history_type, row.actor_user_id, row.snapshot.transactionUuid])).toEqual([
-      ['+', actor, null],
-      ['~', actor, first.body.transaction_uuid],
+    const history = await historyOf(world, first.body.uuid);
+    expect(history.map((row) => [row.action, row.actor_user_id, row.after?.transactionUuid])).toEqual([
+      ['created', actor, undefined],
+      ['updated', actor, first.body.transaction_uuid],
     ]);
   });
 
@@ -213,7 +213,7 @@ describe.each(dialects)('redemptions forced by support on %s', (dialect) => {
     const { status, body } = await force(policy, { metadata });
     expect(status).toBe(200);
     expect(JSON.stringify(await records(policy))).not.toContain('Lovelace');
-    expect(JSON.stringify(await historyOf(world, 'forced_redemptions', body.uuid))).not.toContain('Lovelace');
+    expect(JSON.stringify(await historyOf(world, body.uuid))).not.toContain('Lovelace');
     const made = await world.call('GET', `/api/v1/transactions/${body.transaction_uuid}/`, operatorToken());
     expect(made.body.metadata).toEqual({
       ...metadata,

@@ -113,13 +113,13 @@ describe.each(dialects)('the routes of the subsidy service on %s', (dialect) => 
       expect((await call('GET', `${SUBSIDIES}?enterprise_customer_uuid=${customer}`)).body.count).toBe(0);
       expect((await transactionsOf(made.body.uuid)).status).toBe(404);
 
-      const history = await historyOf(world, 'subsidies', made.body.uuid);
+      const history = await historyOf(world, made.body.uuid);
       const actor = await operatorUserId(world);
-      expect(history.map((row) => [row.history_type, row.actor_user_id, row.snapshot.isSoftDeleted])).toEqual([
-        ['+', actor, false],
-        ['~', actor, false],
-        ['~', actor, false],
-        ['-', actor, true],
+      expect(history.map((row) => [row.action, row.actor_user_id, row.source])).toEqual([
+        ['created', actor, 'rest'],
+        ['updated', actor, 'rest'],
+        ['updated', actor, 'rest'],
+        ['deleted', actor, 'rest'],
       ]);
     });
 

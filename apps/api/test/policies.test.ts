@@ -143,17 +143,22 @@ describe.each(dialects)('policies on %s', (dialect) => {
       });
 
       const actor = await operatorUserId(world);
-      const history = await historyOf(world, 'policies', uuid);
-      expect(history.map((row) => [row.history_type, row.actor_user_id, row.reason])).toEqual([
-        ['+', actor, null],
-        ['~', actor, null],
-        ['~', actor, 'No longer wanted'],
+      const history = await historyOf(world, uuid);
+      expect(history.map((row) => [row.operation, row.action, row.actor_user_id, row.reason])).toEqual([
+        ['policies.create', 'created', actor, null],
+        ['policies.update', 'updated', actor, null],
+        ['policies.deactivate', 'updated', actor, 'No longer wanted'],
       ]);
-      expect(history.map(({ snapshot }) => [snapshot.spendLimitCents, snapshot.displayName, snapshot.active])).toEqual([
-        [300_000, 'Budget', true],
-        [200_000, null, true],
-        [200_000, null, false],
+      const [made, edited, ended] = history;
+      expect(made).toMatchObject({
+        before: null,
+        after: { spendLimitCents: 300_000, displayName: 'Budget', active: true },
+      });
+      expect([edited?.before, edited?.after]).toEqual([
+        { spendLimitCents: 300_000, displayName: 'Budget' },
+        { spendLimitCents: 200_000, displayName: null },
       ]);
+      expect([ended?.before, ended?.after]).toEqual([{ active: true }, { active: false }]);
     });
 
     test('through tRPC, with the same facts', async () => {
@@ -199,7 +204,7 @@ describe.each(dialects)('policies on %s', (dialect) => {
       expect(new Set(seen).size).toBe(seen.length);
       expect(seen).toContain(uuid);
       expect(await trpcData(world, 'policies.deactivate', { uuid, reason: 'x' })).toMatchObject({ active: false });
-      expect((await historyOf(world, 'policies', uuid)).at(-1)).toMatchObject({ reason: 'x' });
+      expect((await historyOf(world, uuid)).at(-1)).toMatchObject({ reason: 'x' });
     });
 
     test('each change is announced: created, updated, deleted', async () => {
@@ -301,7 +306,7 @@ describe.each(dialects)('policies on %s', (dialect) => {
         description: '',
         per_learner_enrollment_limit: null,
       });
-      expect(await historyOf(world, 'policies', policy)).toHaveLength(1);
+      expect(await historyOf(world, policy)).toHaveLength(1);
     });
 
     test('R-POL-03, W14: an assigned policy is `assigned` whatever was said, has a configuration, and is found again', async () => {
@@ -527,7 +532,7 @@ describe.each(dialects)('policies on %s', (dialect) => {
         expect(first).toMatchObject({ status: 200, body: { active: false, uuid: policy } });
         const again = await call('DELETE', at(policy), { reason: 'again' });
         expect({ status: again.status, body: again.body }).toEqual({ status: 200, body: first.body });
-        const history = await historyOf(world, 'policies', policy);
+        const history = await historyOf(world, policy);
         expect(history.map((row) => row.reason)).toEqual([null, reason]);
       }
       const policy = await made(await subsidyWith());
@@ -652,11 +657,11 @@ describe.each(dialects)('policies on %s', (dialect) => {
       expect((await deposit(policy, {}, { 'idempotency-key': 'once' })).body).toEqual(first.body);
       expect((await deposit(policy, {})).body.spend_limit).toBe(20_500);
       expect(await balanceOf(world, subsidy)).toBe(21_000);
-      const history = await historyOf(world, 'policies', policy);
+      const history = await historyOf(world, policy);
       const actor = await operatorUserId(world);
-      expect(history.map((row) => [row.actor_user_id, row.reason, row.snapshot.spendLimitCents])).toEqual([
-        [actor, 'Deposit', 10_500],
-        [actor, 'Deposit', 20_500],
+      expect(history.map((row) => [row.actor_user_id, row.note, row.after?.spendLimitCents])).toEqual([
+        [actor, 'deposit', 10_500],
+        [actor, 'deposit', 20_500],
       ]);
       expect(await auditBooks(world.db)).toEqual([]);
     });
@@ -778,7 +783,7 @@ describe.each(dialects)('policies on %s', (dialect) => {
       // Through the ordinary update without bound.
       const far = { late_redemption_allowed_until: '2040-01-01T00:00:00Z' };
       expect((await update(policy, far)).body).toMatchObject({ ...far, is_late_redemption_allowed: true });
-      expect(await historyOf(world, 'policies', policy)).toHaveLength(5);
+      expect(await historyOf(world, policy)).toHaveLength(5);
     });
   });
 

@@ -38,7 +38,7 @@ const taken = (schema: Schema, entity: string) => {
   return [
     schema.db.raw(
       `insert into audit_entries (uuid, created, enterprise_customer_uuid, operation, source, actor_user_id, correlation_id, reason)
-      select h.history_uuid, h.history_date, (${customer}), 'history', 'import', h.actor_user_id, cast(h.history_uuid as char(36)), h.reason
+      select h.history_uuid, h.history_date, (${customer}), 'history', 'import', h.actor_user_id, concat(h.history_uuid, ''), h.reason
       from ?? h`,
       [`${entity}_history`],
     ),

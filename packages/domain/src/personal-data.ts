@@ -30,6 +30,7 @@ export const personalData: Readonly<Record<string, readonly PersonalColumn[]>> =
     { column: 'learner_email_key', holds: 'The address as it is compared.', ends: RETIRES },
   ],
   assignment_actions: [{ column: 'learner_email', holds: 'Address at the time of the action.', ends: RETIRES }],
+  audit_changes: [{ column: 'learner_email', holds: 'Address of the learner whom a change is about.', ends: RETIRES }],
   allocation_chunks: [
     { column: 'learner_emails', holds: 'Addresses of a bulk allocation.', ends: EXPIRES },
     { column: 'outcomes', holds: 'What became of each of them.', ends: EXPIRES },
