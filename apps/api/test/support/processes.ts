@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { inject } from 'vitest';
+import { quickStart } from '../../../../tooling/test/children.ts';
 import { openLog } from '../../../../tooling/test/logs.ts';
 import { SECRET } from './harness.ts';
 
@@ -23,6 +24,7 @@ export async function startApiProcess(
   more: Readonly<Record<string, string>> = {},
 ): Promise<ApiProcess> {
   const child = fork(MAIN, {
+    execArgv: [...quickStart],
     env: {
       PATH: process.env.PATH,
       NODE_ENV: 'test',

@@ -8,6 +8,7 @@ import { jobs } from '@enterprise-access/domain';
 import { type Sandbox, startSandbox } from '@enterprise-access/sandbox';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { quickStart } from '../../../../tooling/test/children.ts';
 import { openQueues } from '../../src/queues.ts';
 import { schedules } from '../../src/schedules.ts';
 import { settingsFor } from '../support/processes.ts';
@@ -182,7 +183,7 @@ describe.each(dialects)('commands of the schedule on %s', { timeout: 120_000 }, 
       LOG_LEVEL: 'fatal',
       ...settingsFor(business.url, queues.url, sandbox.url),
     };
-    const { stdout } = await promisify(execFile)(process.execPath, [COMMAND, name, ...args], { env });
+    const { stdout } = await promisify(execFile)(process.execPath, [...quickStart, COMMAND, name, ...args], { env });
     return JSON.parse(stdout);
   }
 

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { quickStart } from '../../../../tooling/test/children.ts';
 import { DEVELOPMENT_SECRET } from '../../../api/src/env.ts';
 
 const common = {
@@ -27,7 +28,10 @@ async function start(app: keyof typeof programs, change: Variables) {
   const main = fileURLToPath(new URL(`../../../${app}/src/main.ts`, import.meta.url));
   const variables: Variables = { PATH: process.env.PATH, ...programs[app], ...change };
   const env = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== undefined));
-  const child = spawn(process.execPath, [main], { env: env as NodeJS.ProcessEnv, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...quickStart, main], {
+    env: env as NodeJS.ProcessEnv,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const [output, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
   return { code, output, lines: errors.split('\n').filter(Boolean) };
 }

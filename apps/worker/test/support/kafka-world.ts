@@ -12,6 +12,7 @@ import { useService } from '@enterprise-access/services/testing';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
 import { expect, inject, vi } from 'vitest';
 import { z } from 'zod';
+import { quickStart } from '../../../../tooling/test/children.ts';
 import { learnerToken } from '../../../api/test/support/harness.ts';
 import { redeemAt, startApiProcess } from '../../../api/test/support/processes.ts';
 import { settingsFor, startWorkerProcess } from './processes.ts';
@@ -66,7 +67,7 @@ export async function makeKafkaWorld() {
     /** `npm run job`; what the job reports. */
     async job(...args: string[]): Promise<Record<string, unknown>> {
       const env = { PATH: process.env.PATH, NODE_ENV: 'test', ...environment, LOG_LEVEL: 'fatal' };
-      const { stdout } = await promisify(execFile)(process.execPath, [COMMAND, ...args], { env });
+      const { stdout } = await promisify(execFile)(process.execPath, [...quickStart, COMMAND, ...args], { env });
       return JSON.parse(stdout);
     },
     async close() {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { writeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { inject } from 'vitest';
+import { quickStart } from '../../../../tooling/test/children.ts';
 import { openLog } from '../../../../tooling/test/logs.ts';
 
 const MAIN = new URL('../../src/main.ts', import.meta.url);
@@ -35,6 +36,7 @@ export async function startWorkerProcess(
   main: URL = MAIN,
 ): Promise<WorkerProcess> {
   const child = fork(fileURLToPath(main), {
+    execArgv: [...quickStart],
     env: { PATH: process.env.PATH, NODE_ENV: 'test', WORKER_PORT: '0', LOG_LEVEL: 'info', ...env },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
