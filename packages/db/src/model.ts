@@ -65,7 +65,7 @@ export interface ModelSpec<C extends Columns> {
   /** Column with the customer that a row belongs to, or why there is none. */
   readonly tenant: (keyof C & string) | { readonly platform: string };
   /** Columns of the primary key; `uuid` unless given. */
-  readonly key?: readonly (keyof C & string)[];
+  readonly key?: readonly string[];
   /** Changes are kept in a table beside this one. */
   readonly history?: true;
   readonly columns: C;
@@ -101,8 +101,16 @@ export interface TableModel<R extends object = object> {
   insert(db: Connection, row: R): Promise<void>;
   /** Changes the columns that are given. */
   patch(db: Connection, id: string, change: Partial<R>): Promise<void>;
+  /** Names in the table by the names in code. */
+  readonly stored: Readonly<Record<keyof R & string, string>>;
   /** Columns for a `select` in which the table goes by an alias. */
   aliased(alias: string): Readonly<Record<keyof R & string, string>>;
+  /** The table as a part of a join: columns whose names start with the alias, and what makes a row of them. */
+  joined(alias: string): {
+    readonly columns: Readonly<Record<string, string>>;
+    /** Null when the join found nothing. */
+    decode(raw: object): R | null;
+  };
   /** Some columns for a `select` whose rows are used as they come, and so without JSON. */
   pick<K extends keyof R & string>(...names: readonly K[]): Readonly<Record<K, string>>;
   /** A row that was read by `aliased` or by the table's own names. */
@@ -159,6 +167,8 @@ export function defineModel<C extends Columns>(table: string, spec: ModelSpec<C>
   const own = named(spec.columns);
   const all = [...own, ...named(spec.internal ?? {})];
   const byName = new Map(own.map((each) => [each.name, each]));
+  const missing = key.find((name) => !all.some(({ stored }) => stored === name));
+  if (missing) throw new Error(`${table} has no column ${missing} for its key.`);
   const hidden = new Set(own.flatMap(({ name, isInHistory }) => (isInHistory ? [] : [name])));
   const columnNamed = (name: string) => {
     const found = byName.get(name);
@@ -172,6 +182,15 @@ export function defineModel<C extends Columns>(table: string, spec: ModelSpec<C>
     static override columnNameMappers = snakeCaseMappers();
     static override jsonAttributes = own.flatMap(({ name, isJson }) => (isJson ? [name] : []));
   }
+  const decodeNamed = (raw: object, nameOf: (column: (typeof own)[number]) => string): R => {
+    const values = raw as Readonly<Record<string, unknown>>;
+    const row: Record<string, unknown> = {};
+    for (const each of own) {
+      const value = values[nameOf(each)];
+      row[each.name] = each.isJson && typeof value === 'string' ? JSON.parse(value) : value;
+    }
+    return row as R;
+  };
   const query = (db: Connection) => Row.query(db) as unknown as QueryBuilder<Model & R, (Model & R)[]>;
 
   return {
@@ -192,6 +211,7 @@ export function defineModel<C extends Columns>(table: string, spec: ModelSpec<C>
         .findById(id)
         .patch(change as never);
     },
+    stored: Object.fromEntries(own.map(({ name, stored }) => [name, stored])) as Record<keyof R & string, string>,
     aliased: (alias) =>
       Object.fromEntries(own.map(({ name, stored }) => [name, `${alias}.${stored}`])) as Record<
         keyof R & string,
@@ -205,15 +225,18 @@ export function defineModel<C extends Columns>(table: string, spec: ModelSpec<C>
           return [name, stored];
         }),
       ) as Record<(typeof names)[number], string>,
-    decode(raw) {
-      const values = raw as Readonly<Record<string, unknown>>;
-      const row: Record<string, unknown> = {};
-      for (const { name, stored, isJson } of own) {
-        const value = name in values ? values[name] : values[stored];
-        row[name] = isJson && typeof value === 'string' ? JSON.parse(value) : value;
-      }
-      return row as R;
+    joined(alias) {
+      const nameOf = ({ name }: { readonly name: string }) => `${alias}_${name}`;
+      const keyNames = own.filter(({ stored }) => key.includes(stored)).map(nameOf);
+      return {
+        columns: Object.fromEntries(own.map((each) => [nameOf(each), `${alias}.${each.stored}`])),
+        decode: (raw) =>
+          keyNames.some((name) => (raw as Readonly<Record<string, unknown>>)[name] === null)
+            ? null
+            : decodeNamed(raw, nameOf),
+      };
     },
+    decode: (raw) => decodeNamed(raw, ({ name, stored }) => (name in raw ? name : stored)),
     encode(values) {
       const row: Record<string, unknown> = {};
       for (const [name, value] of Object.entries(values)) {
