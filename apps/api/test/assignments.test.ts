@@ -307,7 +307,12 @@ describe.each(dialects)('assignments on %s', (dialect) => {
         .db('assignment_counts')
         .where({ ...at, status_class: 0 })
         .decrement('n', 1);
-      await world.db('assignment_counts').insert({ ...at, status_class: 2, n: 1 });
+      await world.db('assignment_counts').insert({
+        ...at,
+        enterprise_customer_uuid: demonstration.customer,
+        status_class: 2,
+        n: 1,
+      });
     }
   };
 
@@ -407,7 +412,7 @@ describe.each(dialects)('assignments on %s', (dialect) => {
           status_class: statusClass,
         };
         if ((await trx('assignment_counts').where(at).increment('n', n)) === 0)
-          await trx('assignment_counts').insert({ ...at, n });
+          await trx('assignment_counts').insert({ ...at, enterprise_customer_uuid: demonstration.customer, n });
       }
     }
   };

@@ -229,9 +229,12 @@ const campaignsOf = (slices: readonly Slice[]): Readonly<Record<string, string>>
     ),
   );
 
+/** Tables of what all slices stand on. */
+export const kernelTables = [idempotencyRecords, jobRuns] as const;
+
 /** Every table by its name: of the platform, of the kernel and of the slices, with their histories. */
 function tablesOf(slices: readonly Slice[]): ReadonlyMap<string, TableModel> {
-  const declared = [...platformTables, idempotencyRecords, jobRuns, ...slices.flatMap(({ tables = [] }) => tables)];
+  const declared = [...platformTables, ...kernelTables, ...slices.flatMap(({ tables = [] }) => tables)];
   const all: TableModel[] = declared.flatMap((model) => [model, ...(model.history ? [model.history] : [])]);
   return union(
     'table',

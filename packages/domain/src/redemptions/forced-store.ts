@@ -3,7 +3,7 @@ import { v5 } from 'uuid';
 import { forcedRedemptions } from './tables.ts';
 
 /** A redemption that support makes for a learner, and how it ended. */
-export type ForcedRedemption = Readonly<Row<typeof forcedRedemptions>>;
+export type ForcedRedemption = Readonly<Row<typeof forcedRedemptions>> & { readonly policyUuid: string };
 
 /** What a record is about; there is one open record of it at a time. */
 export type Subject = Pick<ForcedRedemption, 'policyUuid' | 'lmsUserId' | 'courseRunKey'>;
@@ -21,7 +21,7 @@ export async function findLatest(db: Connection, subject: Subject): Promise<Forc
     .where(forcedRedemptions.encode(subjectOf(subject)))
     .orderBy('created', 'desc')
     .first();
-  return found ? { ...found } : null;
+  return found ? ({ ...found } as ForcedRedemption) : null;
 }
 
 const subjectOf = ({ policyUuid, lmsUserId, courseRunKey }: Subject): Subject => ({
@@ -50,7 +50,7 @@ export async function update(
 ): Promise<ForcedRedemption> {
   const held = await forcedRedemptions.query(trx).findById(uuid).forUpdate();
   if (!held) throw new Error(`There is no forced redemption ${uuid}.`);
-  const before: ForcedRedemption = { ...held };
+  const before = { ...held } as ForcedRedemption;
   if (before.redeemedAt !== null) return before;
   const after: ForcedRedemption = { ...before, ...changes, modified: by.at };
   const { uuid: _uuid, ...written } = after;

@@ -40,7 +40,8 @@ export const forcedRedemptions = defineModel('forced_redemptions', {
   history: true,
   columns: {
     uuid: is.uuid(),
-    policyUuid: is.uuid(),
+    /** Null only where somebody deleted the policy by hand. */
+    policyUuid: is.uuid().nullable(),
     enterpriseCustomerUuid: is.uuid(),
     lmsUserId: is.integer(),
     courseRunKey: is.text(),
