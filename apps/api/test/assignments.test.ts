@@ -309,7 +309,7 @@ describe.each(dialects)('assignments on %s', (dialect) => {
         .decrement('n', 1);
       await world.db('assignment_counts').insert({
         ...at,
-        enterprise_customer_uuid: demonstration.customer,
+        enterprise_customer_uuid: row.enterprise_customer_uuid,
         status_class: 2,
         n: 1,
       });
@@ -412,7 +412,7 @@ describe.each(dialects)('assignments on %s', (dialect) => {
           status_class: statusClass,
         };
         if ((await trx('assignment_counts').where(at).increment('n', n)) === 0)
-          await trx('assignment_counts').insert({ ...at, enterprise_customer_uuid: demonstration.customer, n });
+          await trx('assignment_counts').insert({ ...at, enterprise_customer_uuid: row.enterprise_customer_uuid, n });
       }
     }
   };
