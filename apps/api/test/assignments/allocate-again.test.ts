@@ -73,7 +73,7 @@ describe.each(dialects)('allocation to whom the content was allocated before on 
         .decrement('n', 1);
       await world.db('assignment_counts').insert({
         ...at,
-        enterprise_customer_uuid: row.enterprise_customer_uuid,
+        enterprise_customer_uuid: budget.customer,
         status_class: 2,
         n: 1,
       });
@@ -176,7 +176,7 @@ describe.each(dialects)('allocation to whom the content was allocated before on 
           status_class: statusClass,
         };
         if ((await trx('assignment_counts').where(at).increment('n', n)) === 0)
-          await trx('assignment_counts').insert({ ...at, enterprise_customer_uuid: row.enterprise_customer_uuid, n });
+          await trx('assignment_counts').insert({ ...at, enterprise_customer_uuid: budget.customer, n });
       }
     }
   };
