@@ -36,10 +36,19 @@ const insert = (table: string, names: readonly string[], rows = 1): string => {
   return `insert into ${table} (${names.join(', ')}) values ${Array.from({ length: rows }, (_, at) => row(at)).join(', ')}`;
 };
 
-const BUDGET = insert('policy_learner_budgets', ['policy_uuid', 'lms_user_id']);
-const OUTBOX_COLUMNS = ['uuid', 'kind', 'name', 'message_key', 'payload', 'created', 'shard'];
+const CUSTOMER = 'enterprise_customer_uuid';
+const BUDGET = insert('policy_learner_budgets', ['policy_uuid', 'lms_user_id', CUSTOMER]);
+const OUTBOX_COLUMNS = ['uuid', 'kind', 'name', 'message_key', 'payload', 'created', 'shard', CUSTOMER];
 const OUTBOX = insert('outbox', OUTBOX_COLUMNS);
-const AUDIT_ENTRY = insert('audit_entries', ['uuid', 'created', 'operation', 'source', 'request_id', 'correlation_id']);
+const AUDIT_ENTRY = insert('audit_entries', [
+  'uuid',
+  'created',
+  'operation',
+  'source',
+  'request_id',
+  'correlation_id',
+  CUSTOMER,
+]);
 const CHANGE_COLUMNS = [
   'entry_uuid',
   'position',
@@ -48,6 +57,7 @@ const CHANGE_COLUMNS = [
   'action',
   'lms_user_id',
   'after_values',
+  CUSTOMER,
 ];
 const AUDIT_CHANGES = insert('audit_changes', CHANGE_COLUMNS, 2);
 const ENTRY = insert('ledger_transactions', [
@@ -65,6 +75,7 @@ const ENTRY = insert('ledger_transactions', [
   'subsidy_access_policy_uuid',
   'created',
   'modified',
+  CUSTOMER,
 ]);
 const REDEMPTION = insert('redemptions', [
   'uuid',
@@ -94,7 +105,7 @@ async function reserve(run: Run, ledger: string, uuid: string, learner: number):
     'update policies set spent_cents = spent_cents + $1 where uuid = $2 and active and not retired and (spend_limit_cents is null or spent_cents + $3 <= spend_limit_cents)',
     [PRICE_CENTS, policy, PRICE_CENTS],
   );
-  await run(BUDGET, [policy, learner]);
+  await run(BUDGET, [policy, learner, customer]);
   await run(
     'update policy_learner_budgets set spent_cents = spent_cents + $1, redemption_count = redemption_count + 1 where policy_uuid = $2 and lms_user_id = $3',
     [PRICE_CENTS, policy, learner],
@@ -106,13 +117,13 @@ async function reserve(run: Run, ledger: string, uuid: string, learner: number):
   ]);
   const email = `learner-${learner}@demo.example`;
   const entry = [uuid, ledger, key, -PRICE_CENTS, 'pending', false, learner, email];
-  await run(ENTRY, [...entry, RUN, 'edX+DemoX', 'Demo', policy, now, now]);
-  await run(AUDIT_ENTRY, [uuid, now, 'redemptions.redeem', 'rest', uuid, uuid]);
+  await run(ENTRY, [...entry, RUN, 'edX+DemoX', 'Demo', policy, now, now, customer]);
+  await run(AUDIT_ENTRY, [uuid, now, 'redemptions.redeem', 'rest', uuid, uuid, customer]);
   await run(AUDIT_CHANGES, [
-    ...[uuid, 1, 'redemption', uuid, 'created', learner, SNAPSHOT],
-    ...[uuid, 2, 'ledger_transaction', uuid, 'created', learner, SNAPSHOT],
+    ...[uuid, 1, 'redemption', uuid, 'created', learner, SNAPSHOT, customer],
+    ...[uuid, 2, 'ledger_transaction', uuid, 'created', learner, SNAPSHOT, customer],
   ]);
-  await run(OUTBOX, [randomUUID(), 'event', 'created', uuid, PAYLOAD, now, shardOf(uuid)]);
+  await run(OUTBOX, [randomUUID(), 'event', 'created', uuid, PAYLOAD, now, shardOf(uuid), customer]);
   const content = JSON.stringify({ lmsUserEmail: email, title: 'Demo' });
   const intent = [uuid, policy, subsidy, customer, learner, RUN, PRICE_CENTS, key, 'pending'];
   await run(REDEMPTION, [...intent, content, now, now]);
@@ -131,10 +142,10 @@ async function record(run: Run, uuid: string): Promise<void> {
     ['committed', `fulfillment-${uuid}`, now, uuid],
   );
   await run(AUDIT_CHANGES, [
-    ...[uuid, 3, 'redemption', uuid, 'updated', null, SNAPSHOT],
-    ...[uuid, 4, 'ledger_transaction', uuid, 'updated', null, SNAPSHOT],
+    ...[uuid, 3, 'redemption', uuid, 'updated', null, SNAPSHOT, demonstration.customer],
+    ...[uuid, 4, 'ledger_transaction', uuid, 'updated', null, SNAPSHOT, demonstration.customer],
   ]);
-  await run(OUTBOX, [randomUUID(), 'event', 'committed', uuid, PAYLOAD, now, shardOf(uuid)]);
+  await run(OUTBOX, [randomUUID(), 'event', 'committed', uuid, PAYLOAD, now, shardOf(uuid), demonstration.customer]);
   await run(OUTBOX, [
     randomUUID(),
     'event',
@@ -143,6 +154,7 @@ async function record(run: Run, uuid: string): Promise<void> {
     PAYLOAD,
     now,
     shardOf(demonstration.customer),
+    demonstration.customer,
   ]);
   await run('commit');
 }

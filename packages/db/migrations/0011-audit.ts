@@ -1,56 +1,36 @@
 import { columns, createTable, type Schema } from '../src/columns.ts';
 import type { Migration } from './migration.ts';
 
-/** What the old histories say, by their entity: kind in the trail, and how its customer is found. */
-const histories: Readonly<Record<string, { readonly kind: string; readonly customer: string }>> = {
-  policies: {
-    kind: 'policy',
-    customer: 'select p.enterprise_customer_uuid from policies p where p.uuid = h.entity_uuid',
-  },
-  subsidies: {
-    kind: 'subsidy',
-    customer: 'select s.enterprise_customer_uuid from subsidies s where s.uuid = h.entity_uuid',
-  },
-  assignment_configurations: {
-    kind: 'assignment_configuration',
-    customer: 'select c.enterprise_customer_uuid from assignment_configurations c where c.uuid = h.entity_uuid',
-  },
-  assignments: {
-    kind: 'assignment',
-    customer: `select c.enterprise_customer_uuid from assignments a
-      join assignment_configurations c on c.uuid = a.assignment_configuration_uuid where a.uuid = h.entity_uuid`,
-  },
-  ledger_transactions: {
-    kind: 'ledger_transaction',
-    customer: `select s.enterprise_customer_uuid from ledger_transactions t
-      join subsidies s on s.ledger_uuid = t.ledger_uuid where t.uuid = h.entity_uuid`,
-  },
-  forced_redemptions: {
-    kind: 'forced_redemption',
-    customer: `select p.enterprise_customer_uuid from forced_redemptions f
-      join policies p on p.uuid = f.policy_uuid where f.uuid = h.entity_uuid`,
-  },
+/** Histories of earlier releases, and the name of their subject in the trail. */
+const histories: Readonly<Record<string, string>> = {
+  policies: 'policy',
+  subsidies: 'subsidy',
+  assignment_configurations: 'assignment_configuration',
+  assignments: 'assignment',
+  ledger_transactions: 'ledger_transaction',
+  forced_redemptions: 'forced_redemption',
 };
 
 /** The rows of a history become entries of the trail: what they tell is who, when, why, and what the row was then. */
-const taken = (schema: Schema, entity: string) => {
-  const { kind, customer } = histories[entity] ?? { kind: entity, customer: 'null' };
-  return [
-    schema.db.raw(
-      `insert into audit_entries (uuid, created, enterprise_customer_uuid, operation, source, actor_user_id, correlation_id, reason)
-      select h.history_uuid, h.history_date, (${customer}), 'history', 'import', h.actor_user_id, concat(h.history_uuid, ''), h.reason
-      from ?? h`,
-      [`${entity}_history`],
-    ),
-    schema.db.raw(
-      `insert into audit_changes (entry_uuid, position, subject_kind, subject_uuid, action, enterprise_customer_uuid, after_values)
-      select h.history_uuid, 1, '${kind}', h.entity_uuid,
-        case h.history_type when '+' then 'created' when '-' then 'deleted' else 'updated' end, (${customer}), h.snapshot
-      from ?? h`,
-      [`${entity}_history`],
-    ),
-  ];
-};
+const taken = (schema: Schema, entity: string, kind: string) => [
+  schema.db.raw(
+    `insert into audit_entries
+      (uuid, created, enterprise_customer_uuid, operation, source, actor_user_id, correlation_id, reason)
+    select history_uuid, history_date, enterprise_customer_uuid, 'history', 'import', actor_user_id,
+      concat(history_uuid, ''), reason
+    from ??`,
+    [`${entity}_history`],
+  ),
+  schema.db.raw(
+    `insert into audit_changes
+      (entry_uuid, position, subject_kind, subject_uuid, action, enterprise_customer_uuid, after_values)
+    select history_uuid, 1, '${kind}', entity_uuid,
+      case history_type when '+' then 'created' when '-' then 'deleted' else 'updated' end,
+      enterprise_customer_uuid, snapshot
+    from ??`,
+    [`${entity}_history`],
+  ),
+];
 
 /** Who changed what, from where and why; and the id that ties together what followed from one call. */
 export const audit: Migration = {
@@ -104,7 +84,7 @@ export const audit: Migration = {
     schema.db.schema.alterTable('outbox', (table) => {
       table.index(['correlation_id', 'position'], 'outbox_correlation');
     }),
-    ...Object.keys(histories).flatMap((entity) => taken(schema, entity)),
+    ...Object.entries(histories).flatMap(([entity, kind]) => taken(schema, entity, kind)),
   ],
 };
 

@@ -6,6 +6,7 @@ import { mail } from './0005-mail.ts';
 import { assignments } from './0006-assignments.ts';
 import { exactText } from './0007-exact-text.ts';
 import { leases } from './0008-leases.ts';
+import { tenant } from './0009-tenant.ts';
 import { audit, auditReplacesHistories } from './0011-audit.ts';
 import type { Migration } from './migration.ts';
 
@@ -19,6 +20,7 @@ export const migrations: readonly Migration[] = [
   assignments,
   exactText,
   leases,
+  tenant,
   audit,
   auditReplacesHistories,
 ];

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { isDeepStrictEqual } from 'node:util';
 import { v7 } from 'uuid';
 import type { Connection, Transaction } from './knex.ts';
+import type { Subject, TableModel } from './model.ts';
 
 /** How a change reached us. */
 export type AuditSource = 'rest' | 'trpc' | 'job' | 'event' | 'panel' | 'import' | 'system';
@@ -44,39 +45,13 @@ export const withOrigin = <T>(origin: Origin, work: () => T): T => scopes.run({ 
 
 export const currentOrigin = (): Origin | null => scopes.getStore()?.origin ?? null;
 
-/** A kind of thing whose changes are recorded. `R` is the row as its store knows it. */
-export interface Subject<R extends object = object> {
-  /** Name in the trail: `assignment`. */
-  readonly kind: string;
-  readonly table: string;
-  /** Fields that say whose it is; null when the row does not name it. */
-  readonly customer: (keyof R & string) | null;
-  readonly learner: (keyof R & string) | null;
-  /** The address by which learners without an account are known. It is kept in a column of its own, where it can be forgotten. */
-  readonly address: (keyof R & string) | null;
-  /** Holds the correlation id of the call that began this thing's present life. */
-  readonly follows: (keyof R & string) | null;
-  /** Personal data and long texts: the trail says that they changed, and not to what. */
-  readonly hidden: readonly (keyof R & string)[];
-  /** Fields that say nothing: times of writing, counters. */
-  readonly ignored: readonly (keyof R & string)[];
+/** A row, or the part of it that its slice knows. */
+interface IdentifiedRow {
+  readonly uuid: string;
 }
 
-type SubjectSpec<R extends object> = Pick<Subject<R>, 'kind' | 'table'> & Partial<Subject<R>>;
-
-/** Declares what the trail knows about the rows of a table. */
-export const defineSubject = <R extends { readonly uuid: string }>(spec: SubjectSpec<R>): Subject<R> => ({
-  customer: null,
-  learner: null,
-  address: null,
-  follows: null,
-  hidden: [],
-  ignored: [],
-  ...spec,
-});
-
 /** How one row changes. */
-export interface RowChange<R extends object> {
+export interface RowChange<R extends IdentifiedRow = IdentifiedRow> {
   /** Null for a row that is new. */
   readonly before: R | null;
   /** Null for a row that is deleted. */
@@ -130,11 +105,13 @@ function pendingOf(trx: Transaction): Pending {
 }
 
 /** Records changes of rows, to be stored in the transaction that makes them. What is the same as before is no change. */
-export function recordChanges<R extends { readonly uuid: string }>(
+export function recordChanges<R extends IdentifiedRow>(
   trx: Transaction,
-  subject: Subject<R>,
+  model: Pick<TableModel, 'table' | 'subject'>,
   changes: readonly RowChange<R>[],
 ): void {
+  const { subject } = model;
+  if (!subject) throw new Error(`${model.table} is not audited.`);
   const recorded = changes.flatMap((change) => recordOf(subject, change) ?? []);
   if (recorded.length > 0) pendingOf(trx).changes.push(...recorded);
 }
@@ -146,50 +123,47 @@ export const touch = (trx: Transaction): void => {
 
 const HIDDEN = '***';
 
-function recordOf<R extends { readonly uuid: string }>(
-  subject: Subject<R>,
-  { before, after, note = null }: RowChange<R>,
-): Recorded | null {
+function recordOf(subject: Subject, { before, after, note = null }: RowChange): Recorded | null {
   const row = after ?? before;
   if (row === null) return null;
-  const [was, is] = difference(subject, before, after);
+  const [was, is] = difference(subject, before ?? {}, after ?? {});
   if (before !== null && after !== null && is === null && note === null) return null;
-  const { customer, learner, address, follows } = subject;
-  const text = (name: (keyof R & string) | null): string | null => {
-    const value = name === null ? null : row[name];
+  const fields = row as unknown as Fields;
+  const text = (name: string | null): string | null => {
+    const value = name === null ? null : fields[name];
     return typeof value === 'string' ? value : null;
   };
-  const lmsUserId = learner === null ? null : row[learner];
-  const email = text(address);
+  const lmsUserId = subject.learner === null ? null : fields[subject.learner];
   return {
     kind: subject.kind,
     uuid: row.uuid,
     action: before === null ? 'created' : after === null ? 'deleted' : 'updated',
     note,
-    customerUuid: text(customer),
+    customerUuid: text(subject.customer),
     lmsUserId: typeof lmsUserId === 'number' ? lmsUserId : null,
-    email: email === null ? null : email.replace(/[A-Z]/g, (letter) => letter.toLowerCase()),
-    correlationId: text(follows),
-    before: was,
-    after: is,
+    email: text(subject.address)?.replace(/[A-Z]/g, (letter) => letter.toLowerCase()) ?? null,
+    correlationId: text(subject.follows),
+    before: before === null ? null : was,
+    after: after === null ? null : is,
   };
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+
 /** The fields that differ, as they were and as they are. */
-function difference<R extends object>(
-  { hidden, ignored }: Subject<R>,
-  before: R | null,
-  after: R | null,
+function difference(
+  { fields, hidden }: Subject,
+  before: object,
+  after: object,
 ): [was: Record<string, unknown> | null, is: Record<string, unknown> | null] {
   const was: Record<string, unknown> = {};
   const is: Record<string, unknown> = {};
-  for (const name of Object.keys({ ...before, ...after }) as (keyof R & string)[]) {
-    if (ignored.includes(name)) continue;
-    const [old, present] = [before?.[name] ?? null, after?.[name] ?? null];
+  for (const name of fields) {
+    const [old, present] = [(before as Fields)[name] ?? null, (after as Fields)[name] ?? null];
     if (isDeepStrictEqual(old, present)) continue;
-    const shown = (value: unknown) => (value !== null && hidden.includes(name) ? HIDDEN : value);
-    if (before !== null) was[name] = shown(old);
-    if (after !== null) is[name] = shown(present);
+    const shown = (value: unknown) => (value !== null && hidden.has(name) ? HIDDEN : value);
+    was[name] = shown(old);
+    is[name] = shown(present);
   }
   const orNull = (values: Record<string, unknown>) => (Object.keys(values).length > 0 ? values : null);
   return [orNull(was), orNull(is)];

@@ -1,12 +1,9 @@
 export {
   type AuditSource,
   currentOrigin,
-  defineSubject,
   forgetAddresses,
   type Origin,
-  type RowChange,
   recordChanges,
-  type Subject,
   storeRecorded,
   withOrigin,
 } from './audit.ts';
@@ -25,7 +22,15 @@ export {
 } from './knex.ts';
 export { underLease } from './lease.ts';
 export { type MigrateOptions, migrate } from './migrate.ts';
-export { type Column, defineModel, is, type PersonalData, type TableModel } from './model.ts';
+export {
+  type Column,
+  defineModel,
+  is,
+  type PersonalData,
+  type PersonalDataEnd,
+  type Row,
+  type TableModel,
+} from './model.ts';
 export { type OutageLog, outageLog } from './outage.ts';
 export {
   appendOnceToOutbox,
@@ -38,6 +43,7 @@ export {
   relayLane,
   type StoredMessage,
 } from './outbox.ts';
+export { busMessages, busPositions, busTopics, deadLetters, inbox, outbox, platformTables } from './platform-tables.ts';
 export { type DatabaseProbe, databaseProbe } from './probe.ts';
 export { transaction } from './transaction.ts';
 export { addToCounters, insertIfAbsent } from './upsert.ts';

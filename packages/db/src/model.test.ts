@@ -3,6 +3,7 @@ import { exactTextTypes } from './collations.ts';
 import { createTable } from './columns.ts';
 import { defineModel, is } from './model.ts';
 import { createTestDatabase, type TestDatabase, type TestServers } from './testing.ts';
+import { transaction } from './transaction.ts';
 
 const servers = inject('servers') as TestServers;
 const dialects = (['postgres', 'mysql'] as const).filter((dialect) => 'adminUrl' in servers[dialect]);
@@ -53,10 +54,10 @@ describe.each(dialects)('a model on %s', (dialect) => {
 
   test('gives back what was stored: JSON, booleans, instants and 64 bit numbers alike', async () => {
     const { db } = database;
-    await badges.insert(db, row);
+    await transaction(db, (trx) => badges.insert(trx, row));
     expect({ ...(await badges.find(db, row.uuid)) }).toEqual(row);
-    await badges.patch(db, row.uuid, { isActive: false, metadata: null });
     const changed = { ...row, isActive: false, metadata: null };
+    await transaction(db, (trx) => badges.change(trx, row, changed));
     expect({ ...(await badges.find(db, row.uuid)) }).toEqual(changed);
   });
 

@@ -8,6 +8,7 @@ export {
   findByCallerKey,
   findSubsidies,
   findTransaction,
+  type LedgerKey,
   ledgerOfTransaction,
   ownerOf,
   ownerOfTransaction,
@@ -17,15 +18,14 @@ export {
   unfinishedBefore,
 } from './store.ts';
 export {
+  changeSubsidy,
   findByReference,
   findSubsidy,
   findSubsidyForUpdate,
   insertSubsidy,
   pageOfSubsidies,
-  replaceSubsidy,
-  type SubsidyRecord,
   type SubsidyWithTotals,
-  subsidySubject,
 } from './subsidies.ts';
+export type { SubsidyRecord } from './tables.ts';
 export * as unenrolments from './unenrolments.ts';
 export { lmsCourseware, viewOfTransaction } from './view.ts';

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { appendToOutbox, recordChanges, type Transaction, transaction } from '@enterprise-access/db';
+import { appendToOutbox, type Transaction, transaction } from '@enterprise-access/db';
 import type { Input } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
@@ -11,10 +11,10 @@ import * as contract from './contract.ts';
 import { policyChanged } from './events.ts';
 import { brokenConstraints, ceilingApplies, ceilingMessage, endOfDayIn, retiredAt } from './rules.ts';
 import * as store from './store.ts';
+import { type PolicyRow, policies } from './tables.ts';
 import { viewsOf } from './view.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'ledger' | 'catalog' | 'settings'>;
-type PolicyRow = store.PolicyRow;
 
 const NO_POLICY = 'No SubsidyAccessPolicy matches the given query.';
 export const policyNotFound = () => notFound({}, { message: NO_POLICY });
@@ -71,8 +71,8 @@ export async function create(deps: Deps, input: Input<typeof contract.create>) {
   const depositsCents = await depositsOf(deps, row);
   await assertCatalog(deps, row);
   const result = await transaction(deps.db, async (trx) => {
-    await store.holdCeiling(trx, row.subsidyUuid);
-    const existing = await store.policies
+    await store.holdCeiling(trx, row);
+    const existing = await policies
       .query(trx)
       .where({
         policy_type: row.policyType,
@@ -92,9 +92,8 @@ export async function create(deps: Deps, input: Input<typeof contract.create>) {
       };
       await configurations.insert(trx, configuration, now);
     }
-    await store.policies.insert(trx, row);
+    await policies.insert(trx, row);
     await assertCeiling(trx, null, row, depositsCents);
-    recordChanges(trx, store.policySubject, [{ before: null, after: row }]);
     await appendToOutbox(trx, now, [policyChanged('created', row)]);
     return { row, created: true };
   });
@@ -133,11 +132,10 @@ async function change(
   if (!known) throw policyNotFound();
   const now = deps.clock();
   const asked = { ...known, ...changesOf(known) } as PolicyRow;
-  const { subsidyUuid } = asked;
   const depositsCents = await depositsOf(deps, asked);
   if (asked.catalogUuid !== known.catalogUuid) await assertCatalog(deps, asked);
   const row = await transaction(deps.db, async (trx) => {
-    await store.holdCeiling(trx, subsidyUuid);
+    await store.holdCeiling(trx, asked);
     const before = await store.findForUpdate(trx, uuid);
     if (!before) throw policyNotFound();
     const changes = changesOf(before);
@@ -151,10 +149,8 @@ async function change(
     after.modified = now;
     assertMayDeactivate(deps, before, after);
     await assertMayMove(trx, before, after);
-    const { spentCents: _spent, allocatedCents: _allocated, ...written } = after;
-    await store.policies.patch(trx, uuid, written);
+    await policies.change(trx, before, after);
     await assertCeiling(trx, before, after, depositsCents);
-    recordChanges(trx, store.policySubject, [{ before, after }]);
     const wasDeleted = before.active && !after.active;
     await appendToOutbox(trx, now, [policyChanged(wasDeleted ? 'deleted' : 'updated', after)]);
     return after;

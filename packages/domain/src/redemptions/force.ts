@@ -25,14 +25,14 @@ export async function force(
   const policy = await findPolicy(deps.db, input.policyUuid);
   if (!policy) throw policyNotFound();
   const record = await open(deps, policy, input);
-  if (record.redeemedAt !== null || record.waitToRedeem) return record;
+  if (record.redeemedAt !== null || record.waitToRedeem) return viewOf(record);
   try {
     const { lmsUserId, contentKey } = input;
     const metadata = await metadataOf(deps, policy, input);
     await allocate(deps, actor, policy, input);
     const made = await spendThrough(deps, actor, policy, { lmsUserId, contentKey, metadata, skipsDeadline: true });
     const done = { transactionUuid: made.uuid, redeemedAt: made.modified, erroredAt: null, traceback: null };
-    return await transaction(deps.db, (trx) => store.update(trx, record.uuid, done, deps.clock()));
+    return viewOf(await transaction(deps.db, (trx) => store.update(trx, record.uuid, done, deps.clock())));
   } catch (error) {
     const at = deps.clock();
     const failed = { erroredAt: at, traceback: failureText(error) };
@@ -42,6 +42,9 @@ export async function force(
     throw error;
   }
 }
+
+const viewOf = ({ enterpriseCustomerUuid: _customer, ...view }: store.ForcedRedemption): contract.ForcedRedemption =>
+  view;
 
 /** What is redeemed through an assigned policy is assigned first (R-RED-60). */
 async function allocate(deps: Deps, actor: Actor, policy: PolicyRow, input: Input<typeof contract.force>) {
@@ -88,7 +91,9 @@ async function open(
     }
     if (!isOpen) {
       const unattempted = { redeemedAt: null, erroredAt: null, traceback: null, transactionUuid: null };
-      const record = { uuid, ...subject, ...asked, ...unattempted, created: now, modified: now };
+      const { enterpriseCustomerUuid } = policy;
+      const times = { created: now, modified: now };
+      const record = { uuid, enterpriseCustomerUuid, ...subject, ...asked, ...unattempted, ...times };
       if (await store.insert(trx, record)) return record;
     }
     return store.update(trx, uuid, asked, now);
