@@ -90,7 +90,7 @@ async function apply(trx: Transaction, db: Database, migration: Migration, optio
     const stopWatching = watch(db, session, options, `${migration.name}, statement ${index + 1}`);
     try {
       await statement.run();
-      if (statement.changesSchema) mayBeDone = false;
+      if (statement.changesSchema && !statement.isRepeatable) mayBeDone = false;
     } catch (error) {
       if (!mayBeDone || !isDoneAlready(error, statement)) throw error;
     } finally {
@@ -134,6 +134,8 @@ async function finish(trx: Transaction, { name }: Migration): Promise<void> {
 
 interface Statement {
   readonly changesSchema: boolean;
+  /** Succeeds a second time as well, so its success does not say that it was not done before. */
+  readonly isRepeatable: boolean;
   readonly isInsert: boolean;
   run(): Promise<unknown>;
 }
@@ -151,6 +153,7 @@ function statementsOf(trx: Transaction, step: Step): Statement[] {
 
 const statement = (sql: string, run: () => PromiseLike<unknown>): Statement => ({
   changesSchema: /^\s*(create|alter|drop|rename|truncate)\s/i.test(sql),
+  isRepeatable: /^\s*alter\s+table\s+\S+\s+modify\s/i.test(sql),
   isInsert: /^\s*insert\s/i.test(sql),
   run: async () => run(),
 });
