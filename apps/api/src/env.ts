@@ -9,17 +9,20 @@ import {
 import { z } from 'zod';
 import { isKeySet } from './tokens.ts';
 
-/** A key that stands in our repository is no secret. */
+/** Public in this repository, so production refuses it. */
 export const DEVELOPMENT_SECRET = 'development-secret-never-for-production';
 
-/** HS256 keys are as long as the digest (RFC 7518, 3.2). Few different characters are no random key, however long. */
+/**
+ * HS256 keys must be at least as long as the digest (RFC 7518, 3.2). A key with few different characters is not
+ * random.
+ */
 const MINIMUM_KEY_BYTES = 32;
 const MINIMUM_KEY_CHARACTERS = 10;
 
 const isWeakKey = (key: string): boolean =>
   Buffer.byteLength(key) < MINIMUM_KEY_BYTES || new Set(key).size < MINIMUM_KEY_CHARACTERS;
 
-/** Everything the process can be told, with what happens when it is not told. Read once, at start. */
+/** All environment variables of the API with their defaults. Read once, at start. */
 export const environment = serviceEnvironment.extend({
   PORT: integer(0, 65_535).default(18_270).describe('Port to listen on; 0 takes a free one.'),
   TRUST_PROXY: z

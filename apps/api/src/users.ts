@@ -29,15 +29,15 @@ interface Assignment {
   readonly enterprise_customer_uuid: string | null;
 }
 
-/** Who stands behind a token; at once while it is remembered. */
+/** Finds the actor of a token; synchronous while it is cached. */
 export type ActorOf = (claims: Claims) => Promise<Actor> | Actor;
 
-/** How long stored flags and roles may be taken from memory, in milliseconds. */
+/** How long flags and roles from the database are cached, in milliseconds. */
 const REMEMBERED_MS = 10_000;
 
 /**
- * The local copy of the platform's users: made with the first token, brought up to date when a token says something
- * new (R-JWT-06), and joined with the roles that are stored here.
+ * The local copy of the platform's users: created from the first token, updated from later tokens (R-JWT-06), and
+ * joined with the roles stored in the database.
  */
 export function actorsFor(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, roles: Roles): ActorOf {
   const remembered = new LRUCache<string, { claims: Claims; actor: Actor }>({ max: 20_000, ttl: REMEMBERED_MS });
@@ -52,7 +52,7 @@ export function actorsFor(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, roles:
   };
 }
 
-/** What the columns of a user can hold. */
+/** Limits of the user columns. */
 const storable = z.object({
   username: z.string().max(150),
   email: z.string().max(254).nullish(),
@@ -94,7 +94,7 @@ async function load(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, roles: Roles
   const stored = rows.flatMap((row) =>
     row.feature_role === null ? [] : [roles.grantOfAssignment(row.feature_role, row.enterprise_customer_uuid)],
   );
-  // Whoever is switched off here keeps a valid token until it ends, but no rights.
+  // An inactive user keeps a valid token until it expires, but gets no permissions.
   const grants = user.is_active
     ? [...roles.grantsOfToken(claims.roles ?? []), ...stored.filter((grant) => grant !== null)]
     : [];
@@ -108,7 +108,7 @@ async function load(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, roles: Roles
   };
 }
 
-/** Assignments that wait for the address become the learner's own. They are no reason to refuse a login. */
+/** Links assignments of the user's e-mail address to the user. A failure does not fail the login. */
 async function link(
   runtime: Pick<Runtime, 'db' | 'clock' | 'log'>,
   email: string,
@@ -138,7 +138,7 @@ const read = async (db: Database, username: string): Promise<(StoredUser & Assig
       'r.enterprise_customer_uuid',
     );
 
-/** What a token says about its user; claims that it does not carry are left out. */
+/** The user attributes in a token; missing claims are omitted. */
 function attributesOf(claims: Claims): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries({

@@ -38,7 +38,7 @@ function describe(operation: Operation, method: string, names: SchemaNames, fail
   });
 }
 
-/** The OpenAPI 3.1 document of the REST bridge, made from the contracts. */
+/** The OpenAPI 3.1 document of the REST API, generated from the contracts. */
 export function openApiDocument({ operations: of, tags }: Pick<typeof service, 'operations' | 'tags'> = service): Json {
   const names = new SchemaNames();
   const failures = new Failures(names);

@@ -10,7 +10,7 @@ interface Asked extends Pick<ReadInput, 'input' | 'flaw'> {
 const isInvalidInput = (error: unknown): error is DomainError =>
   error instanceof DomainError && error.spec.code === invalidInput.code;
 
-/** Bad input in the words that the old services had for it in this place of a request. */
+/** Rewords validation errors to the messages of the old services for this part of a request. */
 export function rewording({ contract, legacy }: Operation): (error: unknown, asked: Asked) => unknown {
   const { context, rest, input: schema } = contract;
   const isInPath = rest.path.includes(`{${context.field}}`);
