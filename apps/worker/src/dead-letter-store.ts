@@ -19,7 +19,7 @@ const outgoing = z.object({
   trace: z.string().nullable().default(null),
 });
 
-/** Keeps a message that no consumer could use; keeping it twice is keeping it once. */
+/** Stores a received message that could not be processed. Idempotent. */
 export async function keepIncoming(db: Connection, letter: DeadLetter, now: Date): Promise<void> {
   const { key, value, headers, position } = letter.message;
   const message: z.input<typeof incoming> = {
@@ -43,7 +43,7 @@ export async function keepIncoming(db: Connection, letter: DeadLetter, now: Date
   });
 }
 
-/** Keeps an event that the bus will not take; its own id keeps it from being kept twice. */
+/** Stores an event that the bus rejected. Idempotent by the id of the event. */
 export async function keepOutgoing(db: Connection, event: OutgoingEvent, reason: string, now: Date): Promise<void> {
   await insertIfAbsent(db, 'dead_letters', {
     uuid: event.id,

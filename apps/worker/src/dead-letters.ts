@@ -29,18 +29,18 @@ const clearContract = defineJob({
   summary: 'Let the jobs go on that wait behind one of their key that failed for good.',
   payload: z.object({}),
   result: z.object({ cleared: z.int().min(0).describe('Places that were freed.') }),
-  // Without a key: it could not free the place that it blocks itself.
+  // No key: the job could not unblock its own key.
   retry: { limit: 1, delaySeconds: 10, maximumDelaySeconds: 10 },
   timeoutSeconds: 60,
 });
 
-/** What these jobs work on; it is opened by whoever runs them. */
+/** Queues and bus that these jobs use; opened by the process that runs them. */
 export interface Transport {
   readonly boss: PgBoss;
   readonly bus: EventBus;
 }
 
-/** Jobs about the transport itself; they need it, so they are made with it. */
+/** Jobs that manage queues and bus. They take them as a parameter, because they are not part of the runtime. */
 export function deadLetterJobs(
   transport: () => Transport,
   others: readonly Job[],
@@ -65,7 +65,7 @@ export function deadLetterJobs(
   ];
 }
 
-/** Each on its own: one that still fails stays, and the others go on. */
+/** Retries each event separately: one that fails again stays and does not block the others. */
 async function retryEvents(
   runtime: Runtime,
   bus: EventBus,

@@ -8,12 +8,12 @@ import {
 } from '@enterprise-access/platform';
 import { z } from 'zod';
 
-/** No scheme: TLS is switched on by KAFKA_API_KEY, and a scheme that says otherwise would be ignored. */
+/** Without a scheme: TLS depends on KAFKA_API_KEY only, so a scheme would be ignored. */
 const KAFKA_BROKER = /^([\w.-]+|\[[\da-fA-F:]+\]):\d+$/;
 
-/** Everything the worker can be told. */
+/** All environment variables of the worker with their defaults. */
 export const workerEnvironment = serviceEnvironment.extend({
-  // Four lanes of the outbox and the bus in the database hold one each while what they hand on needs another.
+  // Four outbox lanes and the database bus hold one connection each, while publishing needs another one.
   DATABASE_POOL_SIZE: integer(6, 500).default(20).describe('Open connections of this process.'),
   WORKER_PORT: integer(0, 65_535).default(18_271).describe('Port of readiness and metrics; 0 takes a free one.'),
   JOBS_DATABASE_URL: jobsDatabaseUrl.describe('PostgreSQL database of the job queues (pg-boss).'),
@@ -49,7 +49,7 @@ const together = (env: WorkerEnvironment, one: keyof WorkerEnvironment, other: k
     ? []
     : [`${one} and ${other} are set together or not at all.`];
 
-/** A key without its secret would be ignored, and the connection be in clear. */
+/** A key without its secret would be ignored, and the connection would be unencrypted. */
 function kafkaProblems(env: WorkerEnvironment): string[] {
   const problems = [
     ...together(env, 'KAFKA_API_KEY', 'KAFKA_API_SECRET'),

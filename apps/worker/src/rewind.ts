@@ -14,12 +14,12 @@ const contract = defineJob({
   timeoutSeconds: 60,
 });
 
-/** Topics of the events that mean something to us. */
+/** Topics of the events that have a consumer. */
 export const topicsOf = (consumers: readonly Consumer[]): string[] => [
   ...new Set(consumers.flatMap(({ type }) => eventTypes.get(type)?.topic ?? [])),
 ];
 
-/** For the command line only: a worker would be in the way of itself. */
+/** For the command line only: a running worker consumes in the group, which blocks the rewind. */
 export const rewindJob = (bus: () => EventBus, group: () => string, consumers: readonly Consumer[]): Job =>
   implementJob(contract, async ({ dryRun }, { to }) => {
     const topics = topicsOf(consumers);

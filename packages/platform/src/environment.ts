@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 const url = z.url();
 export const integer = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum);
-/** Texts separated by commas. */
+/** A comma-separated list. */
 export const list = (standard: string) =>
   z
     .string()
@@ -16,7 +16,7 @@ export const list = (standard: string) =>
         .filter(Boolean),
     );
 
-/** Says what is wrong with the URL of a database: a parameter that is not known may have asked for safety. */
+/** Validates a database URL. Unknown parameters are errors, because one of them could have been meant to enable TLS. */
 const checkDatabaseUrl = ({ value, issues }: z.core.ParsePayload<string>): void => {
   const problem = databaseUrlProblem(value);
   if (problem !== null) issues.push({ code: 'custom', message: problem, input: value });
@@ -36,7 +36,7 @@ const campaignIds = Object.fromEntries(
   ]),
 );
 
-/** What every process of the service can be told. */
+/** Environment variables of all processes. */
 export const serviceEnvironment = z.object({
   NODE_ENV: z
     .enum(['development', 'test', 'production'])
@@ -103,29 +103,29 @@ export const serviceEnvironment = z.object({
 });
 export type ServiceEnvironment = z.infer<typeof serviceEnvironment>;
 
-/** What is wrong with the environment, one line per problem. */
+/** The environment is invalid; the message has one line per problem. */
 export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError';
 }
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** What stands in our repository is no secret: the one with which `npm start` asks the sandbox for tokens. */
+/** Client secret that `npm start` uses with the sandbox. Public in this repository, so production refuses it. */
 export const SANDBOX_CLIENT_SECRET = 'sandbox';
 
-/** The sandbox's key for mails. */
+/** Mail API key of the sandbox. Production refuses it, too. */
 export const SANDBOX_BRAZE_KEY = 'sandbox';
 
 /**
- * Reads what a process knows of; everything that is wrong is one `EnvironmentError`. `problemsOf` says what is wrong with
- * values that are well-formed each.
+ * Parses the environment; throws one `EnvironmentError` with all problems. `problemsOf` checks combinations of values
+ * that are valid individually.
  */
 export function parseEnvironment<E extends ServiceEnvironment>(
   schema: z.ZodType<E>,
   variables: Variables,
   problemsOf: (env: E) => string[] = () => [],
 ): E {
-  // An empty variable is as good as none.
+  // An empty variable counts as not set.
   const given = Object.fromEntries(
     Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
   );
@@ -153,7 +153,7 @@ function productionProblems(env: ServiceEnvironment): string[] {
 }
 
 function problem(issue: z.core.$ZodIssue, given: Variables): string {
-  // An item of a list is part of its variable.
+  // Problems of list items are reported for their variable.
   const name = String(issue.path[0]);
   return given[name] === undefined ? `${name} is not set.` : `${name} is not valid: ${issue.message}.`;
 }

@@ -8,6 +8,6 @@ export const isJson = (value: unknown): value is Json =>
 export const byName = <T>(record: Readonly<Record<string, T>>): Record<string, T> =>
   Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
 
-/** Removes undefined and empty entries. */
+/** Removes undefined entries. */
 export const compact = (record: Json): Json =>
   Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined));

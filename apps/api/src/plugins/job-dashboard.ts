@@ -33,7 +33,7 @@ function requestOf(request: FastifyRequest): Request {
   const url = new URL(request.originalUrl, `${request.protocol}://${request.host}`);
   const headers = new Headers();
   for (const [name, value] of Object.entries(request.headers)) {
-    // The caller is authorized at this point: do not pass credentials to the dashboard.
+    // The caller is authorized at this point: the dashboard does not need the token.
     if (typeof value === 'string' && name !== 'authorization' && name !== 'content-length') headers.set(name, value);
   }
   const body = Buffer.isBuffer(request.body) ? new Uint8Array(request.body) : null;

@@ -46,7 +46,7 @@ function queryField(name: string, field: z.ZodType): QueryField {
   };
 }
 
-/** Stands for an invalid page number: it is answered like a page beyond the end. */
+/** Whether a text is a valid page number. Any other text is answered like a page beyond the end. */
 const isPage = (text: string): boolean => /^\s*\+?\d+\s*$/.test(text) && Number(text) >= 1 && Number(text) <= LAST_PAGE;
 const isSize = (text: string): boolean => /^\s*\+?\d{1,9}\s*$/.test(text) && Number(text) >= 1;
 
