@@ -2,32 +2,29 @@ import { claimMessage, type Transaction } from '@enterprise-access/db';
 import type { z } from 'zod';
 import type { Runtime } from './runtime.ts';
 
-/** An event as a consumer sees it. */
+/** One delivery of an event to a consumer. */
 export interface EventRun {
   readonly runtime: Runtime;
   /** The same for every delivery of one event. */
   readonly eventId: string;
-  /**
-   * Claims the event in the transaction of its effect; false when the effect is there already, and the transaction has
-   * nothing to do.
-   */
+  /** Claims the event in the transaction of its effect; false if it was processed before. */
   claim(trx: Transaction): Promise<boolean>;
 }
 
-/** What one kind of event of another service means for us. */
+/** The handler of one event type. */
 export interface Consumer {
   /** `org.openedx.….v1` */
   readonly type: string;
-  /** Resolves when the effect is stored. Throws `UnusableEvent` when what the event says can never have one. */
+  /** Resolves when the effect is stored. Throws `UnusableEvent` if the event can never be processed. */
   readonly consume: (runtime: Runtime, event: { readonly id: string; readonly data: unknown }) => Promise<void>;
 }
 
-/** The event was understood and says something that cannot be. Names fields, never their values. */
+/** The data of the event is invalid. The message names fields, never their values. */
 export class UnusableEvent extends Error {
   override readonly name = 'UnusableEvent';
 }
 
-/** Data that is not what the schema says makes the event unusable. */
+/** Declares a consumer. Data that does not match the schema makes the event unusable. */
 export const consumerOf = <D extends z.ZodType>(
   type: string,
   schema: D,

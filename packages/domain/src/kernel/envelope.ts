@@ -3,7 +3,7 @@ import type { RestRequest } from './legacy.ts';
 import { linkToPage } from './links.ts';
 import type { Page } from './page.ts';
 
-/** The page envelope of the old services (auth.md 5.2, "EA standard"). */
+/** The page envelope of the old services. */
 export const pageEnvelope = <T extends z.ZodType>(item: T) =>
   z
     .object({
@@ -17,7 +17,7 @@ export const pageEnvelope = <T extends z.ZodType>(item: T) =>
     })
     .meta(titleOfPage(item));
 
-/** A page of a named thing has a name too. */
+/** Names the page of a named schema, such as `PolicyPage`. */
 export const titleOfPage = (item: z.ZodType): { title?: string } => {
   const title = item.meta()?.title;
   return title === undefined ? {} : { title: `${title}Page` };

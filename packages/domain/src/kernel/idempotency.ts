@@ -8,7 +8,7 @@ import { transformer } from './transformer.ts';
 
 /** How long a reply is replayed, in milliseconds. */
 export const REPLAY_MS = 24 * 3_600_000;
-/** After this long without an end the process that held the key is taken for dead. */
+/** After this time without a result, the process that holds the key counts as crashed. */
 const ABANDONED_MS = 60_000;
 const RELEASE_PAUSE_MS = 250;
 
@@ -21,7 +21,7 @@ interface Attempt {
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** The same input gives the same text, whatever the order in which its names were written. */
+/** Canonical JSON: independent of the order of fields. */
 const canonical = (value: unknown): string =>
   JSON.stringify(value, (_name, item: unknown) =>
     typeof item === 'object' && item !== null && !Array.isArray(item) && !(item instanceof Date)
@@ -37,9 +37,9 @@ const stored = z.object({
 });
 
 /**
- * Runs a mutation once per caller, operation and key, and replays its reply for a day. Only final successes are stored: a
- * refused mutation changed nothing, so the same key may try again. Handlers are safe to repeat by themselves; the key
- * saves the work and guarantees the same reply.
+ * Runs a mutation once per caller, operation and key, and replays its reply for a day. Only final successes are
+ * stored: a refused mutation changed nothing, so it can be retried with the same key. Handlers are idempotent
+ * themselves; the key avoids the work and guarantees the same reply.
  */
 export async function once(
   runtime: Pick<Runtime, 'db' | 'clock' | 'log'>,
@@ -58,7 +58,7 @@ export async function once(
   if (!claimed) {
     const found = await db('idempotency_records').where(row).first('fingerprint', 'reply', 'created', 'started');
     const before = stored.safeParse(found);
-    // Gone in the meantime: the first attempt was refused and released the key.
+    // The row is gone: the first attempt was refused meanwhile and released the key.
     if (!before.success) throw idempotencyKeyInUse({});
     const isOver = now.getTime() - before.data.created.getTime() > REPLAY_MS;
     if (!isOver && before.data.fingerprint !== fingerprint) throw idempotencyKeyReused({});
@@ -70,7 +70,7 @@ export async function once(
       .update({ fingerprint, reply: null, started: now, ...(isOver ? { created: now } : {}) });
     if (taken === 0) throw idempotencyKeyInUse({});
   }
-  // Whoever took so long that another attempt took over has no say any more.
+  // Matches our attempt only: if another attempt has taken over, this one must not store a reply.
   const own = { ...row, started: now };
   let reply: unknown;
   try {
@@ -79,7 +79,7 @@ export async function once(
     await release(db, own);
     throw error;
   }
-  // The same key asks later how it ended.
+  // Not final: release the key, so that a repeat gets the final reply.
   if (!isFinal(reply)) {
     await db('idempotency_records').where(own).delete();
     return reply;
@@ -89,8 +89,8 @@ export async function once(
 }
 
 /**
- * Stores the reply of a mutation that is committed already, so a failure here must not become the caller's. Without its
- * record, a repeat runs the handler again, which answers with what is there.
+ * Stores the reply. The mutation is committed already, so a failure here is logged and not returned to the caller.
+ * Without the record, a repeat runs the handler again, which is idempotent.
  */
 async function keep({ db, log }: Pick<Runtime, 'db' | 'log'>, own: object, reply: unknown): Promise<void> {
   try {
@@ -109,8 +109,8 @@ async function keep({ db, log }: Pick<Runtime, 'db' | 'log'>, own: object, reply
 const storedForm = transformer.output;
 
 /**
- * Gives the key back after a failure. While the database is away this goes on behind the caller's reply: a repeat that
- * comes when the database is back would otherwise be told for a minute that the key is in use.
+ * Releases the key after a failure. While the database is down, it retries in the background: otherwise a repeat
+ * would get "key in use" for a minute after the outage.
  */
 async function release(db: Database, own: object): Promise<void> {
   const attempt = () => db('idempotency_records').where(own).delete();

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { invalidInput } from './errors.ts';
 
-/** The largest page number that can be asked for. */
+/** The largest valid page number. */
 export const LAST_PAGE = 1_000_000;
 
-/** Input fields of every list: a cursor to go on from, or a page number as the old REST clients send it. */
+/** Input fields of every list: a cursor, or a page number for REST clients. */
 export const pageInput = (options: { defaultSize: number; maximumSize: number }) => ({
   cursor: z.string().max(200).optional().describe('Where to go on: `nextCursor` of the page before.'),
   page: z.int().min(1).max(LAST_PAGE).optional().describe('Page number from 1; an alternative to the cursor.'),
@@ -41,7 +41,7 @@ export interface Page<T> {
 
 const PREFIX = 'p';
 
-/** The page that a request asks for, from 1. A cursor that is not ours is bad input. */
+/** The requested page number, from 1. An invalid cursor is a validation error. */
 export function pageNumber(request: PageRequest): number {
   if (request.cursor === undefined) return request.page ?? 1;
   const text = Buffer.from(request.cursor, 'base64url').toString('utf8');

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Where a long job is. New states may come. */
+/** States of a long job. New states can be added. */
 export const jobStates = ['waiting', 'active', 'retrying', 'completed', 'failed'] as const;
 
 export const jobRun = z
