@@ -12,10 +12,10 @@ import { assignment } from './contract.ts';
 
 const INT32 = 2_147_483_647;
 
-/** Learners of one request; longer lists are for `allocateInBulk`. */
+/** Maximum number of learners per request; use `allocateInBulk` for longer lists. */
 export const LARGEST_ALLOCATION = 1_000;
 
-/** The policy cannot pay for the allocation; nothing was allocated. */
+/** The budget does not cover the allocation; nothing was allocated. */
 export const notAllocatable = defineError({
   code: 'not_allocatable',
   status: 422,
@@ -23,7 +23,7 @@ export const notAllocatable = defineError({
   details: z.object({ reasons: z.array(reasonObject).describe('Why.') }),
 });
 
-/** The allocation contradicts itself or the catalog; nothing was allocated. */
+/** The allocation is inconsistent with the catalog or the policy; nothing was allocated. */
 export const allocationRefused = defineError({
   code: 'allocation_refused',
   status: 422,
@@ -38,7 +38,7 @@ export const allocationRefused = defineError({
   }),
 });
 
-/** An e-mail address without blanks around it. */
+/** An e-mail address without surrounding whitespace. */
 export const plainAddress = z.email({ pattern: PLAIN_EMAIL }).max(254);
 const address = z.string().trim().max(254).pipe(plainAddress);
 
@@ -86,10 +86,10 @@ export const allocate = defineContract({
   errors: [notAllocatable, allocationRefused, policyLocked],
 });
 
-/** Learners of one bulk allocation. */
+/** Maximum number of learners of a bulk allocation. */
 export const LARGEST_BULK = 50_000;
 
-/** What became of one learner of a bulk allocation. */
+/** Outcomes of a learner in a bulk allocation. */
 export const bulkOutcomes = [
   'waiting',
   'created',
@@ -102,7 +102,7 @@ export const bulkOutcomes = [
   'policy_spend_limit_reached',
 ] as const;
 
-/** Neither a list nor a CSV text, or both of them, or one without any address. */
+/** Validation error: exactly one of list and CSV text is required, with at least one address. */
 const EXACTLY_ONE = {
   message: 'Either learner_emails or csv must be given, with at least one address.',
   path: ['learnerEmails'],
@@ -115,7 +115,7 @@ export const allocateInBulk = defineContract({
   permission: policyPermissions.has_allocation_access,
   context: policy,
   rest: { method: 'POST', path: '/api/v1/policy-allocation/{policyUuid}/allocate-in-bulk/', status: 202 },
-  // Five million characters of CSV, with room for escapes and characters of several bytes.
+  // Five million characters of CSV, plus escapes and multi-byte characters.
   bodyLimitBytes: 8_000_000,
   input: z
     .object({
@@ -166,7 +166,7 @@ export const bulkReport = defineContract({
   errors: [],
 });
 
-/** Nobody is left whom another attempt could help. */
+/** No learner of the list can be retried. */
 export const nothingToResume = defineError({
   code: 'nothing_to_resume',
   status: 422,

@@ -4,7 +4,7 @@ import type { Doer } from './store.ts';
 
 export type BulkOutcome = Exclude<(typeof bulkOutcomes)[number], 'waiting'>;
 
-/** A long list of learners and what they are allocated. */
+/** A bulk allocation. */
 export interface Batch {
   readonly uuid: string;
   readonly policyUuid: string;
@@ -19,7 +19,7 @@ export interface Batch {
   readonly created: Date;
 }
 
-/** Learners who are allocated in one transaction, and what became of each; null is still to be done. */
+/** Learners who are allocated in one transaction, with their outcomes; null is not done yet. */
 export interface Chunk {
   readonly position: number;
   readonly learnerEmails: readonly string[];
@@ -87,7 +87,7 @@ export async function chunksOf(db: Connection, batchUuid: string): Promise<Chunk
   return rows.map(chunkOf);
 }
 
-/** Positions of chunks that are not finished, in order. */
+/** Positions of unfinished chunks, in order. */
 export async function openPositions(db: Connection, batchUuid: string): Promise<number[]> {
   const rows: { position: number }[] = await db('allocation_chunks')
     .where({ batch_uuid: batchUuid })
@@ -97,7 +97,7 @@ export async function openPositions(db: Connection, batchUuid: string): Promise<
   return rows.map(({ position }) => position);
 }
 
-/** A chunk that is not finished, held until the transaction ends; undefined when somebody has finished it. */
+/** Locks an unfinished chunk; undefined if it was finished meanwhile. */
 export async function holdOpen(trx: Transaction, batchUuid: string, position: number): Promise<Chunk | undefined> {
   const row: ChunkRow | undefined = await trx('allocation_chunks')
     .where({ batch_uuid: batchUuid, position })
@@ -107,7 +107,7 @@ export async function holdOpen(trx: Transaction, batchUuid: string, position: nu
   return row && chunkOf(row);
 }
 
-/** Stores outcomes; a chunk with a finish is not looked at again unless it is opened anew. */
+/** Stores outcomes. A chunk with a finish time is skipped until it is reopened. */
 export const setOutcomes = (
   trx: Transaction,
   batchUuid: string,
@@ -119,7 +119,7 @@ export const setOutcomes = (
     .where({ batch_uuid: batchUuid, position: chunk.position })
     .update({ outcomes: JSON.stringify(outcomes), finished });
 
-/** Every chunk, held until the transaction ends. */
+/** Locks all chunks. */
 export async function holdAll(trx: Transaction, batchUuid: string): Promise<Chunk[]> {
   const rows: ChunkRow[] = await trx('allocation_chunks')
     .where({ batch_uuid: batchUuid })

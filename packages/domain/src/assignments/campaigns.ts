@@ -1,6 +1,6 @@
 /**
- * Variables with the ids of mail campaigns, and what each mail is about. Texts and looks of mails live at the mail service;
- * a campaign without an id is not sent.
+ * Variables of mail campaign ids, with a description of each mail. The templates are in the mail service; mails
+ * without a campaign id are not sent.
  */
 export const campaigns = {
   BRAZE_ASSIGNMENT_NOTIFICATION_CAMPAIGN: 'A course was assigned.',

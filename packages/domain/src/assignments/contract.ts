@@ -36,7 +36,7 @@ export type ExpirationReason = (typeof expirationReasons)[number];
 const INT32 = 2_147_483_647;
 const LARGEST_PAGE = 500;
 
-/** Where assignments of one budget are kept. */
+/** The assignments of one policy belong to its configuration. */
 export const configuration = z
   .object({
     uuid: z.string().describe('Identifies the configuration.'),
@@ -47,7 +47,7 @@ export const configuration = z
   .meta({ title: 'AssignmentConfiguration' });
 export type Configuration = z.infer<typeof configuration>;
 
-/** Something that happened to an assignment, or failed to. */
+/** A recorded action on an assignment, successful or not. */
 export const action = z
   .object({
     created: z.date().describe('When it was written down.'),
@@ -60,7 +60,7 @@ export const action = z
   .meta({ title: 'AssignmentAction' });
 export type Action = z.infer<typeof action>;
 
-/** One learner’s earmark of one piece of content at a fixed price. */
+/** Content that is reserved for one learner at a fixed price. */
 export const assignment = z
   .object({
     uuid: z.string().describe('Identifies the assignment.'),
@@ -86,7 +86,7 @@ export const assignment = z
   .meta({ title: 'Assignment' });
 export type Assignment = z.infer<typeof assignment>;
 
-/** An assignment with what administrators look for. */
+/** An assignment with the fields for administrators. */
 export const adminAssignment = assignment
   .extend({
     recentAction: z
@@ -109,7 +109,7 @@ export const adminAssignment = assignment
   .meta({ title: 'AdminAssignment' });
 export type AdminAssignment = z.infer<typeof adminAssignment>;
 
-/** An assignment as a learner’s page shows it (R-ASG-43). */
+/** An assignment with the fields for learners (R-ASG-43). */
 export const learnerAssignment = assignment
   .extend({
     actions: z
@@ -255,7 +255,7 @@ export const acknowledge = defineContract({
 
 const several = <T extends z.ZodType>(item: T) => z.array(item).max(100).optional();
 
-/** What administrators can ask a list for; everything given must hold. */
+/** Filters of assignment lists; all given filters must match. */
 export const filter = {
   contentKey: several(z.string().max(255)).describe('Only these courses or runs.'),
   learnerEmail: several(z.string().max(254)).describe('Only learners with these addresses, whatever their case.'),
@@ -314,7 +314,7 @@ export const get = defineContract({
   errors: [],
 });
 
-/** Some of the listed assignments are not there or can no longer be changed; the others were. */
+/** Some of the listed assignments do not exist or cannot be changed; the others were changed. */
 export const notAllChanged = defineError({
   code: 'not_all_changed',
   status: 422,
@@ -325,7 +325,7 @@ export const notAllChanged = defineError({
   }),
 });
 
-/** Nothing matches that could be changed. */
+/** No matching assignment can be changed. */
 export const nothingToChange = defineError({
   code: 'nothing_to_change',
   status: 404,
@@ -379,7 +379,7 @@ export const remindAll = defineContract({
   errors: [nothingToChange],
 });
 
-/** No mail was asked for. */
+/** No mail was enqueued. */
 export const nothingNudged = defineError({
   code: 'nothing_nudged',
   status: 422,

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineJob } from '../kernel/jobs/job.ts';
 
 const assignmentUuid = z.guid();
-/** An occasion is an instant: what happened to the assignment then is told once. */
+/** The time of the change that a mail is about; part of the mail's key, so that each change is mailed once. */
 const occasion = z.iso.datetime().describe('When that happened which the mail tells of.');
 
 const mailResult = z.object({
@@ -17,7 +17,7 @@ const mailJob = (name: string, summary: string) =>
     summary,
     payload: z.object({ assignmentUuid, occasion }),
     result: mailResult,
-    // A minute is what the mail service has to tell whether an unanswered call has sent the mail.
+    // It takes the mail service up to a minute to report whether an unanswered call has sent the mail.
     retry: { limit: 8, delaySeconds: 60, maximumDelaySeconds: 600 },
     timeoutSeconds: 300,
   });

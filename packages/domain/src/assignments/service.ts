@@ -96,7 +96,7 @@ export async function get(deps: Deps, input: Input<typeof contract.get>): Promis
   return view;
 }
 
-/** What is redeemed at this moment is as good as accepted. */
+/** An assignment with a pending redemption cannot be cancelled. */
 const canCancel = (row: store.AssignmentRow): boolean => cancelable.includes(row.state) && row.redemptionUuid === null;
 
 const cancelled =
@@ -114,7 +114,7 @@ async function cancelHeld(
   await tell(trx, tellCancelled, held, by.at);
 }
 
-/** One mail to each learner, asked for in the transaction of what it tells of. */
+/** Enqueues one mail per learner in the transaction of its cause. */
 const tell = (
   trx: Transaction,
   job: typeof tellCancelled,
@@ -129,7 +129,7 @@ const tell = (
   );
 };
 
-/** R-ASG-60: what is cancelled already counts as done; the rest of the list is cancelled whatever else is on it. */
+/** R-ASG-60: cancelled assignments count as done; the others are cancelled even if some of the list cannot be. */
 export async function cancel(
   deps: Deps,
   actor: Actor,
@@ -146,7 +146,10 @@ export async function cancel(
   return allOf(input.assignmentUuids, done);
 }
 
-/** Every one that was listed, or the refusal that says which ones are not as asked for; a repeat counts as one of those. */
+/**
+ * Returns the assignments if all were changed; otherwise throws an error with the others. A uuid that is listed twice
+ * counts as one that was not changed.
+ */
 function allOf(uuids: readonly string[], done: readonly store.AssignmentRow[]): { changed: string[] } {
   const changed = done.map(({ uuid }) => uuid);
   if (changed.length === uuids.length) return { changed };
@@ -154,10 +157,10 @@ function allOf(uuids: readonly string[], done: readonly store.AssignmentRow[]): 
   throw contract.notAllChanged({ changed, unchanged });
 }
 
-/** Rows of one transaction of work that goes through a whole configuration. */
+/** Rows per transaction when iterating over a whole configuration. */
 const BATCH = 500;
 
-/** R-ASG-61: what does not wait for its learner is skipped. */
+/** R-ASG-61: assignments that are not allocated are skipped. */
 async function remindRows(
   deps: Deps,
   configuration: configurations.ConfigurationRow,
@@ -191,7 +194,7 @@ export async function remind(
   return { changed: found.filter(({ state }) => state === 'allocated').map(({ uuid }) => uuid) };
 }
 
-/** Goes through everything that matches, in transactions of a bounded size; each row is looked at once. */
+/** Processes all matching rows once, in transactions of bounded size. */
 async function forAll(
   deps: Deps,
   configurationUuid: string,
@@ -242,7 +245,7 @@ export async function remindAll(
   });
 }
 
-/** R-ASG-40 to R-ASG-42, of the caller's own assignments only. */
+/** R-ASG-40 to R-ASG-42, for the caller's own assignments only. */
 export async function acknowledge(
   deps: Deps,
   actor: Actor,
@@ -287,7 +290,7 @@ const nothingToAcknowledge = (uuids: readonly string[], lmsUserId: number | null
     error: `No assignments found for assignment_uuids=[${uuids.map((uuid) => `'${uuid}'`).join(', ')}] and lms_user_id=${lmsUserId ?? 'None'}.`,
   });
 
-/** The caller's own rows: by account, and by address as far as nobody else's account is on them. */
+/** The caller's own rows: by account, and by address if the row has no other account. */
 export async function listOwn(
   deps: Deps,
   actor: Actor,

@@ -67,10 +67,10 @@ const auditContract = defineJob({
 
 const isAboveLimit = ({ what }: Discrepancy): boolean => what === 'over_limit';
 
-/** Drift is an alarm for people: nobody corrects books on a guess. */
+/** Reports differences only; an operator must find the cause and correct them. */
 export const auditJob = implementJob(auditContract, async ({ runtime }) => {
   const all = runtime.ledger.isOurs ? await auditBooks(runtime.db) : await auditDrift(runtime);
-  // No redemption passes a limit, but people may lower one below what is taken already.
+  // Redemptions never exceed a limit, but administrators can lower a limit below the current spend.
   const [above, found] = [all.filter(isAboveLimit), all.filter((each) => !isAboveLimit(each))];
   for (const { id, stored, counted } of above)
     runtime.log.warn(

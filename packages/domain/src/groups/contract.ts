@@ -3,12 +3,12 @@ import { defineContract } from '../kernel/contract.ts';
 import { uuid } from '../kernel/ids.ts';
 import { permissions as policyPermissions } from '../policies/permissions.ts';
 
-/** Ways to order members; the LMS orders by the first three, we by the last. */
+/** Sort orders of members; the LMS supports the first three, we sort by the last. */
 export const memberOrders = ['member_details', 'status', 'recent_action', 'enrollment_count'] as const;
 
 const EXACTLY_ONE = 'Can only support one param of the following at a time: `page` or `traverse_pagination`';
 
-/** A member of a group as administrators see it. */
+/** A member of a group, for administrators. */
 export const member = z.object({
   enterpriseCustomerUserId: z.int().nullable().describe('Link of the learner to the customer; null while pending.'),
   lmsUserId: z.int().nullable().describe('Learner; null while pending.'),
@@ -68,7 +68,7 @@ export const listMembers = defineContract({
   errors: [],
 });
 
-/** Learners of the group may redeem through the policy. */
+/** Allows members of the group to redeem through the policy. */
 export const association = z.object({
   uuid: z.string().describe('Identifies the association.'),
   policyUuid: z.string().describe('Policy.'),

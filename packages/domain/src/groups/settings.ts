@@ -2,7 +2,7 @@ import { defineSettings, flag } from '../kernel/settings.ts';
 
 declare module '../kernel/settings.ts' {
   interface Settings {
-    /** Whether everybody who was invited to a group is reminded every day, for trying mails out. */
+    /** Whether all pending members are reminded every day; to test mails. */
     readonly remindsAllInvited: boolean;
   }
 }

@@ -39,14 +39,14 @@ const contract = defineJob({
 
 interface Expiry {
   readonly table: string;
-  /** The instant that counts; a row without one is not finished and stays. */
+  /** Column with the time from which the retention counts; rows with null are unfinished and kept. */
   readonly column: string;
   readonly before: Date;
 }
 
 const expired = (db: Database, { table, column, before }: Expiry) => db(table).where(column, '<', before);
 
-/** Keys of at most so many rows are read first: deletes with a limit exist on one dialect only. */
+/** Key columns: a batch of keys is read first, because PostgreSQL has no `delete … limit`. */
 const keyColumns: Readonly<Record<string, readonly string[]>> = {
   idempotency_records: ['actor', 'operation', 'idempotency_key'],
   outbox: ['position'],

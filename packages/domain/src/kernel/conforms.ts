@@ -43,7 +43,7 @@ function numberOf(definition: Definition): Conforms | null {
   return every(Number.isFinite, [...own, ...checksOf(definition)].map(numberCheck));
 }
 
-/** Checks a record; possible only for schemas that keep all keys. */
+/** Checks keys and values of a record; null if one of them cannot be checked without zod. */
 function recordOf({ keyType, valueType, checks }: Definition): Conforms | null {
   const isKey = keyType && definitionOf(keyType).type === 'string' ? conformsTo(keyType) : null;
   const isAny = valueType !== undefined && definitionOf(valueType).type === 'unknown';

@@ -85,7 +85,7 @@ function put(target: Building, path: readonly string[], message: string): void {
 /** Prefix of a body field that must come from the path; strict contracts reject it and report its name. */
 export const FROM_BODY = 'body:';
 
-/** Only the first issue of each path: zod also reports the length of a list that should be text. */
+/** Keeps only the type error of a path: zod also reports, for example, the length of a list that should be text. */
 const first = ({ issues }: z.ZodError): readonly Issue[] => {
   const wrongTypes = new Map(
     issues.filter(({ code }) => code === 'invalid_type').map((issue) => [issue.path.join('/'), issue]),
