@@ -101,6 +101,7 @@ export const bulkOutcomes = [
   'not_enough_value_in_subsidy',
   'policy_spend_limit_reached',
 ] as const;
+export type BulkOutcome = Exclude<(typeof bulkOutcomes)[number], 'waiting'>;
 
 /** Validation error: exactly one of list and CSV text is required, with at least one address. */
 const EXACTLY_ONE = {

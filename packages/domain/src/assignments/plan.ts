@@ -5,6 +5,7 @@ import { type AssignmentRow, isHeld, type RowChange } from './store.ts';
 /** What a list of learners is allocated. */
 export interface Terms {
   readonly configurationUuid: string;
+  readonly enterpriseCustomerUuid: string;
   /** As given by the administrator: a course or a run. */
   readonly contentKey: string;
   readonly priceCents: number;
@@ -169,6 +170,7 @@ const restarted = (terms: Terms, row: AssignmentRow, email: string, account: num
 const created = (terms: Terms, email: string, account: number | null): AssignmentRow => ({
   uuid: newUuid(),
   assignmentConfigurationUuid: terms.configurationUuid,
+  enterpriseCustomerUuid: terms.enterpriseCustomerUuid,
   learnerEmail: email,
   lmsUserId: account,
   contentKey: terms.contentKey,

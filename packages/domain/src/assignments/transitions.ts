@@ -23,7 +23,7 @@ export const heldCents = ({ state, redemptionUuid, priceCents }: AssignmentRow):
   state === 'allocated' && redemptionUuid === null ? priceCents : 0;
 
 type Deps = Pick<Runtime, 'ledger'>;
-type Budgets = Pick<ConfigurationRow, 'subsidyAccessPolicy' | 'subsidyUuid' | 'enterpriseCustomerUuid'>;
+type Budgets = Pick<ConfigurationRow, 'subsidyAccessPolicy' | 'subsidyUuid'>;
 
 /**
  * Applies transitions to rows that the caller has locked, in the caller's transaction: rows, history, actions,
@@ -49,7 +49,7 @@ export async function transition(
       const row = rows[at];
       return action && row ? [{ ...action, row, actionType: action.type }] : [];
     }),
-    { ...by, enterpriseCustomerUuid: budgets.enterpriseCustomerUuid },
+    by,
   );
   const released = changes.reduce((sum, { before, after }) => sum + heldCents(before) - heldCents(after), 0);
   await release(trx, deps, budgets, released);

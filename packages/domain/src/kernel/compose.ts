@@ -1,11 +1,13 @@
-import type { Connection } from '@enterprise-access/db';
+import { type Connection, type PersonalData, platformTables, type TableModel } from '@enterprise-access/db';
 import type { AnyRouter, TRPCRouterRecord } from '@trpc/server';
 import { LRUCache } from 'lru-cache';
 import type { z } from 'zod';
 import { type Grant, grantOfAssignment, grantsOfToken } from './actor.ts';
 import type { Consumer } from './consumer.ts';
 import type { Contract, StreamContract } from './contract.ts';
+import { idempotencyRecords } from './idempotency.ts';
 import type { Job } from './jobs/job.ts';
+import { jobRuns } from './jobs/runs.ts';
 import type { LegacyForm } from './legacy.ts';
 import type { RoleSources } from './permissions.ts';
 import { mergeRouters, router } from './rpc.ts';
@@ -227,6 +229,34 @@ const campaignsOf = (slices: readonly Slice[]): Readonly<Record<string, string>>
     ),
   );
 
+/** Tables of the kernel. */
+export const kernelTables = [idempotencyRecords, jobRuns] as const;
+
+/** All tables by name: of the platform, the kernel and the slices, with their history tables. */
+function tablesOf(slices: readonly Slice[]): ReadonlyMap<string, TableModel> {
+  const declared = [...platformTables, ...kernelTables, ...slices.flatMap(({ tables = [] }) => tables)];
+  const all: TableModel[] = declared.flatMap((model) => [model, ...(model.history ? [model.history] : [])]);
+  return union(
+    'table',
+    all.map((model) => ({ [model.table]: model })),
+  );
+}
+
+/** A column with personal data, and how it is deleted. */
+export interface PersonalColumn extends PersonalData {
+  readonly table: string;
+  readonly column: string;
+}
+
+/**
+ * All columns with personal data. Ids of learners and actors are not included: they identify nobody without the
+ * platform. A test compares this with the database schema.
+ */
+const personalDataOf = (slices: readonly Slice[]): readonly PersonalColumn[] =>
+  [...tablesOf(slices).values()].flatMap(({ table, personal }) =>
+    Object.entries(personal).map(([column, what]) => ({ table, column, ...what })),
+  );
+
 /**
  * Combines the declarations of all slices: processes run them, and documents, clients and tests are generated from
  * them.
@@ -241,6 +271,8 @@ export function compose<const S extends readonly Slice[]>(slices: S) {
     ownersIn: ownersOf(slices),
     settings: settingsOf(slices),
     campaigns: campaignsOf(slices),
+    tables: tablesOf(slices),
+    personalData: personalDataOf(slices),
   };
 }
 

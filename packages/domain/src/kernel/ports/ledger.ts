@@ -12,6 +12,9 @@ export interface Subsidy {
   readonly depositsCents: number;
 }
 
+/** What reserving for assignments needs of a subsidy. */
+export type Earmarked = Pick<Subsidy, 'uuid' | 'enterpriseCustomerUuid' | 'balanceCents'>;
+
 export type TransactionState = 'created' | 'pending' | 'committed' | 'failed';
 
 export interface Reversal {
@@ -134,11 +137,7 @@ export interface Ledger {
    * Reserves value for assignments. Returns null on success; otherwise the transaction must be rolled back. The
    * caller reads the subsidy before the transaction, because a transaction must not call other services.
    */
-  earmark(
-    trx: DatabaseTransaction,
-    subsidy: Pick<Subsidy, 'uuid' | 'balanceCents'>,
-    cents: number,
-  ): Promise<'insufficient' | null>;
+  earmark(trx: DatabaseTransaction, subsidy: Earmarked, cents: number): Promise<'insufficient' | null>;
   /** Releases value that was reserved for assignments. */
   release(trx: DatabaseTransaction, subsidyUuid: string, cents: number): Promise<void>;
   /** Charges and enrolls. Idempotent by the spend's key. */
@@ -157,7 +156,7 @@ export interface Ledger {
 export interface Reservations {
   of(subsidyUuids: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** Adds to the reservation unless the sum would exceed the balance; returns whether it did. */
-  add(trx: DatabaseTransaction, subsidyUuid: string, cents: number, balanceCents: number): Promise<boolean>;
+  add(trx: DatabaseTransaction, subsidy: Earmarked, cents: number): Promise<boolean>;
   remove(trx: DatabaseTransaction, subsidyUuid: string, cents: number): Promise<void>;
 }
 
