@@ -18,7 +18,7 @@ const reversal = z
   })
   .meta({ title: 'Reversal' });
 
-/** A ledger transaction as clients read it. */
+/** A ledger transaction in replies. */
 export const transactionView = z
   .object({
     uuid: z.string().describe('Identifies the transaction.'),
@@ -45,6 +45,6 @@ export const transactionView = z
   .meta({ title: 'Transaction' });
 export type TransactionView = z.infer<typeof transactionView>;
 
-/** Fields that lists can be ordered by. */
+/** Sort orders of subsidy lists. */
 export const subsidyOrders = ['title', 'created', 'active_datetime', 'expiration_datetime'] as const;
 export const transactionOrders = ['created', 'quantity'] as const;

@@ -22,7 +22,7 @@ const int32 = () =>
     .max(INT32);
 const limit = () => int32().min(0).nullable();
 
-/** Others kept changing what this request needed; nothing was spent or allocated, and trying again is safe (R-RED-32). */
+/** Concurrent requests kept changing the budget; nothing was spent or allocated, and a retry is safe (R-RED-32). */
 export const policyLocked = defineError({
   code: 'policy_locked',
   status: 429,
@@ -30,7 +30,7 @@ export const policyLocked = defineError({
   details: z.object({ policyUuid: z.string().describe('Policy that was busy.') }),
 });
 
-/** A policy as callers see it, with the totals of its budget. */
+/** A policy in replies, with the totals of its budget. */
 export const policy = z.object({
   uuid: z.string().describe('Identifies the policy.'),
   policyType: policyType.describe('Which rules decide about a redemption.'),
@@ -89,7 +89,7 @@ const writable = {
   lateRedemptionAllowedUntil: instant().nullable().describe('Until then enrollment deadlines do not count.'),
 };
 
-/** The limits of a policy contradict its type (R-POL-02). */
+/** The fields of a policy do not match its type (R-POL-02). */
 export const invalidPolicy = defineError({
   code: 'invalid_policy',
   status: 400,

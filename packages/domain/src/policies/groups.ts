@@ -15,7 +15,7 @@ interface Pair {
   readonly groupUuid: string;
 }
 
-/** Stores the association unless it is there; says whether it did. */
+/** Stores the association unless it exists; returns whether it did. */
 export const insert = (
   db: Connection,
   { policyUuid, groupUuid, enterpriseCustomerUuid }: Pair & { readonly enterpriseCustomerUuid: string },
@@ -41,13 +41,13 @@ export async function find(db: Connection, { policyUuid, groupUuid }: Pair): Pro
   return row ? { ...row, policyUuid, groupUuid } : null;
 }
 
-/** Removes the group from the policies of one customer; those of others keep it. */
+/** Removes the group from all policies of one customer. */
 export const remove = async (db: Connection, enterpriseCustomerUuid: string, groupUuid: string): Promise<number> =>
   db(policyGroups.table)
     .where({ enterprise_group_uuid: groupUuid, enterprise_customer_uuid: enterpriseCustomerUuid })
     .delete();
 
-/** Associations of groups with policies that can be redeemed through, oldest first. */
+/** Associations of groups with active policies, oldest first. */
 const openAssociations = (db: Connection) =>
   db(policyGroups.table)
     .join('policies', 'policies.uuid', 'policy_groups.policy_uuid')
@@ -71,7 +71,7 @@ export async function remindedGroups(db: Connection): Promise<RemindedGroup[]> {
 
 const ofPolicy = policies.aliased(policies.table);
 
-/** The policy that reminders of a group speak of: the one that the group was associated with first. */
+/** The policy that reminders of a group mention: the first one it was associated with. */
 export async function policyOfGroup(
   db: Connection,
   groupUuid: string,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { openEnum } from '../kernel/open-enum.ts';
 
-/** Why a redemption is refused, in the order in which the checks decide, and what comes without a check. */
+/** Reasons of a refused redemption, in the order of the checks, then those without a check. */
 export const reasonCodes = [
   'policy_expired',
   'learner_not_in_enterprise',
@@ -20,10 +20,10 @@ export const reasonCodes = [
   'reason_learner_assignment_reversed',
   'access_by_request_only',
 ] as const;
-/** One of the reasons; new ones may come. */
+/** A reason code; new ones can be added. */
 export const reasonCode = () => openEnum(reasonCodes);
 
-/** A reason with what can be shown of it. */
+/** A refusal reason with its display data. */
 export const reasonObject = z
   .object({
     reason: reasonCode().describe('Machine name; new ones may come.'),

@@ -52,7 +52,7 @@ function columnsOf(input: Partial<Input<typeof contract.create>>): Partial<Polic
   };
 }
 
-/** Get-or-create: two identical requests at once make one policy (R-POL-08). */
+/** Get-or-create: two identical concurrent requests create one policy (R-POL-08). */
 export async function create(deps: Deps, actor: Actor, input: Input<typeof contract.create>) {
   const now = deps.clock();
   const isAssigned = input.policyType === 'AssignedLearnerCreditAccessPolicy';
@@ -104,12 +104,12 @@ export async function create(deps: Deps, actor: Actor, input: Input<typeof contr
 
 export async function update(deps: Deps, actor: Actor, input: Input<typeof contract.update>): Promise<contract.Policy> {
   const { uuid, subsidyActiveDatetime: _a, subsidyExpirationDatetime: _b, isSubsidyActive: _c, ...changes } = input;
-  // A key that is named without a value is not a change.
+  // A field with value undefined is not a change.
   const named = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
   return change(deps, uuid, { type: '~', actorUserId: actor.userId, reason: null }, () => columnsOf(named));
 }
 
-/** Soft deletion; a policy that is inactive already stays as it is (R-POL-11). */
+/** Soft deletion; an inactive policy is not changed (R-POL-11). */
 export async function deactivate(
   deps: Deps,
   actor: Actor,
@@ -131,7 +131,7 @@ export async function setLateRedemption(
   }));
 }
 
-/** Every change of a policy goes this way: hold, judge against the rules, store with history and event. */
+/** Applies a change to a policy: lock, check the rules, store with history and event. */
 async function change(
   deps: Deps,
   uuid: string,
@@ -154,7 +154,7 @@ async function change(
     if (after.policyType === 'AssignedLearnerCreditAccessPolicy') after.accessMethod = 'assigned';
     after.retiredAt = retiredAt(before, after, now);
     assertTypeConstraints(after);
-    // Whoever says what is so already is told so, and neither history nor other services hear of a change.
+    // Nothing changed: write no history and no event.
     if (isDeepStrictEqual({ ...after }, { ...before })) return before;
     after.modified = now;
     assertMayDeactivate(deps, before, after);
@@ -177,7 +177,7 @@ const describe = (row: PolicyRow): string => `<${row.policyType} uuid=${row.uuid
 
 type Violation = { readonly field: string; readonly message: string };
 
-/** Every field in the way with what is wrong with it. */
+/** The error with all violations by field. */
 function invalid(kind: 'constraint' | 'guard', broken: readonly [Violation, ...Violation[]], message?: string) {
   const fields: Record<string, string[]> = {};
   for (const each of broken) fields[each.field] = [...(fields[each.field] ?? []), each.message];
@@ -201,7 +201,10 @@ function assertMayDeactivate(deps: Pick<Runtime, 'settings'>, before: PolicyRow,
   throw invalid('guard', [{ field: 'active', message: 'Cannot deactivate this policy while it has existing spend.' }]);
 }
 
-/** What assignments hold is held in one subsidy, and a deposit that was begun may have reached it. */
+/**
+ * A policy cannot move to another subsidy while it has allocated assignments or an open deposit, because their value
+ * is in the old subsidy.
+ */
 async function assertMayMove(trx: Transaction, before: PolicyRow, after: PolicyRow): Promise<void> {
   if (before.subsidyUuid === after.subsidyUuid) return;
   const inTheWay = before.allocatedCents > 0 ? 'it has allocated assignments' : 'a deposit is being completed';
@@ -228,7 +231,7 @@ async function assertCeiling(
   ]);
 }
 
-/** What was ever deposited in the policy's subsidy, which must not be another customer's. */
+/** Total deposits of the policy's subsidy. Throws if the subsidy belongs to another customer. */
 async function depositsOf(deps: Pick<Runtime, 'ledger'>, row: PolicyRow): Promise<number> {
   const subsidy = (await orUnavailable(deps.ledger.subsidies([row.subsidyUuid]))).get(row.subsidyUuid);
   assertOwn('subsidy_uuid', row, subsidy?.enterpriseCustomerUuid ?? null);
@@ -239,7 +242,10 @@ async function assertCatalog(deps: Pick<Runtime, 'catalog'>, row: PolicyRow): Pr
   assertOwn('catalog_uuid', row, await orUnavailable(deps.catalog.customerOf(row.catalogUuid)));
 }
 
-/** What its service does not know yet may come; until then nothing can be redeemed through the policy. */
+/**
+ * Rejects resources of other customers. Unknown resources are allowed: they may be created later, and until then
+ * nothing can be redeemed.
+ */
 function assertOwn(field: string, row: PolicyRow, customerUuid: string | null): void {
   if (customerUuid === null || customerUuid === row.enterpriseCustomerUuid) return;
   throw invalidInput({ fields: { [field]: ['This belongs to another enterprise customer.'] } });

@@ -2,7 +2,7 @@ import { defineSettings, flag } from '../kernel/settings.ts';
 
 declare module '../kernel/settings.ts' {
   interface Settings {
-    /** Whether policies with spend may be deactivated. */
+    /** Whether policies with spend can be deactivated. */
     readonly allowDeactivationWithSpend: boolean;
   }
 }

@@ -11,7 +11,7 @@ import { reasonCode, reasonObject } from '../policies/reason-contract.ts';
 
 const lmsUserId = () => z.int().min(1).max(2_147_483_647);
 
-/** A policy as learners see it, with the address to redeem at. */
+/** A policy in replies to learners, with the URL to redeem. */
 export const redeemablePolicy = z
   .object({
     uuid: z.string().describe('Identifies the policy.'),
@@ -37,7 +37,7 @@ export const redeemablePolicy = z
   .meta({ title: 'RedeemablePolicy' });
 export type RedeemablePolicy = z.infer<typeof redeemablePolicy>;
 
-/** None of the policies, or not this one, lets the learner redeem the content; nothing was spent. */
+/** The learner cannot redeem the content through this policy, or any of the policies; nothing was spent. */
 export const notRedeemable = defineError({
   code: 'not_redeemable',
   status: 422,
@@ -48,7 +48,7 @@ export const notRedeemable = defineError({
   }),
 });
 
-/** The ledger or the enrolment behind it refused; nothing was spent. */
+/** The ledger or the enrollment was refused; nothing was spent. */
 export const spendRefused = defineError({
   code: 'spend_refused',
   status: 422,
@@ -61,7 +61,7 @@ export const spendRefused = defineError({
   }),
 });
 
-/** It is not known yet how the redemption ends; it will be completed, and repeating the request shows how it ended. */
+/** The result of the redemption is not known yet. It will be completed; repeat the request to get the result. */
 export const redemptionPending = defineError({
   code: 'redemption_pending',
   status: 503,
@@ -69,7 +69,7 @@ export const redemptionPending = defineError({
   details: z.object({ redemptionUuid: z.string().describe('The redemption in question.') }),
 });
 
-/** There is no price to decide by. */
+/** The content has no price, which a check requires. */
 export const priceUnknown = defineError({
   code: 'price_unknown',
   status: 422,
@@ -184,7 +184,7 @@ export const redeem = defineContract({
     metadata: metadata('Kept with the transaction.').optional(),
   }),
   output: transactionView,
-  // In flight when the end is not known soon; callers read its state at `transactionStatusApiUrl`.
+  // A pending transaction is not final; callers poll its state at `transactionStatusApiUrl`.
   isFinal: ({ state }) => state !== 'created' && state !== 'pending',
   errors: [notRedeemable, spendRefused, redemptionPending, priceUnknown, policyLocked],
 });
@@ -200,7 +200,7 @@ export const get = defineContract({
   errors: [],
 });
 
-/** A redemption that support makes for a learner, and how it ended. */
+/** A redemption made by support for a learner, and its result. */
 export const forcedRedemption = z
   .object({
     uuid: z.string().describe('Identifies the record.'),

@@ -2,7 +2,7 @@ import type { Connection, Row, Transaction } from '@enterprise-access/db';
 import type { Spend } from '../kernel/ports/ledger.ts';
 import { redemptions } from './tables.ts';
 
-/** A stored intent to spend, and how it ended. */
+/** A stored intent to spend, and its result. */
 export interface Redemption extends Readonly<Pick<Row<typeof redemptions>, Outcome>> {
   readonly spend: Spend;
 }
@@ -25,7 +25,7 @@ async function first(query: PromiseLike<object | undefined>): Promise<Redemption
 export const find = (db: Connection, uuid: string): Promise<Redemption | null> =>
   first(db(redemptions.table).where({ uuid }).first());
 
-/** The redemption that a ledger transaction was made for. */
+/** The redemption of a ledger transaction. */
 export const findByTransaction = (db: Connection, transactionUuid: string): Promise<Redemption | null> =>
   first(db(redemptions.table).where({ transaction_uuid: transactionUuid }).first());
 
@@ -34,7 +34,7 @@ type Subject = Pick<Spend, 'subsidyUuid' | 'lmsUserId' | 'contentKey'>;
 const about = (db: Connection, { subsidyUuid, lmsUserId, contentKey }: Subject) =>
   db(redemptions.table).where(redemptions.encode({ subsidyUuid, lmsUserId, contentKey }));
 
-/** The redemption of this content that is in flight or done, if there is one. */
+/** The pending or committed redemption of this content, if there is one. */
 export const findOpen = (db: Connection, of: Subject): Promise<Redemption | null> =>
   first(about(db, of).whereIn('state', ['pending', 'committed']).first());
 
@@ -44,7 +44,7 @@ export async function attemptsOf(db: Connection, of: Subject): Promise<Redemptio
   return rows.map(redemptionOf);
 }
 
-/** Ends a pending redemption; false when somebody else ended it before. */
+/** Ends a pending redemption; false if it was ended before. */
 export const end = async (
   trx: Transaction,
   uuid: string,
@@ -66,11 +66,11 @@ export async function countPendingBefore(db: Connection, before: Date): Promise<
   return Number(row?.n ?? 0);
 }
 
-/** Notes that the value of a committed redemption went back; false when that is known already. */
+/** Records the reversal of a committed redemption; false if it was recorded before. */
 export const reverse = async (trx: Transaction, uuid: string, at: Date): Promise<boolean> =>
   (await trx(redemptions.table).where({ uuid, state: 'committed' }).update({ state: 'reversed', modified: at })) === 1;
 
-/** What a crash or a silent service left open before the given time, oldest first. */
+/** Pending redemptions that are older than a time, oldest first. */
 export async function pendingBefore(db: Connection, before: Date, limit: number): Promise<Redemption[]> {
   const rows: object[] = await db(redemptions.table)
     .where({ state: 'pending' })
@@ -83,6 +83,6 @@ export async function pendingBefore(db: Connection, before: Date, limit: number)
 export const hasPending = async (db: Connection, policyUuid: string): Promise<boolean> =>
   (await db(redemptions.table).where({ policy_uuid: policyUuid, state: 'pending' }).first('uuid')) !== undefined;
 
-/** A condition for `whereNotExists`: the redemption that the transaction in this column was made for. */
+/** Subquery for `whereNotExists`: the redemption of the transaction in this column. */
 export const madeFor = (db: Connection, transactionColumn: string) =>
   db(redemptions.table).select(db.raw('1')).whereRaw('redemptions.uuid = ??', [transactionColumn]);

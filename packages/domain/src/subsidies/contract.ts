@@ -18,11 +18,11 @@ export const revenueCategories = ['bulk-enrollment-prepay', 'partner-no-rev-prep
 
 const lmsUserId = () => z.int().min(1).max(INT32);
 const idempotencyKey = () => z.string().min(1).max(255).nullable();
-/** Stored in a namespace of its own, which takes some of the 255 characters. */
+/** Shorter than 255 characters, because the key is stored with a prefix. */
 const keyOfTransaction = () => z.string().min(1).max(LONGEST_CALLER_KEY).nullable();
 const pages = pageInput({ defaultSize: 10, maximumSize: 100 });
 
-/** A subsidy as clients read it. */
+/** A subsidy in replies. */
 export const subsidy = z
   .object({
     uuid: z.string().describe('Identifies the subsidy.'),

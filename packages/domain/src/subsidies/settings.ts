@@ -2,7 +2,7 @@ import { defineSettings, flag } from '../kernel/settings.ts';
 
 declare module '../kernel/settings.ts' {
   interface Settings {
-    /** Whether our ledger gives value back when learners leave courses early. */
+    /** Whether the embedded ledger refunds learners who leave a course early. */
     readonly refundsUnenrolments: boolean;
   }
 }
