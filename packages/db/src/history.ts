@@ -4,7 +4,7 @@ import { type columns, createTable, type Schema } from './columns.ts';
 import type { Transaction } from './knex.ts';
 import type { TableModel } from './model.ts';
 
-/** Who changed a row and why; stored beside the row's new content. */
+/** Kind, actor and reason of a change; stored with a snapshot of the row. */
 export interface Change {
   /** `+` created, `~` changed, `-` deleted. */
   readonly type: '+' | '~' | '-';
@@ -14,8 +14,8 @@ export interface Change {
 }
 
 /**
- * Columns of every history table; the row itself is one JSON snapshot, so that history needs no migration of its own.
- * Tables of the first releases got the customer later, by 0009-tenant.
+ * Creates a history table. The row is stored as one JSON snapshot, so that history tables need no migrations. Older
+ * tables got the customer column in 0009-tenant.
  */
 export const createHistoryTable = (schema: Schema, entity: string, { withCustomer = true } = {}) =>
   createTable(schema, `${entity}_history`, (table: Knex.CreateTableBuilder, column: ReturnType<typeof columns>) => {
@@ -30,13 +30,13 @@ export const createHistoryTable = (schema: Schema, entity: string, { withCustome
     table.index(['entity_uuid', 'history_date'], `${entity}_history_entity`);
   });
 
-/** A row with history, as its slice sees it. */
+/** A row whose table has a history. */
 interface Remembered {
   readonly uuid: string;
   readonly enterpriseCustomerUuid: string;
 }
 
-/** Records a change in the transaction that makes it. */
+/** Records a change in its transaction. */
 export async function appendHistory(
   trx: Transaction,
   model: TableModel,

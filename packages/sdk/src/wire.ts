@@ -67,7 +67,7 @@ function segmentsOf(path: string): string[] {
 
 type Container = Record<string, unknown>;
 
-/** Only what the reply really has: a path such as __proto__ must not lead anywhere else. */
+/** Follows own properties only, so that a path with `__proto__` is rejected. */
 function own(value: unknown, segment: string): Container {
   if (typeof value === 'object' && value !== null && Object.hasOwn(value, segment)) return value as Container;
   throw new TypeError('The reply has notes about a value that it does not hold.');
@@ -94,7 +94,7 @@ function apply(value: unknown, notes: Notes): unknown {
   return revive(kind, value);
 }
 
-/** Names that superjson neither writes nor addresses; an object with one of them travels as text. */
+/** Names that superjson refuses; an object with one of them is sent as JSON text. */
 const REFUSED_NAMES: readonly string[] = ['__proto__', 'constructor', 'prototype'];
 
 const escaped = (key: string): string => key.replace(/[\\.]/g, '\\$&');
@@ -115,7 +115,7 @@ function strip(value: unknown, path: string | null, notes: Record<string, Notes>
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, strip(item, inside(key), notes)]));
 }
 
-/** Reads and writes what the service speaks. */
+/** The built-in serializer. */
 export const wire = {
   serialize(value) {
     const notes: Record<string, Notes> = {};
