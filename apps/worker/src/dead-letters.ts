@@ -9,15 +9,15 @@ import { clearBlockedKeys } from './workers.ts';
 
 const retryContract = defineJob({
   name: 'dead-letters.retry',
-  summary: 'Send jobs that failed for good back to their queues, and try events again that had no effect.',
+  summary: 'Retry dead letters: jobs that failed finally, and events that could not be processed.',
   payload: z.object({
     job: z.string().max(120).optional().describe('Only jobs of this name, and no events.'),
-    limit: z.int().min(1).max(10_000).default(1_000).describe('At most so many of each.'),
+    limit: z.int().min(1).max(10_000).default(1_000).describe('Maximum number of each.'),
   }),
   result: z.object({
-    jobs: z.int().min(0).describe('Jobs sent back, or that would be.'),
-    events: z.int().min(0).describe('Events that had their effect now, or that would be tried.'),
-    open: z.int().min(0).describe('Events that still have none.'),
+    jobs: z.int().min(0).describe('Jobs that were retried, or would be.'),
+    events: z.int().min(0).describe('Events that were processed, or would be retried.'),
+    open: z.int().min(0).describe('Events that failed again.'),
   }),
   keyOf: () => 'all',
   retry: { limit: 1, delaySeconds: 10, maximumDelaySeconds: 10 },
@@ -26,9 +26,9 @@ const retryContract = defineJob({
 
 const clearContract = defineJob({
   name: 'dead-letters.clear-keys',
-  summary: 'Let the jobs go on that wait behind one of their key that failed for good.',
+  summary: 'Unblock jobs that wait behind a finally failed job of the same key.',
   payload: z.object({}),
-  result: z.object({ cleared: z.int().min(0).describe('Places that were freed.') }),
+  result: z.object({ cleared: z.int().min(0).describe('Number of unblocked keys.') }),
   // No key: the job could not unblock its own key.
   retry: { limit: 1, delaySeconds: 10, maximumDelaySeconds: 10 },
   timeoutSeconds: 60,

@@ -4,12 +4,11 @@ import { z } from 'zod';
 
 const contract = defineJob({
   name: 'events.rewind',
-  summary:
-    'Consume events again, from an instant on. Only while no worker runs; effects that are there are not repeated.',
+  summary: 'Rewind the event consumers to a time. Only while no worker runs; events that were processed are skipped.',
   payload: z.object({
-    to: z.iso.datetime({ offset: true }).describe('The first event of this instant or later comes next.'),
+    to: z.iso.datetime({ offset: true }).describe('Time to rewind to; the first event at or after it comes next.'),
   }),
-  result: z.object({ topics: z.int().min(0).describe('Topics whose position was set, or would be.') }),
+  result: z.object({ topics: z.int().min(0).describe('Topics that were rewound, or would be.') }),
   retry: { limit: 0, delaySeconds: 1, maximumDelaySeconds: 1 },
   timeoutSeconds: 60,
 });

@@ -10,7 +10,7 @@ const info = {
   title: 'Enterprise Access',
   version: '1.0.0',
   description:
-    'Decides which learners of an enterprise may spend which value on which content, spends it, and keeps the books.',
+    'Decides which learners of an enterprise can spend which budget on which content, enrolls them, and keeps the ledger.',
   license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
 };
 

@@ -16,12 +16,12 @@ interface Undeclared {
 const serverError: Undeclared = {
   code: 'internal_error',
   status: 500,
-  message: 'Something went wrong inside. Operators find it under the request id.',
+  message: 'Internal error. Operators can find it in the log by the request id.',
 };
 const headersTooLong: Undeclared = {
   code: 'headers_too_long',
   status: 431,
-  message: 'Address and headers have more than 64 KB.',
+  message: 'URL and headers exceed 64 KB.',
 };
 const ofBodies: readonly Undeclared[] = [
   { code: 'body_too_slow', status: 408, message: 'The request body did not arrive in time.' },
@@ -69,7 +69,7 @@ const responseHeaders: Readonly<Record<string, Json>> = {
 
 export const headerComponents = {
   RetryAfter: {
-    description: 'Seconds until another try can succeed.',
+    description: 'Seconds after which a retry can succeed.',
     schema: { type: 'integer', minimum: 0 },
     example: 1,
   },

@@ -13,7 +13,7 @@ const count = z.int().min(0);
 
 export const allocateBatch = defineJob({
   name: 'assignments.allocateBatch',
-  summary: 'Work a long list of learners off, chunk by chunk; after an interruption it goes on where it was.',
+  summary: 'Allocate a long list of learners in chunks; continues after an interruption.',
   payload: z.object({ batchUuid: z.guid(), policyUuid: z.guid(), enterpriseCustomerUuid: z.guid() }),
   result: z.object({ created: count, updated: count, unchanged: count, failed: count }),
   // One list per policy at a time: parallel lists would only wait for the same rows.

@@ -12,12 +12,12 @@ const count = z.int().min(0);
 
 export const planReminders = defineJob({
   name: 'groups.planReminders',
-  summary: 'Plan the reminders of today for everybody who was invited to a group of a policy and has not come yet.',
+  summary: 'Plan the reminders of today for all pending members of groups with a policy.',
   payload: z.object({}),
   result: z.object({
-    groups: count.describe('Groups with a policy that can be redeemed through.'),
-    planned: count.describe('Reminders that were not planned before; in a dry run, all that are due.'),
-    unsent: count.describe('Reminders that are due and have no mail campaign.'),
+    groups: count.describe('Groups with an active policy.'),
+    planned: count.describe('New reminders; in a dry run, all due reminders.'),
+    unsent: count.describe('Due reminders without a mail campaign.'),
   }),
   keyOf: () => 'all',
   retry: { limit: 5, delaySeconds: 60, maximumDelaySeconds: 600 },

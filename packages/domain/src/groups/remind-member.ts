@@ -11,7 +11,7 @@ const payload = z.object({
   membershipUuid: z.string(),
   // Distinguishes a later invitation of the same person.
   invitedOn: z.iso.date().describe('Day of the invitation.'),
-  day: z.literal(reminderDays).describe('Which of the reminders.'),
+  day: z.literal(reminderDays).describe('Day of the reminder.'),
   occasion: z.string().describe('One mail per occasion.'),
 });
 export type Reminder = z.infer<typeof payload>;
@@ -19,12 +19,12 @@ export type Reminder = z.infer<typeof payload>;
 const result = z.object({
   outcome: z
     .enum(['sent', 'repeated', 'unreachable', 'answered', 'closed'])
-    .describe('Answered: the invitation is not open any more. Closed: no policy is open to the group.'),
+    .describe('Answered: the invitation is no longer open. Closed: the group has no active policy.'),
 });
 
 export const remindMember = defineJob({
   name: 'groups.remindMember',
-  summary: 'Remind somebody of the invitation to a group, if it is still open.',
+  summary: 'Remind a member of a group invitation, if it is still open.',
   payload,
   result,
   // It takes the mail service up to a minute to report whether an unanswered call has sent the mail.

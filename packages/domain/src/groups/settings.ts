@@ -12,6 +12,6 @@ export const settings = defineSettings({
     variable: 'BRAZE_GROUP_EMAIL_FORCE_REMIND_ALL_PENDING_LEARNERS',
     schema: flag
       .default(false)
-      .describe('Remind everybody who was invited to a group, every day, with the mail of day 5; to try mails out.'),
+      .describe('Remind all pending members of groups every day with the mail of day 5; to test mails.'),
   },
 });

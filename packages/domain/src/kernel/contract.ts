@@ -76,11 +76,7 @@ export interface StreamContract<
 
 /** The part of a stream's input that tRPC clients set when they reconnect. */
 export const resumable = {
-  lastEventId: z
-    .string()
-    .max(200)
-    .optional()
-    .describe('Id of the last answer that arrived; what it told is not repeated.'),
+  lastEventId: z.string().max(200).optional().describe('Id of the last event received, to resume after it.'),
 };
 
 /** Declares an operation as data; both transports, the documents and the tests are derived from it. */

@@ -8,8 +8,8 @@ export const pageEnvelope = <T extends z.ZodType>(item: T) =>
   z
     .object({
       next: z.string().nullable().describe('Absolute URL of the next page.'),
-      previous: z.string().nullable().describe('Absolute URL of the page before.'),
-      count: z.int().describe('Items in all pages together.'),
+      previous: z.string().nullable().describe('Absolute URL of the previous page.'),
+      count: z.int().describe('Number of items on all pages.'),
       num_pages: z.int().describe('Number of pages.'),
       current_page: z.int().describe('Number of this page, from 1.'),
       start: z.int().describe('Number of items before this page.'),

@@ -77,22 +77,21 @@ export const throttled = defineError({
   code: 'throttled',
   status: 429,
   message: 'Request was throttled.',
-  details: z.object({ retryAfterSeconds: z.int().min(0).describe('Seconds until another try can succeed.') }),
+  details: z.object({ retryAfterSeconds: z.int().min(0).describe('Seconds after which a retry can succeed.') }),
 });
 
 export const upstreamUnavailable = defineError({
   code: 'upstream_unavailable',
   status: 503,
-  message: 'A service that this operation depends on did not answer. Nothing was changed; trying again is safe.',
-  details: z.object({ service: z.string().describe('Which service.') }),
+  message: 'A service that this operation depends on did not answer. Nothing was changed; it is safe to retry.',
+  details: z.object({ service: z.string().describe('Name of the service.') }),
 });
 
 export const databaseUnavailable = defineError({
   code: 'database_unavailable',
   status: 503,
-  message:
-    'The service cannot reach its database at the moment, or is too busy. Trying again with the same Idempotency-Key is safe.',
-  details: z.object({ retryAfterSeconds: z.int().min(0).describe('Seconds until another try can succeed.') }),
+  message: 'The database is unavailable or overloaded. It is safe to retry with the same Idempotency-Key.',
+  details: z.object({ retryAfterSeconds: z.int().min(0).describe('Seconds after which a retry can succeed.') }),
 });
 
 export const idempotencyKeyReused = defineError({

@@ -13,7 +13,7 @@ export const ordering = (fields: readonly string[], fallback: string) =>
     .max(255)
     .default(fallback)
     .meta({ 'x-extensible-enum': fields.flatMap((field) => [field, `-${field}`]) })
-    .describe('Order: one name or several between commas; a minus sign is descending. Unknown names are ignored.');
+    .describe('Sort order: comma-separated names, with a minus sign for descending. Unknown names are ignored.');
 
 /** Parses an order: known fields, each once; `fallback` if there are none. */
 export function orderTerms<F extends string>(

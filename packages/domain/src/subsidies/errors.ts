@@ -32,7 +32,7 @@ export const contentNotFound = defineError({
   code: 'content_not_found',
   status: 422,
   message: 'The given content_key is not in any catalog for this customer.',
-  details: z.object({ contentKey: z.string().describe('The content asked for.') }),
+  details: z.object({ contentKey: z.string().describe('The requested content.') }),
 });
 
 /** The requested price is too far from the canonical one. */
@@ -41,8 +41,8 @@ export const invalidRequestedPrice = defineError({
   status: 422,
   message: 'The requested price is outside of the acceptable interval.',
   details: z.object({
-    requestedPriceCents: z.int().describe('US cents asked for.'),
-    canonicalPriceCents: z.int().describe('US cents that the content costs.'),
+    requestedPriceCents: z.int().describe('Requested price in US cents.'),
+    canonicalPriceCents: z.int().describe('Canonical price in US cents.'),
   }),
 });
 
@@ -59,15 +59,15 @@ export const policyLimitReached = defineError({
   code: 'policy_limit_reached',
   status: 422,
   message: 'A limit of the policy does not allow this transaction.',
-  details: z.object({ reason: z.string().describe('Machine name of the limit.') }),
+  details: z.object({ reason: z.string().describe('Code of the limit.') }),
 });
 
 /** The result of the transaction is not known yet; repeating the request completes it without charging twice. */
 export const transactionPending = defineError({
   code: 'transaction_pending',
   status: 503,
-  message: 'The transaction is being completed. Repeat the request to see how it ended; nothing is charged twice.',
-  details: z.object({ transactionUuid: z.string().describe('The transaction in question.') }),
+  message: 'The transaction is being completed. Repeat the request to get the result; nothing is charged twice.',
+  details: z.object({ transactionUuid: z.string().describe('The pending transaction.') }),
 });
 
 /** The subsidy has ended; the deposit could not be spent. */
@@ -82,7 +82,7 @@ export const depositOnExpiredSubsidy = defineError({
 export const depositNotCreated = defineError({
   code: 'deposit_creation_error',
   status: 422,
-  message: 'A deposit under this key exists already. Give an idempotency_key of its own to a further deposit.',
+  message: 'A deposit with this key exists. Use another idempotency_key for another deposit.',
   details: none,
 });
 

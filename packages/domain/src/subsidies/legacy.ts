@@ -17,7 +17,7 @@ const transactionBody = z
       .object(renamed(transactionView.shape.reversal.unwrap().shape))
       .meta({ title: 'Reversal' })
       .nullable()
-      .describe('Set when the value went back.'),
+      .describe('Set if the transaction was reversed.'),
   })
   .meta({ title: 'Transaction' });
 const depositBody = z.object(renamed(contract.createDeposit.output.shape.deposit.shape)).meta({ title: 'Deposit' });
@@ -31,7 +31,7 @@ const subsidiesBody = z
   .object({
     count: z.int(),
     next: z.string().nullable().describe('Absolute URL of the next page.'),
-    previous: z.string().nullable().describe('Absolute URL of the page before.'),
+    previous: z.string().nullable().describe('Absolute URL of the previous page.'),
     page_count: z.int(),
     results: z.array(subsidyBody),
   })

@@ -12,6 +12,6 @@ export const settings = defineSettings({
     variable: 'ENABLE_HANDLE_LC_ENROLLMENT_REVOKED',
     schema: flag
       .default(true)
-      .describe('Give value back when a learner leaves a course within two weeks; for a ledger of our own.'),
+      .describe('Refund learners who leave a course within two weeks; only with the embedded ledger.'),
   },
 });

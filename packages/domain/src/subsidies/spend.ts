@@ -97,7 +97,10 @@ export async function createTransaction(
     if (made?.state !== 'committed') throw pending(spend.uuid);
     return { transaction: viewOfTransaction(made, deps.settings), created: true };
   }
-  throw errors.transactionNotCreated({}, { message: 'Other requests for this learner and content were in the way.' });
+  throw errors.transactionNotCreated(
+    {},
+    { message: 'Concurrent requests for this learner and content prevented the transaction.' },
+  );
 }
 
 const drawsOnAnother = () =>
