@@ -5,7 +5,7 @@ const REPEATS = 5;
 /** Refusals that another learner may not meet. */
 const PERSONAL = new Set(['learner_max_spend_reached', 'learner_max_enrollments_reached']);
 
-type Door = Pick<Client, 'canRedeem' | 'redeem'>;
+type RedeemApi = Pick<Client, 'canRedeem' | 'redeem'>;
 
 export interface Outcome {
   attempted: number;
@@ -48,7 +48,13 @@ export async function inParallel<T>(
 }
 
 /** A redemption that is being completed asks to be repeated, and never charges twice. */
-async function redeem(client: Door, outcome: Outcome, userId: number, policy: string, key: string): Promise<Reply> {
+async function redeem(
+  client: RedeemApi,
+  outcome: Outcome,
+  userId: number,
+  policy: string,
+  key: string,
+): Promise<Reply> {
   for (let attempt = 1; ; attempt += 1) {
     const reply = await client.redeem(userId, policy, key);
     outcome.redeemMs.push(reply.ms);
@@ -66,7 +72,7 @@ function note(outcome: Outcome, reply: Reply, where: string): void {
 /** How an attempt ended for the caller's purposes: whether somebody else could still do it. */
 type Ending = 'done' | 'refused' | 'refused to this learner';
 
-async function attempt(client: Door, outcome: Outcome, userId: number, key: string): Promise<Ending> {
+async function attempt(client: RedeemApi, outcome: Outcome, userId: number, key: string): Promise<Ending> {
   outcome.attempted += 1;
   const asked = await client.canRedeem(userId, [key]);
   outcome.canRedeemMs.push(asked.ms);
@@ -105,7 +111,7 @@ export interface Drive {
 }
 
 /** Every learner asks for every course run, and redeems what they may; or somebody for each. */
-export async function drive(client: Door, options: Drive): Promise<Outcome> {
+export async function drive(client: RedeemApi, options: Drive): Promise<Outcome> {
   const outcome = emptyOutcome();
   const start = performance.now();
   const trying = async (userId: number, key: string): Promise<Ending> => {

@@ -26,7 +26,7 @@ const failure = z.object({
 });
 
 /** What a reply lacks of what its contract promises; null for a good one. */
-function flawOf({ contract }: Operation, status: number, body: unknown): string | null {
+function problemOf({ contract }: Operation, status: number, body: unknown): string | null {
   if (status >= 500) return 'a failure of the server';
   if (status < 400) {
     const data = z.object({ result: z.object({ data: z.unknown() }) }).safeParse(body).data;
@@ -66,10 +66,10 @@ export async function sendTrpc(
       const text = await reply.text();
       sent.requests += 1;
       sent.statuses[reply.status] = (sent.statuses[reply.status] ?? 0) + 1;
-      const flaw = judged(() => flawOf(operation, reply.status, JSON.parse(text)));
-      if (flaw !== null) {
+      const problem = judged(() => problemOf(operation, reply.status, JSON.parse(text)));
+      if (problem !== null) {
         sent.failures.push(
-          `trpc ${id} as ${name}: ${flaw}\n  ${body.slice(0, 1_000)}\n  ${reply.status} ${text.slice(0, 500)}`,
+          `trpc ${id} as ${name}: ${problem}\n  ${body.slice(0, 1_000)}\n  ${reply.status} ${text.slice(0, 500)}`,
         );
       }
     }

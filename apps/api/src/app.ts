@@ -174,8 +174,8 @@ export async function buildApp({
   await app.register(streams);
   await app.register(metrics, { db: runtime.db });
 
-  await app.register(async (doors) => {
-    authenticated(doors, limit);
+  await app.register(async (transports) => {
+    authenticated(transports, limit);
     const contextOf = (request: FastifyRequest): RpcContext => {
       const key = request.headers['idempotency-key'];
       return {
@@ -185,10 +185,10 @@ export async function buildApp({
         idempotencyKey: typeof key === 'string' ? key : null,
       };
     };
-    await doors.register(rest, { service, contextOf });
-    await doors.register(trpc, { service, contextOf });
+    await transports.register(rest, { service, contextOf });
+    await transports.register(trpc, { service, contextOf });
     const jobsDatabaseUrl = env.JOBS_DATABASE_URL;
-    if (jobsDatabaseUrl !== undefined) await doors.register(jobDashboard, { jobsDatabaseUrl });
+    if (jobsDatabaseUrl !== undefined) await transports.register(jobDashboard, { jobsDatabaseUrl });
   });
   return app;
 }

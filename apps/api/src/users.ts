@@ -2,11 +2,11 @@ import {
   type Actor,
   type Composition,
   findUser,
-  flawOf,
   insertUser,
   invalidToken,
   linkAccount,
   type Runtime,
+  storageProblemOf,
   type UserAttributes,
   type UserWithRole,
   updateUser,
@@ -51,7 +51,7 @@ const storable = z.object({
 
 function assertStorable(claims: Claims): void {
   const user = storable.safeParse(claims);
-  if (user.success && flawOf(user.data) === null) return;
+  if (user.success && storageProblemOf(user.data) === null) return;
   const message = `[edx-drf-extensions] User retrieval failed for username ${claims.username}.`;
   throw invalidToken({}, { message });
 }

@@ -86,5 +86,5 @@ export async function countOpen(db: Connection): Promise<number> {
   return Number(row?.n ?? 0);
 }
 
-export const settle = (db: Connection, uuid: string, now: Date): Promise<number> =>
+export const markSettled = (db: Connection, uuid: string, now: Date): Promise<number> =>
   db(deadLetters.table).where({ uuid }).update({ settled: now });

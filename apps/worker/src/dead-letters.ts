@@ -77,7 +77,7 @@ async function retryEvents(
     try {
       if (letter.direction === 'in') await handle(runtime, consumers, await bus.read(letter.message));
       else if ((await bus.publish([letter.event])).length > 0) continue;
-      settled += await deadLetters.settle(runtime.db, letter.uuid, runtime.clock());
+      settled += await deadLetters.markSettled(runtime.db, letter.uuid, runtime.clock());
     } catch (error) {
       runtime.log.warn({ err: error, deadLetter: letter.uuid }, 'a dead letter stays one');
     }

@@ -24,7 +24,7 @@ const LANES_AT_ONCE = 4;
 const LONGEST_PAUSE_MS = 5_000;
 
 /** Exponential backoff per lane: a lane that failed is skipped for a while, the others continue. */
-class Patience {
+class LaneBackoff {
   readonly #until = new Map<string, { readonly at: number; readonly pause: number }>();
 
   isDue(lane: Lane, now: number): boolean {
@@ -46,7 +46,7 @@ class Patience {
 export function startRelay(options: RelayOptions): { stop(): Promise<void> } {
   const { db, log, publishers, pollMs } = options;
   const stopping = new AbortController();
-  const patience = new Patience();
+  const backoff = new LaneBackoff();
 
   async function relay(lane: Lane): Promise<number> {
     try {
@@ -60,10 +60,10 @@ export function startRelay(options: RelayOptions): { stop(): Promise<void> } {
           options.onRelayed?.(lane.kind, messages.length, Date.now() - oldest);
         },
       });
-      patience.worked(lane);
+      backoff.worked(lane);
       return count;
     } catch (error) {
-      patience.failed(lane, Date.now());
+      backoff.failed(lane, Date.now());
       log.warn({ err: error, lane }, 'messages stay in the outbox for now');
       return 0;
     }
@@ -72,7 +72,7 @@ export function startRelay(options: RelayOptions): { stop(): Promise<void> } {
   /** Polls all lanes once. Returns the number of messages published. */
   async function sweep(): Promise<number> {
     const now = Date.now();
-    const due = (await lanesWithMessages(db)).filter((lane) => patience.isDue(lane, now));
+    const due = (await lanesWithMessages(db)).filter((lane) => backoff.isDue(lane, now));
     // Random order, so that concurrent relays do not wait for the same lanes.
     const lanes = due.sort(() => Math.random() - 0.5);
     let moved = 0;

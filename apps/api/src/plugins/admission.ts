@@ -33,7 +33,7 @@ export const methodNotAllowed = (request: FastifyRequest, reply: FastifyReply, a
     .send({ detail: `Method "${request.method}" not allowed.` });
 
 /** Calls `then` with the outcome, synchronously if it is already known. */
-function settle(outcome: Promise<Error | undefined> | Error | undefined, then: Done): void {
+function onOutcome(outcome: Promise<Error | undefined> | Error | undefined, then: Done): void {
   if (outcome instanceof Promise) outcome.then(then, then);
   else then(outcome);
 }
@@ -47,7 +47,7 @@ export const admission = fp<{ readonly limit: Limiter }>(async (app: FastifyInst
       return;
     }
     if (routeOptions.config.authenticates || PROBES.has(routeOptions.url ?? '')) return done();
-    settle(limit(request), (error) => {
+    onOutcome(limit(request), (error) => {
       if (error) return done(error);
       if (!request.is404) return done();
       if (METHODS.has(request.method)) reply.code(404).send({ detail: 'Not found.' });
@@ -64,10 +64,10 @@ export function authenticated(app: FastifyInstance, limit: Limiter): void {
   app.addHook('onRequest', (request, _reply, done) => {
     const admit = (actor: Actor | null) => {
       request.actor = actor;
-      settle(limit(request), done);
+      onOutcome(limit(request), done);
     };
     // A rejected token counts against the rate limit of the client IP.
-    const refuse = (refusal: Error) => settle(limit(request), (error) => done(error ?? refusal));
+    const refuse = (refusal: Error) => onOutcome(limit(request), (error) => done(error ?? refusal));
     const found = app.authenticate(request);
     if (found instanceof Promise) found.then(admit, refuse);
     else admit(found);

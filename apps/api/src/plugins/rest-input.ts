@@ -17,7 +17,7 @@ export type Unsafe = Record<string, unknown>;
 export interface ReadInput {
   readonly input: Unsafe;
   /** Why the body is invalid for any contract. Reported after the permission check, like all validation errors. */
-  readonly flaw: string | null;
+  readonly problem: string | null;
   /** The query asks for the last page (`page=last`). */
   readonly isLastPage: boolean;
 }
@@ -120,10 +120,10 @@ export function inputReader({ contract, legacy }: Operation): (request: FastifyR
     for (const { name, decode } of pathFields) (input as Unsafe)[name] = decode(params[name] ?? '');
     return input;
   };
-  const refused = (params: Record<string, string>, flaw: string): ReadInput => ({
+  const refused = (params: Record<string, string>, problem: string): ReadInput => ({
     // A list stays a list, which every contract rejects.
     input: addPath([], params) as unknown as Unsafe,
-    flaw,
+    problem,
     isLastPage: false,
   });
 
@@ -135,17 +135,17 @@ export function inputReader({ contract, legacy }: Operation): (request: FastifyR
       addQuery(input, given);
       addOldNames(input, given);
       const isLastPage = isPaged && readPage(input, given);
-      return { input: addPath(input, params), flaw: null, isLastPage };
+      return { input: addPath(input, params), problem: null, isLastPage };
     }
     addOldNames(input, given);
     if (request.body === undefined || (request.body === null && !hasBody))
-      return { input: addPath(input, params), flaw: null, isLastPage: false };
+      return { input: addPath(input, params), problem: null, isLastPage: false };
     if (request.body === null) return refused(params, 'No data provided');
     const decoded = body.decode(request.body);
     if (typeof decoded !== 'object' || decoded === null || Array.isArray(decoded))
       return refused(params, `Invalid data. Expected a dictionary, but got ${pythonType(decoded)}.`);
     const whole = Object.assign(decoded as Unsafe, input);
     if (isStrict) for (const name of inPath) if (Object.hasOwn(whole, name)) whole[`${FROM_BODY}${name}`] = true;
-    return { input: addPath(whole, params), flaw: null, isLastPage: false };
+    return { input: addPath(whole, params), problem: null, isLastPage: false };
   };
 }

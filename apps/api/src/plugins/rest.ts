@@ -84,12 +84,12 @@ function compile(operation: Operation, options: RestOptions): Compiled {
   const read = inputReader(operation);
   const reword = rewording(operation);
   const run = async (ctx: RpcContext, request: FastifyRequest): Promise<unknown> => {
-    const { input, flaw, isLastPage } = read(request);
+    const { input, problem, isLastPage } = read(request);
     try {
       const output = await call(ctx, id, input);
       return isLastPage ? await lastPage(output, (page) => call(ctx, id, { ...input, page })) : output;
     } catch (error) {
-      throw reword(error, { request, input, flaw });
+      throw reword(error, { request, input, problem });
     }
   };
   const answer = answerOf(operation);

@@ -63,7 +63,7 @@ export class Conformance {
   }
 
   /** What is wrong with a value at this place of the document, or null. */
-  flaw(pointer: string, value: unknown): string | null {
+  problemOf(pointer: string, value: unknown): string | null {
     const validate = this.#compiled.get(pointer) ?? this.#ajv.compile({ $ref: `openapi.json#${pointer}` });
     this.#compiled.set(pointer, validate);
     return validate(value) ? null : this.#ajv.errorsText(validate.errors);
@@ -96,8 +96,8 @@ export class Conformance {
     if (content[type] === undefined) return `${place} is ${type}.`;
     const keyword = promised ? 'content' : 'x-may-have-body';
     const pointer = `${response.pointer}/${keyword}/${escaped(type)}/schema`;
-    const flaw = this.flaw(pointer, type === 'application/json' ? JSON.parse(reply.text) : reply.text);
-    return flaw === null ? null : `${place}: ${flaw}\n${reply.text.slice(0, 1_000)}`;
+    const problem = this.problemOf(pointer, type === 'application/json' ? JSON.parse(reply.text) : reply.text);
+    return problem === null ? null : `${place}: ${problem}\n${reply.text.slice(0, 1_000)}`;
   }
 }
 
@@ -116,8 +116,8 @@ let shared: Conformance | undefined;
 export function judge(request: { method: string; url: string }, reply: LightReply): void {
   shared ??= new Conformance();
   const contentType = String(reply.headers['content-type'] ?? '');
-  const flaw = shared.contradiction(request, { status: reply.statusCode, contentType, text: reply.body });
-  if (flaw !== null) throw new Error(`The document says otherwise. ${flaw}`);
+  const problem = shared.contradiction(request, { status: reply.statusCode, contentType, text: reply.body });
+  if (problem !== null) throw new Error(`The document says otherwise. ${problem}`);
 }
 
 /** What the application answers with when it is asked without a network. */

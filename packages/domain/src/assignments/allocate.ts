@@ -64,7 +64,7 @@ export async function allocateWithin(
   const { policy, by } = order;
   const terms: Terms = { ...order.terms, at };
   const emailKeys = emails.map(foldEmail);
-  await configurations.hold(trx, terms.configurationUuid);
+  await configurations.lockForAllocation(trx, terms.configurationUuid);
   const accounts = order.account
     ? new Map([[order.account.emailKey, order.account.lmsUserId]])
     : await accountsOf(trx, emailKeys);
@@ -185,7 +185,7 @@ export interface Asked {
   readonly adminLmsUserId?: number | null | undefined;
   readonly suppressEmail: boolean;
   readonly batchUuid: string;
-  readonly source: store.Doer['source'];
+  readonly source: store.ActionActor['source'];
 }
 
 /** Collects the facts and runs all checks that do not depend on the learners; the budget is checked later. */

@@ -4,14 +4,14 @@ import { orUnavailable } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import type { PolicyRow } from '../policies/index.ts';
 import type { Terms } from './plan.ts';
-import type { Doer } from './store.ts';
+import type { ActionActor } from './store.ts';
 
 /** What is allocated, from which policy, and by whom. */
 export interface Order {
   readonly policy: PolicyRow;
   readonly subsidy: Subsidy;
   readonly terms: Omit<Terms, 'at'>;
-  readonly by: Doer;
+  readonly by: ActionActor;
   readonly suppressEmail: boolean;
   /** For a forced redemption: the account of the learner, independent of stored addresses. */
   readonly account?: { readonly emailKey: string; readonly lmsUserId: number };
@@ -22,7 +22,7 @@ export interface Wanted {
   readonly priceCents: number;
   readonly batchUuid: string;
   readonly suppressEmail: boolean;
-  readonly source: Doer['source'];
+  readonly source: ActionActor['source'];
   /** The administrator who allocates: local user and platform account. */
   readonly admin: { readonly userId: number | null; readonly lmsUserId: number | null };
   readonly account?: Order['account'];

@@ -21,7 +21,7 @@ const configurationNotFound = () => notFound({}, { message: 'No AssignmentConfig
 const assignmentNotFound = () => notFound({}, { message: 'No LearnerContentAssignment matches the given query.' });
 const invalidPage = () => notFound({}, { message: 'Invalid page.' });
 
-const doer = (actor: Actor, type: store.Doer['type'] = 'admin'): store.Doer => ({
+const actionActorOf = (actor: Actor, type: store.ActionActor['type'] = 'admin'): store.ActionActor => ({
   userId: actor.userId,
   lmsUserId: actor.lmsUserId,
   type,
@@ -108,7 +108,7 @@ async function cancelHeld(
   deps: Deps,
   configuration: configurations.ConfigurationRow,
   held: readonly store.AssignmentRow[],
-  by: store.Doer & { readonly at: Date },
+  by: store.ActionActor & { readonly at: Date },
 ): Promise<void> {
   await transition(trx, deps, configuration, held.map(cancelled(by.at)), by);
   await tell(trx, tellCancelled, held, by.at);
@@ -141,7 +141,7 @@ export async function cancel(
   const rows = await transaction(deps.db, async (trx) => {
     const at = deps.clock();
     const held = await store.findForUpdate(trx, configuration.uuid, input.assignmentUuids);
-    await cancelHeld(trx, deps, configuration, held.filter(canCancel), { ...doer(actor), at });
+    await cancelHeld(trx, deps, configuration, held.filter(canCancel), { ...actionActorOf(actor), at });
     return held;
   });
   const done = rows.filter((row) => canCancel(row) || row.state === 'cancelled');
@@ -166,7 +166,7 @@ const BATCH = 500;
 async function remindRows(
   deps: Deps,
   configuration: configurations.ConfigurationRow,
-  by: store.Doer,
+  by: store.ActionActor,
   uuids: readonly string[],
 ): Promise<store.AssignmentRow[]> {
   return transaction(deps.db, async (trx) => {
@@ -191,7 +191,7 @@ export async function remind(
   input: Input<typeof contract.remind>,
 ): Promise<Output<typeof contract.remind>> {
   const configuration = await configurationOf(deps, input.assignmentConfigurationUuid);
-  const found = await remindRows(deps, configuration, doer(actor), input.assignmentUuids);
+  const found = await remindRows(deps, configuration, actionActorOf(actor), input.assignmentUuids);
   if (found.length < input.assignmentUuids.length) return allOf(input.assignmentUuids, found);
   return { changed: found.filter(({ state }) => state === 'allocated').map(({ uuid }) => uuid) };
 }
@@ -229,7 +229,7 @@ export async function cancelAll(
     transaction(deps.db, async (trx) => {
       const at = deps.clock();
       const held = (await store.findForUpdate(trx, configuration.uuid, uuids)).filter(canCancel);
-      await cancelHeld(trx, deps, configuration, held, { ...doer(actor), at });
+      await cancelHeld(trx, deps, configuration, held, { ...actionActorOf(actor), at });
       return held.length;
     }),
   );
@@ -242,7 +242,7 @@ export async function remindAll(
 ): Promise<Output<typeof contract.remindAll>> {
   const configuration = await configurationOf(deps, input.assignmentConfigurationUuid);
   return forAll(deps, configuration.uuid, input, ['allocated'], async (uuids) => {
-    const held = await remindRows(deps, configuration, doer(actor), uuids);
+    const held = await remindRows(deps, configuration, actionActorOf(actor), uuids);
     return held.filter(({ state }) => state === 'allocated').length;
   });
 }
@@ -272,7 +272,7 @@ export async function acknowledge(
         row,
         actionType: row.state === 'expired' ? ('expired_acknowledged' as const) : ('cancelled_acknowledged' as const),
       })),
-      { ...doer(actor, 'learner'), at },
+      { ...actionActorOf(actor, 'learner'), at },
     );
     const of = (wanted: boolean | null) =>
       verdicts.filter(({ verdict }) => verdict === wanted).map(({ row }) => row.uuid);

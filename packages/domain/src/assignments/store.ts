@@ -25,7 +25,7 @@ const columns = assignments.aliased(TABLE);
 export const select = (db: Connection) => db(TABLE).select<AssignmentRow[]>(columns);
 
 /** Who did something, and on which way it came. */
-export interface Doer {
+export interface ActionActor {
   /** Local user id, for the history; null for the system itself. */
   readonly userId: number | null;
   readonly lmsUserId: number | null;
@@ -33,9 +33,9 @@ export interface Doer {
   readonly source: 'api' | 'admin_ui_bulk_csv' | 'signal' | 'scheduled_job' | 'celery_task';
 }
 
-export const SYSTEM: Doer = { userId: null, lmsUserId: null, type: 'system', source: 'scheduled_job' };
+export const SYSTEM: ActionActor = { userId: null, lmsUserId: null, type: 'system', source: 'scheduled_job' };
 /** The system at work on something that it was asked for. */
-export const JOB: Doer = { ...SYSTEM, source: 'celery_task' };
+export const JOB: ActionActor = { ...SYSTEM, source: 'celery_task' };
 
 /** Something that happened to an assignment, as it is stored. */
 export interface NewAction {
@@ -50,7 +50,7 @@ export interface NewAction {
 export async function insertActions(
   trx: Transaction,
   actions: readonly NewAction[],
-  by: Doer & { readonly at: Date },
+  by: ActionActor & { readonly at: Date },
 ): Promise<void> {
   if (actions.length === 0) return;
   await trx(assignmentActions.table).insert(

@@ -34,7 +34,7 @@ export async function transition(
   deps: Deps,
   budgets: Budgets,
   transitions: readonly Transition[],
-  by: store.Doer & { readonly at: Date },
+  by: store.ActionActor & { readonly at: Date },
 ): Promise<AssignmentRow[]> {
   const changes = transitions.map(({ before, changes: each, reason = null }) => ({
     before,
@@ -57,7 +57,11 @@ export async function transition(
   return rows;
 }
 
-async function writeTransitions(trx: Transaction, changes: readonly store.RowChange[], by: store.Doer & { at: Date }) {
+async function writeTransitions(
+  trx: Transaction,
+  changes: readonly store.RowChange[],
+  by: store.ActionActor & { at: Date },
+) {
   await store.overwriteRows(
     trx,
     changes.map(({ after }) => after),

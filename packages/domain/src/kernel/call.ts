@@ -6,7 +6,7 @@ import { invalidInput, notAuthenticated, notFound } from './errors.ts';
 import { fieldErrors } from './field-errors.ts';
 import { once } from './idempotency.ts';
 import type { Runtime } from './runtime.ts';
-import { flawOf } from './storable.ts';
+import { storageProblemOf } from './storable.ts';
 
 /** Context of a call, for both transports. */
 export interface RpcContext {
@@ -75,8 +75,8 @@ export function authorized(
 
 /** Validates the input; throws validation errors with wire names. */
 export function validInput<I extends z.ZodType>(schema: I, unsafeInput: unknown): z.output<I> {
-  const flaw = flawOf(unsafeInput);
-  if (flaw !== null) throw invalidInput({ fields: { non_field_errors: [flaw] } });
+  const problem = storageProblemOf(unsafeInput);
+  if (problem !== null) throw invalidInput({ fields: { non_field_errors: [problem] } });
   const parsed = schema.safeParse(unsafeInput, { reportInput: true });
   if (!parsed.success) throw invalidInput({ fields: fieldErrors(parsed.error, schema) }, { cause: parsed.error });
   return parsed.data;

@@ -1,9 +1,9 @@
 import type { Campaign } from '../kernel/ports/mail.ts';
 import {
-  type Letter,
   type Mail,
   MailInDoubt,
   type MailKind,
+  type MailMessage,
   MailOff,
   MailRefused,
   type Recipient,
@@ -43,8 +43,8 @@ type Deps = Pick<Runtime, 'db' | 'clock'> & {
 };
 
 /** Removes duplicate recipients. */
-function addressed({ name }: MailKind, letter: Letter): Addressed[] {
-  const all = letter.recipients.map((recipient) => ({ recipient, delivery: deliveryOf(name, letter, recipient) }));
+function addressed({ name }: MailKind, mail: MailMessage): Addressed[] {
+  const all = mail.recipients.map((recipient) => ({ recipient, delivery: deliveryOf(name, mail, recipient) }));
   return [...new Map(all.map((one) => [one.delivery.id, one])).values()];
 }
 
@@ -116,14 +116,14 @@ export function recordedMail({ db, clock, braze, campaignIds }: Deps): Mail {
   return {
     canSend: (kind) => braze !== null && idOf(kind) !== undefined,
 
-    async send(kind: MailKind, letter: Letter) {
+    async send(kind: MailKind, mail: MailMessage) {
       const campaignId = idOf(kind);
       if (braze === null || campaignId === undefined) throw new MailOff(kind);
-      const properties = kind.properties.parse(letter.properties);
+      const properties = kind.properties.parse(mail.properties);
       const receipt = { sent: 0, repeated: 0, refused: [] as Recipient[] };
       const taken: Addressed[] = [];
       let inDoubt = 0;
-      for (const one of addressed(kind, letter)) {
+      for (const one of addressed(kind, mail)) {
         const state = await take(braze, campaignId, one);
         if (state === 'taken') taken.push(one);
         else if (state === 'sent') receipt.repeated += 1;

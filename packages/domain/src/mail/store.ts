@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Database, insertIfAbsent } from '@enterprise-access/db';
 import { foldEmail } from '../kernel/email.ts';
 import { expiryOf } from '../kernel/expiry.ts';
-import type { Letter, Recipient } from '../kernel/ports/mail.ts';
+import type { MailMessage, Recipient } from '../kernel/ports/mail.ts';
 import { mailDeliveries } from './tables.ts';
 
 const sha256 = (...parts: readonly string[]): string =>
@@ -21,7 +21,7 @@ export interface Delivery {
 
 export const deliveryOf = (
   kind: string,
-  { key, enterpriseCustomerUuid }: Pick<Letter, 'key' | 'enterpriseCustomerUuid'>,
+  { key, enterpriseCustomerUuid }: Pick<MailMessage, 'key' | 'enterpriseCustomerUuid'>,
   recipient: Recipient,
 ): Delivery => ({
   id: sha256(kind, key, folded(recipient)),

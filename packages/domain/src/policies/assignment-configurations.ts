@@ -47,7 +47,7 @@ export const active = (db: Connection) => db(configurations.table).where({ activ
  * Serializes allocations in one configuration until the transaction ends, so that two lists with the same learner
  * cannot collide. The row is updated, because on a Galera cluster a row lock is not visible to other nodes.
  */
-export async function hold(trx: Transaction, uuid: string): Promise<boolean> {
+export async function lockForAllocation(trx: Transaction, uuid: string): Promise<boolean> {
   return (await trx(configurations.table).where({ uuid }).increment('holds')) === 1;
 }
 

@@ -79,7 +79,7 @@ export async function createTransaction(
     if (before) return { transaction: viewOfTransaction(before, deps.settings), created: false };
 
     const spend = await spendFor(deps, subsidy, input, history);
-    const reservation = await (policy ? reserve(deps, spend, policy) : hold(deps, spend));
+    const reservation = await (policy ? reserve(deps, spend, policy) : holdInLedger(deps, spend));
     if (!reservation.reserved) {
       const { reason } = reservation;
       // A concurrent request was first, or the policy has changed: start another round.
@@ -189,7 +189,7 @@ async function emailOf(deps: Pick<Deps, 'lms'>, customerUuid: string, lmsUserId:
 }
 
 /** Reserves a spend without one of our policies: only the ledger decides. */
-const hold = (deps: Pick<Deps, 'db' | 'ledger'>, spend: Spend): Promise<Reservation> =>
+const holdInLedger = (deps: Pick<Deps, 'db' | 'ledger'>, spend: Spend): Promise<Reservation> =>
   reserving(deps.db, async (trx) => ((await deps.ledger.hold(trx, spend)) ? 'not_enough_value_in_subsidy' : null));
 
 type Records = Pick<Deps, 'db' | 'clock' | 'ledger'>;

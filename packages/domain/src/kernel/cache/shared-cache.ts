@@ -19,15 +19,15 @@ export interface SharedCacheOptions {
 const LOCAL_MS = 60_000;
 /** How long to wait for the load of another process before loading here, in milliseconds. */
 const LONGEST_WAIT_MS = 5_000;
-const FIRST_LOOK_MS = 10;
-const LONGEST_LOOK_MS = 100;
+const FIRST_POLL_MS = 10;
+const LONGEST_POLL_MS = 100;
 const FORGOTTEN = 'forgotten';
 const MAXIMUM_OWED = 10_000;
 
 const envelope = z.object({ version: z.number(), until: z.number(), value: z.unknown() });
 
 /** Result of a lookup in memcached; `unshared` means no answer. */
-type Look<T> = Kept<T> | 'nothing' | 'forgotten' | 'unshared';
+type Lookup<T> = Kept<T> | 'nothing' | 'forgotten' | 'unshared';
 
 /** A value of one kind with its key in memcached. */
 interface Entry<T> {
@@ -48,7 +48,7 @@ export function sharedCache(options: SharedCacheOptions): Cache {
   /** Hashed, because ids can be longer than memcached allows and can contain personal data. */
   const sharedKey = (key: string) => `enterprise-access:${hash('sha256', `${stamp}:${key}`, 'base64url')}`;
 
-  async function look<T>(entry: Entry<T>): Promise<Look<T>> {
+  async function lookUp<T>(entry: Entry<T>): Promise<Lookup<T>> {
     let text: string | null;
     try {
       text = await store.get(entry.key);
@@ -87,10 +87,10 @@ export function sharedCache(options: SharedCacheOptions): Cache {
   async function loadedElsewhere<T>(entry: Entry<T>, leaseKey: string): Promise<Kept<T> | null> {
     const deadline = performance.now() + LONGEST_WAIT_MS;
     const isHeld = leaseWatch(store, leaseKey);
-    for (let pause = FIRST_LOOK_MS; performance.now() < deadline; pause = Math.min(pause * 1.5, LONGEST_LOOK_MS)) {
+    for (let pause = FIRST_POLL_MS; performance.now() < deadline; pause = Math.min(pause * 1.5, LONGEST_POLL_MS)) {
       await sleep(pause * (0.5 + Math.random() / 2));
       // Commands of a server keep their order, and a loader stores the value before it releases the lease.
-      const [held, found] = await Promise.all([isHeld(), look(entry)]);
+      const [held, found] = await Promise.all([isHeld(), lookUp(entry)]);
       if (typeof found === 'object') return found;
       if (!held || found === 'unshared') return null;
     }
@@ -98,7 +98,7 @@ export function sharedCache(options: SharedCacheOptions): Cache {
   }
 
   async function fetch<T>(entry: Entry<T>, load: () => Promise<T>): Promise<Kept<T>> {
-    const hit = await look(entry);
+    const hit = await lookUp(entry);
     if (typeof hit === 'object') {
       cacheAsked.publish({ outcome: 'shared_hit' });
       return hit;
@@ -106,7 +106,7 @@ export function sharedCache(options: SharedCacheOptions): Cache {
     if (hit === 'unshared') return loadAndShare(entry, load);
     const leaseKey = `${entry.key}#lease`;
     // Another process may have stored the value between our lookup and our lease, so look again.
-    const [lease, again] = await Promise.all([takeLease(store, leaseKey), look(entry)]);
+    const [lease, again] = await Promise.all([takeLease(store, leaseKey), lookUp(entry)]);
     try {
       const found =
         typeof again === 'object' ? again : lease === 'taken' ? await loadedElsewhere(entry, leaseKey) : null;

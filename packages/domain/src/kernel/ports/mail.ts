@@ -21,7 +21,7 @@ export interface MailKind<P extends z.ZodObject = z.ZodObject> {
 export const defineMail = <P extends z.ZodObject>(kind: MailKind<P>) => kind;
 
 /** One mail to one or more people. */
-export interface Letter<P extends z.ZodObject = z.ZodObject> {
+export interface MailMessage<P extends z.ZodObject = z.ZodObject> {
   /** Customer that the mail is about. */
   readonly enterpriseCustomerUuid: string;
   /**
@@ -51,7 +51,7 @@ export interface Mail {
    * Throws `MailRefused` if the service rejects all recipients, `MailOff` without a campaign, and `UpstreamFailure`
    * or `MailInDoubt` if it should be retried later.
    */
-  send<P extends z.ZodObject>(kind: MailKind<P>, letter: Letter<P>): Promise<Receipt>;
+  send<P extends z.ZodObject>(kind: MailKind<P>, mail: MailMessage<P>): Promise<Receipt>;
 }
 
 /** No campaign is configured for this mail, or no mail service. */
