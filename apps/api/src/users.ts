@@ -98,7 +98,7 @@ async function link(
   try {
     await linkAccount(runtime, { email, lmsUserId });
   } catch (err) {
-    runtime.log.error({ err }, 'assignments could not be linked to the account of a login');
+    runtime.log.error({ err }, 'assignments could not be linked to the account of a user');
   }
 }
 

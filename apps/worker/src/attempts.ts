@@ -60,10 +60,10 @@ async function report(
       try {
         return await unless(signal, runJob(runtime, job, attempt));
       } catch (error) {
-        if (stopping.aborted) throw new Interrupted('The process stops.', { cause: error });
+        if (stopping.aborted) throw new Interrupted('The process is stopping.', { cause: error });
         if (signal.aborted || !(await outages.explains(error))) throw error;
         await outages.over(signal).catch((cause: unknown) => {
-          throw new Interrupted('The database is away.', { cause });
+          throw new Interrupted('The database is unavailable.', { cause });
         });
       }
     }

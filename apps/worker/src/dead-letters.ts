@@ -79,7 +79,7 @@ async function retryEvents(
       else if ((await bus.publish([letter.event])).length > 0) continue;
       settled += await deadLetters.markSettled(runtime.db, letter.uuid, runtime.clock());
     } catch (error) {
-      runtime.log.warn({ err: error, deadLetter: letter.uuid }, 'a dead letter stays one');
+      runtime.log.warn({ err: error, deadLetter: letter.uuid }, 'a dead letter failed again');
     }
   }
   return settled;

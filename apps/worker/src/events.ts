@@ -29,7 +29,7 @@ export const eventPublisher = (
       trace,
     }));
     for (const { event, reason } of await publishing.during(() => bus.publish(events))) {
-      log.error({ event: event.id, type: event.type, reason }, 'an event cannot be sent');
+      log.error({ event: event.id, type: event.type, reason }, 'an event cannot be published');
       await deadLetters.keepOutgoing(db, event, reason, clock());
     }
   },

@@ -17,7 +17,7 @@ export function jobPublisher(boss: PgBoss, jobs: readonly Job[], log: Log): Publ
       const groups = Map.groupBy(messages, (message) => message.name);
       const strange = [...groups.keys()].filter((name) => !known.has(name));
       for (const job of strange) {
-        if (!unknown.has(job)) log.error({ job }, 'this worker does not know the job and leaves it to another one');
+        if (!unknown.has(job)) log.error({ job }, 'unknown job; left for another worker');
         unknown.add(job);
       }
       // All messages of a batch are marked as sent, so fail here; the next poll of the lane excludes these names.

@@ -59,7 +59,7 @@ export async function openQueues(url: string, jobs: readonly Job[], log: Log): P
     superviseIntervalSeconds: 5,
   });
   boss.on('error', (error) => log.error({ err: error }, 'the job queues reported an error'));
-  boss.on('warning', ({ message }) => log.warn({ warning: message }, 'the job queues warn'));
+  boss.on('warning', ({ message }) => log.warn({ warning: message }, 'warning of the job queues'));
   await boss.start();
   const deadLetters = { retryLimit: 0, retentionSeconds: KEPT_SECONDS };
   await boss.createQueue(DEAD_LETTERS, deadLetters);
@@ -72,7 +72,9 @@ export async function openQueues(url: string, jobs: readonly Job[], log: Log): P
   }
   // pg-boss looks for jobs of crashed processes every few seconds; look now, because a process might not live that
   // long.
-  boss.supervise().catch((error: unknown) => log.warn({ err: error }, 'jobs of dead processes are looked for later'));
+  boss
+    .supervise()
+    .catch((error: unknown) => log.warn({ err: error }, 'jobs of crashed processes could not be checked yet'));
   return boss;
 }
 

@@ -64,7 +64,7 @@ export function startRelay(options: RelayOptions): { stop(): Promise<void> } {
       return count;
     } catch (error) {
       backoff.failed(lane, Date.now());
-      log.warn({ err: error, lane }, 'messages stay in the outbox for now');
+      log.warn({ err: error, lane }, 'messages stay in the outbox');
       return 0;
     }
   }

@@ -45,7 +45,7 @@ export function avroType(schema: unknown): AvroType {
       try {
         return type.createResolver(forSchema(writer));
       } catch (cause) {
-        throw new Unreadable('unknown_schema', 'The schema of the value does not lead to ours.', { cause });
+        throw new Unreadable('unknown_schema', 'The schema of the value cannot be resolved to ours.', { cause });
       }
     },
     conform: (data) => plain(type.clone(data)) as Data,

@@ -31,7 +31,7 @@ export function delivery(options: DeliveryOptions): Deliver {
 
     const bury = async (reason: DeadLetterReason, detail: string) => {
       await options.deadLetter({ group, message, reason, detail });
-      log.error({ group, topic, partition, offset, reason, detail }, 'message put aside');
+      log.error({ group, topic, partition, offset, reason, detail }, 'message moved to the dead letters');
     };
 
     try {
@@ -52,7 +52,7 @@ export function delivery(options: DeliveryOptions): Deliver {
       const failures = before.failures + 1;
       heads.set(head, { offset, failures, handled });
       const waitMs = backoff(retry, failures);
-      log.warn({ group, topic, partition, offset, failures, waitMs, error: textOf(error) }, 'message comes again');
+      log.warn({ group, topic, partition, offset, failures, waitMs, error: textOf(error) }, 'message will be retried');
       return waitMs;
     }
   };

@@ -385,7 +385,7 @@ export function promisesOfABus(harness: Harness): void {
       handle: () => Promise.reject(new Error('a bug')),
     });
     await bus.publish([ping('private')]);
-    await lines.until((all) => all.some(({ message }) => message === 'message put aside'));
+    await lines.until((all) => all.some(({ message }) => message === 'message moved to the dead letters'));
     expect(JSON.stringify(lines.items)).not.toContain('private');
     await bus.close();
   });

@@ -200,7 +200,7 @@ describe.for(dialects.filter((dialect) => !('skipped' in inject('servers')[diale
       const subscription = bus.consume({ group: 'g', topics: [topics.enterpriseCore], ...received });
       await until(() => subscription.isConnected);
       await own.destroy();
-      await lines.until((all) => all.some(({ message }) => message === 'consumer lost the database'));
+      await lines.until((all) => all.some(({ message }) => message === 'consumer lost the database connection'));
       expect(subscription.isConnected).toBe(false);
       own.initialize();
       await bus.publish([ping('1')]);

@@ -120,7 +120,7 @@ export async function relayLane(db: Database, lane: Lane, { limit, except, hand 
     const positions = rows.map(({ position }) => position);
     const isOurs = await finish(async (trx) => {
       const marked = await trx(outbox.table).whereIn('position', positions).update({ sent: new Date() });
-      if (marked !== rows.length) throw new Error('Messages left the outbox while they were handed on.');
+      if (marked !== rows.length) throw new Error('Messages were removed from the outbox while they were published.');
     });
     if (!isOurs) throw new Error('The lease of the lane was lost: its messages are handed on again.');
     return rows.length;

@@ -29,6 +29,6 @@ test('what cannot be ended in order is logged, and the exit code says so: no mes
   expect(await stopped("throw new Error('a value of a row')")).toEqual({
     code: 1,
     errors: '',
-    lines: ['ready', 'stopping', 'something could not be ended in order'],
+    lines: ['ready', 'stopping', 'graceful shutdown failed'],
   });
 });

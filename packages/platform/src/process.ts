@@ -38,7 +38,7 @@ export async function runProcess(
       try {
         await stop();
       } catch (error) {
-        log.error({ err: error }, 'something could not be ended in order');
+        log.error({ err: error }, 'graceful shutdown failed');
         process.exit(1);
       }
       log.info({}, 'stopped');

@@ -70,7 +70,7 @@ type Container = Record<string, unknown>;
 /** Follows own properties only, so that a path with `__proto__` is rejected. */
 function own(value: unknown, segment: string): Container {
   if (typeof value === 'object' && value !== null && Object.hasOwn(value, segment)) return value as Container;
-  throw new TypeError('The reply has notes about a value that it does not hold.');
+  throw new TypeError('The reply has annotations for a value that it does not contain.');
 }
 
 function applyInside(root: unknown, inside: NotesByPath): void {

@@ -164,7 +164,7 @@ export function handleError(error: unknown, request: FastifyRequest, reply: Fast
   const isDeclared = domain && (!operation || isExpected(domain, operation));
   if (domain && isDeclared) {
     if (domain.spec.status >= 500 && !isOutage(domain))
-      request.log.warn({ err: domain }, 'answered with a declared failure');
+      request.log.warn({ err: domain }, 'answered with a declared error');
     return sendDomainError(reply, domain, operation);
   }
   const inner =

@@ -44,7 +44,7 @@ export function embeddedSubscription(db: Database, options: EmbeddedSubscription
       } catch (error) {
         isConnected = false;
         failures += 1;
-        options.log.warn({ group, failures, error: textOf(error) }, 'consumer lost the database');
+        options.log.warn({ group, failures, error: textOf(error) }, 'consumer lost the database connection');
         await pause(backoff(RECONNECT, failures), signal);
       }
     }

@@ -47,7 +47,10 @@ export function kafkaSubscription(kafka: Kafka, options: KafkaSubscriptionOption
         await session();
       } catch (error) {
         failures += 1;
-        options.log.warn({ group: options.group, failures, error: textOf(error) }, 'consumer lost the broker');
+        options.log.warn(
+          { group: options.group, failures, error: textOf(error) },
+          'consumer lost the broker connection',
+        );
         await pause(backoff(RECONNECT, failures), signal);
       } finally {
         isConnected = false;

@@ -137,7 +137,7 @@ function merged(
     return db.from(arm.select(names).orderBy(free).limit(upTo).as('arm')).select(names);
   });
   const [first, ...others] = arms;
-  if (!first) throw new Error('There is no range.');
+  if (!first) throw new Error('The list has no range.');
   return first.unionAll(others);
 }
 

@@ -231,7 +231,7 @@ export async function ofLearner(
  */
 const eitherOf = (db: Connection, looks: readonly Knex.QueryBuilder[]) => {
   const [first, ...others] = looks.map((look) => look.select('uuid'));
-  if (!first) throw new Error('There is nothing to look for.');
+  if (!first) throw new Error('The query has no condition.');
   return select(db).join(first.union(others).as('found'), 'found.uuid', 'assignments.uuid');
 };
 

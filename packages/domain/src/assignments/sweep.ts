@@ -44,7 +44,7 @@ async function sweep(
     } catch (err) {
       signal.throwIfAborted();
       failed += 1;
-      runtime.log.error({ err, configuration: configuration.uuid }, 'the assignments of a configuration were left out');
+      runtime.log.error({ err, configuration: configuration.uuid }, 'the assignments of a configuration were skipped');
     }
   }
   return { done, configurations: count, failed };

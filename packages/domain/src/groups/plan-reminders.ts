@@ -112,6 +112,6 @@ export async function onPlanReminders({
   const done = settled.filter((end) => end.status === 'fulfilled').map(({ value }) => value);
   const sumOf = (name: 'planned' | 'unsent') => done.reduce((sum, each) => sum + each[name], 0);
   const total = { groups: groups.length, planned: sumOf('planned'), unsent: sumOf('unsent') };
-  if (total.unsent > 0) runtime.log.warn({ count: total.unsent }, 'reminders of groups have no mail campaign');
+  if (total.unsent > 0) runtime.log.warn({ count: total.unsent }, 'group reminders have no mail campaign');
   return total;
 }

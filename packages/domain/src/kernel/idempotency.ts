@@ -119,7 +119,7 @@ async function keep({ db, log }: Pick<Runtime, 'db' | 'log'>, own: Own, reply: u
   try {
     await ownRecord(db, own).update(idempotencyRecords.encode({ reply: storedForm.serialize(reply) }));
   } catch (err) {
-    log.error({ err }, 'the reply of a mutation could not be stored for repeats');
+    log.error({ err }, 'the reply of a mutation could not be stored for its idempotency key');
     await ownRecord(db, own)
       .delete()
       .catch(() => undefined);

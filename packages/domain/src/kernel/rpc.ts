@@ -101,7 +101,7 @@ const calls = new WeakMap<object, Call>();
 /** The call behind a tRPC procedure, for other transports. */
 export function callOfProcedure(procedure: object): Call {
   const call = calls.get(procedure);
-  if (!call) throw new Error('Not made by procedure().');
+  if (!call) throw new Error('The procedure was not created by procedure().');
   return call;
 }
 

@@ -59,7 +59,7 @@ const isJsonText = (kind: unknown): boolean =>
 function assertPlain(notes: unknown): void {
   if (typeof notes !== 'object' || notes === null) return;
   const [kind, inside] = Array.isArray(notes) ? notes : ['undefined', notes];
-  if (!KINDS.has(kind) && !isJsonText(kind)) throw new TypeError('The input holds a value of an unknown kind.');
+  if (!KINDS.has(kind) && !isJsonText(kind)) throw new TypeError('The input contains a value of an unknown type.');
   for (const each of Object.values(inside ?? {})) assertPlain(each);
 }
 
@@ -70,7 +70,7 @@ function assertPlain(notes: unknown): void {
  */
 function readInput(input: unknown): unknown {
   if (typeof input !== 'object' || input === null || !('json' in input))
-    throw new TypeError('The input is not in the form of superjson.');
+    throw new TypeError('The input is not valid superjson.');
   const { json, meta } = input as SuperJSONResult;
   assertPlain(meta?.values);
   return deserialize({ json, meta: { values: meta?.values, v: meta?.v } } as SuperJSONResult);

@@ -140,9 +140,9 @@ export function recordedMail({ db, clock, braze, campaignIds }: Deps): Mail {
           throw error;
         }
       }
-      if (inDoubt > 0) throw new MailInDoubt('an earlier attempt may be under way');
+      if (inDoubt > 0) throw new MailInDoubt('the result of an earlier attempt is unknown');
       if (receipt.refused.length > 0 && receipt.sent + receipt.repeated === 0)
-        throw new MailRefused('the mail service takes none of the recipients');
+        throw new MailRefused('the mail service rejected all recipients');
       return receipt;
     },
   };

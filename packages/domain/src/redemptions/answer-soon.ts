@@ -45,7 +45,11 @@ export async function answerSoon(
     // Nothing has been spent yet, or the work has just finished.
     if (inFlight === null) return await work;
     work.catch((err: unknown) => {
-      if (!isPending(err)) deps.log.warn({ err, transaction: inFlight.uuid }, 'a redemption was not finished in time');
+      if (!isPending(err))
+        deps.log.warn(
+          { err, transaction: inFlight.uuid },
+          'a redemption took too long; its pending transaction was returned',
+        );
     });
     return viewOfTransaction(inFlight, deps.settings);
   } catch (error) {

@@ -164,6 +164,6 @@ async function listPrice(
     if (found.policy) throw unknown(error);
   }
   if (found.policy) throw unknown();
-  deps.log.warn({ contentKey }, 'no list price for content that was redeemed before');
+  deps.log.warn({ contentKey }, 'no list price for redeemed content');
   return null;
 }

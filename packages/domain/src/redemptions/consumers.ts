@@ -20,7 +20,10 @@ export const remoteReversal = consumerOf(
     if (runtime.ledger.isOurs) return;
     const redemption = await store.findByTransaction(runtime.db, made.uuid);
     if (!redemption) {
-      runtime.log.info({ transaction: made.uuid }, 'a transaction was reversed that no policy of ours had made');
+      runtime.log.info(
+        { transaction: made.uuid },
+        'a transaction was reversed that was not made through one of our policies',
+      );
       return;
     }
     await noteReversal(runtime, redemption, { quantityCents: made.quantity }, claim);

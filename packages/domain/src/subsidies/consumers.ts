@@ -32,7 +32,7 @@ export const enrollmentRevoked = consumerOf(
     if (!unenrolledAt) throw new UnusableEvent('not an instant: unenrolled_at');
     const { courseRunStartDate, created: purchased } = paid;
     if (!isRefundable({ unenrolledAt, courseRunStartDate, purchased })) {
-      runtime.log.info({ transaction: paid.uuid, event: eventId }, 'a learner left after the time of refunds');
+      runtime.log.info({ transaction: paid.uuid, event: eventId }, 'a learner left after the refund period');
       return;
     }
     await reverseTransaction(runtime, {

@@ -14,7 +14,8 @@ async function unenrol(deps: Deps, reversed: LedgerTransaction): Promise<void> {
   const { uuid, fulfillmentIdentifier } = reversed;
   if (fulfillmentIdentifier !== null && !(await unenrolments.isPaidAnew(deps.db, reversed))) {
     const isKnown = await deps.lms.cancelFulfillment(fulfillmentIdentifier);
-    if (!isKnown) deps.log.warn({ transaction: uuid }, 'the LMS does not know the enrolment of a reversed transaction');
+    if (!isKnown)
+      deps.log.warn({ transaction: uuid }, 'the LMS does not know the enrollment of a reversed transaction');
   }
   await unenrolments.close(deps.db, uuid, deps.clock());
 }
@@ -27,7 +28,7 @@ export async function tryToUnenrol(deps: Deps, reversed: LedgerTransaction): Pro
 }
 
 const noteStillEnrolled = (deps: Pick<Deps, 'log'>, transaction: string, err: Unknown['cause']): void =>
-  deps.log.warn({ transaction, err }, 'the learner of a reversed transaction stays enrolled');
+  deps.log.warn({ transaction, err }, 'the enrollment of a reversed transaction could not be ended yet');
 
 /**
  * Ends enrollments that a crash or an outage of the LMS left open after a reversal, oldest reversal first; part of

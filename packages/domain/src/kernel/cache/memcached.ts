@@ -152,7 +152,7 @@ function connection(address: string, { timeoutMs, log }: MemcachedOptions, onRet
     client = undefined;
     isLost = true;
     memcachedTroubled.publish({ kind: 'lost' });
-    log.warn({ server: nameOf(address), err: error }, 'memcached does not answer; its values are loaded anew');
+    log.warn({ server: nameOf(address), err: error }, 'memcached does not answer; values are loaded without it');
     if (!isClosed) probe(0);
   }
 
@@ -168,7 +168,7 @@ function connection(address: string, { timeoutMs, log }: MemcachedOptions, onRet
         // The server answered with an error, so it is not lost.
         const isRefusal = error instanceof Unshared || (error instanceof Error && error.message.startsWith('MemJS '));
         if (!isRefusal) lose(used, error);
-        throw new Unshared('The server did not do it.', { cause: error });
+        throw new Unshared('The server did not execute the command.', { cause: error });
       }
     },
     close() {
@@ -184,7 +184,7 @@ const nameOf = (address: string): string => address.split('@').at(-1) ?? '';
 
 /** Closes the connection immediately and rejects pending commands. */
 function discard(client: Client): void {
-  for (const server of client.servers) server.error(new Error('The connection was given up.'));
+  for (const server of client.servers) server.error(new Error('The connection was closed.'));
 }
 
 /**
@@ -193,7 +193,7 @@ function discard(client: Client): void {
  */
 function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const late = () => reject(new Error('There was no answer in time.'));
+    const late = () => reject(new Error('Timeout.'));
     const timer = setTimeout(() => setImmediate(late), ms);
     work.then(resolve, reject).finally(() => clearTimeout(timer));
   });

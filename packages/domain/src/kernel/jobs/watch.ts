@@ -87,7 +87,7 @@ export function watch<T>({ read, log, everyMs = EVERY_MS }: WatchOptions<T>): Wa
       } catch (error) {
         // Keep the followers connected; they get the change when the database can be read again.
         failures += 1;
-        log.warn({ err: error, followers: followers.size }, 'followers could not be told the news');
+        log.warn({ err: error, followers: followers.size }, 'progress of jobs could not be read for their followers');
         await sleep(Math.min(LONGEST_PAUSE_MS, everyMs * 2 ** failures));
       }
       await sleep(NEWCOMER_MS);
