@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { z } from 'zod';
 import { inputsOf } from './inputs.ts';
 
-/** Who sends the requests: a word before the token, or nobody. */
+/** Sender of the requests: a token, or anonymous. */
 export interface Caller {
   readonly name: string;
   readonly token: string | null;
@@ -12,7 +12,7 @@ export interface Caller {
 export interface Sent {
   requests: number;
   readonly statuses: Record<string, number>;
-  /** What was wrong, with how to send it again. */
+  /** Failures, with the request to reproduce each. */
   readonly failures: string[];
 }
 
@@ -25,7 +25,7 @@ const failure = z.object({
   }),
 });
 
-/** What a reply lacks of what its contract promises; null for a good one. */
+/** How a reply violates its contract; null if it does not. */
 function problemOf({ contract }: Operation, status: number, body: unknown): string | null {
   if (status >= 500) return 'a failure of the server';
   if (status < 400) {
@@ -42,7 +42,7 @@ function problemOf({ contract }: Operation, status: number, body: unknown): stri
   return parsed.data.error.json.data.httpStatus === status ? null : 'a status that is not that of the line';
 }
 
-/** Sends so many tRPC calls, spread over all operations, and judges every reply by the contract. */
+/** Sends a number of tRPC calls, distributed over all operations, and validates every reply against its contract. */
 export async function sendTrpc(
   url: string,
   { name, token }: Caller,
@@ -53,7 +53,7 @@ export async function sendTrpc(
   const headers = token === null ? {} : { authorization: `JWT ${token}` };
   const work = operations.map(async (operation) => {
     const { id, contract } = operation;
-    // Samples, not a property: one failure must not end the operation's turn.
+    // Samples instead of a property, so that one failure does not end the operation's turn.
     for (const input of fc.sample(inputsOf(contract.input), { numRuns: perOperation, seed: wanted.seed })) {
       const body = JSON.stringify(transformer.input.serialize(input)).toWellFormed();
       const isQuery = contract.kind === 'query';

@@ -8,7 +8,10 @@ import type { Serializer } from './options.ts';
  */
 
 type Kind = string | readonly [string, ...unknown[]];
-/** `[kind]` for a leaf, `[kind, inside]` for a value with notes inside, or the notes of what is inside by path. */
+/**
+ * superjson annotations: `[kind]` for a leaf, `[kind, inner]` for a value with inner annotations, or annotations by
+ * path.
+ */
 type Notes = readonly [kind: Kind, inside?: NotesByPath] | NotesByPath;
 interface NotesByPath {
   readonly [path: string]: Notes;
@@ -40,7 +43,7 @@ const revive = (kind: Kind, value: unknown): unknown => {
     case 'URL':
       return new URL(value as string);
     default:
-      throw new TypeError(`The reply holds a value of an unknown kind: ${kind}.`);
+      throw new TypeError(`The reply contains a value of an unknown type: ${kind}.`);
   }
 };
 
@@ -99,7 +102,7 @@ const REFUSED_NAMES: readonly string[] = ['__proto__', 'constructor', 'prototype
 
 const escaped = (key: string): string => key.replace(/[\\.]/g, '\\$&');
 
-/** Dates become text with a note; `path` is null at the top. Undefined fields are left out, as JSON does. */
+/** Converts dates to text with an annotation; `path` is null at the top. Undefined fields are omitted, as in JSON. */
 function strip(value: unknown, path: string | null, notes: Record<string, Notes>): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Date) {
