@@ -12,7 +12,7 @@ import { keyOf, makeWorkerSetting, PING, payloadOf, pingData, type WorkerSetting
 
 const EVENTS = 8_000;
 const CHUNK = 1_000;
-const never = { take: async () => undefined, saturated: async () => [] };
+const never = { publish: async () => undefined, saturated: async () => [] };
 
 /** Fills the outbox, then measures until the broker has acknowledged all messages. */
 async function ours({ db, runtime }: WorkerSetting, servers: BusServers) {

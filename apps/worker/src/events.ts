@@ -18,7 +18,7 @@ export const eventPublisher = (
   { db, clock, log }: Pick<Runtime, 'db' | 'clock' | 'log'>,
   bus: EventBus,
 ): Publisher => ({
-  async take(messages) {
+  async publish(messages) {
     const publishing = handOver('publish', messages);
     const events = publishing.messages.map(({ uuid: id, name: type, key, payload: data, created: time, trace }) => ({
       id,

@@ -13,7 +13,7 @@ export function jobPublisher(boss: PgBoss, jobs: readonly Job[], log: Log): Publ
   const known = new Map(jobs.map((job) => [job.contract.name, job]));
   const unknown = new Set<string>();
   return {
-    async take(messages) {
+    async publish(messages) {
       const groups = Map.groupBy(messages, (message) => message.name);
       const strange = [...groups.keys()].filter((name) => !known.has(name));
       for (const job of strange) {

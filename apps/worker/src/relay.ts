@@ -4,7 +4,7 @@ import type { Log } from '@enterprise-access/domain';
 
 export interface Publisher {
   /** Publishes messages in order; resolves when they are stored at their destination. Safe to repeat. */
-  take(messages: readonly StoredMessage[]): Promise<void>;
+  publish(messages: readonly StoredMessage[]): Promise<void>;
   /** Names of messages whose destination is full; they stay in the outbox. */
   saturated(): Promise<readonly string[]>;
 }
@@ -54,8 +54,8 @@ export function startRelay(options: RelayOptions): { stop(): Promise<void> } {
       const count = await relayLane(db, lane, {
         limit: BATCH,
         except: await publisher.saturated(),
-        async hand(messages) {
-          await publisher.take(messages);
+        async publish(messages) {
+          await publisher.publish(messages);
           const oldest = messages[0]?.created.getTime() ?? Date.now();
           options.onRelayed?.(lane.kind, messages.length, Date.now() - oldest);
         },

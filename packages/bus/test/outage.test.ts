@@ -86,7 +86,7 @@ describe.skipIf(missing.kafka ?? missing.registry)('Kafka that fails', () => {
     await bus.close();
   });
 
-  test('killed in mid-traffic and away for long: nothing is lost, keys keep their order, both sides come back', async () => {
+  test('a broker killed under load and down for long: no event is lost, keys keep their order, producer and consumer reconnect', async () => {
     const { log, lines } = watchedLog();
     const producer = harness.open({ brokers: kafka.brokers });
     const consumer = harness.open({ brokers: kafka.brokers, log });

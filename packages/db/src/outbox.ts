@@ -93,20 +93,20 @@ export const lanesWithMessages = (db: Connection): Promise<Lane[]> =>
     .select('l.kind', 'l.shard');
 
 /** Options for publishing messages of a lane. */
-interface Handing {
+interface Relaying {
   /** Maximum number of messages. */
   readonly limit: number;
   /** Names of messages to skip, because their destination is full. */
   readonly except: readonly string[];
-  readonly hand: (messages: readonly StoredMessage[]) => Promise<void>;
+  readonly publish: (messages: readonly StoredMessage[]) => Promise<void>;
 }
 
 /**
- * Publishes the oldest unsent messages of a lane, in order, and marks them as sent. If `hand` fails, nothing is
+ * Publishes the oldest unsent messages of a lane, in order, and marks them as sent. If `publish` fails, nothing is
  * marked; after a crash in between, messages are repeated, and receivers detect them by uuid. Messages with names in
  * `except` are skipped. Returns the number of messages; zero also if another relay holds the lane.
  */
-export async function relayLane(db: Database, lane: Lane, { limit, except, hand }: Handing): Promise<number> {
+export async function relayLane(db: Database, lane: Lane, { limit, except, publish }: Relaying): Promise<number> {
   const relayed = await underLease(db, outboxLanes.table, { ...lane }, async ({ finish }) => {
     const rows: { position: number }[] = await db(outbox.table)
       .where({ ...lane })
@@ -116,7 +116,7 @@ export async function relayLane(db: Database, lane: Lane, { limit, except, hand 
       .limit(limit)
       .select('position', 'uuid', 'kind', 'name', 'message_key', 'payload', 'trace', 'created');
     if (rows.length === 0) return 0;
-    await hand(rows.map(messageOf));
+    await publish(rows.map(messageOf));
     const positions = rows.map(({ position }) => position);
     const isOurs = await finish(async (trx) => {
       const marked = await trx(outbox.table).whereIn('position', positions).update({ sent: new Date() });

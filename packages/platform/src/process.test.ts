@@ -21,7 +21,7 @@ async function stopped(stop: string) {
   return { code, errors, lines: output.split('\n').filter(Boolean) };
 }
 
-test('a process that is told to stop ends with 0', async () => {
+test('a stopped process exits with 0', async () => {
   expect(await stopped('')).toEqual({ code: 0, errors: '', lines: ['ready', 'stopping', 'stopped'] });
 });
 

@@ -57,7 +57,7 @@ describe.each(dialects)('several workers on %s', { timeout: 120_000 }, (dialect)
     expect(await third.stop()).toBe(0);
   });
 
-  test('told to stop, a worker finishes the job in hand', async () => {
+  test('a stopping worker finishes its current job', async () => {
     const worker = await world.startWorker();
     await begin('in-hand');
     const stopped = worker.stop();

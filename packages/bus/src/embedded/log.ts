@@ -84,12 +84,12 @@ export const topicsWithWork = (db: Database, group: string, topics: readonly str
 const BATCH = 100;
 
 /**
- * Passes messages of a topic to `take`, in order, until it returns false. No other process of the group reads the
+ * Passes messages of a topic to `handle`, in order, until it returns false. No other process of the group reads the
  * topic meanwhile. Returns the number of remaining messages, or null if another process holds the lease.
  */
 export const takeFromLog = (
   db: Database,
-  options: { group: string; topic: string; take: (message: RawMessage) => Promise<boolean> },
+  options: { group: string; topic: string; handle: (message: RawMessage) => Promise<boolean> },
 ): Promise<number | null> => {
   const key = { consumer_group: options.group, topic: options.topic };
   return underLease(db, busPositions.table, key, async ({ finish, signal }) => {
@@ -101,7 +101,7 @@ export const takeFromLog = (
       .limit(BATCH);
     let position: number = found.position;
     for (const row of rows.map(busMessages.decode)) {
-      if (signal.aborted || !(await options.take(rawMessage(row)))) break;
+      if (signal.aborted || !(await options.handle(rawMessage(row)))) break;
       position = row.position;
     }
     const isOurs = await finish(async (trx) => {

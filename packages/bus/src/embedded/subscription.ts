@@ -63,7 +63,7 @@ export function embeddedSubscription(db: Database, options: EmbeddedSubscription
       const left = await takeFromLog(db, {
         group,
         topic,
-        async take(message) {
+        async handle(message) {
           if (signal.aborted) return false;
           const waitMs = await options.deliver(message);
           if (waitMs !== null) {
