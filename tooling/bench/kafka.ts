@@ -12,9 +12,9 @@ import { keyOf, makeWorkerSetting, PING, payloadOf, pingData, type WorkerSetting
 
 const EVENTS = 8_000;
 const CHUNK = 1_000;
-const never = { take: async () => undefined, saturated: async () => [] };
+const never = { publish: async () => undefined, saturated: async () => [] };
 
-/** Fills the outbox, then measures how long the relay needs to have all of it acknowledged by the broker. */
+/** Fills the outbox, then measures until the broker has acknowledged all messages. */
 async function ours({ db, runtime }: WorkerSetting, servers: BusServers) {
   const bus = kafkaBus({
     kafka: { brokers: [servers.brokers], clientId: 'bench' },
@@ -24,7 +24,7 @@ async function ours({ db, runtime }: WorkerSetting, servers: BusServers) {
     now: () => new Date(),
     log: runtime.log,
   });
-  /** What one hand-over took: the other side gets the same batches. */
+  /** Batch sizes; the reference uses the same. */
   const batches: number[] = [];
   return {
     batches,
@@ -55,7 +55,7 @@ async function ours({ db, runtime }: WorkerSetting, servers: BusServers) {
         },
       });
       await sent.promise;
-      // Waits until the rows are marked, too.
+      // Also wait until the rows are marked as sent.
       await relay.stop();
       return EVENTS / ((performance.now() - start) / 1_000);
     },

@@ -48,7 +48,7 @@ const client = createTRPCClient<AppRouter>({ links: [httpLink({ url: 'http://127
 ${calls.join('\n')}\n`;
 }
 
-/** What a program costs the compiler. */
+/** Compiler cost of a program. */
 async function costOf(folder: string, name: string): Promise<Cost> {
   const config = join(folder, `${name}.json`);
   await writeFile(

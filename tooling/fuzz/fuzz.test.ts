@@ -11,7 +11,7 @@ import { sendTrpc } from './trpc.ts';
 const services = inject('services');
 const dialects = (['postgres', 'mysql'] as const).filter((dialect) => !('skipped' in inject('servers')[dialect]));
 const SEED = 20_261_128;
-/** `npm run fuzz` sends as many as somebody has time for. */
+/** Few requests; `npm run fuzz` sends more. */
 const PER_CALLER = 250;
 
 describe.each(dialects)('generated requests on %s', (dialect) => {

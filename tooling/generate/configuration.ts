@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** What JSON Schema says of one variable. */
+/** The JSON Schema of one variable. */
 const property = z.object({
   description: z.string(),
   type: z.string().optional(),
@@ -52,7 +52,7 @@ is started. \`npm start\` itself also reads:
 | \`REQUIRE_SERVICES\` | not set | \`all\` makes the run fail when a server was missing. |
 `;
 
-/** A bar would end the cell, and the backslash before it is how Markdown writes one. */
+/** Escapes `|` in a Markdown table cell. */
 const cell = (text: string): string => text.replaceAll('|', '\\|');
 const code = (text: string): string => `\`${text}\``;
 
@@ -64,7 +64,7 @@ function accepts(field: Property): string {
   return (field.minLength ?? 0) > 1 ? `text of at least ${field.minLength} characters` : 'text';
 }
 
-/** Asked of the schema itself: a default behind a transformation is no part of its JSON form. */
+/** The default, from the schema itself: JSON Schema omits defaults behind a transformation. */
 function defaultOf(schema: z.core.$ZodType): string {
   const unset = z.safeParse(schema, undefined);
   if (!unset.success) return '**required**';
@@ -81,7 +81,7 @@ export function configurationPage(processes: Readonly<Record<string, z.ZodObject
   const names = [...new Set(tables.flatMap(({ properties }) => Object.keys(properties)))];
   const rows = names.map((name) => {
     const readers = tables.filter(({ properties }) => name in properties);
-    // What both read, both describe; they differ only where one needs what the other may go without.
+    // Variables of both processes have the same description; they can differ in being required.
     const cells = readers.map(({ environment, properties }) => {
       const field = properties[name] as Property;
       return [defaultOf(environment.shape[name] ?? z.never()), accepts(field), field.description];

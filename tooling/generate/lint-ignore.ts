@@ -16,7 +16,7 @@ const isUuid = (paths: Paths, path: string, name: string): boolean =>
     parameters.some((each) => each.name === name && each.schema?.format === 'uuid'),
   );
 
-/** How two addresses relate: whether the linter cannot tell them apart, and whether we can. */
+/** Compares two paths: whether the linter finds them ambiguous, and whether they are. */
 function compare(paths: Paths, one: string, other: string): { looksAmbiguous: boolean; isToldApart: boolean } {
   const [a, b] = [one.split('/'), other.split('/')];
   let isToldApart = false;
@@ -32,7 +32,7 @@ function compare(paths: Paths, one: string, other: string): { looksAmbiguous: bo
   return { looksAmbiguous: true, isToldApart };
 }
 
-/** Addresses that the linter finds ambiguous with an earlier one, although a uuid tells them apart. */
+/** Paths that the linter finds ambiguous with an earlier one, although a uuid distinguishes them. */
 export function toldApart(paths: Paths): string[] {
   const all = Object.keys(paths);
   return all.filter((path, index) => {
@@ -46,7 +46,7 @@ export function toldApart(paths: Paths): string[] {
 
 const pointer = (path: string): string => `#/paths/${path.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 
-/** The file that tells the linter which of its findings are none. */
+/** The linter's file of accepted findings. */
 export function lintIgnoreText(paths: Paths): string {
   const lines = toldApart(paths).map((path) => `    - "${pointer(path)}"\n`);
   if (lines.length === 0) return HEAD;

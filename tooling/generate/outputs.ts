@@ -17,10 +17,10 @@ const openApiText = (): string => `${JSON.stringify(openApiDocument(), null, 2)}
 
 const sdk = sdkFiles({ operations, streams, models });
 
-/** Folders in which everything is written by a program: what no output names is left over. */
+/** Folders with generated files only: files that are not outputs are stale. */
 export const generatedFolders = ['packages/sdk/src/generated', 'docs/sdk'];
 
-/** Every committed file that a program writes. */
+/** All generated files that are committed. */
 export const outputs: readonly Output[] = [
   { path: 'openapi.json', text: openApiText },
   { path: '.redocly.lint-ignore.yaml', text: () => lintIgnoreText(openApiDocument().paths as Paths) },

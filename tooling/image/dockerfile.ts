@@ -9,7 +9,7 @@ import { type Copy, DockerfileParser, type Instruction, type JSONInstruction } f
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** A stage of our Dockerfile as it would be, but for the operating system below it. */
+/** A built stage of our Dockerfile, without the operating system. */
 export interface Stage {
   /** The folder that stands for the root of its file system. */
   readonly root: string;
@@ -19,14 +19,14 @@ export interface Stage {
   readonly healthcheck: readonly string[];
 }
 
-/** Names of the files that `docker build` would be given. */
+/** Files of the Docker build context. */
 export async function contextFiles(): Promise<string[]> {
   const rules = library.default().add(await readFile(join(ROOT, '.dockerignore'), 'utf8'));
   const found: string[] = [];
   const visit = async (folder: string): Promise<void> => {
     for (const entry of await readdir(join(ROOT, folder), { withFileTypes: true })) {
       const path = join(folder, entry.name);
-      // Looking into these would take long, and the rules keep them out.
+      // Skip large folders, which .dockerignore excludes.
       if (entry.name === 'node_modules' || entry.name === '.git' || entry.name.startsWith('.data')) continue;
       if (entry.isDirectory()) await visit(path);
       else if (!rules.ignores(path)) found.push(path);
@@ -49,7 +49,10 @@ async function run(command: string, cwd: string, env: Readonly<Record<string, st
 const words = (instruction: Instruction): string[] =>
   (instruction as JSONInstruction).getJSONStrings().map((each) => each.getJSONValue());
 
-/** Does what the Dockerfile says for one target, in folders below `into`. It knows the instructions that ours has. */
+/**
+ * Builds one target of the Dockerfile in folders below `into`. Supports only the instructions that our Dockerfile
+ * uses.
+ */
 export async function buildTarget(target: string, into: string): Promise<Stage> {
   const dockerfile = DockerfileParser.parse(await readFile(join(ROOT, 'Dockerfile'), 'utf8'));
   const built = new Map<string, Stage & { workdir: string }>();

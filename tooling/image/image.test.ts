@@ -91,7 +91,7 @@ describe('the files of the images', () => {
         for (const child of children) child.kill('SIGKILL');
       });
 
-      test('migrated, healthy, serving, and gone when told to', async () => {
+      test('migrates, becomes healthy, serves and stops', async () => {
         const business = await createTestDatabase(inject('servers'), dialect, 2, { migrated: false });
         const queues = await createTestDatabase(inject('servers'), 'postgres', 1, { migrated: false });
         const sandbox = await startSandbox({});

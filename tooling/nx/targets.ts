@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { CreateNodesV2 } from 'nx/src/project-graph/plugins/index.js';
 
-/** Gives every workspace the target `test`: its own test files, run by the one runner of the repository. */
+/** Adds the target `test` to every workspace: runs its test files with the repository's test runner. */
 export const createNodesV2: CreateNodesV2 = [
   '{apps,packages,tooling}/*/package.json',
   (files) =>

@@ -8,7 +8,7 @@ const DOCUMENT = 'openapi.json';
 const DOCUMENT_BYTES = 64 * 2 ** 20;
 const execute = promisify(execFile);
 
-/** What git answers, or null when it cannot: no repository, no such commit, no git. */
+/** Output of git, or null if it fails: no repository, unknown commit, no git. */
 async function git(...args: readonly string[]): Promise<string | null> {
   try {
     return (await execute('git', [...args], { cwd: ROOT, maxBuffer: DOCUMENT_BYTES })).stdout;
@@ -27,8 +27,8 @@ export const currentDocument = (): Promise<string> => readFile(join(ROOT, DOCUME
 export const documentOf = (ref: string): Promise<string | null> => git('show', `${ref}:${DOCUMENT}`);
 
 /**
- * The commit that callers know: where this branch left the main one; on the main branch itself the last commit, or the
- * one before it when nothing has changed since. Null outside of a repository, or at its first commit.
+ * The commit to compare with: where this branch left main; on main itself the last commit, or the one before if
+ * nothing has changed since. Null outside of a repository, or at its first commit.
  */
 export async function defaultBase(): Promise<string | null> {
   const head = await commitOf('HEAD');

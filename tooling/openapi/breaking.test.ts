@@ -189,13 +189,13 @@ test.each(cases)('%s', async (_name, change, expected) => {
   else expect(lines).toMatch(expected);
 });
 
-test('nobody loses what the last document gave, unless the page of breaking changes says so', async ({ annotate }) => {
+test('there is no breaking change that the page of breaking changes does not list', async ({ annotate }) => {
   const { base, unaccepted } = await compareWith();
   await annotate(`compared with ${base ?? 'nothing: there is no earlier commit'}`);
   expect(unaccepted, `keep what callers use, or accept the line in ${ACCEPTED}`).toEqual([]);
 });
 
-test('only items of the list are accepted, word for word', () => {
+test('only list items are accepted, verbatim', () => {
   const page = '# Title\nGET /b: gone\n\n- GET /a: Field `x` was removed.\n- other\n';
   expect([...acceptedIn(page)]).toEqual(['GET /a: Field `x` was removed.', 'other']);
 });

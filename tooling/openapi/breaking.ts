@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { redocly } from './redocly.ts';
 
-/** What Redocly's comparison says of one place of the document. */
+/** One change in Redocly's diff. */
 const change = z.object({
   path: z.string(),
   kind: z.enum(['added', 'removed', 'modified']),
@@ -21,15 +21,15 @@ const parameter = z.looseObject({ schema: z.looseObject({}).optional() });
 const operation = z.looseObject({ parameters: z.array(parameter).optional() });
 const document = z.looseObject({ paths: z.record(z.string(), z.record(z.string(), operation)) });
 
-/** A parameter that says much in new words would count as another one. */
+/** Removes descriptions and examples, because Redocly matches parameters by content. */
 function withoutProse({ description: _said, example: _shown, schema, ...others }: z.infer<typeof parameter>) {
   const { description: _again, ...rest } = schema ?? {};
   return schema === undefined ? others : { ...others, schema: rest };
 }
 
 /**
- * The document without what makes no difference to callers. The server takes an address with and without a slash at its
- * end, so a document that changes its mind breaks nobody.
+ * Removes parts that do not matter to callers, such as trailing slashes of paths, because the server accepts both
+ * forms.
  */
 function essence(text: string): string {
   const parsed = document.parse(JSON.parse(text));
@@ -45,7 +45,7 @@ function essence(text: string): string {
 
 const unescaped = (part: string): string => part.replaceAll('~1', '/').replaceAll('~0', '~');
 
-/** The place of a change in words: `GET /api/v1/jobs/{uuid}, reply 200`, or `Policy` for a named schema. */
+/** Description of the place of a change: `GET /api/v1/jobs/{uuid}, reply 200`, or `Policy` for a named schema. */
 export function placeOf(pointer: string): string {
   const [section, first = '', method = '', part = '', status = ''] = pointer.slice(2).split('/').map(unescaped);
   if (section !== 'paths') return method;
@@ -62,18 +62,18 @@ const isRenamed = ({ kind, property }: Change): boolean => kind === 'modified' &
 const nameOf = ({ path }: Change): string => unescaped(path.split('/').at(-1) ?? '');
 
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : value === undefined ? [] : [value]);
-/** What the first list has and the second lacks. */
+/** Items of the first list that are missing in the second. */
 const lost = (from: Change['base'], to: Change['base']): string[] => {
   const kept = listOf(to?.value);
   return listOf(from?.value).flatMap((each) => (kept.includes(each) ? [] : [`\`${String(each)}\``]));
 };
 
 /**
- * What Redocly lets pass and our callers would not. It does not judge what stands inside a union, the fields of a
- * request that are gone, the codes of errors, or the names of types.
+ * Breaking changes that Redocly does not detect: changes inside unions, removed request fields, error codes, type
+ * names.
  */
 const ownRules: readonly ((change: Change) => string | false)[] = [
-  // The server may refuse a field that it no longer knows, or ignore what the caller means by it.
+  // The server may reject a removed field, or ignore it although callers rely on it.
   (each) => each.kind === 'removed' && isField(each) && `Field \`${nameOf(each)}\` was removed.`,
   (each) => isRenamed(each) && isField(each) && `Field \`${String(each.base?.value)}\` is now \`${nameOf(each)}\`.`,
   (each) => {
@@ -96,19 +96,19 @@ const ownRules: readonly ((change: Change) => string | false)[] = [
     (each.kind === 'removed' || isRenamed(each)) &&
     /\/responses\/[^/]+\/content\/[^/]+\/examples\/[^/]+$/.test(each.path) &&
     `The failure \`${isRenamed(each) ? String(each.base?.value) : nameOf(each)}\` is no longer declared.`,
-  // Code that uses a generated client names its types.
+  // Code that uses a generated client refers to type names.
   (each) =>
     (each.kind === 'removed' || isRenamed(each)) && NAMED_SCHEMA.test(each.path) && 'The schema is gone or renamed.',
 ];
 
-/** Why a change breaks callers; empty when it does not. */
+/** Why a change breaks callers; empty if it does not. */
 function reasonsOf(each: Change): readonly string[] {
   const found = each.verdicts.flatMap(({ impact, message }) => (impact === 'major' ? [message] : []));
   if (found.length > 0) return found;
   return ownRules.flatMap((rule) => rule(each) || []).slice(0, 1);
 }
 
-/** What callers of the base lose with the revision, one readable line each; both are texts of OpenAPI documents. */
+/** Breaking changes between two OpenAPI documents, one line each. */
 export async function breaksBetween(base: string, revision: string): Promise<string[]> {
   const folder = await mkdtemp(join(tmpdir(), 'enterprise-access-breaking-'));
   try {

@@ -4,21 +4,21 @@ import { currentDocument, defaultBase, documentOf } from './base.ts';
 import { breaksBetween } from './breaking.ts';
 import { ROOT } from './redocly.ts';
 
-/** Where deliberate breaks are written down, for the check and for callers. */
+/** Page that lists accepted breaking changes. */
 export const ACCEPTED = 'docs/breaking-changes.md';
 
-/** The breaks that a page accepts: its list items, word for word. */
+/** Accepted breaking changes: the list items of the page, verbatim. */
 export const acceptedIn = (page: string): ReadonlySet<string> =>
   new Set([...page.matchAll(/^- (.+)$/gm)].map(([, line = '']) => line.trim()));
 
 export interface Comparison {
-  /** Commit that the working tree was compared with; null when there is none to compare with. */
+  /** Commit that the working tree was compared with; null if there is none. */
   readonly base: string | null;
   readonly accepted: readonly string[];
   readonly unaccepted: readonly string[];
 }
 
-/** Compares the document of the working tree with that of a commit, by default the one that callers know. */
+/** Compares the document of the working tree with that of a commit, by default `defaultBase`. */
 export async function compareWith(ref?: string): Promise<Comparison> {
   const base = ref ?? (await defaultBase());
   const before = base === null ? null : await documentOf(base);

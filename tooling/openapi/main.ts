@@ -1,6 +1,6 @@
 import { ACCEPTED, compareWith } from './check.ts';
 
-/** `npm run check:breaking [-- REF]`: what callers lose since a commit. Ends with 1 when a break is not accepted. */
+/** `npm run check:breaking [-- REF]`: lists breaking changes since a commit. Exits with 1 if one is not accepted. */
 const { base, accepted, unaccepted } = await compareWith(process.argv[2]).catch((error: Error) => {
   process.stderr.write(`${error.message}\n`);
   process.exit(2);

@@ -9,11 +9,11 @@ const PROGRAM = require.resolve('@redocly/cli/bin/cli.js');
 const OUTPUT_BYTES = 64 * 2 ** 20;
 
 /**
- * Runs Redocly's tool in a folder and parses what it answers. It ends with an error whenever it finds something. The
- * folder decides which configuration it reads: with ours, which is about linting, its comparison would judge nothing.
+ * Runs Redocly's CLI in a folder and parses its output. It exits with an error if it finds something. The folder
+ * decides which configuration it reads: with ours, which is for linting, `diff` would report nothing.
  */
 export function redocly(folder: string, args: readonly string[]): Promise<unknown> {
-  // It would call home for statistics and to look for its own updates.
+  // Disables telemetry and update checks.
   const env = { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' };
   const options = { cwd: folder, env, maxBuffer: OUTPUT_BYTES };
   return new Promise((resolve, reject) => {

@@ -30,7 +30,7 @@ function range(least: number | undefined, most: number | undefined): string | nu
 
 const after = (text: string | null, unit: string): string | null => text && `${text}${unit}`;
 
-/** What a value must keep to, in a sentence; empty for what its type says already. */
+/** The constraints of a value as a sentence; empty if the type says it already. */
 export function boundsOf(schema: z.ZodType, side: Side): string {
   const json = jsonOf(schema, side);
   const inner = json.anyOf?.find(({ type }) => type !== 'null') ?? json;
@@ -45,7 +45,7 @@ export function boundsOf(schema: z.ZodType, side: Side): string {
   return bounds.length === 0 ? '' : `${[first.charAt(0).toUpperCase() + first.slice(1), ...rest].join(', ')}.`;
 }
 
-/** The value that counts when a field is left out, as text; null when there is none. */
+/** The default of a field as text; null if there is none. */
 export function defaultOf(schema: z.ZodType): string | null {
   const { default: value } = jsonOf(schema, 'input');
   return value === undefined ? null : JSON.stringify(value);

@@ -1,6 +1,6 @@
 import { HEAD, pascal } from './names.ts';
 
-/** The class that users make: a field for each router. */
+/** Generates the client class, with a field for each router. */
 export function clientFile(routers: readonly string[]): string {
   const imports = routers.map(
     (router) => `import { type ${pascal(router)}Api, ${router}Table } from './${router}.ts';\n`,
@@ -14,15 +14,15 @@ import { Client } from '../client.ts';
 import type { ClientOptions } from '../options.ts';
 import { declaredErrors } from './errors.ts';
 ${imports.join('')}
-/** Calls the service for one caller; make as many as there are callers. It holds no connection and needs no closing. */
+/** Client of the service for one caller. Create one per caller; it holds no connections and needs no closing. */
 export class EnterpriseAccess extends Client {
 ${fields.join('')}
-  /** A client reaches the service under one address, with one caller's token. */
+  /** Creates a client for one base URL and one caller's token. */
   constructor(options: ClientOptions) {
     super(options, declaredErrors);
   }
 
-  /** The same client with other options; this one stays as it is. */
+  /** Returns a copy of the client with changed options. */
   withOptions(changes: Partial<ClientOptions>): EnterpriseAccess {
     return new EnterpriseAccess(this.changed(changes));
   }

@@ -55,7 +55,7 @@ function pathTable(methods: readonly Method[]): string {
   return `| path | | method | |\n|---|---|---|---|\n${rows.toSorted().join('')}`;
 }
 
-/** The reference: one page per router, and a first page that finds methods by their REST path. */
+/** Generates the reference: one page per router, and an index by REST path. */
 export function docsFiles(
   routers: ReadonlyMap<string, readonly (readonly [Method, Answer])[]>,
 ): { path: string; text: string }[] {

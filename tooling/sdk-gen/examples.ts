@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { jsonOf } from './bounds.ts';
 import type { Method } from './operations.ts';
 
-/** Values that mean something in the demonstration data, by the name of the field. */
+/** Example values from the demo data, by field name. */
 const byName: Readonly<Record<string, unknown>> = {
   enterpriseCustomerUuid: '11111111-1111-4111-8111-111111111111',
   defaultEnterpriseCustomerUuid: '11111111-1111-4111-8111-111111111111',
@@ -29,7 +29,7 @@ const byName: Readonly<Record<string, unknown>> = {
   days: 3,
 };
 const UUID = '0198c0de-0000-7000-8000-000000000001';
-/** Optional fields that an example is clearer with. */
+/** Optional fields that examples include. */
 const shown = new Set(['active', 'displayName', 'learnerEmails']);
 
 function exampleValue(schema: z.ZodType, name: string): string {
@@ -55,7 +55,7 @@ const literal = (value: unknown): string =>
       ? value.toLocaleString('en-US').replaceAll(',', '_')
       : String(value);
 
-/** The input of an example: what is required, and what makes it clearer. */
+/** Example input: required fields and the optional fields above. */
 export function exampleInput({ contract, hasRequiredInput }: Method): string {
   const fields = Object.entries(contract.input.shape)
     .filter(([name, field]) => !fieldOf(field, 'input').isOptional || shown.has(name) || name === 'traversePagination')
@@ -67,7 +67,7 @@ export function exampleInput({ contract, hasRequiredInput }: Method): string {
 
 const indented = (text: string): string => text.replaceAll('\n', '\n  ');
 
-/** How the method is called, as a reader would write it. */
+/** Example code of a method call. */
 export function exampleOf(method: Method): string {
   const call = `access.${method.id}(${exampleInput(method)})`;
   switch (method.kind) {

@@ -16,7 +16,7 @@ import { reactFile } from './react-file.ts';
 import { routerFile } from './router-file.ts';
 import type { NamedShape, Scope } from './types.ts';
 
-/** What the client is made from. */
+/** Input of the generator. */
 export interface Source {
   readonly operations: readonly Operation[];
   readonly streams: readonly StreamOperation[];
@@ -31,7 +31,7 @@ export interface File {
 
 const byName = <T extends { readonly id: string }>(a: T, b: T): number => (a.id < b.id ? -1 : 1);
 
-/** Everything made from the contracts: the code of the client, and its reference. */
+/** All generated files: the code of the client and its reference. */
 export function sdkFiles({ operations, streams, models }: Source): { code: File[]; docs: File[] } {
   const methods = [...operations, ...streams].map(methodOf).toSorted(byName);
   const routers = Map.groupBy(methods, ({ router }) => router);

@@ -2,7 +2,7 @@ import { type Model, shapeOf } from '@enterprise-access/domain';
 import { HEAD, importTypes, modelName } from './names.ts';
 import { declareObject, type Scope } from './types.ts';
 
-/** The forms that several answers share. */
+/** Generates the shared models. */
 export function modelsFile(models: readonly Model[], scope: Scope): string {
   for (const { name, schema } of models.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     const sentence = `${modelName(name).replace(/(?<=.)([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`)}, as the service answers it.`;

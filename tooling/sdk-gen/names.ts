@@ -1,6 +1,6 @@
 export const pascal = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1);
 
-/** `transactionView` is a `Transaction` to clients: the contract's word for a view is ours. */
+/** Client name of a model: `transactionView` becomes `Transaction`. */
 export const modelName = (name: string): string => pascal(name).replace(/View$/, '');
 
 /** `not_redeemable` is thrown as `NotRedeemableError`. The client makes the same name at run time. */

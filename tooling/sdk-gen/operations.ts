@@ -13,7 +13,7 @@ import type { z } from 'zod';
 /** How an operation is called; see `Kind` of the client. */
 export type Kind = 'query' | 'mutation' | 'list' | 'numbered' | 'stream';
 
-/** An operation as the client has it. */
+/** A method of the client. */
 export interface Method {
   readonly id: string;
   readonly router: string;
@@ -36,7 +36,7 @@ function kindOf(contract: Contract | StreamContract): Kind {
   return 'numPages' in output && 'page' in contract.input.shape ? 'numbered' : 'query';
 }
 
-/** The fields of a page that not every page has. */
+/** Additional fields of a page. */
 export const extraFields = (output: z.ZodType): Record<string, z.ZodType> =>
   Object.fromEntries(Object.entries(shapeOf(output) ?? {}).filter(([name]) => !PAGE_FIELDS.includes(name)));
 

@@ -7,7 +7,7 @@ import { comment, declareObject, type Scope, typeOf } from './types.ts';
 export const inputName = ({ router, name }: Method): string => `${pascal(router)}${pascal(name)}Input`;
 const outputName = ({ router, name }: Method): string => `${pascal(router)}${pascal(name)}Output`;
 
-/** Where the operation is over REST: users of the old clients look for it there. */
+/** REST method and path of the operation, for users of the old clients. */
 export function restOf({ contract }: Method): string {
   if (contract.kind === 'subscription') return 'Server-sent events, on this client only.';
   const { method, alsoMethods = [], path } = contract.rest;
@@ -15,7 +15,7 @@ export function restOf({ contract }: Method): string {
   return `REST: \`${method} ${path}\`${others}.`;
 }
 
-/** What an `await`, or a step of the iteration, gives. */
+/** Type of the awaited or iterated value. */
 export interface Answer {
   readonly type: string;
   readonly item: string | null;

@@ -2,19 +2,19 @@ import { definitionOf, fieldOf, type Side, shapeOf } from '@enterprise-access/do
 import { z } from 'zod';
 import { boundsOf, defaultOf } from './bounds.ts';
 
-/** Forms that have a name already, by the definition that all copies of a schema share. */
+/** Names of models, by the zod definition that all copies of a schema share. */
 export type Names = ReadonlyMap<unknown, string>;
 
-/** What one generated file declares, and what it needs from others. */
+/** Declarations and imports of one generated file. */
 export interface Scope {
   readonly names: Names;
-  /** Texts of the interfaces that came up on the way, by name. */
+  /** Declared interfaces by name. */
   readonly declared: Map<string, string>;
   /** Names from the file of shared models. */
   readonly used: Set<string>;
   /** Fields without a description, by path. */
   readonly undocumented: string[];
-  /** Forms that others may extend. */
+  /** Models that other interfaces can extend. */
   readonly models: readonly NamedShape[];
 }
 
@@ -38,7 +38,7 @@ export function comment(lines: readonly string[], indent = ''): string {
 const literals = (values: readonly unknown[]): string =>
   values.map((value) => (typeof value === 'string' ? `'${value}'` : String(value))).join(' | ');
 
-/** Values of an enumeration; what we answer may have new ones some day, what we take may not. */
+/** Type of an enumeration: open for outputs, closed for inputs. */
 const union = (values: readonly unknown[], side: Side): string =>
   side === 'output' ? `${literals(values)} | (string & {})` : literals(values);
 
@@ -47,7 +47,7 @@ const inArray = (type: string): string => (/[|&]/.test(type) ? `(${type})[]` : `
 const knownValues = (schema: z.ZodType): readonly string[] | undefined =>
   z.globalRegistry.get(schema)?.['x-extensible-enum'] as readonly string[] | undefined;
 
-/** What zod cannot say of a value is said here, by the name of its field. */
+/** Types that zod cannot express, by field name. */
 const customTypes: Readonly<Record<string, string>> = { fields: 'FieldErrors' };
 
 /** The TypeScript type of a schema. `path` gives a name to an object that has none. */
@@ -57,7 +57,7 @@ export function typeOf(scope: Scope, schema: z.ZodType, side: Side, path: string
   return field.isNullable ? `${type} | null` : type;
 }
 
-/** Where a type stands: what an object there is called, and what is said of it. */
+/** Context of a type: name and comment of an object there. */
 interface Place {
   readonly path: string;
   readonly fieldName: string;
@@ -94,7 +94,7 @@ function bareType(scope: Scope, schema: z.ZodType, side: Side, { path, fieldName
     case 'union':
       return (definition.options ?? []).map((option, index) => inside(option, `${path}${index + 1}`)).join(' | ');
     case 'record': {
-      // Of closed keys, zod's partial records have any number.
+      // zod's partial records with closed keys need not have all keys.
       const isClosed = definition.keyType !== undefined && definitionOf(definition.keyType).type === 'enum';
       const keys =
         isClosed && definition.keyType ? inside(definition.keyType, path).replace(' | (string & {})', '') : '';
@@ -129,7 +129,7 @@ function objectType(scope: Scope, schema: z.ZodType, side: Side, path: string, a
   return name;
 }
 
-/** The model whose fields are all here, unchanged: the form is that one and some more. */
+/** The model that this object extends: all fields of the model are present and unchanged. */
 const baseOf = (shape: NamedShape['shape'], models: readonly NamedShape[]): NamedShape | undefined =>
   models
     .filter(

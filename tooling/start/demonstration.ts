@@ -5,7 +5,7 @@ import { SANDBOX_BRAZE_KEY } from '@enterprise-access/platform';
 
 export { demonstration };
 
-/** The sandbox as the mail service, with a campaign for every kind of mail, named like its variable. */
+/** Variables that use the sandbox as mail service, with a campaign id for every mail. */
 export const sandboxMail = (sandboxUrl: string): Readonly<Record<string, string>> => ({
   BRAZE_API_URL: `${sandboxUrl}/braze`,
   BRAZE_API_KEY: SANDBOX_BRAZE_KEY,
@@ -146,7 +146,7 @@ async function seedPolicies(db: Database): Promise<void> {
   ]);
 }
 
-/** Fills an empty database; what is there already stays as it is. */
+/** Inserts the demo data; existing rows are not changed. */
 export async function seedDemonstration(db: Database): Promise<void> {
   const subsidies: SubsidySeed[] = [
     {

@@ -155,7 +155,7 @@ test('an option that there is not is answered with what there is', () => {
   expect(stderr).toContain('PORT, WORKER_PORT, HOST, DATA_DIR, DATABASE_URL');
 });
 
-test('a second start beside a running one is refused, and the first goes on', { timeout: 120_000 }, async () => {
+test('a second start on the same folder is refused, and the first continues', { timeout: 120_000 }, async () => {
   const first = start(await freePort());
   await first.ready();
   const second = start(await freePort());

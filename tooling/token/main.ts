@@ -53,7 +53,7 @@ const ROLES = ['enterprise_learner', 'enterprise_admin', 'enterprise_openedx_ope
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const MOST_HOURS = 87_600;
 
-/** What the arguments ask for; null for help. What is wrong with them is thrown in a sentence. */
+/** Parses the arguments; null for help. Throws an error with a message for the user. */
 export function readArguments(args: readonly string[]): Omit<TokenRequest, 'secret'> | null {
   const { values } = parseArgs({
     args: [...args],

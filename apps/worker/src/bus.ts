@@ -3,7 +3,7 @@ import type { Database } from '@enterprise-access/db';
 import type { Clock, Log } from '@enterprise-access/domain';
 import type { WorkerEnvironment } from './env.ts';
 
-/** Kafka where it is configured, otherwise the bus in the business database. */
+/** Opens Kafka if it is configured, otherwise the bus in the business database. */
 export function openBus(env: WorkerEnvironment, deps: { db: Database; log: Log; clock: Clock }): EventBus {
   const { db, log, clock: now } = deps;
   const service = env.EVENTS_SERVICE_NAME;

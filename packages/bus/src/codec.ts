@@ -6,13 +6,13 @@ import { type Metadata, readHeaders } from './headers.ts';
 import type { SchemaRegistry } from './registry.ts';
 import { Unreadable } from './unreadable.ts';
 
-/** How values are written on one kind of bus. */
+/** Encoding of values on one kind of bus. */
 export interface ValueCodec {
   readonly contentType: string;
   decode(definition: EventType, value: Buffer | null): Promise<Data>;
 }
 
-/** Why an event cannot be sent, or its definition. */
+/** The definition of an event type, or why the event cannot be published. */
 export function sendable(event: OutgoingEvent): { definition: EventType } | { reason: string } {
   const definition = eventTypes.get(event.type);
   if (definition === undefined) return { reason: `There is no event type ${event.type}.` };
@@ -20,7 +20,7 @@ export function sendable(event: OutgoingEvent): { definition: EventType } | { re
   return misfit === null ? { definition } : { reason: `The data does not fit its schema in: ${misfit}.` };
 }
 
-/** Values in the registry's framing, read with our schema whatever they were written with. */
+/** Avro values in the framing of the schema registry, resolved from the writer's schema to ours. */
 export function avroCodec(registry: SchemaRegistry): ValueCodec {
   const resolvers = new Map<string, object>();
   return {
@@ -35,7 +35,7 @@ export function avroCodec(registry: SchemaRegistry): ValueCodec {
   };
 }
 
-/** Values as JSON text, held against the same schemas: nobody but us reads them. */
+/** JSON values, validated with the same schemas; used by the database bus, which only we read. */
 export const jsonCodec: ValueCodec = {
   contentType: 'application/json',
   async decode({ avro }, value) {
@@ -52,7 +52,7 @@ export const jsonCodec: ValueCodec = {
   },
 };
 
-/** Metadata and data of a message; `Unreadable` when it has none that we understand. */
+/** Decodes metadata and data of a message; throws `Unreadable` if it cannot. */
 export async function readMessage(
   message: RawMessage,
   codec: ValueCodec,
@@ -64,7 +64,7 @@ export async function readMessage(
   return { ...metadata, data: await codec.decode(definition, message.value) };
 }
 
-/** Key and value of an event for a topic (with its prefix), in the registry's framing. */
+/** Encodes key and value of an event for a topic (with its prefix), in the registry's framing. */
 export async function encodeEvent(
   registry: SchemaRegistry,
   topic: string,
@@ -74,7 +74,7 @@ export async function encodeEvent(
   const { keySchema } = definition;
   const [valueId, keyId] = await Promise.all([
     registry.register(definition.valueSubject(topic), definition.schema),
-    // The name of a string's record is "string": the rule for subjects knows no exception.
+    // By the naming strategy the subject ends in the record name, which for a plain string is "string".
     keySchema === null ? null : registry.register(`${topic}-string`, keySchema),
   ]);
   return {

@@ -7,14 +7,14 @@ import subsidyRedemption from '../schemas/subsidy-redemption.json' with { type: 
 import { type AvroType, avroType } from './avro.ts';
 import { type Json, schemaText } from './schema-text.ts';
 
-/** What must be known of an event type to send it and to read it. */
+/** Definition of an event type, for publishing and consuming. */
 export interface EventType {
   readonly type: string;
   /** Without the prefix of the environment. */
   readonly topic: string;
-  /** The schema that the data is read with and written with. */
+  /** Avro schema of the data. */
   readonly avro: AvroType;
-  /** The text that is registered for it. */
+  /** Text of the schema in the registry. */
   readonly schema: string;
   /** Registry subject of the value in a topic (with its prefix). */
   readonly valueSubject: (topic: string) => string;
@@ -29,7 +29,7 @@ interface DataField {
   readonly type: Json;
 }
 
-/** An event of the platform: the data is one field of a record that is named after the event type (section 2.2). */
+/** An event of the Open edX platform: the data is one field of a record named after the event type. */
 function cloudEvent(type: string, topic: string, data: DataField, keyField = 'uuid'): EventType {
   const schema = {
     name: 'CloudEvent',
@@ -49,7 +49,7 @@ function cloudEvent(type: string, topic: string, data: DataField, keyField = 'uu
   };
 }
 
-/** An event of this service's own (section 7): subjects by topic, keys as plain text. */
+/** An event that only this service defines: subjects by topic, plain text keys. */
 const ownEvent = (type: string, topic: string, schema: Json): EventType => ({
   type,
   topic,
@@ -78,7 +78,7 @@ const accessPolicyEvent = (what: string) =>
 const redemptionEvent = (what: string) =>
   ownEvent(`org.openedx.enterprise.access.subsidy.${what}.v1`, topics.subsidyRedemptions, subsidyRedemption);
 
-/** Every event type that we send or read. */
+/** All event types that we publish or consume. */
 export const eventTypes: ReadonlyMap<string, EventType> = new Map(
   [
     ...['created', 'committed', 'failed', 'reversed'].map(ledgerTransactionEvent),

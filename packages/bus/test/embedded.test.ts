@@ -127,7 +127,7 @@ describe.for(dialects.filter((dialect) => !('skipped' in inject('servers')[diale
       await bus.close();
     });
 
-    test('data that does not fit its schema is put aside', async () => {
+    test('data that does not match its schema becomes a dead letter', async () => {
       const bus = open();
       await put({
         topic: topics.enterpriseCore,
@@ -192,7 +192,7 @@ describe.for(dialects.filter((dialect) => !('skipped' in inject('servers')[diale
       await own.destroy();
     });
 
-    test('the database goes away and comes back: consuming goes on', async () => {
+    test('consuming continues after a database outage', async () => {
       const { log, lines } = watchedLog();
       const own = connect({ url: database.url, poolSize: 5 });
       const bus = open({ db: own, log });
@@ -200,7 +200,7 @@ describe.for(dialects.filter((dialect) => !('skipped' in inject('servers')[diale
       const subscription = bus.consume({ group: 'g', topics: [topics.enterpriseCore], ...received });
       await until(() => subscription.isConnected);
       await own.destroy();
-      await lines.until((all) => all.some(({ message }) => message === 'consumer lost the database'));
+      await lines.until((all) => all.some(({ message }) => message === 'consumer lost the database connection'));
       expect(subscription.isConnected).toBe(false);
       own.initialize();
       await bus.publish([ping('1')]);

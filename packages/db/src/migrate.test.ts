@@ -260,7 +260,7 @@ describe.each(dialects)('migrations on %s', { timeout: 240_000 }, (dialect) => {
     expect(await described(old)).toEqual(await described(fresh));
   });
 
-  test('whoever waits for another migration says for whom, and goes on when that one is gone', async () => {
+  test('a waiting migration reports its blocker, and continues when that has ended', async () => {
     const database = await emptyDatabase();
     const { db, die } = mortal(database.url);
     const holding = await db.transaction();
@@ -318,7 +318,7 @@ describe.runIf(dialects.includes('mysql'))('migrations on mysql that other progr
     for (const database of [whole, broken]) await database.drop();
   });
 
-  test('a table of somebody else is not taken for ours', async () => {
+  test('a foreign table is not taken for ours', async () => {
     const { db, drop } = await emptyDatabase();
     await db.raw('create table users (id int primary key)');
     await expect(migrate(db)).rejects.toMatchObject({ code: 'ER_TABLE_EXISTS_ERROR' });

@@ -52,7 +52,7 @@ describe.each(dialects)('a model on %s', (dialect) => {
     awardedAt: new Date('2026-01-02T03:04:05.678Z'),
   };
 
-  test('gives back what was stored: JSON, booleans, instants and 64 bit numbers alike', async () => {
+  test('reads what was stored: JSON, booleans, times and 64-bit numbers', async () => {
     const { db } = database;
     await transaction(db, (trx) => badges.insert(trx, row));
     expect({ ...(await badges.find(db, row.uuid)) }).toEqual(row);

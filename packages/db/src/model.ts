@@ -3,10 +3,11 @@ import { Model, type QueryBuilder, snakeCaseMappers } from 'objection';
 import { recordChanges } from './audit.ts';
 import type { Connection, Transaction } from './knex.ts';
 
-// The one place that imports Objection: a linter rule keeps it out of every other file. Plain queries only, no relations
+// The one place that imports Objection: a linter rule keeps it out of every other file. Plain queries only, no
+// relations
 // and no graphs, so that another mapper is a change of this file.
 
-/** What becomes of personal data: the job that deletes it, or why it stays. */
+/** How personal data ends: the job that deletes it, or why it is kept. */
 export type PersonalDataEnd = { readonly job: string } | { readonly stays: string };
 
 export interface PersonalData {
@@ -14,7 +15,7 @@ export interface PersonalData {
   readonly ends: PersonalDataEnd;
 }
 
-/** What a column holds. `T` is the type that code sees. */
+/** A column type. `T` is the type in code. */
 export interface Column<T = unknown> {
   readonly kind: 'plain' | 'json';
   readonly isNullable: boolean;
@@ -22,7 +23,7 @@ export interface Column<T = unknown> {
   readonly isInAudit: boolean;
   /** Null is allowed. */
   nullable(): Column<T | null>;
-  /** Says who somebody is, and what becomes of it. */
+  /** Marks personal data, and how it is deleted. */
   personalData(what: PersonalData): Column<T>;
   /** The audit trail says that it changed, but not to what. So it is with all personal data. */
   notInAudit(): Column<T>;
@@ -42,13 +43,13 @@ const column = <T>(marks: Marks): Column<T> => ({
 const of = <T>(kind: Column['kind']) => column<T>({ kind, isNullable: false, personal: null, isInAudit: true });
 
 /**
- * Columns by what they hold. Connections decode booleans, instants and big integers for both dialects; JSON, which
- * MariaDB keeps as text, is decoded by the model.
+ * Column types by meaning. Connections decode booleans, times and big integers for both dialects; the model decodes
+ * JSON, which MariaDB stores as text.
  */
 export const is = {
   uuid: () => of<string>('plain'),
   text: () => of<string>('plain'),
-  /** One of a few short texts. */
+  /** A short code with few values. */
   code: <const T extends string = string>() => of<T>('plain'),
   integer: () => of<number>('plain'),
   /** US cents. */
@@ -60,18 +61,18 @@ export const is = {
 
 type Columns = Readonly<Record<string, Column>>;
 export type RowOf<C extends Columns> = { -readonly [K in keyof C]: C[K] extends Column<infer T> ? T : never };
-/** What a model reads and writes. */
+/** Row type of a model. */
 export type Row<M> = M extends TableModel<infer R> ? R : never;
 
 export interface ModelSpec<C extends Columns> {
-  /** Column with the customer that a row belongs to, or why there is none. */
+  /** Column with the customer that owns the row, or the reason why there is none. */
   readonly tenant: (keyof C & string) | { readonly platform: string };
-  /** Columns of the primary key; `uuid` unless given. */
+  /** Columns of the primary key; default `uuid`. */
   readonly key?: readonly string[];
   /** Changes of rows are recorded in the audit trail. */
   readonly audited?: AuditedSpec<keyof C & string>;
   readonly columns: C;
-  /** Columns that only statements see: computed by the database, or changed in place. */
+  /** Columns that are used in SQL only: computed by the database, or updated in place. */
   readonly internal?: Columns;
 }
 
@@ -108,10 +109,10 @@ export interface StoredColumn {
   readonly isNullable: boolean;
 }
 
-/** Names that are not columns, as a type that no value has. */
+/** Type `never` for names that are not columns, to reject them at compile time. */
 type NoOthers<V, R> = { readonly [K in Exclude<keyof V, keyof R>]: never };
 
-/** A table as code sees it: names in camel case, JSON as values. */
+/** A table in code: camelCase names, decoded JSON. */
 export interface TableModel<R extends object = object> {
   readonly table: string;
   /** Name in the table of the column with the customer. */
@@ -131,25 +132,25 @@ export interface TableModel<R extends object = object> {
   change(trx: Transaction, before: R, after: R, note?: string): Promise<void>;
   /** Names in the table by the names in code. */
   readonly stored: Readonly<Record<keyof R & string, string>>;
-  /** Columns for a `select` in which the table goes by an alias. */
+  /** Columns for a `select` with a table alias. */
   aliased(alias: string): Readonly<Record<keyof R & string, string>>;
-  /** The table as a part of a join: columns whose names start with the alias, and what makes a row of them. */
+  /** The table in a join: columns prefixed with the alias, and a decoder for them. */
   joined(alias: string): {
     readonly columns: Readonly<Record<string, string>>;
-    /** Null when the join found nothing. */
+    /** Null if the join found no row. */
     decode(raw: object): R | null;
   };
-  /** Some columns for a `select` whose rows are used as they come, and so without JSON. */
+  /** Columns for a `select` whose rows are not decoded; not for JSON columns. */
   pick<K extends keyof R & string>(...names: readonly K[]): Readonly<Record<K, string>>;
-  /** A row that was read by `aliased` or by the table's own names. */
+  /** Decodes a row that was selected with `aliased` or with database column names. */
   decode(raw: object): R;
-  /** Values by the table's own names, for statements that are written out; undefined values are left out. */
+  /** Encodes values by database column name, for raw statements; undefined values are omitted. */
   encode<V extends Partial<R>>(values: V & NoOthers<V, R>): Record<string, unknown>;
 }
 
 const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-/** Declares a table. Names of columns are the snake case of the names in `columns`. */
+/** Declares a table. Database column names are the snake_case form of the names in `columns`. */
 export function defineModel<C extends Columns>(table: string, spec: ModelSpec<C>): TableModel<RowOf<C>> {
   type R = RowOf<C>;
   const key = (spec.key ?? ['uuid']).map(snakeCase);

@@ -8,7 +8,7 @@ import { findMariadb, type RunningServer, startMariadb, startPostgres } from './
 import { createPool, createPooled, giveBack, lease, type MysqlServer } from './testing-pool.ts';
 import type { Dialect } from './url.ts';
 
-/** Where test databases are made, per dialect: a URL of the server's own database, or why there is none. */
+/** Test servers per dialect: the admin URL, or why there is none. */
 export type TestServers = Readonly<Record<Dialect, { readonly adminUrl: string } | { readonly skipped: string }>>;
 
 const TEMPLATE = 'enterprise_access_template';
@@ -51,7 +51,7 @@ export async function startTestServers(): Promise<{ servers: TestServers; stop: 
   };
 }
 
-/** PostgreSQL copies a migrated database in a moment; the migrations run once for all test files. */
+/** Migrates a template database once; test databases are copies of it. */
 async function makeTemplate(adminUrl: string): Promise<void> {
   const admin = connect({ url: adminUrl, poolSize: 1 });
   await admin.raw(`drop database if exists ${TEMPLATE}`);
@@ -77,7 +77,7 @@ async function asAdmin<T>(adminUrl: string, work: (admin: Database) => Promise<T
   }
 }
 
-/** A migrated database on MySQL: one that an earlier test has given back, or a new one. */
+/** A migrated database on MySQL: one from the pool, or a new one. */
 async function leaseTestDatabase(adminUrl: string, poolSize: number): Promise<TestDatabase> {
   const server: MysqlServer = { adminUrl, urlOf: (name) => withDatabase(adminUrl, name) };
   const pooled = (await asAdmin(adminUrl, lease)) ?? (await createPooled(server));
@@ -93,7 +93,7 @@ async function leaseTestDatabase(adminUrl: string, poolSize: number): Promise<Te
   };
 }
 
-/** A database of the caller's own, in well under a second; migrated unless that is what is tested. */
+/** Creates a separate test database in well under a second; migrated by default. */
 export async function createTestDatabase(
   servers: TestServers,
   dialect: Dialect,

@@ -1,7 +1,7 @@
 import { compose } from './kernel/compose.ts';
 import { slices } from './slices.ts';
 
-/** The service: all slices put together. */
+/** The service: all slices combined. */
 export const service = compose(slices);
 export type AppRouter = typeof service.appRouter;
 

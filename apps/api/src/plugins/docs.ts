@@ -4,7 +4,10 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { openApiDocument } from '../openapi/document.ts';
 
-/** The page needs nothing from elsewhere, and is read over plain HTTP too, so nothing is upgraded to HTTPS. */
+/**
+ * The page loads nothing from other origins. No `upgrade-insecure-requests`, because it is also served over plain
+ * HTTP.
+ */
 const PAGE_POLICY = {
   'default-src': "'self'",
   'img-src': "'self' data:",

@@ -172,7 +172,7 @@ describe.each(dialects)('the authorization matrix on %s', (dialect) => {
     );
   });
 
-  test('what does not exist is refused to those who may not act everywhere', async () => {
+  test('a missing resource is 403 for callers without access to all customers', async () => {
     const unknown = '00000000-0000-4000-8000-000000000000';
     const operation = operations.find(({ id }) => id === 'policies.get');
     if (!operation) throw new Error('policies.get is gone');

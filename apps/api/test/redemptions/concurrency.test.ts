@@ -120,7 +120,7 @@ describe.each(dialects)('many at once on %s', (dialect) => {
     expect([...ends].every((status) => status === 200 || status === 400)).toBe(true);
   });
 
-  test('retirement in a storm: whoever was answered 200 has paid, whoever was refused has not', async () => {
+  test('retiring a policy under load: learners with a 200 are charged, refused ones are not', async () => {
     const learners = upTo(30);
     const { customer, policy } = await newBudget(world, { learners });
     const [replies, retired] = await Promise.all([
@@ -152,7 +152,7 @@ describe.each(dialects)('many at once on %s', (dialect) => {
     expect(await spentOf(world, policy)).toBe(21 * PRICE);
   });
 
-  test('enrolments that are refused in a storm give back: the budget ends exactly full', async () => {
+  test('refused enrollments under load release their value: the budget ends exactly full', async () => {
     const learners = upTo(60);
     const { customer, subsidy, policy } = await newBudget(world, {
       balance: 100 * PRICE,

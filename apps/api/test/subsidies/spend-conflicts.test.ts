@@ -40,7 +40,7 @@ describe.each(dialects)('what a spend does when others are in the way, on %s', (
     });
 
   describe('keys', () => {
-    test('a caller who guesses the key of the next redemption of a learner is not in its way', async () => {
+    test('a caller who guesses the key of a learner’s next redemption cannot block it', async () => {
       const { customer, subsidy, policy } = await newBudget(world, { learners: [1, 2] });
       const key = derivedKey(subsidy, policy, 1, run);
       const taken = await spend(subsidy, {

@@ -8,7 +8,7 @@ export type World = Awaited<ReturnType<typeof startApp>>;
 export type Input = Record<string, unknown>;
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
-/** Valid values by field name; what has no row here is made from its schema. */
+/** Valid values by field name; others are made from their schema. */
 export const examples: Readonly<Record<string, unknown>> = Object.assign(
   {},
   ...slicesTesting.map((slice) => slice.examples),
@@ -38,7 +38,7 @@ const jsonOf = ({ contract }: Operation | StreamOperation) =>
 
 export const requiredOf = (operation: Operation | StreamOperation): string[] => jsonOf(operation).required ?? [];
 
-/** An input that the contract accepts: what is required, and what the examples know besides. */
+/** A valid input: required fields, and optional fields with an example. */
 export function sampleInput(operation: Operation | StreamOperation, change: Input = {}): Input {
   const { properties = {} } = jsonOf(operation);
   const required = new Set(requiredOf(operation));
@@ -58,7 +58,7 @@ export const pathNames = (operation: Operation): string[] =>
   [...operation.contract.rest.path.matchAll(PLACEHOLDER)].map(([, name = '']) => name);
 export const methodsOf = ({ contract: { rest } }: Operation): Method[] => [rest.method, ...(rest.alsoMethods ?? [])];
 
-/** The REST request for an input: path, query or body under the names of the wire. */
+/** The REST request for an input, with wire names in path, query or body. */
 export function restRequest(operation: Operation, input: Input): { url: string; body?: Input } {
   const { method, path } = operation.contract.rest;
   const inPath = new Set(pathNames(operation));
@@ -100,7 +100,7 @@ export async function viaTrpc(world: World, operation: Operation, input: Input, 
   };
 }
 
-/** The first answer of a stream over tRPC: the status that it would have, and the error. It must end by itself. */
+/** Status and error of a stream over tRPC, which must end by itself. */
 export async function viaStream(world: World, operation: StreamOperation, input: Input, token: string | null) {
   const reply = await world.app.inject({
     method: 'GET',
@@ -113,7 +113,7 @@ export async function viaStream(world: World, operation: StreamOperation, input:
   return { status: Number(error.data.httpStatus), error };
 }
 
-/** Rows of every table that requests can write to; `users` follows the tokens. */
+/** Row counts of all tables that requests can write to; without `users`, which follows the tokens. */
 export async function rowCounts(world: World): Promise<Record<string, number>> {
   const tables = [
     'policies',

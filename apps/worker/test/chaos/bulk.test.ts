@@ -9,7 +9,7 @@ import { settingsFor, startWorkerProcess } from '../support/processes.ts';
 
 const LEARNERS = 10_000;
 const PRICE = 14_900;
-/** Workers die once so many learners have their assignment, which is in the middle of the next lot. */
+/** Kill workers when this number of learners have an assignment, in the middle of the next chunk. */
 const KILLED_AT = [2_000, 6_000];
 
 test.each(dialects)(

@@ -9,10 +9,10 @@ const isMysqlMissing = 'skipped' in inject('servers').mysql;
 const isRelayed = async ({ db }: World): Promise<boolean> => !(await db('outbox').whereNull('sent').first('uuid'));
 const isDone = async ({ db }: World): Promise<boolean> => (await effectCount(db)) >= ROWS;
 
-/** More are not needed, however slow the machine is. */
+/** Upper bound, also on slow machines. */
 const MOST_KILLS = 20;
 
-/** Kills workers after a second of life each until `isOver`; answers with the number of kills. */
+/** Starts workers and kills each after a second, until `isOver`; returns the number of kills. */
 async function killEverySecond(world: World, isOver: (world: World) => Promise<boolean>): Promise<number> {
   for (let kills = 0; ; kills += 1) {
     const worker = await world.startWorker();
@@ -23,7 +23,8 @@ async function killEverySecond(world: World, isOver: (world: World) => Promise<b
 }
 
 /**
- * A group of Kafka waits ten seconds for a member that vanished before it serves the next one, and longer for those that
+ * A group of Kafka waits ten seconds for a member that vanished before it serves the next one, and longer for those
+ * that
  * vanished while it was shared anew, so a process that lives a second never consumes. These are killed a second after
  * their first event.
  */

@@ -16,7 +16,10 @@ const { missing } = inject('services');
 const isKafkaMissing = Boolean(missing.kafka ?? missing.registry);
 const isMysqlMissing = 'skipped' in inject('servers').mysql;
 
-/** Takes the server away in the middle of the work; half of the rows come meanwhile where there is a place for them. */
+/**
+ * Stops the server in the middle of the work; half of the rows are inserted during the outage, if the business
+ * database is up.
+ */
 async function takeAway({ db, fragile }: World, isBusiness: boolean): Promise<void> {
   await untilEffects(db, 200);
   const before = await effectCount(db);

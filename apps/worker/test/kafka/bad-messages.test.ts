@@ -13,7 +13,7 @@ interface Raw {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-describe.skipIf(missing.kafka ?? missing.registry)('messages that nobody can use', { timeout: 180_000 }, () => {
+describe.skipIf(missing.kafka ?? missing.registry)('messages that cannot be processed', { timeout: 180_000 }, () => {
   let world: KafkaWorld;
   let producer: Producer;
   const topic = () => `${world.topicPrefix}-${topics.learnerCreditEnrollments}`;
@@ -86,7 +86,7 @@ describe.skipIf(missing.kafka ?? missing.registry)('messages that nobody can use
     return JSON.parse(((await reply.json()) as { schema: string }).schema);
   };
 
-  test('each becomes a dead letter with its reason, the partition goes on, and what is repaired has its effect', async () => {
+  test('each becomes a dead letter with its reason, the partition continues, and a retry succeeds after the repair', async () => {
     const transactions: string[] = [];
     for (const learner of [1_000, 1_001, 1_002]) transactions.push(await world.redeem(learner));
     const [first = '', second = '', last = ''] = transactions;

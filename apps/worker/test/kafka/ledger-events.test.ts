@@ -46,7 +46,7 @@ describe.skipIf(missing.kafka ?? missing.registry ?? missing.platform)(
       return (await world.platform('consume', { topic: topics.ledgerTransactions, group, count })) as Received[];
     }
 
-    test('a redemption is told to the platform, an unenrolment of the platform takes it back, and that is told again', async () => {
+    test('a redemption publishes an event, an unenrollment event of the platform reverses it, and that publishes another event', async () => {
       const transaction = await world.redeem(1_000);
       const isSent = async () => expect(await world.db('outbox').whereNull('sent')).toEqual([]);
       await eventually(isSent);

@@ -14,13 +14,13 @@ export interface EmbeddedBusOptions {
   readonly service: string;
   readonly now: () => Date;
   readonly log: Log;
-  /** How often messages of other processes are looked for, in milliseconds; 100 when it is left out. */
+  /** Poll interval for messages of other processes, in milliseconds; default 100. */
   readonly pollMs?: number;
 }
 
 /**
- * The bus of an installation without Kafka: a durable log in the business database. Every topic has one partition.
- * A group holds one connection of the pool while it works on a message.
+ * The bus for installations without Kafka: a durable log in the business database. Every topic has one partition. A
+ * group holds one connection of the pool while it processes a message.
  */
 export function embeddedBus(options: EmbeddedBusOptions): EventBus {
   const { db, log, now } = options;

@@ -11,7 +11,7 @@ import { kafkaSubscription } from './subscription.ts';
 export interface KafkaBusOptions {
   readonly kafka: KafkaConnection;
   readonly registry: RegistryOptions;
-  /** Put before the name of every topic, with a hyphen. */
+  /** Prefix of every topic name, followed by a hyphen. */
   readonly topicPrefix?: string | undefined;
   /** Name of this service in the source of its events. */
   readonly service: string;
@@ -19,7 +19,7 @@ export interface KafkaBusOptions {
   readonly log: Log;
 }
 
-/** The bus that production uses: Kafka and a schema registry, in the platform's wire format. */
+/** The bus for production: Kafka and a schema registry, in the platform's wire format. */
 export function kafkaBus(options: KafkaBusOptions): EventBus {
   const { log, now } = options;
   const kafka = kafkaClient(options.kafka, log);

@@ -20,7 +20,7 @@ export const groupsSlice = defineSlice({
       legacy,
     },
   },
-  // Each hour, although a reminder is planned once a day: an outage of the LMS in the morning costs nobody a reminder.
+  // Runs hourly, although each day is planned once, so that a temporary outage of the LMS loses no reminder.
   jobs: [{ job: planRemindersJob, cron: '23 * * * *' }, remindMemberJob],
   settings,
   campaigns,

@@ -3,7 +3,7 @@ import { consumerOf } from '../kernel/consumer.ts';
 
 const ping = z.object({ ping: z.object({ ping_uuid: z.string(), ping_message: z.string() }) });
 
-/** Shows that events arrive. The text is a stranger's, so only its length is logged. */
+/** Test event to check that events arrive. Its text is untrusted, so only its length is logged. */
 export const pinged = consumerOf(
   'org.openedx.enterprise.core.ping.v1',
   ping,

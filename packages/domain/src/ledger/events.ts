@@ -3,7 +3,7 @@ import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
 import { givenKey } from './rules.ts';
 import type { LedgerKey } from './store.ts';
 
-/** As the platform writes instants: it spells UTC as an offset. */
+/** Time format of the platform: UTC as offset `+00:00`. */
 const isoTime = (time: Date): string => time.toISOString().replace('Z', '+00:00');
 
 /**

@@ -43,7 +43,7 @@ export const subsidiesSlice = defineSlice({
   permissions: Object.values(permissions),
   roles,
   owners: {
-    // A subsidy can be hidden.
+    // Not cached, because a subsidy can be hidden.
     subsidy: { find: ownerOf, remembered: false },
     transaction: { find: ownerOfTransaction, remembered: true },
   },
