@@ -401,6 +401,7 @@ describe.each(dialects)('assignments on %s', (dialect) => {
     { state, from, to }: { state: string; from: number; to: number },
   ) => {
     await trx('assignments').where({ uuid: row.uuid }).update({ state });
+    const customer = await trx('assignments').where({ uuid: row.uuid }).first('enterprise_customer_uuid');
     for (const [statusClass, n] of [
       [from, -1],
       [to, 1],
@@ -412,7 +413,7 @@ describe.each(dialects)('assignments on %s', (dialect) => {
           status_class: statusClass,
         };
         if ((await trx('assignment_counts').where(at).increment('n', n)) === 0)
-          await trx('assignment_counts').insert({ ...at, enterprise_customer_uuid: row.enterprise_customer_uuid, n });
+          await trx('assignment_counts').insert({ ...at, ...customer, n });
       }
     }
   };

@@ -9,13 +9,15 @@ const dialects = (['postgres', 'mysql'] as const).filter((dialect) => 'adminUrl'
 
 const badges = defineModel('badges', {
   tenant: 'enterpriseCustomerUuid',
+  history: true,
   columns: {
     uuid: is.uuid(),
     enterpriseCustomerUuid: is.uuid(),
     learnerEmail: is
       .text()
       .personalData({ holds: 'Address.', ends: { job: 'badges.retire' } })
-      .nullable(),
+      .nullable()
+      .notInHistory(),
     isActive: is.flag(),
     priceCents: is.cents(),
     metadata: is.json<{ readonly tags: readonly string[] }>().nullable(),
@@ -69,6 +71,46 @@ describe.each(dialects)('a model on %s', (dialect) => {
     const [plain] = await db('badges').where({ uuid: other.uuid });
     expect(badges.decode(plain)).toEqual(other);
     expect(badges.encode({ priceCents: 1 })).toEqual({ price_cents: 1 });
+  });
+
+  test('is one side of a join, with its JSON; null when the join found nothing', async () => {
+    const { db } = database;
+    const joined = badges.joined('b');
+    const read = async (uuid: string) => {
+      const [raw] = await db('badges as a')
+        .leftJoin('badges as b', (on) => on.on('b.uuid', 'a.uuid').andOnVal('b.uuid', uuid))
+        .limit(1)
+        .orderBy('b.uuid')
+        .whereRaw('coalesce(b.uuid, ?) = ?', [uuid, uuid])
+        .select({ uuid: 'a.uuid', ...joined.columns });
+      return joined.decode(raw);
+    };
+    await db('badges').delete();
+    await db('badges').insert(badges.encode(row));
+    expect(await read(row.uuid)).toEqual(row);
+    expect(await read('44444444-4444-4444-8444-444444444444')).toBeNull();
+  });
+
+  test('refuses names that are no columns: the compiler, and at run time', () => {
+    // @ts-expect-error
+    expect(() => badges.encode({ priceCents: 1, colour: 'red' })).toThrow('badges has no column for colour');
+    const wider = { priceCents: 1, color: 'red' };
+    // @ts-expect-error
+    expect(() => badges.encode(wider)).toThrow('badges has no column for color');
+    expect(badges.encode({ priceCents: 1, isActive: undefined })).toEqual({ price_cents: 1 });
+  });
+
+  test('gives names to a select, but not those of JSON, which would come as text', () => {
+    expect(badges.pick('uuid', 'priceCents')).toEqual({ uuid: 'uuid', priceCents: 'price_cents' });
+    expect(() => badges.pick('metadata')).toThrow('badges.metadata is JSON');
+  });
+
+  test('keeps history without the columns that are marked', () => {
+    expect(badges.snapshot({ ...row, learnerEmail: 'a@x.example', more: 1 })).toEqual({
+      ...Object.fromEntries(Object.entries(row).filter(([name]) => name !== 'learnerEmail')),
+      more: 1,
+    });
+    expect(badges.history).toMatchObject({ table: 'badges_history', tenant: 'enterprise_customer_uuid' });
   });
 
   test('names its tenant and its personal data', () => {
