@@ -10,7 +10,7 @@ import {
 import { createTestDatabase } from '@enterprise-access/db/testing';
 import { useService } from '@enterprise-access/services/testing';
 import { expect, inject, vi } from 'vitest';
-import { startWorkerProcess, type WorkerProcess } from '../processes.ts';
+import { startWorkerProcess, type WorkerProcess } from '../support/processes.ts';
 import { makeEffects, STEP_EVENT, stepDataOf, stepJobContract } from './effects.ts';
 import { type FragileServer, fragileDatabase, fragileKafka } from './servers.ts';
 
