@@ -115,7 +115,7 @@ export interface TableModel<R extends object = object> {
   pick<K extends keyof R & string>(...names: readonly K[]): Readonly<Record<K, string>>;
   /** A row that was read by `aliased` or by the table's own names. */
   decode(raw: object): R;
-  /** Values by the table's own names, for statements that are written out; undefined values are left out. */
+  /** Values by the table's own names, for statements that are written out. */
   encode<V extends Partial<R>>(values: V & NoOthers<V, R>): Record<string, unknown>;
 }
 
@@ -182,15 +182,19 @@ export function defineModel<C extends Columns>(table: string, spec: ModelSpec<C>
     static override columnNameMappers = snakeCaseMappers();
     static override jsonAttributes = own.flatMap(({ name, isJson }) => (isJson ? [name] : []));
   }
-  const decodeNamed = (raw: object, nameOf: (column: (typeof own)[number]) => string): R => {
+  const decodeBy = (by: readonly string[], raw: object): R => {
     const values = raw as Readonly<Record<string, unknown>>;
     const row: Record<string, unknown> = {};
-    for (const each of own) {
-      const value = values[nameOf(each)];
-      row[each.name] = each.isJson && typeof value === 'string' ? JSON.parse(value) : value;
-    }
+    own.forEach(({ name, isJson }, at) => {
+      const value = values[by[at] ?? ''];
+      row[name] = isJson && typeof value === 'string' ? JSON.parse(value) : value;
+    });
     return row as R;
   };
+  const names = own.map(({ name }) => name);
+  const storedNames = own.map(({ stored }) => stored);
+  // Tells rows that were read by the names in code from those by the names in the table.
+  const telling = own.find(({ name, stored }) => name !== stored)?.name ?? '';
   const query = (db: Connection) => Row.query(db) as unknown as QueryBuilder<Model & R, (Model & R)[]>;
 
   return {
@@ -226,22 +230,25 @@ export function defineModel<C extends Columns>(table: string, spec: ModelSpec<C>
         }),
       ) as Record<(typeof names)[number], string>,
     joined(alias) {
-      const nameOf = ({ name }: { readonly name: string }) => `${alias}_${name}`;
-      const keyNames = own.filter(({ stored }) => key.includes(stored)).map(nameOf);
+      const joinedNames = names.map((name) => `${alias}_${name}`);
+      const keyNames = joinedNames.filter((_, at) => key.includes(storedNames[at] ?? ''));
       return {
-        columns: Object.fromEntries(own.map((each) => [nameOf(each), `${alias}.${each.stored}`])),
+        columns: Object.fromEntries(joinedNames.map((name, at) => [name, `${alias}.${storedNames[at]}`])),
         decode: (raw) =>
           keyNames.some((name) => (raw as Readonly<Record<string, unknown>>)[name] === null)
             ? null
-            : decodeNamed(raw, nameOf),
+            : decodeBy(joinedNames, raw),
       };
     },
-    decode: (raw) => decodeNamed(raw, ({ name, stored }) => (name in raw ? name : stored)),
+    decode: (raw) => decodeBy(telling in raw ? names : storedNames, raw),
     encode(values) {
       const row: Record<string, unknown> = {};
-      for (const [name, value] of Object.entries(values)) {
+      const given = values as Readonly<Record<string, unknown>>;
+      for (const name of Object.keys(given)) {
         const { stored, isJson } = columnNamed(name);
-        if (value !== undefined) row[stored] = isJson && value !== null ? JSON.stringify(value) : value;
+        const value = given[name];
+        if (value === undefined) throw new Error(`${table}.${stored} is undefined.`);
+        row[stored] = isJson && value !== null ? JSON.stringify(value) : value;
       }
       return row;
     },
