@@ -151,30 +151,94 @@ const historyOf = (table: string): HistoryModel =>
 
 const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-/** Declares a table. Names of columns are the snake case of the names in `columns`. */
-export function defineModel<C extends Columns>(table: string, spec: ModelSpec<C>): TableModel<RowOf<C>> {
-  type R = RowOf<C>;
-  const key = (spec.key ?? ['uuid']).map(snakeCase);
-  const named = (columns: Columns) =>
-    Object.entries(columns).map(([name, marks]) => ({
-      name,
-      stored: snakeCase(name),
-      isJson: marks.kind === 'json',
-      isNullable: marks.isNullable,
-      personal: marks.personal,
-      isInHistory: marks.isInHistory,
-    }));
-  const own = named(spec.columns);
-  const all = [...own, ...named(spec.internal ?? {})];
+interface Named extends Omit<Marks, 'kind'> {
+  readonly name: string;
+  readonly stored: string;
+  readonly isJson: boolean;
+}
+
+const namesOf = (columns: Columns): Named[] =>
+  Object.entries(columns).map(([name, { kind, isNullable, personal, isInHistory }]) => ({
+    name,
+    stored: snakeCase(name),
+    isJson: kind === 'json',
+    isNullable,
+    personal,
+    isInHistory,
+  }));
+
+type Values = Readonly<Record<string, unknown>>;
+type Codec<R extends object> = Pick<
+  TableModel<R>,
+  'stored' | 'aliased' | 'joined' | 'pick' | 'decode' | 'encode' | 'snapshot'
+>;
+
+/** Between the names and values of the table and those of the code. */
+function codecOf<R extends object>(table: string, own: readonly Named[], key: readonly string[]): Codec<R> {
+  const names = own.map(({ name }) => name);
+  const storedNames = own.map(({ stored }) => stored);
   const byName = new Map(own.map((each) => [each.name, each]));
-  const missing = key.find((name) => !all.some(({ stored }) => stored === name));
-  if (missing) throw new Error(`${table} has no column ${missing} for its key.`);
   const hidden = new Set(own.flatMap(({ name, isInHistory }) => (isInHistory ? [] : [name])));
-  const columnNamed = (name: string) => {
+  // Tells rows that were read by the names in code from those by the names in the table.
+  const telling = own.find(({ name, stored }) => name !== stored)?.name ?? '';
+  const columnNamed = (name: string): Named => {
     const found = byName.get(name);
     if (!found) throw new Error(`${table} has no column for ${name}.`);
     return found;
   };
+  const decodeBy = (by: readonly string[], raw: object): R => {
+    const row: Record<string, unknown> = {};
+    own.forEach(({ name, isJson }, at) => {
+      const value = (raw as Values)[by[at] ?? ''];
+      row[name] = isJson && typeof value === 'string' ? JSON.parse(value) : value;
+    });
+    return row as R;
+  };
+  const record = (textOf: (column: Named) => string) =>
+    Object.fromEntries(own.map((each) => [each.name, textOf(each)])) as Record<keyof R & string, string>;
+
+  return {
+    stored: record(({ stored }) => stored),
+    aliased: (alias) => record(({ stored }) => `${alias}.${stored}`),
+    joined(alias) {
+      const joinedNames = names.map((name) => `${alias}_${name}`);
+      const keyNames = joinedNames.filter((_, at) => key.includes(storedNames[at] ?? ''));
+      return {
+        columns: Object.fromEntries(joinedNames.map((name, at) => [name, `${alias}.${storedNames[at]}`])),
+        decode: (raw) => (keyNames.some((name) => (raw as Values)[name] === null) ? null : decodeBy(joinedNames, raw)),
+      };
+    },
+    pick: (...wanted) =>
+      Object.fromEntries(
+        wanted.map((name) => {
+          const { stored, isJson } = columnNamed(name);
+          if (isJson) throw new Error(`${table}.${stored} is JSON and must be decoded.`);
+          return [name, stored];
+        }),
+      ) as Record<(typeof wanted)[number], string>,
+    decode: (raw) => decodeBy(telling in raw ? names : storedNames, raw),
+    encode(values) {
+      const row: Record<string, unknown> = {};
+      for (const name of Object.keys(values)) {
+        const { stored, isJson } = columnNamed(name);
+        const value = (values as Values)[name];
+        if (value === undefined) throw new Error(`${table}.${stored} is undefined.`);
+        row[stored] = isJson && value !== null ? JSON.stringify(value) : value;
+      }
+      return row;
+    },
+    snapshot: (row) => Object.fromEntries(Object.entries(row).filter(([name]) => !hidden.has(name))),
+  };
+}
+
+/** Declares a table. Names of columns are the snake case of the names in `columns`. */
+export function defineModel<C extends Columns>(table: string, spec: ModelSpec<C>): TableModel<RowOf<C>> {
+  type R = RowOf<C>;
+  const key = (spec.key ?? ['uuid']).map(snakeCase);
+  const own = namesOf(spec.columns);
+  const all = [...own, ...namesOf(spec.internal ?? {})];
+  const missing = key.find((name) => !all.some(({ stored }) => stored === name));
+  if (missing) throw new Error(`${table} has no column ${missing} for its key.`);
 
   class Row extends Model {
     static override tableName = table;
@@ -182,19 +246,6 @@ export function defineModel<C extends Columns>(table: string, spec: ModelSpec<C>
     static override columnNameMappers = snakeCaseMappers();
     static override jsonAttributes = own.flatMap(({ name, isJson }) => (isJson ? [name] : []));
   }
-  const decodeBy = (by: readonly string[], raw: object): R => {
-    const values = raw as Readonly<Record<string, unknown>>;
-    const row: Record<string, unknown> = {};
-    own.forEach(({ name, isJson }, at) => {
-      const value = values[by[at] ?? ''];
-      row[name] = isJson && typeof value === 'string' ? JSON.parse(value) : value;
-    });
-    return row as R;
-  };
-  const names = own.map(({ name }) => name);
-  const storedNames = own.map(({ stored }) => stored);
-  // Tells rows that were read by the names in code from those by the names in the table.
-  const telling = own.find(({ name, stored }) => name !== stored)?.name ?? '';
   const query = (db: Connection) => Row.query(db) as unknown as QueryBuilder<Model & R, (Model & R)[]>;
 
   return {
@@ -204,7 +255,6 @@ export function defineModel<C extends Columns>(table: string, spec: ModelSpec<C>
     columns: all.map(({ stored, isNullable }) => ({ stored, isNullable })),
     personal: Object.fromEntries(all.flatMap(({ stored, personal }) => (personal ? [[stored, personal]] : []))),
     history: spec.history ? historyOf(table) : null,
-    snapshot: (row) => Object.fromEntries(Object.entries(row).filter(([name]) => !hidden.has(name))),
     query,
     find: async (db, id) => (await query(db).findById(id)) as R | undefined,
     async insert(db, row) {
@@ -215,42 +265,6 @@ export function defineModel<C extends Columns>(table: string, spec: ModelSpec<C>
         .findById(id)
         .patch(change as never);
     },
-    stored: Object.fromEntries(own.map(({ name, stored }) => [name, stored])) as Record<keyof R & string, string>,
-    aliased: (alias) =>
-      Object.fromEntries(own.map(({ name, stored }) => [name, `${alias}.${stored}`])) as Record<
-        keyof R & string,
-        string
-      >,
-    pick: (...names) =>
-      Object.fromEntries(
-        names.map((name) => {
-          const { stored, isJson } = columnNamed(name);
-          if (isJson) throw new Error(`${table}.${stored} is JSON and must be decoded.`);
-          return [name, stored];
-        }),
-      ) as Record<(typeof names)[number], string>,
-    joined(alias) {
-      const joinedNames = names.map((name) => `${alias}_${name}`);
-      const keyNames = joinedNames.filter((_, at) => key.includes(storedNames[at] ?? ''));
-      return {
-        columns: Object.fromEntries(joinedNames.map((name, at) => [name, `${alias}.${storedNames[at]}`])),
-        decode: (raw) =>
-          keyNames.some((name) => (raw as Readonly<Record<string, unknown>>)[name] === null)
-            ? null
-            : decodeBy(joinedNames, raw),
-      };
-    },
-    decode: (raw) => decodeBy(telling in raw ? names : storedNames, raw),
-    encode(values) {
-      const row: Record<string, unknown> = {};
-      const given = values as Readonly<Record<string, unknown>>;
-      for (const name of Object.keys(given)) {
-        const { stored, isJson } = columnNamed(name);
-        const value = given[name];
-        if (value === undefined) throw new Error(`${table}.${stored} is undefined.`);
-        row[stored] = isJson && value !== null ? JSON.stringify(value) : value;
-      }
-      return row;
-    },
+    ...codecOf<R>(table, own, key),
   };
 }
