@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { kafkaBus } from '@enterprise-access/bus';
+import { eventTypesOf, kafkaBus } from '@enterprise-access/bus';
 import { appendToOutbox, type Dialect } from '@enterprise-access/db';
 import type { TestServers } from '@enterprise-access/db/testing';
+import { events } from '@enterprise-access/domain';
 import { Kafka, logLevel, type Message, Partitioners } from 'kafkajs';
 import { eventPublisher } from '../../apps/worker/src/events.ts';
 import { startRelay } from '../../apps/worker/src/relay.ts';
@@ -19,6 +20,7 @@ async function ours({ db, runtime }: WorkerSetting, servers: BusServers) {
   const bus = kafkaBus({
     kafka: { brokers: [servers.brokers], clientId: 'bench' },
     registry: { url: servers.registryUrl },
+    eventTypes: eventTypesOf(events.values()),
     topicPrefix: `bench-${randomUUID()}`,
     service: 'bench',
     now: () => new Date(),

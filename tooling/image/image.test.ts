@@ -25,7 +25,7 @@ test('the Dockerfile has no flaws that a linter knows', async () => {
 test('tests, tools, clients and secrets do not even reach the build', async () => {
   const files = await contextFiles();
   expect(files).toContain('apps/api/src/main.ts');
-  expect(files).toContain('packages/bus/schemas/ping.json');
+  expect(files).toContain('packages/domain/src/housekeeping/ping.json');
   expect(files.filter((file) => /\.test\.ts$|\w+s\/\w+\/test\/|testing\.ts$|\.env|servers\//.test(file))).toEqual([]);
   expect(files.filter((file) => file.startsWith('tooling/') && !/^tooling\/[^/]+\/package\.json$/.test(file))).toEqual(
     [],

@@ -179,8 +179,8 @@ export async function buildApp({
   await app.register(streams);
   await app.register(metrics, { db: runtime.db });
 
-  await app.register(async (doors) => {
-    authenticated(doors, limit);
+  await app.register(async (transports) => {
+    authenticated(transports, limit);
     const contextFrom =
       (source: RpcContext['source']) =>
       (request: FastifyRequest): RpcContext => {
@@ -194,8 +194,8 @@ export async function buildApp({
           idempotencyKey: typeof key === 'string' ? key : null,
         };
       };
-    await doors.register(rest, { service, contextOf: contextFrom('rest') });
-    await doors.register(trpc, { service, contextOf: contextFrom('trpc') });
+    await transports.register(rest, { service, contextOf: contextFrom('rest') });
+    await transports.register(trpc, { service, contextOf: contextFrom('trpc') });
     const jobsDatabaseUrl = env.JOBS_DATABASE_URL;
     if (jobsDatabaseUrl !== undefined) await transports.register(jobDashboard, { jobsDatabaseUrl });
   });

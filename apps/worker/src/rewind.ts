@@ -1,5 +1,5 @@
-import { type EventBus, eventTypes } from '@enterprise-access/bus';
-import { type Consumer, defineJob, implementJob, type Job } from '@enterprise-access/domain';
+import type { EventBus } from '@enterprise-access/bus';
+import { type Consumer, defineJob, events, implementJob, type Job } from '@enterprise-access/domain';
 import { z } from 'zod';
 
 const contract = defineJob({
@@ -15,7 +15,7 @@ const contract = defineJob({
 
 /** Topics of the events that have a consumer. */
 export const topicsOf = (consumers: readonly Consumer[]): string[] => [
-  ...new Set(consumers.flatMap(({ type }) => eventTypes.get(type)?.topic ?? [])),
+  ...new Set(consumers.flatMap(({ type }) => events.get(type)?.topic ?? [])),
 ];
 
 /** For the command line only: a running worker consumes in the group, which blocks the rewind. */

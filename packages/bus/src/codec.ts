@@ -1,26 +1,26 @@
 import { type Data, encodeString } from './avro.ts';
 import type { OutgoingEvent, RawMessage } from './bus.ts';
-import { type EventType, eventTypes } from './event-types.ts';
+import type { EventType, EventTypes } from './event-types.ts';
 import { frame, unframe } from './framing.ts';
 import { type Metadata, readHeaders } from './headers.ts';
 import type { SchemaRegistry } from './registry.ts';
 import { Unreadable } from './unreadable.ts';
 
-/** Encoding of values on one kind of bus. */
+/** How values are written on one kind of bus. */
 export interface ValueCodec {
   readonly contentType: string;
   decode(definition: EventType, value: Buffer | null): Promise<Data>;
 }
 
-/** The definition of an event type, or why the event cannot be published. */
-export function sendable(event: OutgoingEvent): { definition: EventType } | { reason: string } {
+/** Why an event cannot be sent, or its definition. */
+export function sendable(eventTypes: EventTypes, event: OutgoingEvent): { definition: EventType } | { reason: string } {
   const definition = eventTypes.get(event.type);
   if (definition === undefined) return { reason: `There is no event type ${event.type}.` };
   const misfit = definition.avro.misfit(event.data);
   return misfit === null ? { definition } : { reason: `The data does not fit its schema in: ${misfit}.` };
 }
 
-/** Avro values in the framing of the schema registry, resolved from the writer's schema to ours. */
+/** Values in the registry's framing, read with our schema whatever they were written with. */
 export function avroCodec(registry: SchemaRegistry): ValueCodec {
   const resolvers = new Map<string, object>();
   return {
@@ -35,7 +35,7 @@ export function avroCodec(registry: SchemaRegistry): ValueCodec {
   };
 }
 
-/** JSON values, validated with the same schemas; used by the database bus, which only we read. */
+/** Values as JSON text, held against the same schemas: nobody but us reads them. */
 export const jsonCodec: ValueCodec = {
   contentType: 'application/json',
   async decode({ avro }, value) {
@@ -52,11 +52,11 @@ export const jsonCodec: ValueCodec = {
   },
 };
 
-/** Decodes metadata and data of a message; throws `Unreadable` if it cannot. */
+/** Metadata and data of a message; `Unreadable` when it has none that we understand. */
 export async function readMessage(
+  eventTypes: EventTypes,
   message: RawMessage,
-  codec: ValueCodec,
-  defaults: { readonly now: Date; readonly source: string },
+  { codec, ...defaults }: { readonly codec: ValueCodec; readonly now: Date; readonly source: string },
 ): Promise<Metadata & { readonly data: Data }> {
   const metadata = readHeaders(message.headers, defaults);
   const definition = eventTypes.get(metadata.type);
@@ -64,7 +64,7 @@ export async function readMessage(
   return { ...metadata, data: await codec.decode(definition, message.value) };
 }
 
-/** Encodes key and value of an event for a topic (with its prefix), in the registry's framing. */
+/** Key and value of an event for a topic (with its prefix), in the registry's framing. */
 export async function encodeEvent(
   registry: SchemaRegistry,
   topic: string,
@@ -74,7 +74,7 @@ export async function encodeEvent(
   const { keySchema } = definition;
   const [valueId, keyId] = await Promise.all([
     registry.register(definition.valueSubject(topic), definition.schema),
-    // By the naming strategy the subject ends in the record name, which for a plain string is "string".
+    // The name of a string's record is "string": the rule for subjects knows no exception.
     keySchema === null ? null : registry.register(`${topic}-string`, keySchema),
   ]);
   return {

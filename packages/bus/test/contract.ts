@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { type EventBus, type Log, topics, Unreadable } from '../src/index.ts';
+import { type EventBus, type Log, Unreadable } from '../src/index.ts';
 import { type Collector, collector, Watched, watchedLog } from './collector.ts';
+import { topics } from './event-types.ts';
 import { NOON, PING, ping, REVERSED, reversed, textOf } from './events.ts';
 
 /** One kind of bus, as the tests see it. */

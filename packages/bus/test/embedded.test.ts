@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { claimMessage, connect, type Database, type Dialect, transaction } from '@enterprise-access/db';
 import { createTestDatabase, type TestDatabase } from '@enterprise-access/db/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
-import { type EventBus, embeddedBus, topics } from '../src/index.ts';
+import { type EventBus, embeddedBus } from '../src/index.ts';
 import { collector, Watched, watchedLog } from './collector.ts';
 import { promisesOfABus, until } from './contract.ts';
+import { eventTypes, topics } from './event-types.ts';
 import { NOON, PING, ping, textOf } from './events.ts';
 
 const dialects: Dialect[] = ['postgres', 'mysql'];
@@ -24,7 +25,14 @@ describe.for(dialects.filter((dialect) => !('skipped' in inject('servers')[diale
     });
 
     const open = (options: Partial<Parameters<typeof embeddedBus>[0]> = {}): EventBus =>
-      embeddedBus({ db, service: 'enterprise_access', now: () => new Date(), log: watchedLog().log, ...options });
+      embeddedBus({
+        db,
+        eventTypes,
+        service: 'enterprise_access',
+        now: () => new Date(),
+        log: watchedLog().log,
+        ...options,
+      });
 
     async function put(message: { topic: string; headers: readonly (readonly [string, string])[] }) {
       const headers = Object.groupBy(message.headers, ([name]) => name);

@@ -10,6 +10,7 @@ const dialects = (['postgres', 'mysql'] as const).filter((dialect) => 'adminUrl'
 
 const badges = defineModel('badges', {
   tenant: 'enterpriseCustomerUuid',
+  audited: { subject: 'badge', address: 'learnerEmail', ignored: ['priceCents'] },
   columns: {
     uuid: is.uuid(),
     enterpriseCustomerUuid: is.uuid(),
@@ -70,6 +71,44 @@ describe.each(dialects)('a model on %s', (dialect) => {
     const [plain] = await db('badges').where({ uuid: other.uuid });
     expect(badges.decode(plain)).toEqual(other);
     expect(badges.encode({ priceCents: 1 })).toEqual({ price_cents: 1 });
+  });
+
+  test('is one side of a join, with its JSON; null when the join found nothing', async () => {
+    const { db } = database;
+    const joined = badges.joined('b');
+    const read = async (uuid: string) => {
+      const [raw] = await db('badges as a')
+        .leftJoin('badges as b', (on) => on.on('b.uuid', 'a.uuid').andOnVal('b.uuid', uuid))
+        .limit(1)
+        .orderBy('b.uuid')
+        .whereRaw('coalesce(b.uuid, ?) = ?', [uuid, uuid])
+        .select({ uuid: 'a.uuid', ...joined.columns });
+      return joined.decode(raw);
+    };
+    await db('badges').delete();
+    await db('badges').insert(badges.encode(row));
+    expect(await read(row.uuid)).toEqual(row);
+    expect(await read('44444444-4444-4444-8444-444444444444')).toBeNull();
+  });
+
+  test('refuses names that are no columns: the compiler, and at run time', () => {
+    // @ts-expect-error
+    expect(() => badges.encode({ priceCents: 1, colour: 'red' })).toThrow('badges has no column for colour');
+    const wider = { priceCents: 1, color: 'red' };
+    // @ts-expect-error
+    expect(() => badges.encode(wider)).toThrow('badges has no column for color');
+  });
+
+  test('gives names to a select, but not those of JSON, which would come as text', () => {
+    expect(badges.pick('uuid', 'priceCents')).toEqual({ uuid: 'uuid', priceCents: 'price_cents' });
+    expect(() => badges.pick('metadata')).toThrow('badges.metadata is JSON');
+  });
+
+  test('knows what the audit trail records: personal data without its value, counters not at all', () => {
+    const { fields = [], hidden = new Set<string>(), ...subject } = badges.subject ?? {};
+    expect(subject).toMatchObject({ kind: 'badge', customer: 'enterpriseCustomerUuid', address: 'learnerEmail' });
+    expect(fields).toEqual(['uuid', 'enterpriseCustomerUuid', 'learnerEmail', 'isActive', 'metadata', 'awardedAt']);
+    expect([...hidden]).toEqual(['learnerEmail']);
   });
 
   test('names its tenant and its personal data', () => {

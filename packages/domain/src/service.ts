@@ -6,5 +6,5 @@ export const service = compose(slices);
 export type AppRouter = typeof service.appRouter;
 
 export const { operations, streams, models } = service;
-export const { jobs, schedules, consumers } = service;
+export const { jobs, schedules, events, consumers } = service;
 export const { ownersIn, settings, campaigns } = service;

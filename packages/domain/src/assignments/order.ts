@@ -11,7 +11,7 @@ export interface Order {
   readonly policy: PolicyRow;
   readonly subsidy: Subsidy;
   readonly terms: Omit<Terms, 'at' | 'correlationId'>;
-  readonly by: Doer;
+  readonly by: ActionActor;
   readonly suppressEmail: boolean;
   /** For a forced redemption: the account of the learner, independent of stored addresses. */
   readonly account?: { readonly emailKey: string; readonly lmsUserId: number };

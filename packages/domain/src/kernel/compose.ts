@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { type Grant, grantOfAssignment, grantsOfToken } from './actor.ts';
 import type { Consumer } from './consumer.ts';
 import type { Contract, StreamContract } from './contract.ts';
+import type { EventDeclaration } from './event.ts';
 import { idempotencyRecords } from './idempotency.ts';
 import type { Job } from './jobs/job.ts';
 import { jobRuns } from './jobs/runs.ts';
@@ -138,8 +139,19 @@ function jobsOf(slices: readonly Slice[]): {
   };
 }
 
-const consumersOf = (slices: readonly Slice[]): readonly Consumer[] =>
-  slices.flatMap(({ consumers = [] }) => consumers);
+/** Every event type by its name. */
+const eventsOf = (slices: readonly Slice[]): ReadonlyMap<string, EventDeclaration> =>
+  union(
+    'event',
+    slices.flatMap(({ events = [] }) => events.map((event) => ({ [event.type]: event }))),
+  );
+
+function consumersOf(slices: readonly Slice[]): readonly Consumer[] {
+  const events = eventsOf(slices);
+  const consumers = slices.flatMap((slice) => slice.consumers ?? []);
+  for (const { type } of consumers) if (!events.has(type)) throw new Error(`No slice declares the event ${type}.`);
+  return consumers;
+}
 
 /** Roles of all slices: from tokens and from stored assignments. */
 function rolesOf(slices: readonly Slice[]): RoleSources {
@@ -266,6 +278,7 @@ export function compose<const S extends readonly Slice[]>(slices: S) {
     ...catalogueOf(slices),
     ...jobsOf(slices),
     ...grantReader(slices),
+    events: eventsOf(slices),
     consumers: consumersOf(slices),
     ownersIn: ownersOf(slices),
     settings: settingsOf(slices),

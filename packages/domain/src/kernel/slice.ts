@@ -3,6 +3,7 @@ import type { AnyRouter } from '@trpc/server';
 import type { z } from 'zod';
 import type { Consumer } from './consumer.ts';
 import type { Contract, StreamContract } from './contract.ts';
+import type { EventDeclaration } from './event.ts';
 import type { Job } from './jobs/job.ts';
 import type { LegacyForm } from './legacy.ts';
 import type { Permission, RoleSources } from './permissions.ts';
@@ -47,6 +48,8 @@ export interface Slice {
   /** By resource kind, as in a contract's `context.from`. */
   readonly owners?: Readonly<Record<string, Owner>>;
   readonly jobs?: readonly (Job | ScheduledJob)[];
+  /** Types of events that this slice sends, or reads from other services. */
+  readonly events?: readonly EventDeclaration[];
   readonly consumers?: readonly Consumer[];
   readonly settings?: Readonly<Record<string, Setting>>;
   /** Variables of mail campaign ids, with a description of each mail. */

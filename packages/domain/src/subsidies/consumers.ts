@@ -1,9 +1,18 @@
 import { z } from 'zod';
 import { consumerOf, UnusableEvent } from '../kernel/consumer.ts';
+import { platformEvent } from '../kernel/event.ts';
 import { instantOf } from '../kernel/instant.ts';
 import { findTransaction } from '../ledger/index.ts';
+import learnerCreditEnrollment from './learner-credit-enrollment.json' with { type: 'json' };
 import { isRefundable, unenrolmentKey } from './refunds.ts';
 import { reverseTransaction } from './reverse.ts';
+
+/** The platform tells when a learner's enrolment that credit has paid for ends. */
+export const revokedEvent = platformEvent(
+  'org.openedx.enterprise.learner_credit_course_enrollment.revoked.v1',
+  'learner-credit-course-enrollment-lifecycle',
+  learnerCreditEnrollment,
+);
 
 const revoked = z.object({
   learner_credit_course_enrollment: z.object({
@@ -18,7 +27,7 @@ const revoked = z.object({
  * Idempotent: redeliveries, and the event that our own unenrollment causes in the LMS, change nothing.
  */
 export const enrollmentRevoked = consumerOf(
-  'org.openedx.enterprise.learner_credit_course_enrollment.revoked.v1',
+  revokedEvent.type,
   revoked,
   async ({ runtime, eventId, claim }, { learner_credit_course_enrollment: enrollment }) => {
     // With a remote ledger, its service consumes the same event.

@@ -1,7 +1,7 @@
 import { defineSlice } from '../kernel/slice.ts';
 import { transactionView } from '../ledger/contract.ts';
 import { ownerOf, ownerOfTransaction } from '../ledger/index.ts';
-import { enrollmentRevoked } from './consumers.ts';
+import { enrollmentRevoked, revokedEvent } from './consumers.ts';
 import * as contract from './contract.ts';
 import { legacy } from './legacy.ts';
 import { permissions, roles } from './permissions.ts';
@@ -47,6 +47,7 @@ export const subsidiesSlice = defineSlice({
     subsidy: { find: ownerOf, remembered: false },
     transaction: { find: ownerOfTransaction, remembered: true },
   },
+  events: [revokedEvent],
   consumers: [enrollmentRevoked],
   settings,
 });

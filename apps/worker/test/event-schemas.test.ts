@@ -1,12 +1,14 @@
-import { eventTypes } from '@enterprise-access/bus';
+import { eventTypesOf } from '@enterprise-access/bus';
 import type { OutboxMessage } from '@enterprise-access/db';
+import { events } from '@enterprise-access/domain';
 import { expect, test } from 'vitest';
-import type { LedgerTransaction, Spend } from './kernel/ports/ledger.ts';
-import { transactionChanged } from './ledger/events.ts';
-import { policyChanged } from './policies/events.ts';
-import type { PolicyRow } from './policies/tables.ts';
-import { redemptionReversed, subsidyRedeemed } from './redemptions/events.ts';
+import type { LedgerTransaction, Spend } from '../../../packages/domain/src/kernel/ports/ledger.ts';
+import { transactionChanged } from '../../../packages/domain/src/ledger/events.ts';
+import { policyChanged } from '../../../packages/domain/src/policies/events.ts';
+import type { PolicyRow } from '../../../packages/domain/src/policies/tables.ts';
+import { redemptionReversed, subsidyRedeemed } from '../../../packages/domain/src/redemptions/events.ts';
 
+const eventTypes = eventTypesOf(events.values());
 const at = new Date('2026-03-02T10:00:00.000Z');
 const uuid = '8a1f2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d';
 
