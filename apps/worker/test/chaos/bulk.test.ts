@@ -6,6 +6,7 @@ import { expect, inject, test, vi } from 'vitest';
 import { dialects, operatorToken, tokenFor } from '../../../api/test/support/harness.ts';
 import { startApiProcess } from '../../../api/test/support/processes.ts';
 import { settingsFor, startWorkerProcess } from '../support/processes.ts';
+import { passMinute } from '../support/time.ts';
 
 const LEARNERS = 10_000;
 const PRICE = 14_900;
@@ -56,6 +57,7 @@ test.each(dialects)(
           interval: 10,
         });
         await worker.kill();
+        await passMinute({ db, queues: queues.db });
         expect(await allocated()).toBeLessThan(LEARNERS);
       }
 
