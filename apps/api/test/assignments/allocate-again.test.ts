@@ -71,7 +71,12 @@ describe.each(dialects)('allocation to whom the content was allocated before on 
         .db('assignment_counts')
         .where({ ...at, status_class: 0 })
         .decrement('n', 1);
-      await world.db('assignment_counts').insert({ ...at, status_class: 2, n: 1 });
+      await world.db('assignment_counts').insert({
+        ...at,
+        enterprise_customer_uuid: budget.customer,
+        status_class: 2,
+        n: 1,
+      });
     }
   };
 
@@ -171,7 +176,7 @@ describe.each(dialects)('allocation to whom the content was allocated before on 
           status_class: statusClass,
         };
         if ((await trx('assignment_counts').where(at).increment('n', n)) === 0)
-          await trx('assignment_counts').insert({ ...at, n });
+          await trx('assignment_counts').insert({ ...at, enterprise_customer_uuid: budget.customer, n });
       }
     }
   };

@@ -262,6 +262,7 @@ describe.each(dialects)('groups on %s', (dialect) => {
     await world.db('policy_groups').insert({
       uuid: randomUUID(),
       policy_uuid: demonstration.otherPolicy,
+      enterprise_customer_uuid: demonstration.otherCustomer,
       enterprise_group_uuid: doomed,
       ...stamps,
     });

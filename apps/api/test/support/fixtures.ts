@@ -101,8 +101,14 @@ export async function newPolicy(world: Pick<World, 'db'>, wish: PolicyWish): Pro
     modified: created,
   });
   for (const group of wish.groups ?? []) {
-    const row = { uuid: randomUUID(), policy_uuid: uuid, enterprise_group_uuid: group, created, modified: created };
-    await world.db('policy_groups').insert(row);
+    await world.db('policy_groups').insert({
+      uuid: randomUUID(),
+      policy_uuid: uuid,
+      enterprise_customer_uuid: wish.customer,
+      enterprise_group_uuid: group,
+      created,
+      modified: created,
+    });
   }
   return uuid;
 }

@@ -96,8 +96,8 @@ function* steps(count: number, after: number): Generator<OutboxMessage> {
   for (let at = after / 2; at < (after + count) / 2; at += 1) {
     const key = `key-${at % KEYS}`;
     const sequence = Math.floor(at / KEYS) + 1;
-    yield { kind: 'job', name: stepJobContract.name, key, payload: { key, sequence } };
-    yield { kind: 'event', name: STEP_EVENT, key, payload: stepDataOf(key, sequence) };
+    yield { enterpriseCustomerUuid: null, kind: 'job', name: stepJobContract.name, key, payload: { key, sequence } };
+    yield { enterpriseCustomerUuid: null, kind: 'event', name: STEP_EVENT, key, payload: stepDataOf(key, sequence) };
   }
 }
 

@@ -36,6 +36,7 @@ async function leaveUnenrolment({ db }: Place): Promise<void> {
   await db('ledger_transactions').insert({
     uuid: transaction,
     ledger_uuid: ledger,
+    enterprise_customer_uuid: demonstration.customer,
     idempotency_key: transaction,
     quantity_cents: -100,
     state: 'committed',
@@ -50,6 +51,7 @@ async function leaveUnenrolment({ db }: Place): Promise<void> {
   await db('ledger_reversals').insert({
     uuid: randomUUID(),
     transaction_uuid: transaction,
+    enterprise_customer_uuid: demonstration.customer,
     idempotency_key: transaction,
     quantity_cents: 100,
     state: 'committed',
@@ -76,6 +78,7 @@ const leaveUnplannedGroup = ({ db }: Place) =>
   db('policy_groups').insert({
     uuid: randomUUID(),
     policy_uuid: demonstration.spendPolicy,
+    enterprise_customer_uuid: demonstration.customer,
     enterprise_group_uuid: demonstration.group,
     created: LONG_AGO,
     modified: LONG_AGO,
@@ -88,6 +91,7 @@ async function leaveAssignment({ db }: Place, change: Readonly<Record<string, un
   await db('assignments').insert({
     uuid: randomUUID(),
     assignment_configuration_uuid: configuration,
+    enterprise_customer_uuid: demonstration.customer,
     learner_email: `${randomUUID()}@demo.example`,
     content_key: RUN,
     parent_content_key: 'edX+DemoX',

@@ -69,7 +69,13 @@ describe.each(dialects)('a worker on %s', (dialect) => {
     const { db } = database;
     const before = Number((await db('test_effects').count({ n: '*' }).first())?.n);
     await db.transaction(async (trx) => {
-      const unknown = Array(600).fill({ kind: 'job', name: 'test.later', key: 'k', payload: {} });
+      const unknown = Array(600).fill({
+        enterpriseCustomerUuid: null,
+        kind: 'job',
+        name: 'test.later',
+        key: 'k',
+        payload: {},
+      });
       await appendToOutbox(trx, new Date(), unknown);
       await enqueue(trx, new Date(), appendContract, { key: 'k', sequence: 1, failures: 0 });
     });

@@ -43,7 +43,7 @@ test('the smallest pool that a worker accepts is enough: nobody holds the last c
   for (let round = 0; round < 30; round += 1) {
     const events = Array.from({ length: 64 }, (_, index) => {
       const payload = { ping: { ping_uuid: `${round}-${index}`, ping_message: 'there?' } };
-      return { kind: 'event', name: PING, key: `key-${index}`, payload } as const;
+      return { enterpriseCustomerUuid: null, kind: 'event', name: PING, key: `key-${index}`, payload } as const;
     });
     await db.transaction((trx) => appendToOutbox(trx, new Date(), events));
   }
