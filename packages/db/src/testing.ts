@@ -29,19 +29,26 @@ export async function startTestServers(): Promise<{ servers: TestServers; stop: 
     running.push(ready);
     return { adminUrl: ready.url(database) };
   };
-  const postgres = process.env.TEST_POSTGRES_URL
-    ? { adminUrl: process.env.TEST_POSTGRES_URL }
-    : await started(
-        startPostgres({ dataDir: join(folder, 'postgres'), durable: false, maxConnections: 300 }),
-        ADMIN_DATABASE.postgres,
-      );
-  const mysql = process.env.TEST_MYSQL_URL
-    ? { adminUrl: process.env.TEST_MYSQL_URL }
-    : findMariadb() === null
-      ? { skipped: 'mariadbd is not installed and TEST_MYSQL_URL is not set' }
+  const openPostgres = async () => {
+    const postgres = process.env.TEST_POSTGRES_URL
+      ? { adminUrl: process.env.TEST_POSTGRES_URL }
+      : await started(
+          startPostgres({ dataDir: join(folder, 'postgres'), durable: false, maxConnections: 300 }),
+          ADMIN_DATABASE.postgres,
+        );
+    await makeTemplate(postgres.adminUrl);
+    return postgres;
+  };
+  const openMysql = async () => {
+    if (!process.env.TEST_MYSQL_URL && findMariadb() === null)
+      return { skipped: 'mariadbd is not installed and TEST_MYSQL_URL is not set' };
+    const mysql = process.env.TEST_MYSQL_URL
+      ? { adminUrl: process.env.TEST_MYSQL_URL }
       : await started(startMariadb({ dataDir: join(folder, 'mariadb'), durable: false }), ADMIN_DATABASE.mysql);
-  await makeTemplate(postgres.adminUrl);
-  if ('adminUrl' in mysql) await asAdmin(mysql.adminUrl, createPool);
+    await asAdmin(mysql.adminUrl, createPool);
+    return mysql;
+  };
+  const [postgres, mysql] = await Promise.all([openPostgres(), openMysql()]);
   return {
     servers: { postgres, mysql },
     async stop() {

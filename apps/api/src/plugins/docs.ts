@@ -17,9 +17,13 @@ const PAGE_POLICY = {
   'script-src-attr': "'none'",
 };
 
+/** Made once: all applications of a process serve the same. */
+let made: ReturnType<typeof openApiDocument> | undefined;
+
 /** The machine-readable document and a page to read it. */
 export async function docs(app: FastifyInstance): Promise<void> {
-  const document = openApiDocument();
+  made ??= openApiDocument();
+  const document = made;
   const text = JSON.stringify(document);
   app.get('/openapi.json', (_request, reply) => reply.type('application/json').send(text));
   await app.register(helmet, { global: true });

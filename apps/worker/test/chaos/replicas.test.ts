@@ -18,7 +18,7 @@ function leastShare(effects: readonly Effect[], kind: string, workers: readonly 
   return Math.min(...workers.map(({ pid }) => all.filter(({ process }) => process === pid).length / all.length));
 }
 
-describe.each(dialects)('several workers on %s', { timeout: 120_000 }, (dialect) => {
+describe.each(dialects)('several workers on %s', { timeout: 600_000 }, (dialect) => {
   let world: World;
   beforeEach(async () => {
     world = await makeWorld({ dialect, bus: 'embedded' });
@@ -83,7 +83,7 @@ describe.each(dialects)('several workers on %s', { timeout: 120_000 }, (dialect)
 test.skipIf(missing.kafka ?? missing.registry)(
   'two workers share the partitions of Kafka, and double nothing',
   {
-    timeout: 180_000,
+    timeout: 600_000,
   },
   async () => {
     const world = await makeWorld({ dialect: 'postgres', bus: 'kafka' });
