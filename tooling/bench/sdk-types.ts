@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { exampleInput, type Method, methodOf, sdkFiles } from '@enterprise-access/contracts/sdk';
 import { models, type Operation, operations, type StreamOperation, streams } from '@enterprise-access/domain';
-import { exampleInput, type Method, methodOf, sdkFiles } from '@enterprise-access/sdk-gen';
 import { alternate, median, type Row, type Settings } from './measure.ts';
 
 const execute = promisify(execFile);

@@ -3,7 +3,7 @@ import { createTestDatabase, type TestServers } from '@enterprise-access/db/test
 import type { Learner } from '@enterprise-access/domain';
 import { contentWith, emptyWorld, testRuntime, type World } from '@enterprise-access/domain/testing';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
-import { makeToken } from '@enterprise-access/token';
+import { makeToken } from '@enterprise-access/start/token';
 import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../../apps/api/src/app.ts';
 import { readEnvironment } from '../../apps/api/src/env.ts';

@@ -1,5 +1,5 @@
 import { demonstration } from '@enterprise-access/start/demonstration';
-import { DEVELOPMENT_SECRET, makeToken } from '@enterprise-access/token';
+import { DEVELOPMENT_SECRET, makeToken } from '@enterprise-access/start/token';
 import { Pool } from 'undici';
 import { z } from 'zod';
 

@@ -4,7 +4,7 @@ import { createTestDatabase, type TestServers } from '@enterprise-access/db/test
 import { buildRuntime } from '@enterprise-access/platform';
 import { startSandbox } from '@enterprise-access/sandbox';
 import { demonstration, sandboxMail, seedDemonstration } from '@enterprise-access/start/demonstration';
-import { makeToken } from '@enterprise-access/token';
+import { makeToken } from '@enterprise-access/start/token';
 import { buildApp } from '../../apps/api/src/app.ts';
 import { readEnvironment } from '../../apps/api/src/env.ts';
 import type { Caller } from './trpc.ts';

@@ -9,8 +9,8 @@ import { connect, migrate } from '@enterprise-access/db';
 import { startPostgres } from '@enterprise-access/db/servers';
 import { SANDBOX_CLIENT_SECRET } from '@enterprise-access/platform';
 import { startSandbox } from '@enterprise-access/sandbox';
-import { DEVELOPMENT_SECRET } from '@enterprise-access/token';
 import { demonstration, sandboxMail, seedDemonstration } from './demonstration.ts';
+import { DEVELOPMENT_SECRET } from './token.ts';
 
 const API = fileURLToPath(new URL('../../apps/api/src/main.ts', import.meta.url));
 const WORKER = fileURLToPath(new URL('../../apps/worker/src/main.ts', import.meta.url));

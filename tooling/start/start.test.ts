@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { DEVELOPMENT_SECRET, makeToken } from '@enterprise-access/token';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { quickStart } from '../test/children.ts';
 import { demonstration } from './demonstration.ts';
+import { DEVELOPMENT_SECRET, makeToken } from './token.ts';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 const RUN = 'course-v1:edX+DemoX+2T2026';

@@ -1,6 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { makeToken } from '@enterprise-access/token';
+import { makeToken } from '@enterprise-access/start/token';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { demonstration, dialects, operatorToken, SECRET, startApp } from '../../../apps/api/test/support/harness.ts';
 import { EnterpriseAccess, EnterpriseAccessError, type Outcome, TimeoutError } from '../src/index.ts';

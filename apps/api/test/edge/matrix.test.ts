@@ -1,7 +1,7 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import { newUuid, operations, streams } from '@enterprise-access/domain';
 import { everybody, slicesTesting } from '@enterprise-access/domain/testing';
-import { makeToken } from '@enterprise-access/token';
+import { makeToken } from '@enterprise-access/start/token';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Input, sampleInput, viaRest, viaStream, viaTrpc, type World } from '../support/examples.ts';
 import {

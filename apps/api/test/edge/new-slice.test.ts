@@ -1,7 +1,7 @@
+import { sdkFiles } from '@enterprise-access/contracts/sdk';
 import { defineModel, is } from '@enterprise-access/db';
 import { compose, defineSlice, slices } from '@enterprise-access/domain';
 import { everybody } from '@enterprise-access/domain/testing';
-import { sdkFiles } from '@enterprise-access/sdk-gen';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { greet } from '../../../../packages/domain/test/greetings/contract.ts';
 import { greetingsSlice } from '../../../../packages/domain/test/greetings/slice.ts';

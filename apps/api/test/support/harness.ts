@@ -4,7 +4,7 @@ import { type Composition, service as ofAllSlices } from '@enterprise-access/dom
 import { contentWith, emptyWorld, testRuntime } from '@enterprise-access/domain/testing';
 import { loggerOptions } from '@enterprise-access/platform';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
-import { makeToken } from '@enterprise-access/token';
+import { makeToken } from '@enterprise-access/start/token';
 import { pino } from 'pino';
 import { inject } from 'vitest';
 import { indiscretionOfReply } from '../../../../tooling/test/discretion.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readArguments } from './main.ts';
+import { readArguments } from './token.ts';
 
 const uuid = '11111111-1111-4111-8111-111111111111';
 

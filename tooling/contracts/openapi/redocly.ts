@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 /** The root of the repository, with the configuration of the linter. */
-export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const require = createRequire(import.meta.url);
 const PROGRAM = require.resolve('@redocly/cli/bin/cli.js');
 const OUTPUT_BYTES = 64 * 2 ** 20;

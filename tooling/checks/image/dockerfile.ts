@@ -1,3 +1,9 @@
+/**
+ * Runs our Dockerfile without Docker: its COPY and RUN lines in plain folders. This tests, wherever `npm test` runs, what
+ * the images contain, that they start, and that they stop. `docker build`, buildah and kaniko need a daemon, root or user
+ * namespaces and the base image, which test machines seldom have; no npm package runs a Dockerfile. Parsing and the rules
+ * of .dockerignore come from libraries. An instruction that this file does not know makes the tests fail.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdir, readdir, readFile } from 'node:fs/promises';
@@ -7,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { default as library } from '@balena/dockerignore';
 import { type Copy, DockerfileParser, type Instruction, type JSONInstruction } from 'dockerfile-ast';
 
-export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** A built stage of our Dockerfile, without the operating system. */
 export interface Stage {

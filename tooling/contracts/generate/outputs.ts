@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { models, operations, streams } from '@enterprise-access/domain';
-import { sdkFiles } from '@enterprise-access/sdk-gen';
-import { environment } from '../../apps/api/src/env.ts';
-import { openApiDocument } from '../../apps/api/src/openapi/document.ts';
-import { workerEnvironment } from '../../apps/worker/src/env.ts';
+import { environment } from '../../../apps/api/src/env.ts';
+import { openApiDocument } from '../../../apps/api/src/openapi/document.ts';
+import { workerEnvironment } from '../../../apps/worker/src/env.ts';
+import { sdkFiles } from '../sdk/index.ts';
 import { configurationPage } from './configuration.ts';
 import { lintIgnoreText, type Paths } from './lint-ignore.ts';
 
@@ -33,4 +33,4 @@ export const outputs: readonly Output[] = [
 ];
 
 export const fileOf = ({ path }: Pick<Output, 'path'>): string =>
-  fileURLToPath(new URL(`../../${path}`, import.meta.url));
+  fileURLToPath(new URL(`../../../${path}`, import.meta.url));

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { environment, readEnvironment } from '../../apps/api/src/env.ts';
-import { readWorkerEnvironment, workerEnvironment } from '../../apps/worker/src/env.ts';
+import { environment, readEnvironment } from '../../../apps/api/src/env.ts';
+import { readWorkerEnvironment, workerEnvironment } from '../../../apps/worker/src/env.ts';
 import { ROOT } from './dockerfile.ts';
 
 interface Service {

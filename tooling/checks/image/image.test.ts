@@ -7,7 +7,7 @@ import { freePort } from '@enterprise-access/db/servers';
 import { createTestDatabase } from '@enterprise-access/db/testing';
 import { startSandbox } from '@enterprise-access/sandbox';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
-import { makeToken } from '@enterprise-access/token';
+import { makeToken } from '@enterprise-access/start/token';
 import { validate } from 'dockerfile-utils';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { buildTarget, contextFiles, ROOT, type Stage } from './dockerfile.ts';
