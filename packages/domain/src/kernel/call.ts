@@ -1,10 +1,10 @@
 import type { z } from 'zod';
 import { type Actor, isPermitted, missing } from './actor.ts';
-import { conformsTo } from './conforms.ts';
 import type { ContextSource, Contract, Declaration } from './contract.ts';
 import { invalidInput, notAuthenticated, notFound } from './errors.ts';
 import { fieldErrors } from './field-errors.ts';
 import { once } from './idempotency.ts';
+import { replyCheckOf } from './reply.ts';
 import type { Runtime } from './runtime.ts';
 import { flawOf } from './storable.ts';
 
@@ -103,14 +103,9 @@ export function callOf<I extends z.ZodObject, O extends z.ZodType>(
   contract: Contract<I, O>,
   handler: Handler<I, O>,
 ): Call {
-  const conforms = conformsTo(contract.output);
-  const answer = async (ctx: AuthorizedContext, path: string, input: z.output<I>): Promise<unknown> => {
-    const output = await handler({ ctx, input });
-    if (conforms?.(output)) return output;
-    const reply = contract.output.safeParse(output);
-    if (!reply.success) throw new Error(`The reply of ${path} breaks its contract.`, { cause: reply.error });
-    return reply.data;
-  };
+  const checked = replyCheckOf(contract);
+  const answer = async (ctx: AuthorizedContext, path: string, input: z.output<I>): Promise<unknown> =>
+    checked(ctx.runtime.log, path, await handler({ ctx, input }));
   return async (unauthorized, path, unsafeInput) => {
     const permitted = authorized(contract, unauthorized, unsafeInput);
     const ctx = permitted instanceof Promise ? await permitted : permitted;

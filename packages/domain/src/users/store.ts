@@ -1,9 +1,6 @@
 import type { Connection } from '@enterprise-access/db';
 import { foldEmail, isPlainEmail } from '../kernel/email.ts';
 
-// The databases fold more than ASCII in `email_key`: what they find by that can be somebody else's address. So it is the
-// address itself that is compared.
-
 /** Accounts of addresses as we know them from tokens, by folded address (R-ASG-13). The newest of several counts. */
 export async function accountsOf(db: Connection, emailKeys: readonly string[]): Promise<Map<string, number>> {
   const rows: { email: string; lms_user_id: number }[] = await db('users')
