@@ -1,3 +1,4 @@
+export { bulkExpiry } from './bulk-store.ts';
 export * as contract from './contract.ts';
 export { allocateForced } from './force.ts';
 export { unacknowledged } from './learner.ts';

@@ -56,6 +56,7 @@ export function orderFor(policy: PolicyRow, { content, subsidy }: OrderFacts, wa
     subsidy,
     terms: {
       configurationUuid,
+      enterpriseCustomerUuid: policy.enterpriseCustomerUuid,
       contentKey,
       priceCents,
       batchUuid,

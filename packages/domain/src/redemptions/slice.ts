@@ -3,12 +3,14 @@ import { remoteReversal } from './consumers.ts';
 import * as contract from './contract.ts';
 import { legacy } from './legacy.ts';
 import { redemptions } from './router.ts';
+import { tables } from './tables.ts';
 
 const { canRedeem, canRequest, creditsAvailable, explain, force, get, redeem } = contract;
 const { forcedRedemption, redeemablePolicy } = contract;
 
 export const redemptionsSlice = defineSlice({
   name: 'redemptions',
+  tables,
   namespaces: {
     redemptions: {
       tag: 'Asking what a learner may redeem, and redeeming it.',
