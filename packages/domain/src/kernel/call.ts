@@ -37,18 +37,21 @@ export type Call = (ctx: RpcContext, path: string, unsafeInput: unknown) => Prom
 
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
+/** A uuid in input that nobody has checked yet. */
+function uuidAt(unsafeInput: unknown, field: string): string | null {
+  if (typeof unsafeInput !== 'object' || unsafeInput === null) return null;
+  const unsafe = (unsafeInput as Record<string, unknown>)[field];
+  return typeof unsafe === 'string' && GUID.test(unsafe) ? unsafe.toLowerCase() : null;
+}
+
 /** The customer that a request is about, from input that nobody has checked yet. */
 export function contextOf(
   runtime: Pick<Runtime, 'ownerOf'>,
   source: ContextSource,
   unsafeInput: unknown,
 ): Promise<string | null> | string | null {
-  const unsafe: unknown =
-    typeof unsafeInput === 'object' && unsafeInput !== null
-      ? (unsafeInput as Record<string, unknown>)[source.field]
-      : undefined;
-  if (typeof unsafe !== 'string' || !GUID.test(unsafe)) return null;
-  const uuid = unsafe.toLowerCase();
+  const uuid = uuidAt(unsafeInput, source.field);
+  if (uuid === null) return null;
   return source.from === 'customer' ? uuid : runtime.ownerOf(source.from, uuid);
 }
 
@@ -89,8 +92,8 @@ function validOf<I extends z.ZodObject>(
   try {
     return validInput(contract.input, unsafeInput);
   } catch (error) {
-    const isNamed = GUID.test(String((unsafeInput as Record<string, unknown> | null)?.[field]));
-    if (from !== 'customer' && customer === null && isNamed) throw notFound({}, { cause: error });
+    if (from !== 'customer' && customer === null && uuidAt(unsafeInput, field) !== null)
+      throw notFound({}, { cause: error });
     throw error;
   }
 }
