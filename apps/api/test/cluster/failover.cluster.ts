@@ -150,10 +150,18 @@ describe.skipIf(!hasGalera)('MariaDB Galera', () => {
 
   test('two writers that allocate in one configuration at once: one of them has to look again', async () => {
     const nodes = [1, 2].map((index) => connect({ url: urlOf(index), poolSize: 1 }));
-    const held = await Promise.all(nodes.map((node) => node.transaction()));
-    for (const trx of held)
-      await trx('assignment_configurations').where({ uuid: demonstration.assignmentConfiguration }).increment('holds');
-    const ends = await Promise.allSettled(held.map((trx) => trx.commit()));
+    const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const bothHold = Promise.all([first.promise, second.promise]);
+    const ends = await Promise.allSettled(
+      nodes.map((node, index) =>
+        node.transaction(async (trx) => {
+          const { assignmentConfiguration: uuid } = demonstration;
+          await trx('assignment_configurations').where({ uuid }).increment('holds');
+          (index === 0 ? first : second).resolve();
+          await bothHold;
+        }),
+      ),
+    );
     const lost = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []));
     expect(lost).toMatchObject([{ code: 'ER_LOCK_DEADLOCK' }]);
     await Promise.all(nodes.map((node) => node.destroy()));
