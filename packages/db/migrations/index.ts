@@ -7,6 +7,7 @@ import { assignments } from './0006-assignments.ts';
 import { exactText } from './0007-exact-text.ts';
 import { leases } from './0008-leases.ts';
 import { tenant } from './0009-tenant.ts';
+import { asciiFolding } from './0010-ascii-folding.ts';
 import { audit, auditReplacesHistories } from './0011-audit.ts';
 import type { Migration } from './migration.ts';
 
@@ -21,6 +22,7 @@ export const migrations: readonly Migration[] = [
   exactText,
   leases,
   tenant,
+  asciiFolding,
   audit,
   auditReplacesHistories,
 ];

@@ -55,32 +55,55 @@ export function answerClientError(error: { readonly code?: string | undefined },
   setTimeout(() => socket.destroy(), DRAIN_MS).unref();
 }
 
+/** Refused bodies that are read at the same time. Each read takes up to 64 KB of memory before it can be paused. */
+const DRAINED_AT_ONCE = 8;
+/** From this many refused bodies on it is a flood, and further refusals are sent late. */
+const FLOOD_SIZE = 16;
+/** Posting again and again then costs one request per second and connection. */
+const FLOOD_DELAY_MS = 1_000;
+
 /** Drains refused bodies for a moment, so that clients receive the reply. */
 function drains() {
   const waiting = new Map<IncomingMessage, number>();
-  let allowance = 0;
+  let reading: IncomingMessage[] = [];
+  let allowance = DRAIN_BYTES_PER_TICK;
   let timer: NodeJS.Timeout | null = null;
 
+  const pause = () => {
+    for (const each of reading) each.pause();
+    reading = [];
+  };
+  const read = (request: IncomingMessage) => {
+    reading.push(request);
+    request.resume();
+  };
   const end = (request: IncomingMessage) => {
     waiting.delete(request);
     if (waiting.size > 0 || timer === null) return;
     clearInterval(timer);
     timer = null;
+    reading = [];
+    allowance = DRAIN_BYTES_PER_TICK;
   };
   const tick = () => {
+    pause();
     allowance = DRAIN_BYTES_PER_TICK;
     const now = performance.now();
-    for (const [request, deadline] of waiting) {
-      if (now > deadline) request.socket.destroy();
-      else request.resume();
+    for (const [request, deadline] of waiting) if (now > deadline) request.socket.destroy();
+    for (const [request, deadline] of [...waiting].slice(0, DRAINED_AT_ONCE)) {
+      // The next ones have their turn in the next tick.
+      waiting.delete(request);
+      waiting.set(request, deadline);
+      read(request);
     }
   };
   return {
+    isFlooded: (): boolean => waiting.size >= FLOOD_SIZE,
     /** Call before the reply is complete: afterwards Node reads the rest as fast as the client sends. */
     hold(request: IncomingMessage): void {
       request.on('data', (chunk: Buffer) => {
         allowance -= chunk.length;
-        if (allowance <= 0) for (const each of waiting.keys()) each.pause();
+        if (allowance <= 0) pause();
       });
       request.pause();
     },
@@ -95,7 +118,7 @@ function drains() {
       request.once('close', ended).once('end', ended);
       socket.once('close', ended);
       timer ??= setInterval(tick, DRAIN_TICK_MS).unref();
-      request.resume();
+      if (reading.length < DRAINED_AT_ONCE && allowance > 0) read(request);
     },
   };
 }
@@ -134,12 +157,16 @@ export const connections = fp<ConnectionOptions>(async (app: FastifyInstance, op
   app.addHook('preClose', async () => {
     for (const socket of unused) socket.destroy();
   });
-  const { hold, start } = drains();
+  const { hold, start, isFlooded } = drains();
   app.addHook('onSend', ({ raw }, reply, payload, done) => {
     if (raw.complete === false && hasBody(raw)) {
       // Closing immediately would reset the connection while the client still writes; it is closed below.
       reply.removeHeader('connection');
       hold(raw);
+      if (isFlooded()) {
+        setTimeout(done, FLOOD_DELAY_MS, null, payload).unref();
+        return;
+      }
     }
     done(null, payload);
   });

@@ -93,19 +93,27 @@ function compile(operation: Operation, options: RestOptions): Compiled {
     }
   };
   const answer = answerOf(operation);
+  const isMutation = operation.contract.kind === 'mutation';
   return {
     operation,
     async handler(request, reply) {
       const ctx = options.contextOf(request);
       const { settings } = ctx.runtime;
       const output = await run(ctx, request);
-      return answer(reply, output, {
-        settings,
-        // Lazy: few replies contain links, and parsing a URL costs more than writing a small reply.
-        get url() {
-          return publicUrlOf(settings, request.originalUrl);
-        },
-      });
+      try {
+        return answer(reply, output, {
+          settings,
+          // Few replies hold links, and reading an address costs more than writing a small reply.
+          get url() {
+            return publicUrlOf(settings, request.originalUrl);
+          },
+        });
+      } catch (err) {
+        if (!isMutation || reply.sent) throw err;
+        // It is committed: a failure would say that nothing was done.
+        request.log.error({ err, operation: id }, 'the reply of a committed mutation could not be written');
+        return reply.type(JSON_TYPE).send('{}');
+      }
     },
   };
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { DEFAULT_BODY_LIMIT_BYTES, service } from '@enterprise-access/domain';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -86,6 +86,33 @@ describe('bodies and connections', () => {
       expect(reply.status).toBe(413);
       expect(reply.body).toContain('Request body is too large.');
     }
+  });
+
+  test.each([
+    ['REST', REDEEM],
+    ['tRPC', '/trpc/redemptions.redeem'],
+  ])('in a flood of refused bodies refusals are sent late, and nobody else waits: %s', async (_where, path) => {
+    const unfinished = () => raw(port, head('POST', path, { 'Content-Length': 7_800_000 }), '[[],');
+    const timed = async (work: () => Promise<Heard>) => {
+      const started = performance.now();
+      return { status: (await work()).status, ms: performance.now() - started };
+    };
+    const held = () => {
+      const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+      sockets.push(socket);
+      socket.write(`${head('POST', path, { 'Content-Length': 7_800_000 })}[[],`);
+      return once(socket, 'data');
+    };
+    await Promise.all(Array.from({ length: 16 }, held));
+    const [refused, served] = await Promise.all([
+      timed(unfinished),
+      timed(() => raw(port, head('GET', LIST, asOperator()))),
+    ]);
+    expect(refused).toEqual({ status: 401, ms: expect.toSatisfy((ms: number) => ms >= 990) });
+    expect(served).toEqual({ status: 200, ms: expect.toSatisfy((ms: number) => ms < 900) });
+    for (const socket of sockets.splice(0)) socket.destroy();
+    await setTimeout(100);
+    expect(await timed(unfinished)).toEqual({ status: 401, ms: expect.toSatisfy((ms: number) => ms < 900) });
   });
 
   test('a body that does not arrive in time is 408, over REST and tRPC', async () => {

@@ -303,7 +303,7 @@ export const holdByTransaction = async (
   transactionUuid: string,
 ): Promise<AssignmentRow | undefined> => select(trx).where({ transaction_uuid: transactionUuid }).forUpdate().first();
 
-/** Whether the row has exactly this address: the databases fold more than ASCII. */
+/** Whether the row is for this address. Rows of earlier releases can have addresses that are not plain. */
 const isOfAddress = ({ learnerEmail }: AssignmentRow, emailKey: string | null): boolean =>
   isPlainEmail(learnerEmail) && foldEmail(learnerEmail) === emailKey;
 

@@ -1,11 +1,13 @@
 import { type AuditSource, type Origin, withOrigin } from '@enterprise-access/db';
 import type { z } from 'zod';
+
 import { type Actor, grantedRole, missing } from './actor.ts';
-import { conformsTo } from './conforms.ts';
+
 import type { ContextSource, Contract, Declaration } from './contract.ts';
 import { invalidInput, notAuthenticated, notFound } from './errors.ts';
 import { fieldErrors } from './field-errors.ts';
 import { once } from './idempotency.ts';
+import { replyCheckOf } from './reply.ts';
 import type { Runtime } from './runtime.ts';
 import { storageProblemOf } from './storable.ts';
 
@@ -43,18 +45,21 @@ export type Call = (ctx: RpcContext, path: string, unsafeInput: unknown) => Prom
 
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
+/** A uuid in input that nobody has checked yet. */
+function uuidAt(unsafeInput: unknown, field: string): string | null {
+  if (typeof unsafeInput !== 'object' || unsafeInput === null) return null;
+  const unsafe = (unsafeInput as Record<string, unknown>)[field];
+  return typeof unsafe === 'string' && GUID.test(unsafe) ? unsafe.toLowerCase() : null;
+}
+
 /** Finds the customer that a request is about, from unchecked input. */
 export function contextOf(
   runtime: Pick<Runtime, 'ownerOf'>,
   source: ContextSource,
   unsafeInput: unknown,
 ): Promise<string | null> | string | null {
-  const unsafe: unknown =
-    typeof unsafeInput === 'object' && unsafeInput !== null
-      ? (unsafeInput as Record<string, unknown>)[source.field]
-      : undefined;
-  if (typeof unsafe !== 'string' || !GUID.test(unsafe)) return null;
-  const uuid = unsafe.toLowerCase();
+  const uuid = uuidAt(unsafeInput, source.field);
+  if (uuid === null) return null;
   return source.from === 'customer' ? uuid : runtime.ownerOf(source.from, uuid);
 }
 
@@ -97,8 +102,8 @@ function validOf<I extends z.ZodObject>(
   try {
     return validInput(contract.input, unsafeInput);
   } catch (error) {
-    const isNamed = GUID.test(String((unsafeInput as Record<string, unknown> | null)?.[field]));
-    if (from !== 'customer' && customer === null && isNamed) throw notFound({}, { cause: error });
+    if (from !== 'customer' && customer === null && uuidAt(unsafeInput, field) !== null)
+      throw notFound({}, { cause: error });
     throw error;
   }
 }
@@ -123,14 +128,9 @@ export function callOf<I extends z.ZodObject, O extends z.ZodType>(
   contract: Contract<I, O>,
   handler: Handler<I, O>,
 ): Call {
-  const conforms = conformsTo(contract.output);
-  const answer = async (ctx: AuthorizedContext, path: string, input: z.output<I>): Promise<unknown> => {
-    const output = await withOrigin(originOf(ctx, path, input), () => handler({ ctx, input }));
-    if (conforms?.(output)) return output;
-    const reply = contract.output.safeParse(output);
-    if (!reply.success) throw new Error(`The reply of ${path} breaks its contract.`, { cause: reply.error });
-    return reply.data;
-  };
+  const checked = replyCheckOf(contract);
+  const answer = async (ctx: AuthorizedContext, path: string, input: z.output<I>): Promise<unknown> =>
+    checked(ctx.runtime.log, path, await withOrigin(originOf(ctx, path, input), () => handler({ ctx, input })));
   return async (unauthorized, path, unsafeInput) => {
     const permitted = authorized(contract, unauthorized, unsafeInput);
     const ctx = permitted instanceof Promise ? await permitted : permitted;

@@ -2,9 +2,6 @@ import { type Connection, insertIfAbsent, type Row } from '@enterprise-access/db
 import { foldEmail, isPlainEmail } from '../kernel/email.ts';
 import { roleAssignments, users } from './tables.ts';
 
-// The databases fold more than ASCII in `email_key`, so a row that they find can have another address. The code
-// compares the address itself.
-
 /** Accounts by folded address, as known from tokens (R-ASG-13). The newest of several counts. */
 export async function accountsOf(db: Connection, emailKeys: readonly string[]): Promise<Map<string, number>> {
   const rows: { email: string; lmsUserId: number }[] = await db(users.table)
