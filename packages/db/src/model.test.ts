@@ -28,7 +28,7 @@ const badges = defineModel('badges', {
 describe.each(dialects)('a model on %s', (dialect) => {
   let database: TestDatabase;
   beforeAll(async () => {
-    database = await createTestDatabase(servers, dialect, 2, { migrated: false });
+    database = await createTestDatabase(servers, dialect, 2);
     const schema = { db: database.db, texts: await exactTextTypes(database.db) };
     await createTable(schema, 'badges', (table, column) => {
       column.uuid('uuid').primary();
@@ -41,7 +41,10 @@ describe.each(dialects)('a model on %s', (dialect) => {
       table.index('enterprise_customer_uuid');
     });
   });
-  afterAll(() => database.drop());
+  afterAll(async () => {
+    await database.db.schema.dropTable('badges');
+    await database.drop();
+  });
 
   const row = {
     uuid: '11111111-1111-4111-8111-111111111111',
@@ -59,6 +62,8 @@ describe.each(dialects)('a model on %s', (dialect) => {
     expect({ ...(await badges.find(db, row.uuid)) }).toEqual(row);
     const changed = { ...row, isActive: false, metadata: null };
     await transaction(db, (trx) => badges.change(trx, row, changed));
+    const recorded = await db('audit_changes').where({ subject_uuid: row.uuid }).orderBy('entry_uuid').pluck('action');
+    expect(recorded).toEqual(['created', 'updated']);
     expect({ ...(await badges.find(db, row.uuid)) }).toEqual(changed);
   });
 

@@ -17,7 +17,9 @@ const FILLED = [
   'policy_ceilings',
   'assignments',
   'assignment_actions',
-  'assignments_history',
+  // What the histories became.
+  'audit_entries',
+  'audit_changes',
 ];
 const uuid = (n: number): string => `10000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 const ENTRY = '44444444-4444-4444-8444-444444444444';
