@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { eventTypesOf, kafkaBus } from '@enterprise-access/bus';
+import { events } from '@enterprise-access/domain';
 import { Kafka, logLevel, type Producer } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { eventually, type KafkaWorld, makeKafkaWorld, revokedData } from '../support/kafka-world.ts';
@@ -34,6 +35,7 @@ describe.skipIf(missing.kafka ?? missing.registry)('messages that nobody can use
     const bus = kafkaBus({
       kafka: { brokers: [world.brokers], clientId: 'test' },
       registry: { url: world.registry.url },
+      eventTypes: eventTypesOf(events.values()),
       // On topics of its own: the test wants the bytes only.
       topicPrefix: `bytes-${randomUUID()}`,
       service: 'test',
