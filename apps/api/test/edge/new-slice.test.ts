@@ -102,6 +102,11 @@ describe('a slice that is declared wrongly is not served', () => {
       { name: 'ledger2', tables: [...service.tables.values()].slice(-1) },
       'Two slices declare the table named',
     ],
+    [
+      'a consumer of an event that nobody declares',
+      { name: 'moods', consumers: [{ type: 'org.openedx.mood.changed.v1', consume: async () => undefined }] },
+      'No slice declares the event org.openedx.mood.changed.v1.',
+    ],
     ['an undeclared permission', { ...greetingsSlice, permissions: [] }, 'No slice declares the permission'],
     [
       'an unknown kind of context',
