@@ -6,6 +6,7 @@ import { mail } from './0005-mail.ts';
 import { assignments } from './0006-assignments.ts';
 import { exactText } from './0007-exact-text.ts';
 import { leases } from './0008-leases.ts';
+import { decisions } from './0012-decisions.ts';
 import type { Migration } from './migration.ts';
 
 /** The one ordered chain. New migrations go to the end; a released one is never edited. */
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   assignments,
   exactText,
   leases,
+  decisions,
 ];

@@ -5,6 +5,15 @@ import { clipped } from './clip.ts';
 /** Time-ordered, so that new rows land at the end of their index. */
 export const newUuid = (): string => v7();
 
+/** A new uuid that is ordered by a given time instead of the present. */
+export const newUuidAt = (at: Date): string => v7({ msecs: at.getTime() });
+
+/** No uuid that `newUuidAt` makes for this millisecond or a later one comes before this text. */
+export const firstUuidAt = (at: Date): string => {
+  const hex = Math.max(0, at.getTime()).toString(16).padStart(12, '0').slice(-12);
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
+};
+
 /** Ours alone, so that no other system derives the same uuid from the same text. */
 const NAMESPACE = '8c7c5b3e-5d0f-4a5c-9a43-2f1f6f6f3a10';
 
