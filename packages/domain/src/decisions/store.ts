@@ -10,7 +10,7 @@ import { type DecisionKind, decisionKinds, decisionVerdicts } from './contract.t
 export interface StoredFacts {
   /** Version of the form and of the list of checks. */
   readonly v: number;
-  readonly of: 'redemption' | 'allocation' | 'request';
+  readonly of: 'redemption' | 'allocation' | 'support' | 'request';
   readonly [fact: string]: unknown;
 }
 
@@ -57,7 +57,10 @@ const decisions = defineModel('redemption_decisions', {
 });
 
 export interface NewDecision
-  extends Pick<Decision, 'enterpriseCustomerUuid' | 'policyUuid' | 'lmsUserId' | 'kind' | 'reason' | 'checks' | 'facts'> {
+  extends Pick<
+    Decision,
+    'enterpriseCustomerUuid' | 'policyUuid' | 'lmsUserId' | 'kind' | 'reason' | 'checks' | 'facts'
+  > {
   readonly contentKey: string;
   readonly learnerCount?: number;
   readonly redemptionUuid?: string;

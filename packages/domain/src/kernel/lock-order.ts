@@ -40,8 +40,4 @@ export const lockOrder = [
 export const newRowsAreOwn: ReadonlySet<string> = new Set(['ledgers']);
 
 /** Tables to which transactions only add rows of their own, so that they can be written at any point. */
-export const addedOnly: ReadonlySet<string> = new Set([
-  'outbox',
-  'assignment_actions',
-  'redemption_decisions',
-]);
+export const addedOnly: ReadonlySet<string> = new Set(['outbox', 'assignment_actions', 'redemption_decisions']);

@@ -12,6 +12,8 @@ export interface AllocationRefusedErrorDetails {
   errorMessage: string;
   /** The policy. */
   policyUuids: string[];
+  /** The stored decision, for `redemptions.getDecision`; null when none is kept. */
+  decisionUuid: string | null;
 }
 
 /** What `content_not_found` tells. */
@@ -76,6 +78,8 @@ export interface NotAllChangedErrorDetails {
 export interface NotAllocatableErrorDetails {
   /** Why. */
   reasons: NotAllocatableErrorDetailsReason[];
+  /** The stored decision, for `redemptions.getDecision`; null when none is kept. */
+  decisionUuid: string | null;
 }
 
 /** Why. */
@@ -110,6 +114,8 @@ export interface NotRedeemableErrorDetails {
   reason: 'policy_expired' | 'learner_not_in_enterprise' | 'learner_not_in_enterprise_group' | 'content_not_in_catalog' | 'beyond_enrollment_deadline' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached' | 'reason_learner_not_assigned_content' | 'reason_learner_assignment_cancelled' | 'reason_learner_assignment_failed' | 'reason_learner_assignment_expired' | 'reason_learner_assignment_reversed' | 'access_by_request_only' | (string & {});
   /** Why, first reason first. */
   reasons: NotRedeemableErrorDetailsReason[];
+  /** The stored decision, for `redemptions.getDecision`; null when none is kept. */
+  decisionUuid: string | null;
 }
 
 /** Why, first reason first. */
@@ -172,6 +178,8 @@ export interface PolicyLockedErrorDetails {
 export interface PriceUnknownErrorDetails {
   /** Content without a price. */
   contentKey: string;
+  /** The stored decision, for `redemptions.getDecision`; null when none is kept. */
+  decisionUuid: string | null;
 }
 
 /** What `redemption_pending` tells. */
@@ -196,6 +204,8 @@ export interface SpendRefusedErrorDetails {
   subsidyStatusCode: string;
   /** JSON of a subsidy service, as it sent it; null when there is none. */
   body: string | null;
+  /** The stored decision, for `redemptions.getDecision`; null when none is kept. */
+  decisionUuid: string | null;
 }
 
 /** What `throttled` tells. */
