@@ -114,7 +114,7 @@ export function isSampled({ decisionDays, decisionSampleCanRedeem: share }: Sett
 export const findDecision = (db: Connection, uuid: string): Promise<Decision | undefined> => decisions.find(db, uuid);
 
 export const ownerOfDecision = async (db: Connection, uuid: string): Promise<string | null> =>
-  (await decisions.query(db).findById(uuid).select('enterpriseCustomerUuid'))?.enterpriseCustomerUuid ?? null;
+  (await decisions.query(db).findById(uuid).select('enterprise_customer_uuid'))?.enterpriseCustomerUuid ?? null;
 
 export interface DecisionFilter {
   readonly enterpriseCustomerUuid: string;
@@ -197,7 +197,7 @@ export async function nextDecisions(
   { after, limit }: { readonly after: string | null; readonly limit: number },
 ): Promise<Decision[]> {
   const query = decisions.query(db).orderBy('uuid').limit(limit);
-  if (filter.policyUuid !== undefined) query.where('policyUuid', filter.policyUuid);
+  if (filter.policyUuid !== undefined) query.where('policy_uuid', filter.policyUuid);
   if (filter.since) query.where('uuid', '>=', firstUuidAt(filter.since));
   if (after !== null) query.where('uuid', '>', after);
   return query;

@@ -5,8 +5,16 @@ import { clipped } from './clip.ts';
 /** Time-ordered, so that new rows land at the end of their index. */
 export const newUuid = (): string => v7();
 
-/** A new uuid that is ordered by a given time instead of the present. */
-export const newUuidAt = (at: Date): string => v7({ msecs: at.getTime() });
+const last = { msecs: 0, seq: 0 };
+const SEQUENCES = 0x1_00_00_00;
+
+/** A new uuid that is ordered by a given time; within one millisecond in the order in which this process makes them. */
+export function newUuidAt(at: Date): string {
+  const msecs = at.getTime();
+  last.seq = msecs === last.msecs ? last.seq + 1 : Math.floor(Math.random() * SEQUENCES);
+  last.msecs = msecs;
+  return v7({ msecs, seq: last.seq });
+}
 
 /** No uuid that `newUuidAt` makes for this millisecond or a later one comes before this text. */
 export const firstUuidAt = (at: Date): string => {
