@@ -1,7 +1,7 @@
 import type { DecisionKind } from '../decisions/contract.ts';
 import { type Decision, type NotPassed, newDecision, type StoredFacts } from '../decisions/index.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { type Facts, type RequestFacts, refusal, requestChecks, requestRefusal, verdicts } from './rules.ts';
+import { type Facts, notPassed, type RequestFacts, refusal, requestChecks, requestRefusal } from './rules.ts';
 
 type Deps = Pick<Runtime, 'clock' | 'settings'>;
 
@@ -156,15 +156,12 @@ interface End {
 /** The decision about a redemption; null when none are kept. */
 export function decided(deps: Deps, { facts, ...about }: Judged, end: End): Decision | null {
   const { by, reason, redemptionUuid } = end;
-  const notPassed: NotPassed = Object.fromEntries([
-    ...verdicts(facts).flatMap((check) => (check.verdict === 'passed' ? [] : [[check.reason, check.verdict] as const])),
-    ...(by ? [[by, 'failed'] as const] : []),
-  ]);
+  const failed: NotPassed = Object.fromEntries([...notPassed(facts), ...(by ? [[by, 'failed'] as const] : [])]);
   return newDecision(deps, {
     ...about,
     policyUuid: facts.policy.uuid,
     reason: reason ?? refusal(facts),
-    checks: notPassed,
+    checks: failed,
     facts: storedFacts(facts),
     ...(redemptionUuid === undefined ? {} : { redemptionUuid }),
   });

@@ -208,7 +208,7 @@ export type Reason = (typeof checks)[number]['reason'];
 /** No reason for the learner, but an answer: what comes before the price has passed, and there is no price. */
 export const PRICE_UNKNOWN = 'price_unknown';
 
-export type Verdict = 'passed' | 'failed' | 'unknown';
+type Verdict = 'passed' | 'failed' | 'unknown';
 
 const verdictOf = (check: Check, facts: Facts): Verdict => {
   if (check.needsPrice && knownPriceOf(facts) === null) return 'unknown';
@@ -232,6 +232,13 @@ export const verdicts = (facts: Facts) =>
     verdict: verdictOf(check, facts),
     inputs: check.inputs(facts),
   }));
+
+/** The checks that do not pass, by reason. */
+export const notPassed = (facts: Facts): [Reason, Exclude<Verdict, 'passed'>][] =>
+  checks.flatMap((check) => {
+    const verdict = verdictOf(check, facts);
+    return verdict === 'passed' ? [] : [[check.reason, verdict]];
+  });
 
 /** What a question about a request is judged by. */
 export interface RequestFacts {
