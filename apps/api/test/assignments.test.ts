@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { timeText } from '@enterprise-access/db';
-import { auditBooks, UpstreamRefusal } from '@enterprise-access/domain';
+import { UpstreamRefusal } from '@enterprise-access/domain';
 import { contentWith } from '@enterprise-access/domain/testing';
 import { decodeJwt, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { assertTotals } from '../../../tooling/test/totals.ts';
 import type { World } from './examples.ts';
 import {
   allocateTo,
@@ -29,7 +30,7 @@ describe.each(dialects)('assignments on %s', (dialect) => {
     world = await startApp(dialect, { poolSize: 20 });
   });
   afterAll(async () => {
-    expect(await auditBooks(world.db)).toEqual([]);
+    await assertTotals(world.db);
     await world.stop();
   });
 
@@ -114,7 +115,7 @@ describe.each(dialects)('assignments on %s', (dialect) => {
       runtime.catalog = real;
     });
     expect(reply).toMatchObject({ status: 422, body: [{ reason: 'policy_expired' }] });
-    expect(await auditBooks(world.db)).toEqual([]);
+    await assertTotals(world.db);
     expect((await allocateTo(world, budget, ['a@x.example'])).status).toBe(202);
     expect(await moveTo(budget.subsidy)).toMatchObject({
       status: 400,
@@ -122,7 +123,7 @@ describe.each(dialects)('assignments on %s', (dialect) => {
         subsidy_uuid: ['Cannot change the subsidy of this policy while it has allocated assignments.'],
       },
     });
-    expect(await auditBooks(world.db)).toEqual([]);
+    await assertTotals(world.db);
   });
 
   test('worked example 4: repeats and learners who hold the content are neither allocated nor charged again', async () => {
@@ -383,7 +384,7 @@ describe.each(dialects)('assignments on %s', (dialect) => {
     });
     world.db.removeListener('query', watch);
     expect(await again.reply).toMatchObject({ status: 202, body: { updated: [{ uuid: created.uuid }] } });
-    expect(await auditBooks(world.db)).toEqual([]);
+    await assertTotals(world.db);
   });
 
   const fail = (budget: Budget, row: { uuid: string; content_key: string }) =>
