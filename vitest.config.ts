@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import ByDuration from './tooling/test/sequencer.ts';
 
 export default defineConfig({
   test: {
@@ -8,6 +9,9 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    // Both workers keep what they have imported and compiled; no file changes what another one sees.
+    isolate: false,
+    sequence: { sequencer: ByDuration },
     coverage: {
       provider: 'v8',
       include: ['packages/*/src/**/*.ts'],

@@ -17,9 +17,10 @@ function fillStatement(dialect: Dialect, start: number, count: number): string {
   const text = (value: string) => (isPostgres ? `cast(${value} as text)` : `cast(${value} as char)`);
   const literal = (value: string) => (isPostgres ? `cast('${value}' as uuid)` : `'${value}'`);
   const at = isPostgres ? `timestamp '2026-01-01' + n * interval '1 second'` : `'2026-01-01' + interval n second`;
-  return `insert into assignments (uuid, assignment_configuration_uuid, learner_email, lms_user_id, content_key,
+  return `insert into assignments (uuid, assignment_configuration_uuid, enterprise_customer_uuid, learner_email, lms_user_id, content_key,
       is_assigned_course_run, content_title, price_cents, state, allocated_at, notified_at, created, modified)
-    select ${uuid}, ${literal(demonstration.assignmentConfiguration)}, concat('grown-', ${text('n')}, '@demo.example'),
+    select ${uuid}, ${literal(demonstration.assignmentConfiguration)}, ${literal(demonstration.customer)},
+      concat('grown-', ${text('n')}, '@demo.example'),
       ${FIRST} + n, concat('edX+C', ${text(`n % ${COURSES}`)}), false, 'Grown', 100 + n % 900,
       case n % 10 when 0 then 'cancelled' when 1 then 'expired' when 2 then 'errored' when 3 then 'accepted'
         when 4 then 'accepted' else 'allocated' end,
@@ -34,9 +35,9 @@ export async function fillAssignments(db: Database, dialect: Dialect, rows: numb
   }
   for (const key of ['content_key', "''"]) {
     await db.raw(
-      `insert into assignment_counts (assignment_configuration_uuid, content_key, status_class, n)
-       select assignment_configuration_uuid, ${key}, status_class, count(*) from assignments
-       group by assignment_configuration_uuid, ${key === "''" ? '' : `${key}, `}status_class`,
+      `insert into assignment_counts (assignment_configuration_uuid, enterprise_customer_uuid, content_key, status_class, n)
+       select assignment_configuration_uuid, enterprise_customer_uuid, ${key}, status_class, count(*) from assignments
+       group by assignment_configuration_uuid, enterprise_customer_uuid, ${key === "''" ? '' : `${key}, `}status_class`,
     );
   }
   await db.raw(dialect === 'postgres' ? 'vacuum analyze assignments' : 'analyze table assignments');

@@ -36,8 +36,9 @@ const insert = (table: string, names: readonly string[], rows = 1): string => {
   return `insert into ${table} (${names.join(', ')}) values ${Array.from({ length: rows }, (_, at) => row(at)).join(', ')}`;
 };
 
-const BUDGET = insert('policy_learner_budgets', ['policy_uuid', 'lms_user_id']);
-const OUTBOX_COLUMNS = ['uuid', 'kind', 'name', 'message_key', 'payload', 'created', 'shard'];
+const CUSTOMER = 'enterprise_customer_uuid';
+const BUDGET = insert('policy_learner_budgets', ['policy_uuid', 'lms_user_id', CUSTOMER]);
+const OUTBOX_COLUMNS = ['uuid', 'kind', 'name', 'message_key', 'payload', 'created', 'shard', CUSTOMER];
 const OUTBOX = insert('outbox', OUTBOX_COLUMNS);
 const HISTORY = insert('ledger_transactions_history', [
   'history_uuid',
@@ -45,6 +46,7 @@ const HISTORY = insert('ledger_transactions_history', [
   'history_date',
   'history_type',
   'snapshot',
+  CUSTOMER,
 ]);
 const ENTRY = insert('ledger_transactions', [
   'uuid',
@@ -61,6 +63,7 @@ const ENTRY = insert('ledger_transactions', [
   'subsidy_access_policy_uuid',
   'created',
   'modified',
+  CUSTOMER,
 ]);
 const REDEMPTION = insert('redemptions', [
   'uuid',
@@ -90,7 +93,7 @@ async function reserve(run: Run, ledger: string, uuid: string, learner: number):
     'update policies set spent_cents = spent_cents + $1 where uuid = $2 and active and not retired and (spend_limit_cents is null or spent_cents + $3 <= spend_limit_cents)',
     [PRICE_CENTS, policy, PRICE_CENTS],
   );
-  await run(BUDGET, [policy, learner]);
+  await run(BUDGET, [policy, learner, customer]);
   await run(
     'update policy_learner_budgets set spent_cents = spent_cents + $1, redemption_count = redemption_count + 1 where policy_uuid = $2 and lms_user_id = $3',
     [PRICE_CENTS, policy, learner],
@@ -102,9 +105,9 @@ async function reserve(run: Run, ledger: string, uuid: string, learner: number):
   ]);
   const email = `learner-${learner}@demo.example`;
   const entry = [uuid, ledger, key, -PRICE_CENTS, 'pending', false, learner, email];
-  await run(ENTRY, [...entry, RUN, 'edX+DemoX', 'Demo', policy, now, now]);
-  await run(HISTORY, [randomUUID(), uuid, now, '+', SNAPSHOT]);
-  await run(OUTBOX, [randomUUID(), 'event', 'created', uuid, PAYLOAD, now, shardOf(uuid)]);
+  await run(ENTRY, [...entry, RUN, 'edX+DemoX', 'Demo', policy, now, now, customer]);
+  await run(HISTORY, [randomUUID(), uuid, now, '+', SNAPSHOT, customer]);
+  await run(OUTBOX, [randomUUID(), 'event', 'created', uuid, PAYLOAD, now, shardOf(uuid), customer]);
   const content = JSON.stringify({ lmsUserEmail: email, title: 'Demo' });
   const intent = [uuid, policy, subsidy, customer, learner, RUN, PRICE_CENTS, key, 'pending'];
   await run(REDEMPTION, [...intent, content, now, now]);
@@ -122,8 +125,8 @@ async function record(run: Run, uuid: string): Promise<void> {
     "update ledger_transactions set state = $1, fulfillment_identifier = $2, modified = $3 where uuid = $4 and state in ('created', 'pending')",
     ['committed', `fulfillment-${uuid}`, now, uuid],
   );
-  await run(HISTORY, [randomUUID(), uuid, now, '~', SNAPSHOT]);
-  await run(OUTBOX, [randomUUID(), 'event', 'committed', uuid, PAYLOAD, now, shardOf(uuid)]);
+  await run(HISTORY, [randomUUID(), uuid, now, '~', SNAPSHOT, demonstration.customer]);
+  await run(OUTBOX, [randomUUID(), 'event', 'committed', uuid, PAYLOAD, now, shardOf(uuid), demonstration.customer]);
   await run(OUTBOX, [
     randomUUID(),
     'event',
@@ -132,6 +135,7 @@ async function record(run: Run, uuid: string): Promise<void> {
     PAYLOAD,
     now,
     shardOf(demonstration.customer),
+    demonstration.customer,
   ]);
   await run('commit');
 }

@@ -24,10 +24,10 @@ function fillStatement(dialect: Dialect, ledger: string, start: number, count: n
   const learner = isPostgres ? `${FIRST} + n / ${PER_LEARNER}` : `${FIRST} + n div ${PER_LEARNER}`;
   const literal = (value: string) => (isPostgres ? `cast('${value}' as uuid)` : `'${value}'`);
   const at = isPostgres ? `timestamp '2026-01-01' + n * interval '1 second'` : `'2026-01-01' + interval n second`;
-  return `insert into ledger_transactions (uuid, ledger_uuid, idempotency_key, quantity_cents, state, is_reversed,
+  return `insert into ledger_transactions (uuid, ledger_uuid, enterprise_customer_uuid, idempotency_key, quantity_cents, state, is_reversed,
       lms_user_id, lms_user_email, content_key, parent_content_key, content_title, fulfillment_identifier,
       subsidy_access_policy_uuid, created, modified)
-    select ${uuid}, ${literal(ledger)}, concat('grown-', ${text('n')}), -${PRICE_CENTS}, 'committed', false,
+    select ${uuid}, ${literal(ledger)}, ${literal(demonstration.customer)}, concat('grown-', ${text('n')}), -${PRICE_CENTS}, 'committed', false,
       ${learner}, 'grown@demo.example', concat('course-v1:edX+C', ${text(`n % ${PER_LEARNER}`)}, '+2T2026'), 'edX+C', 'Grown',
       concat('fulfillment-', ${text('n')}), ${literal(demonstration.spendPolicy)}, ${at}, ${at}
     from (${numbers(start, count)}) as numbered`;
@@ -47,8 +47,9 @@ async function fill(db: Database, dialect: Dialect, rows: number): Promise<void>
      from ledger_transactions t join subsidies s on s.ledger_uuid = t.ledger_uuid where t.lms_user_id is not null`,
   );
   await db.raw(
-    `insert into policy_learner_budgets (policy_uuid, lms_user_id, spent_cents, redemption_count)
-     select policy_uuid, lms_user_id, sum(price_cents), count(*) from redemptions group by policy_uuid, lms_user_id`,
+    `insert into policy_learner_budgets (policy_uuid, lms_user_id, enterprise_customer_uuid, spent_cents, redemption_count)
+     select policy_uuid, lms_user_id, enterprise_customer_uuid, sum(price_cents), count(*) from redemptions
+       group by policy_uuid, lms_user_id, enterprise_customer_uuid`,
   );
   const tables = ['ledger_transactions', 'redemptions', 'policy_learner_budgets'];
   for (const table of tables) await db.raw(dialect === 'postgres' ? `analyze ${table}` : `analyze table ${table}`);

@@ -31,6 +31,7 @@ async function ours({ db, runtime }: WorkerSetting, servers: BusServers) {
     async rate(): Promise<number> {
       for (let from = 0; from < EVENTS; from += CHUNK) {
         const messages = Array.from({ length: CHUNK }, (_, index) => ({
+          enterpriseCustomerUuid: null,
           kind: 'event' as const,
           name: PING,
           key: keyOf(from + index),

@@ -32,8 +32,14 @@ async function measure(
   });
   const messageOf = (number: number): OutboxMessage =>
     what === 'job'
-      ? { kind: 'job', name, key: randomUUID(), payload: payloadOf(number) }
-      : { kind: 'event', name: PING, key: randomUUID(), payload: pingData(payloadOf(number)) };
+      ? { enterpriseCustomerUuid: null, kind: 'job', name, key: randomUUID(), payload: payloadOf(number) }
+      : {
+          enterpriseCustomerUuid: null,
+          kind: 'event',
+          name: PING,
+          key: randomUUID(),
+          payload: pingData(payloadOf(number)),
+        };
   const times: number[] = [];
   try {
     for (let number = -5; number < SAMPLES; number += 1) {

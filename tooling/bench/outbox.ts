@@ -42,7 +42,13 @@ async function ours({ db, env, runtime }: WorkerSetting, name: string, isKeyed: 
           appendToOutbox(
             trx,
             new Date(),
-            chunk.map((payload) => ({ kind: 'job', name, key: keyOf(payload.number), payload })),
+            chunk.map((payload) => ({
+              enterpriseCustomerUuid: null,
+              kind: 'job',
+              name,
+              key: keyOf(payload.number),
+              payload,
+            })),
           ),
         );
       }

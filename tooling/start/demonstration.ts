@@ -26,8 +26,10 @@ async function seedSubsidy(db: Database, seed: SubsidySeed): Promise<void> {
   const ledgerUuid = newUuid();
   const key = `ledger-for-subsidy-${seed.uuid}`;
   await transaction(db, async (trx) => {
+    const ledger = { ledgerUuid, enterpriseCustomerUuid: seed.customer };
     await trx('ledgers').insert({
       uuid: ledgerUuid,
+      enterprise_customer_uuid: seed.customer,
       idempotency_key: key,
       unit: 'usd_cents',
       balance_cents: STARTING_BALANCE_CENTS,
@@ -54,12 +56,13 @@ async function seedSubsidy(db: Database, seed: SubsidySeed): Promise<void> {
     const idempotencyKey = `${key}-${STARTING_BALANCE_CENTS}-initial-deposit`;
     await insertTransaction(
       trx,
-      ledgerUuid,
+      ledger,
       depositEntry(uuid, { subsidyUuid: seed.uuid, quantityCents: STARTING_BALANCE_CENTS, idempotencyKey }, now),
     );
     await trx('ledger_deposits').insert({
       uuid: newUuid(),
       ledger_uuid: ledgerUuid,
+      enterprise_customer_uuid: seed.customer,
       transaction_uuid: uuid,
       desired_deposit_quantity_cents: STARTING_BALANCE_CENTS,
       sales_contract_reference_id: seed.reference,

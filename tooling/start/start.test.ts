@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { DEVELOPMENT_SECRET, makeToken } from '@enterprise-access/token';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { quickStart } from '../test/children.ts';
 import { demonstration } from './demonstration.ts';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
@@ -40,7 +41,7 @@ async function freePort(): Promise<number> {
 
 /** What `npm start` runs, in a folder of its own. */
 function start(port: number, workerPort = 0) {
-  const child = spawn(process.execPath, [MAIN], {
+  const child = spawn(process.execPath, [...quickStart, MAIN], {
     env: { PATH: process.env.PATH, DATA_DIR: dataDir, PORT: String(port), WORKER_PORT: String(workerPort) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -2,7 +2,8 @@ import type { Database } from '@enterprise-access/db';
 import { auditBooks } from '@enterprise-access/domain';
 import { emptyWorld, testRuntime } from '@enterprise-access/domain/testing';
 import { expect } from 'vitest';
-import { find, type PolicyRow } from '../../packages/domain/src/policies/store.ts';
+import { find } from '../../packages/domain/src/policies/store.ts';
+import type { PolicyRow } from '../../packages/domain/src/policies/tables.ts';
 import { viewsOf } from '../../packages/domain/src/policies/view.ts';
 
 interface Sums {
@@ -29,13 +30,15 @@ async function sumsOf(db: Database, { uuid, subsidyUuid, assignmentConfiguration
     );
   const ledger = db('subsidies').where({ uuid: subsidyUuid }).select('ledger_uuid');
   return {
-    spentCents: 0 - (await total(
-      entries()
-        .where({ subsidy_access_policy_uuid: uuid })
-        .whereNotNull('lms_user_id')
-        .whereIn('state', ['created', 'pending', 'committed'])
-        .sum({ total: 'quantity_cents' }),
-    )),
+    spentCents:
+      0 -
+      (await total(
+        entries()
+          .where({ subsidy_access_policy_uuid: uuid })
+          .whereNotNull('lms_user_id')
+          .whereIn('state', ['created', 'pending', 'committed'])
+          .sum({ total: 'quantity_cents' }),
+      )),
     allocatedCents: await allocatedOf([assignmentConfigurationUuid].filter((each) => each !== null)),
     balanceCents: await total(
       entries().whereIn('ledger_uuid', ledger).whereNot({ state: 'failed' }).sum({ total: 'quantity_cents' }),

@@ -1,11 +1,15 @@
-import { type Database, insertIfAbsent } from '@enterprise-access/db';
 import {
   type Actor,
   type Composition,
+  findUser,
   flawOf,
+  insertUser,
   invalidToken,
   linkAccount,
   type Runtime,
+  type UserAttributes,
+  type UserWithRole,
+  updateUser,
 } from '@enterprise-access/domain';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
@@ -13,21 +17,6 @@ import type { Claims } from './tokens.ts';
 
 /** Reads roles of tokens and of stored assignments. */
 type Roles = Pick<Composition, 'grantsOfToken' | 'grantOfAssignment'>;
-
-interface StoredUser {
-  readonly id: number;
-  readonly email: string;
-  readonly full_name: string | null;
-  readonly lms_user_id: number | null;
-  readonly is_staff: boolean;
-  readonly is_superuser: boolean;
-  readonly is_active: boolean;
-}
-
-interface Assignment {
-  readonly feature_role: string | null;
-  readonly enterprise_customer_uuid: string | null;
-}
 
 /** Who stands behind a token; at once while it is remembered. */
 export type ActorOf = (claims: Claims) => Promise<Actor> | Actor;
@@ -70,40 +59,31 @@ function assertStorable(claims: Claims): void {
 async function load(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, roles: Roles, claims: Claims): Promise<Actor> {
   assertStorable(claims);
   const { db, clock } = runtime;
-  let rows = await read(db, claims.username);
+  let rows = await findUser(db, claims.username);
   const isNew = rows.length === 0;
   if (isNew) {
-    const now = clock();
-    await insertIfAbsent(db, 'users', {
-      username: claims.username,
-      ...attributesOf(claims),
-      created: now,
-      modified: now,
-    });
-    rows = await read(db, claims.username);
+    await insertUser(db, claims.username, attributesOf(claims), clock());
+    rows = await findUser(db, claims.username);
   }
   const [user] = rows;
   if (!user) throw new Error('The user could not be stored.');
   const changes = changesOf(user, claims);
-  if (Object.keys(changes).length > 0)
-    await db('users')
-      .where({ id: user.id })
-      .update({ ...changes, modified: clock() });
-  if (isNew || 'email' in changes || 'lms_user_id' in changes)
-    await link(runtime, claims.email ?? user.email, claims.user_id ?? user.lms_user_id);
+  if (Object.keys(changes).length > 0) await updateUser(db, user.id, changes, clock());
+  if (isNew || 'email' in changes || 'lmsUserId' in changes)
+    await link(runtime, claims.email ?? user.email, claims.user_id ?? user.lmsUserId);
   const stored = rows.flatMap((row) =>
-    row.feature_role === null ? [] : [roles.grantOfAssignment(row.feature_role, row.enterprise_customer_uuid)],
+    row.featureRole === null ? [] : [roles.grantOfAssignment(row.featureRole, row.enterpriseCustomerUuid)],
   );
   // Whoever is switched off here keeps a valid token until it ends, but no rights.
-  const grants = user.is_active
+  const grants = user.isActive
     ? [...roles.grantsOfToken(claims.roles ?? []), ...stored.filter((grant) => grant !== null)]
     : [];
   return {
     userId: user.id,
     username: claims.username,
-    lmsUserId: claims.user_id ?? user.lms_user_id,
-    isStaff: user.is_active && (claims.administrator ?? user.is_staff),
-    isSuperuser: user.is_active && user.is_superuser,
+    lmsUserId: claims.user_id ?? user.lmsUserId,
+    isStaff: user.isActive && (claims.administrator ?? user.isStaff),
+    isSuperuser: user.isActive && user.isSuperuser,
     grants,
   };
 }
@@ -122,35 +102,18 @@ async function link(
   }
 }
 
-const read = async (db: Database, username: string): Promise<(StoredUser & Assignment)[]> =>
-  db('users as u')
-    .leftJoin('role_assignments as r', 'r.user_id', 'u.id')
-    .where('u.username', username)
-    .select(
-      'u.id',
-      'u.email',
-      'u.full_name',
-      'u.lms_user_id',
-      'u.is_staff',
-      'u.is_superuser',
-      'u.is_active',
-      'r.feature_role',
-      'r.enterprise_customer_uuid',
-    );
-
 /** What a token says about its user; claims that it does not carry are left out. */
-function attributesOf(claims: Claims): Record<string, unknown> {
-  return Object.fromEntries(
+const attributesOf = (claims: Claims): UserAttributes =>
+  Object.fromEntries(
     Object.entries({
       email: claims.email,
-      full_name: claims.name,
-      lms_user_id: claims.user_id,
-      is_staff: claims.administrator,
+      fullName: claims.name,
+      lmsUserId: claims.user_id,
+      isStaff: claims.administrator,
     }).filter(([, value]) => value !== undefined && value !== null),
   );
-}
 
-const changesOf = (user: StoredUser, claims: Claims): Record<string, unknown> =>
+const changesOf = (user: UserWithRole, claims: Claims): UserAttributes =>
   Object.fromEntries(
-    Object.entries(attributesOf(claims)).filter(([name, value]) => user[name as keyof StoredUser] !== value),
+    Object.entries(attributesOf(claims)).filter(([name, value]) => user[name as keyof UserAttributes] !== value),
   );

@@ -1,5 +1,5 @@
 import type { DeadLetter, OutgoingEvent, RawMessage } from '@enterprise-access/bus';
-import { type Connection, insertIfAbsent } from '@enterprise-access/db';
+import { type Connection, deadLetters, insertIfAbsent, type Row } from '@enterprise-access/db';
 import { newUuid } from '@enterprise-access/domain';
 import { z } from 'zod';
 
@@ -29,54 +29,45 @@ export async function keepIncoming(db: Connection, letter: DeadLetter, now: Date
       Object.entries(headers).map(([name, values]) => [name, values.map((each) => each.toString('base64'))]),
     ),
   };
-  await insertIfAbsent(db, 'dead_letters', {
+  const row = deadLetters.encode({
     uuid: newUuid(),
     direction: 'in',
-    consumer_group: letter.group,
+    consumerGroup: letter.group,
     topic: position.topic,
-    partition_number: position.partition,
+    partitionNumber: position.partition,
     position: position.offset,
-    message: JSON.stringify(message),
+    message,
     reason: letter.reason,
     detail: letter.detail.slice(0, LONGEST_DETAIL),
     created: now,
   });
+  await insertIfAbsent(db, deadLetters.table, row);
 }
 
 /** Keeps an event that the bus will not take; its own id keeps it from being kept twice. */
 export async function keepOutgoing(db: Connection, event: OutgoingEvent, reason: string, now: Date): Promise<void> {
-  await insertIfAbsent(db, 'dead_letters', {
+  const row = deadLetters.encode({
     uuid: event.id,
     direction: 'out',
     topic: event.type.slice(0, 120),
-    message: JSON.stringify(event),
+    message: event,
     reason: 'refused',
     detail: reason.slice(0, LONGEST_DETAIL),
     created: now,
   });
-}
-
-interface Row {
-  uuid: string;
-  direction: 'in' | 'out';
-  topic: string;
-  partition_number: number | null;
-  position: string | null;
-  message: unknown;
+  await insertIfAbsent(db, deadLetters.table, row);
 }
 
 export type StoredDeadLetter =
   | { readonly uuid: string; readonly direction: 'in'; readonly message: RawMessage }
   | { readonly uuid: string; readonly direction: 'out'; readonly event: OutgoingEvent };
 
-function deadLetterOf(row: Row): StoredDeadLetter {
-  // MariaDB keeps JSON as text.
-  const json: unknown = typeof row.message === 'string' ? JSON.parse(row.message) : row.message;
-  if (row.direction === 'out') return { uuid: row.uuid, direction: 'out', event: outgoing.parse(json) };
-  const { key, value, headers } = incoming.parse(json);
+function deadLetterOf(row: Row<typeof deadLetters>): StoredDeadLetter {
+  if (row.direction === 'out') return { uuid: row.uuid, direction: 'out', event: outgoing.parse(row.message) };
+  const { key, value, headers } = incoming.parse(row.message);
   const bytes = (text: string) => Buffer.from(text, 'base64');
   const message: RawMessage = {
-    position: { topic: row.topic, partition: row.partition_number ?? 0, offset: row.position ?? '0' },
+    position: { topic: row.topic, partition: row.partitionNumber ?? 0, offset: row.position ?? '0' },
     key: key === null ? null : bytes(key),
     value: value === null ? null : bytes(value),
     headers: Object.fromEntries(Object.entries(headers).map(([name, values]) => [name, values.map(bytes)])),
@@ -86,14 +77,14 @@ function deadLetterOf(row: Row): StoredDeadLetter {
 
 /** Open dead letters, oldest first. */
 export async function open(db: Connection, limit: number): Promise<StoredDeadLetter[]> {
-  const rows: Row[] = await db('dead_letters').whereNull('settled').orderBy(['created', 'uuid']).limit(limit);
-  return rows.map(deadLetterOf);
+  const rows = deadLetters.query(db).whereNull('settled').orderBy(['created', 'uuid']).limit(limit);
+  return (await rows).map(deadLetterOf);
 }
 
 export async function countOpen(db: Connection): Promise<number> {
-  const row = await db('dead_letters').whereNull('settled').count({ n: '*' }).first();
+  const row = await db(deadLetters.table).whereNull('settled').count({ n: '*' }).first();
   return Number(row?.n ?? 0);
 }
 
 export const settle = (db: Connection, uuid: string, now: Date): Promise<number> =>
-  db('dead_letters').where({ uuid }).update({ settled: now });
+  db(deadLetters.table).where({ uuid }).update({ settled: now });

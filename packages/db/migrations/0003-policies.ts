@@ -46,7 +46,7 @@ export const policies: Migration = {
       table.index(['enterprise_customer_uuid', 'active', 'created'], 'policies_customer');
       table.index(['subsidy_uuid', 'active'], 'policies_subsidy');
     }),
-    createHistoryTable(schema, 'policies'),
+    createHistoryTable(schema, 'policies', { withCustomer: false }),
     createTable(schema, 'policy_learner_budgets', (table, column) => {
       // No foreign key, here and at redemptions, as at ledger transactions: policies are never deleted.
       column.uuid('policy_uuid').notNullable();
@@ -125,6 +125,6 @@ export const policies: Migration = {
       table.index(['course_run_key']);
       table.index(['transaction_uuid']);
     }),
-    createHistoryTable(schema, 'forced_redemptions'),
+    createHistoryTable(schema, 'forced_redemptions', { withCustomer: false }),
   ],
 };

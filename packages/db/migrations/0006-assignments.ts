@@ -45,7 +45,7 @@ const ACTIVE = "state in ('allocated', 'accepted')";
 export const assignments: Migration = {
   name: '0006-assignments',
   up: (schema) => [
-    createHistoryTable(schema, 'assignment_configurations'),
+    createHistoryTable(schema, 'assignment_configurations', { withCustomer: false }),
     createTable(schema, 'assignments', (table, column) => {
       column.uuid('uuid').primary();
       // No foreign key, here and at the actions, as at ledger transactions: configurations are never deleted.
@@ -110,7 +110,7 @@ export const assignments: Migration = {
       among: ACTIVE,
       key: ['assignment_configuration_uuid', 'lms_user_id', 'content_key'],
     }),
-    createHistoryTable(schema, 'assignments'),
+    createHistoryTable(schema, 'assignments', { withCustomer: false }),
     createTable(schema, 'assignment_actions', (table, column) => {
       column.uuid('uuid').primary();
       column.uuid('assignment_uuid').notNullable();

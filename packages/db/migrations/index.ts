@@ -6,6 +6,7 @@ import { mail } from './0005-mail.ts';
 import { assignments } from './0006-assignments.ts';
 import { exactText } from './0007-exact-text.ts';
 import { leases } from './0008-leases.ts';
+import { tenant } from './0009-tenant.ts';
 import { decisions } from './0012-decisions.ts';
 import type { Migration } from './migration.ts';
 
@@ -19,5 +20,6 @@ export const migrations: readonly Migration[] = [
   assignments,
   exactText,
   leases,
+  tenant,
   decisions,
 ];

@@ -15,6 +15,10 @@ const typed = (type: string, { charset, collation }: TextTypes['text']): string 
 export const textType = ({ db, texts }: Schema, length: number): string =>
   dialectOf(db) === 'mysql' ? typed(`varchar(${length})`, texts.text) : `varchar(${length})`;
 
+/** SQL type of a UUID: 36 ASCII characters on MySQL, the native type on PostgreSQL. */
+export const uuidType = ({ db, texts }: Schema): string =>
+  dialectOf(db) === 'mysql' ? typed('char(36)', texts.ascii) : 'uuid';
+
 /** SQL type of an instant in UTC with microseconds. */
 export const instantType = ({ db }: Schema): string => (dialectOf(db) === 'mysql' ? 'datetime(6)' : 'timestamptz(6)');
 
@@ -25,8 +29,7 @@ export function columns(schema: Schema, table: Knex.CreateTableBuilder) {
   const mysql = dialectOf(schema.db) === 'mysql';
   const { ascii } = schema.texts;
   return {
-    /** 36 ASCII characters on MySQL, the native type on PostgreSQL. */
-    uuid: (name: string) => (mysql ? table.specificType(name, typed('char(36)', ascii)) : table.uuid(name)),
+    uuid: (name: string) => (mysql ? table.specificType(name, uuidType(schema)) : table.uuid(name)),
     /** An instant in UTC with microseconds. */
     instant: (name: string) =>
       mysql ? table.specificType(name, 'datetime(6)') : table.timestamp(name, { precision: 6 }),

@@ -1,4 +1,5 @@
 import type { Connection, Transaction } from './knex.ts';
+import { inbox } from './platform-tables.ts';
 import { insertIfAbsent } from './upsert.ts';
 
 /**
@@ -6,11 +7,7 @@ import { insertIfAbsent } from './upsert.ts';
  * False means that the effect is already there and the message is a redelivery.
  */
 export const claimMessage = (trx: Transaction, message: { consumer: string; messageId: string; received: Date }) =>
-  insertIfAbsent(trx, 'inbox', {
-    consumer: message.consumer,
-    message_id: message.messageId,
-    received: message.received,
-  });
+  insertIfAbsent(trx, inbox.table, inbox.encode(message));
 
 /** Ids of messages that a consumer has dealt with, from one id to another in the order of text. */
 export async function consumedBetween(
@@ -19,9 +16,5 @@ export async function consumedBetween(
   first: string,
   last: string,
 ): Promise<string[]> {
-  const rows: { message_id: string }[] = await db('inbox')
-    .where({ consumer })
-    .whereBetween('message_id', [first, last])
-    .select('message_id');
-  return rows.map(({ message_id }) => message_id);
+  return db(inbox.table).where({ consumer }).whereBetween('message_id', [first, last]).pluck('message_id');
 }

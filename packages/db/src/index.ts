@@ -14,7 +14,15 @@ export {
 } from './knex.ts';
 export { underLease } from './lease.ts';
 export { type MigrateOptions, migrate } from './migrate.ts';
-export { type Column, defineModel, is, type PersonalData, type TableModel } from './model.ts';
+export {
+  type Column,
+  defineModel,
+  is,
+  type PersonalData,
+  type PersonalDataEnd,
+  type Row,
+  type TableModel,
+} from './model.ts';
 export { type OutageLog, outageLog } from './outage.ts';
 export {
   appendOnceToOutbox,
@@ -27,6 +35,7 @@ export {
   relayLane,
   type StoredMessage,
 } from './outbox.ts';
+export { busMessages, busPositions, busTopics, deadLetters, inbox, outbox, platformTables } from './platform-tables.ts';
 export { type DatabaseProbe, databaseProbe } from './probe.ts';
 export { transaction } from './transaction.ts';
 export { addToCounters, insertIfAbsent } from './upsert.ts';

@@ -56,7 +56,7 @@ describe.each(dialects)('leases on %s', (dialect) => {
 
   test('messages of a lane whose relay died are handed on when its lease has ended', async () => {
     const { db } = world;
-    const message = { kind: 'job', name: 'a', key: 'k', payload: {} } as const;
+    const message = { enterpriseCustomerUuid: null, kind: 'job', name: 'a', key: 'k', payload: {} } as const;
     await transaction(db, (trx) => appendToOutbox(trx, new Date(), [message]));
     const [lane] = await lanesWithMessages(db);
     if (!lane) throw new Error('No lane.');

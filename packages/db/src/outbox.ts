@@ -2,6 +2,7 @@ import { traceparent } from '@enterprise-access/tracing';
 import { v7 } from 'uuid';
 import type { Connection, Database, Transaction } from './knex.ts';
 import { underLease } from './lease.ts';
+import { outbox, outboxLanes } from './platform-tables.ts';
 import { insertAbsent } from './upsert.ts';
 
 /** What must follow a change and may not be lost: an event for other services or a job for the worker. */
@@ -12,6 +13,8 @@ export interface OutboxMessage {
   /** Messages with one key keep their order. */
   readonly key: string;
   readonly payload: Readonly<Record<string, unknown>>;
+  /** Customer that the message is about; null when it is about none, or about several. */
+  readonly enterpriseCustomerUuid: string | null;
   /** Chosen by callers who tell others about the message; a new one unless given. */
   readonly uuid?: string;
 }
@@ -28,7 +31,7 @@ export function shardOf(key: string): number {
 
 /** Stores messages in the transaction of the change that they follow. */
 export async function appendToOutbox(trx: Transaction, now: Date, messages: readonly OutboxMessage[]): Promise<void> {
-  if (messages.length > 0) await trx('outbox').insert(rowsOf(now, messages));
+  if (messages.length > 0) await trx(outbox.table).insert(rowsOf(now, messages));
 }
 
 /** As `appendToOutbox`, but a message whose uuid is there already is not stored again. Returns how many were new. */
@@ -36,21 +39,24 @@ export const appendOnceToOutbox = (
   trx: Transaction,
   now: Date,
   messages: readonly (OutboxMessage & { readonly uuid: string })[],
-): Promise<number> => insertAbsent(trx, 'outbox', rowsOf(now, messages));
+): Promise<number> => insertAbsent(trx, outbox.table, rowsOf(now, messages));
 
 function rowsOf(now: Date, messages: readonly OutboxMessage[]) {
   // What follows belongs to the trace of what runs now.
   const trace = traceparent();
-  return messages.map((message) => ({
-    uuid: message.uuid ?? v7(),
-    kind: message.kind,
-    name: message.name,
-    message_key: message.key,
-    payload: JSON.stringify(message.payload),
-    trace,
-    created: now,
-    shard: shardOf(message.key),
-  }));
+  return messages.map((message) =>
+    outbox.encode({
+      uuid: message.uuid ?? v7(),
+      enterpriseCustomerUuid: message.enterpriseCustomerUuid,
+      kind: message.kind,
+      name: message.name,
+      messageKey: message.key,
+      payload: message.payload,
+      trace,
+      created: now,
+      shard: shardOf(message.key),
+    }),
+  );
 }
 
 /** A message as the relay hands it on. */
@@ -64,27 +70,10 @@ export interface StoredMessage {
   readonly created: Date;
 }
 
-interface Row {
-  position: number;
-  uuid: string;
-  kind: OutboxMessage['kind'];
-  name: string;
-  message_key: string;
-  payload: Record<string, unknown> | string;
-  trace: string | null;
-  created: Date;
-}
-
-const messageOf = (row: Row): StoredMessage => ({
-  uuid: row.uuid,
-  kind: row.kind,
-  name: row.name,
-  key: row.message_key,
-  // MariaDB keeps JSON as text.
-  payload: typeof row.payload === 'string' ? JSON.parse(row.payload) : row.payload,
-  trace: row.trace,
-  created: row.created,
-});
+const messageOf = (raw: object): StoredMessage => {
+  const { messageKey: key, shard: _shard, enterpriseCustomerUuid: _customer, ...message } = outbox.decode(raw);
+  return { ...message, key };
+};
 
 /** Events and jobs go different ways, and one that is blocked must not hold up the other. */
 export interface Lane {
@@ -115,8 +104,8 @@ interface Handing {
  * Returns how many were handed on; zero also when another relay has the lane.
  */
 export async function relayLane(db: Database, lane: Lane, { limit, except, hand }: Handing): Promise<number> {
-  const relayed = await underLease(db, 'outbox_lanes', { ...lane }, async ({ finish }) => {
-    const rows: Row[] = await db('outbox')
+  const relayed = await underLease(db, outboxLanes.table, { ...lane }, async ({ finish }) => {
+    const rows: { position: number }[] = await db(outbox.table)
       .where({ ...lane })
       .whereNull('sent')
       .whereNotIn('name', [...except])
@@ -127,7 +116,7 @@ export async function relayLane(db: Database, lane: Lane, { limit, except, hand 
     await hand(rows.map(messageOf));
     const positions = rows.map(({ position }) => position);
     const isOurs = await finish(async (trx) => {
-      const marked = await trx('outbox').whereIn('position', positions).update({ sent: new Date() });
+      const marked = await trx(outbox.table).whereIn('position', positions).update({ sent: new Date() });
       if (marked !== rows.length) throw new Error('Messages left the outbox while they were handed on.');
     });
     if (!isOurs) throw new Error('The lease of the lane was lost: its messages are handed on again.');
@@ -138,6 +127,6 @@ export async function relayLane(db: Database, lane: Lane, { limit, except, hand 
 
 /** Number of messages that wait, and since when the oldest does. */
 export async function outboxBacklog(db: Connection): Promise<{ waiting: number; oldest: Date | null }> {
-  const [row] = await db('outbox').whereNull('sent').count({ waiting: '*' }).min({ oldest: 'created' });
+  const [row] = await db(outbox.table).whereNull('sent').count({ waiting: '*' }).min({ oldest: 'created' });
   return { waiting: Number(row?.waiting ?? 0), oldest: (row?.oldest as Date | null | undefined) ?? null };
 }

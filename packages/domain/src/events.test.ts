@@ -4,11 +4,13 @@ import { expect, test } from 'vitest';
 import type { LedgerTransaction, Spend } from './kernel/ports/ledger.ts';
 import { transactionChanged } from './ledger/events.ts';
 import { policyChanged } from './policies/events.ts';
-import type { PolicyRow } from './policies/store.ts';
+import type { PolicyRow } from './policies/tables.ts';
 import { redemptionReversed, subsidyRedeemed } from './redemptions/events.ts';
 
 const at = new Date('2026-03-02T10:00:00.000Z');
 const uuid = '8a1f2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d';
+
+const ledger = { ledgerUuid: uuid, enterpriseCustomerUuid: uuid };
 
 const transaction: LedgerTransaction = {
   uuid,
@@ -53,10 +55,10 @@ const policy = {
 const stored = ({ payload }: OutboxMessage) => JSON.parse(JSON.stringify(payload));
 
 test.each([
-  transactionChanged('created', transaction, uuid),
-  transactionChanged('committed', { ...transaction, fulfillmentIdentifier: uuid }, uuid),
-  transactionChanged('failed', { ...transaction, state: 'failed' }, uuid),
-  transactionChanged('reversed', { ...transaction, reversal }, uuid),
+  transactionChanged('created', transaction, ledger),
+  transactionChanged('committed', { ...transaction, fulfillmentIdentifier: uuid }, ledger),
+  transactionChanged('failed', { ...transaction, state: 'failed' }, ledger),
+  transactionChanged('reversed', { ...transaction, reversal }, ledger),
   policyChanged('created', policy),
   policyChanged('updated', policy),
   policyChanged('deleted', policy),
@@ -67,7 +69,7 @@ test.each([
 });
 
 test('instants are written as the platform writes them', () => {
-  expect(stored(transactionChanged('created', transaction, uuid))).toMatchObject({
+  expect(stored(transactionChanged('created', transaction, ledger))).toMatchObject({
     ledger_transaction: { created: '2026-03-02T10:00:00.000+00:00' },
   });
 });

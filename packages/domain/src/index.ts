@@ -53,3 +53,4 @@ export { upstream } from './upstreams/http.ts';
 export { httpLms } from './upstreams/lms.ts';
 export { httpLedger } from './upstreams/subsidy.ts';
 export { serviceToken } from './upstreams/token.ts';
+export { findUser, insertUser, type UserAttributes, type UserWithRole, updateUser } from './users/index.ts';

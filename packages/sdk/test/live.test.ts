@@ -8,7 +8,7 @@ import {
   run,
   startApp,
   tokenFor,
-} from '../../../apps/api/test/harness.ts';
+} from '../../../apps/api/test/support/harness.ts';
 import {
   AbortedError,
   ConnectionError,

@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { makeToken } from '@enterprise-access/token';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { demonstration, dialects, operatorToken, SECRET, startApp } from '../../../apps/api/test/harness.ts';
+import { demonstration, dialects, operatorToken, SECRET, startApp } from '../../../apps/api/test/support/harness.ts';
 import { EnterpriseAccess, EnterpriseAccessError, type Outcome, TimeoutError } from '../src/index.ts';
 
 const uuid = '0198c0de-0000-7000-8000-000000000001';

@@ -12,7 +12,7 @@ import { newUuid } from '@enterprise-access/domain';
 import { chromium } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { demonstration, dialects, operatorToken, run, startApp } from '../../../apps/api/test/harness.ts';
+import { demonstration, dialects, operatorToken, run, startApp } from '../../../apps/api/test/support/harness.ts';
 
 const execute = promisify(execFile);
 const root = fileURLToPath(new URL('../../..', import.meta.url));

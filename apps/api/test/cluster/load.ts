@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { demonstration, learnerToken, run } from '../harness.ts';
+import { demonstration, learnerToken, run } from '../support/harness.ts';
 
 const PATIENCE_MS = 60_000;
 

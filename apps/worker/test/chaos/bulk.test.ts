@@ -3,9 +3,9 @@ import { startSandbox } from '@enterprise-access/sandbox';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
 import { expect, inject, test, vi } from 'vitest';
 import { assertTotals } from '../../../../tooling/test/totals.ts';
-import { dialects, operatorToken, tokenFor } from '../../../api/test/harness.ts';
-import { startApiProcess } from '../../../api/test/processes.ts';
-import { settingsFor, startWorkerProcess } from '../processes.ts';
+import { dialects, operatorToken, tokenFor } from '../../../api/test/support/harness.ts';
+import { startApiProcess } from '../../../api/test/support/processes.ts';
+import { settingsFor, startWorkerProcess } from '../support/processes.ts';
 
 const LEARNERS = 10_000;
 const PRICE = 14_900;

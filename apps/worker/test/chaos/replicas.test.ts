@@ -1,6 +1,6 @@
 import { enqueue } from '@enterprise-access/domain';
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest';
-import type { WorkerProcess } from '../processes.ts';
+import type { WorkerProcess } from '../support/processes.ts';
 import { gatedJobContract } from './effects.ts';
 import { appendSteps, type Effect, expectExactlyOnce, makeWorld, untilEffects, type World } from './world.ts';
 

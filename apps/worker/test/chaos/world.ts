@@ -10,7 +10,7 @@ import {
 import { createTestDatabase } from '@enterprise-access/db/testing';
 import { useService } from '@enterprise-access/services/testing';
 import { expect, inject, vi } from 'vitest';
-import { startWorkerProcess, type WorkerProcess } from '../processes.ts';
+import { startWorkerProcess, type WorkerProcess } from '../support/processes.ts';
 import { makeEffects, STEP_EVENT, stepDataOf, stepJobContract } from './effects.ts';
 import { type FragileServer, fragileDatabase, fragileKafka } from './servers.ts';
 
@@ -95,8 +95,8 @@ function* steps(count: number, after: number): Generator<OutboxMessage> {
   for (let at = after / 2; at < (after + count) / 2; at += 1) {
     const key = `key-${at % KEYS}`;
     const sequence = Math.floor(at / KEYS) + 1;
-    yield { kind: 'job', name: stepJobContract.name, key, payload: { key, sequence } };
-    yield { kind: 'event', name: STEP_EVENT, key, payload: stepDataOf(key, sequence) };
+    yield { enterpriseCustomerUuid: null, kind: 'job', name: stepJobContract.name, key, payload: { key, sequence } };
+    yield { enterpriseCustomerUuid: null, kind: 'event', name: STEP_EVENT, key, payload: stepDataOf(key, sequence) };
   }
 }
 

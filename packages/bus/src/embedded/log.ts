@@ -1,4 +1,14 @@
-import { type Connection, type Database, insertIfAbsent, transaction, underLease } from '@enterprise-access/db';
+import {
+  busMessages,
+  busPositions,
+  busTopics,
+  type Connection,
+  type Database,
+  insertIfAbsent,
+  type Row,
+  transaction,
+  underLease,
+} from '@enterprise-access/db';
 import type { RawMessage } from '../bus.ts';
 
 /** A message as a row keeps it. */
@@ -10,14 +20,6 @@ export interface LogEntry {
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
-interface MessageRow {
-  readonly topic: string;
-  readonly position: number;
-  readonly message_key: string;
-  readonly headers: unknown;
-  readonly payload: unknown;
-}
-
 /**
  * Appends messages to the logs of their topics, in one transaction; a message whose id is there already is left out.
  * The topic's row is held until the commit, so positions appear in order and without gaps: a reader that has seen
@@ -27,31 +29,33 @@ export async function appendToLog(db: Database, entries: readonly LogEntry[], pu
   const byTopic = Map.groupBy(entries, ({ topic }) => topic);
   // Before the transaction: on MySQL, an insert that finds the row takes a lock that stands in the way of the next one.
   for (const topic of byTopic.keys()) {
-    if (!(await db('bus_topics').where({ topic }).first('topic')))
-      await insertIfAbsent(db, 'bus_topics', { topic, last_position: 0 });
+    if (!(await db(busTopics.table).where({ topic }).first('topic')))
+      await insertIfAbsent(db, busTopics.table, { topic, last_position: 0 });
   }
   await transaction(db, async (trx) => {
     // In one order everywhere: two writers with the same topics wait for each other, never both.
     for (const topic of [...byTopic.keys()].sort()) {
-      const { last_position: last } = await trx('bus_topics').where({ topic }).forUpdate().first('last_position');
+      const { last_position: last } = await trx(busTopics.table).where({ topic }).forUpdate().first('last_position');
       const unique = new Map((byTopic.get(topic) ?? []).map((entry) => [entry.id, entry]));
-      const known = await trx('bus_messages')
+      const known = await trx(busMessages.table)
         .where({ topic })
         .whereIn('message_id', [...unique.keys()])
         .pluck('message_id');
       for (const id of known) unique.delete(id);
       if (unique.size === 0) continue;
-      const rows = [...unique.values()].map((entry, index) => ({
-        topic,
-        position: last + index + 1,
-        message_id: entry.id,
-        message_key: entry.key,
-        headers: JSON.stringify(entry.headers),
-        payload: JSON.stringify(entry.payload),
-        published,
-      }));
-      await trx('bus_messages').insert(rows);
-      await trx('bus_topics')
+      const rows = [...unique.values()].map((entry, index) =>
+        busMessages.encode({
+          topic,
+          position: last + index + 1,
+          messageId: entry.id,
+          messageKey: entry.key,
+          headers: entry.headers,
+          payload: entry.payload,
+          published,
+        }),
+      );
+      await trx(busMessages.table).insert(rows);
+      await trx(busTopics.table)
         .where({ topic })
         .update({ last_position: last + rows.length });
     }
@@ -59,13 +63,13 @@ export async function appendToLog(db: Database, entries: readonly LogEntry[], pu
 }
 
 const lastPosition = async (db: Connection, topic: string): Promise<number> =>
-  (await db('bus_topics').where({ topic }).first('last_position'))?.last_position ?? 0;
+  (await db(busTopics.table).where({ topic }).first('last_position'))?.last_position ?? 0;
 
 /** Puts a new group at the beginning of a topic; one that has a position keeps it. */
 export async function startGroup(db: Database, options: { group: string; topic: string }): Promise<void> {
   const key = { consumer_group: options.group, topic: options.topic };
-  if (!(await db('bus_positions').where(key).first('position')))
-    await insertIfAbsent(db, 'bus_positions', { ...key, position: 0 });
+  if (!(await db(busPositions.table).where(key).first('position')))
+    await insertIfAbsent(db, busPositions.table, { ...key, position: 0 });
 }
 
 /** Those of the topics that hold messages which the group has not finished. */
@@ -88,20 +92,20 @@ export const takeFromLog = (
   options: { group: string; topic: string; take: (message: RawMessage) => Promise<boolean> },
 ): Promise<number | null> => {
   const key = { consumer_group: options.group, topic: options.topic };
-  return underLease(db, 'bus_positions', key, async ({ finish, signal }) => {
-    const found = await db('bus_positions').where(key).first('position');
-    const rows: MessageRow[] = await db('bus_messages')
+  return underLease(db, busPositions.table, key, async ({ finish, signal }) => {
+    const found = await db(busPositions.table).where(key).first('position');
+    const rows: object[] = await db(busMessages.table)
       .where({ topic: options.topic })
       .where('position', '>', found.position)
       .orderBy('position')
       .limit(BATCH);
     let position: number = found.position;
-    for (const row of rows) {
+    for (const row of rows.map(busMessages.decode)) {
       if (signal.aborted || !(await options.take(rawMessage(row)))) break;
       position = row.position;
     }
     const isOurs = await finish(async (trx) => {
-      if (position !== found.position) await trx('bus_positions').where(key).update({ position });
+      if (position !== found.position) await trx(busPositions.table).where(key).update({ position });
     });
     return isOurs ? (await lastPosition(db, options.topic)) - position : null;
   });
@@ -112,28 +116,22 @@ export async function rewindLog(db: Database, options: { group: string; topic: s
   await startGroup(db, options);
   await transaction(db, async (trx) => {
     const key = { consumer_group: options.group, topic: options.topic };
-    const first = await trx('bus_messages')
+    const first = await trx(busMessages.table)
       .where({ topic: options.topic })
       .where('published', '>=', options.to)
       .min({ position: 'position' })
       .first();
     const position = first?.position ? first.position - 1 : await lastPosition(trx, options.topic);
     // Without its lease, a process that is taking messages does not store how far it came.
-    await trx('bus_positions').where(key).update({ position, lease_owner: null, lease_ends: null });
+    await trx(busPositions.table).where(key).update({ position, lease_owner: null, lease_ends: null });
   });
 }
 
-/** JSON columns arrive as text or as objects, depending on the dialect. */
-const parsed = (value: unknown): unknown => (typeof value === 'string' ? JSON.parse(value) : value);
-
-function rawMessage(row: MessageRow): RawMessage {
-  const headers = parsed(row.headers) as LogEntry['headers'];
-  return {
-    position: { topic: row.topic, partition: 0, offset: String(row.position) },
-    key: Buffer.from(row.message_key, 'utf8'),
-    value: Buffer.from(JSON.stringify(parsed(row.payload)), 'utf8'),
-    headers: Object.fromEntries(
-      Object.entries(headers).map(([name, values]) => [name, values.map((value) => Buffer.from(value, 'utf8'))]),
-    ),
-  };
-}
+const rawMessage = ({ topic, position, messageKey, headers, payload }: Row<typeof busMessages>): RawMessage => ({
+  position: { topic, partition: 0, offset: String(position) },
+  key: Buffer.from(messageKey, 'utf8'),
+  value: Buffer.from(JSON.stringify(payload), 'utf8'),
+  headers: Object.fromEntries(
+    Object.entries(headers).map(([name, values]) => [name, values.map((value) => Buffer.from(value, 'utf8'))]),
+  ),
+});

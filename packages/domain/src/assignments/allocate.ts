@@ -82,11 +82,7 @@ export async function allocateWithin(
   const charged = planned.filter(({ outcome }) => outcome === 'created' || outcome === 'reallocated');
   const chargedCents = charged.length * terms.priceCents;
   await store.writeRows(trx, changes, { userId: by.userId, at });
-  await store.insertActions(trx, charged.flatMap(actionOf(order)), {
-    ...by,
-    at,
-    enterpriseCustomerUuid: policy.enterpriseCustomerUuid,
-  });
+  await store.insertActions(trx, charged.flatMap(actionOf(order)), { ...by, at });
   await appendToOutbox(trx, at, messagesOf(order, planned, at));
   if (chargedCents > 0) {
     if (await deps.ledger.earmark(trx, order.subsidy, chargedCents))
@@ -102,9 +98,11 @@ export async function allocateWithin(
 const messagesOf = ({ suppressEmail }: Order, planned: readonly Planned[], at: Date): OutboxMessage[] =>
   planned.flatMap(({ outcome, row, change }) => {
     if (!row || !change) return [];
-    const linking = jobMessage(link, { assignmentUuid: row.uuid });
+    const { uuid: assignmentUuid, enterpriseCustomerUuid } = row;
+    const linking = jobMessage(link, { assignmentUuid }, enterpriseCustomerUuid);
     if (suppressEmail || outcome === 'touched') return [linking];
-    return [linking, jobMessage(notify, { assignmentUuid: row.uuid, occasion: at.toISOString() })];
+    const occasion = at.toISOString();
+    return [linking, jobMessage(notify, { assignmentUuid, occasion }, enterpriseCustomerUuid)];
   });
 
 /** R-ADD-10, R-ADD-11, with the state before. */

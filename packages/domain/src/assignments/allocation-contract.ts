@@ -103,6 +103,7 @@ export const bulkOutcomes = [
   'not_enough_value_in_subsidy',
   'policy_spend_limit_reached',
 ] as const;
+export type BulkOutcome = Exclude<(typeof bulkOutcomes)[number], 'waiting'>;
 
 /** Neither a list nor a CSV text, or both of them, or one without any address. */
 const EXACTLY_ONE = {

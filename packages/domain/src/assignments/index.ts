@@ -1,3 +1,4 @@
+export { bulkExpiry } from './bulk-store.ts';
 export * as contract from './contract.ts';
 export { allocationCheckNames, allocationOf, failedAllocationCheck, UNSUPPORTED } from './decide.ts';
 export { allocateForced } from './force.ts';

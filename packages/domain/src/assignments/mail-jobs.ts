@@ -61,6 +61,7 @@ async function run(job: JobRun, uuid: string, notification: Notification): Promi
     const { kind, properties } = await notification.write(runtime, subject);
     const { learnerEmail: email, lmsUserId } = subject.row;
     const receipt = await runtime.mail.send(kind, {
+      enterpriseCustomerUuid: subject.configuration.enterpriseCustomerUuid,
       key: `${uuid}:${notification.occasion}`,
       recipients: [{ email, lmsUserId }],
       properties,

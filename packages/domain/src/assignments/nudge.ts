@@ -20,11 +20,13 @@ export const beginsIn = (content: Content | undefined, days: number, now: Date):
   content.details.startDate?.toISOString().slice(0, 10) === dayIn(days, now);
 
 export const nudgesOf = (
-  rows: readonly Pick<store.AssignmentRow, 'uuid'>[],
+  rows: readonly Pick<store.AssignmentRow, 'uuid' | 'enterpriseCustomerUuid'>[],
   days: number,
   now: Date,
 ): OutboxMessage[] =>
-  rows.map(({ uuid }) => jobMessage(nudgeLearner, { assignmentUuid: uuid, startDate: dayIn(days, now), days }));
+  rows.map(({ uuid, enterpriseCustomerUuid }) =>
+    jobMessage(nudgeLearner, { assignmentUuid: uuid, startDate: dayIn(days, now), days }, enterpriseCustomerUuid),
+  );
 
 /** Asks for the mails of those whose course begins on the day; what is unknown of a course only leaves it out (W13). */
 export async function nudge(deps: Deps, input: Input<typeof contract.nudge>): Promise<Output<typeof contract.nudge>> {

@@ -61,6 +61,7 @@ export function orderFor(policy: PolicyRow, { content, subsidy }: OrderFacts, wa
     facts,
     terms: {
       configurationUuid,
+      enterpriseCustomerUuid: policy.enterpriseCustomerUuid,
       contentKey,
       priceCents,
       batchUuid,

@@ -5,6 +5,7 @@ import { type AssignmentRow, isHeld, type RowChange } from './store.ts';
 /** What one list of learners is allocated. */
 export interface Terms {
   readonly configurationUuid: string;
+  readonly enterpriseCustomerUuid: string;
   /** As the administrator gave it: a course or a run. */
   readonly contentKey: string;
   readonly priceCents: number;
@@ -166,6 +167,7 @@ const restarted = (terms: Terms, row: AssignmentRow, email: string, account: num
 const created = (terms: Terms, email: string, account: number | null): AssignmentRow => ({
   uuid: newUuid(),
   assignmentConfigurationUuid: terms.configurationUuid,
+  enterpriseCustomerUuid: terms.enterpriseCustomerUuid,
   learnerEmail: email,
   lmsUserId: account,
   contentKey: terms.contentKey,

@@ -1,12 +1,12 @@
 import type { Transaction } from '@enterprise-access/db';
 import type { Settlement, Spend } from '../kernel/ports/ledger.ts';
-import { assignmentConfigurations as configurations } from '../policies/index.ts';
 import type { AssignmentRow } from './store.ts';
 import * as store from './store.ts';
+import { assignments } from './tables.ts';
 
 /** Takes the assignment for a redemption; false when it can no longer be redeemed at this price. */
 export const claim = async (trx: Transaction, spend: Spend, assignmentUuid: string): Promise<boolean> =>
-  (await trx('assignments')
+  (await trx(assignments.table)
     .where({ uuid: assignmentUuid, state: 'allocated', price_cents: spend.priceCents })
     .whereNull('redemption_uuid')
     .update({ redemption_uuid: spend.uuid })) === 1;
@@ -50,7 +50,7 @@ export async function endRedeemed(
         errorActionType: 'redeemed',
         errorReason: 'enrollment_error',
       };
-  return write(trx, before, after, spend.enterpriseCustomerUuid, at, {
+  return write(trx, before, after, at, {
     row: after,
     actionType: 'redeemed',
     errorReason: isCommitted ? null : 'enrollment_error',
@@ -75,8 +75,7 @@ export async function reverse(trx: Transaction, transactionUuid: string, at: Dat
   const before = await store.holdByTransaction(trx, transactionUuid);
   if (before?.state !== 'accepted') return nothing;
   const after: AssignmentRow = { ...before, state: 'reversed', reversedAt: at, modified: at };
-  const customerUuid = (await configurations.ownerOf(trx, before.assignmentConfigurationUuid)) ?? '';
-  return write(trx, before, after, customerUuid, at, {
+  return write(trx, before, after, at, {
     row: after,
     actionType: 'reversed',
     metadata: { state_before: before.state, state_after: after.state },
@@ -87,7 +86,6 @@ async function write(
   trx: Transaction,
   before: AssignmentRow,
   after: AssignmentRow,
-  enterpriseCustomerUuid: string,
   at: Date,
   action: store.NewAction,
 ): Promise<UpdateCounts> {
@@ -100,7 +98,6 @@ async function write(
     ...(isRedemption
       ? { lmsUserId: after.lmsUserId, type: 'learner' as const, source: 'api' as const }
       : { source: 'signal' as const }),
-    enterpriseCustomerUuid,
     at,
   });
   return () => store.writeCounts(trx, store.countsOf(changes));

@@ -25,6 +25,7 @@ const NOON = at('06-01T12:00:00');
 
 const row = (change: Partial<AssignmentRow> = {}): AssignmentRow => ({
   uuid: 'u1',
+  enterpriseCustomerUuid: 'e',
   assignmentConfigurationUuid: 'c',
   learnerEmail: 'a@x.example',
   lmsUserId: null,
@@ -198,6 +199,7 @@ describe('prices', () => {
 describe('who is allocated what', () => {
   const terms: Terms = {
     configurationUuid: 'c',
+    enterpriseCustomerUuid: 'e',
     contentKey: 'edX+DemoX',
     priceCents: 90,
     batchUuid: 'b',
@@ -228,6 +230,7 @@ describe('who is allocated what', () => {
       outcome: 'reallocated',
       row: {
         uuid: 'u1',
+        enterpriseCustomerUuid: 'e',
         learnerEmail: 'a@x.example',
         state: 'allocated',
         priceCents: 90,

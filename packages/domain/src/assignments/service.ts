@@ -125,7 +125,9 @@ const tell = (
   return appendToOutbox(
     trx,
     at,
-    rows.map(({ uuid }) => jobMessage(job, { assignmentUuid: uuid, occasion })),
+    rows.map(({ uuid, enterpriseCustomerUuid }) =>
+      jobMessage(job, { assignmentUuid: uuid, occasion }, enterpriseCustomerUuid),
+    ),
   );
 };
 
@@ -267,7 +269,7 @@ export async function acknowledge(
         row,
         actionType: row.state === 'expired' ? ('expired_acknowledged' as const) : ('cancelled_acknowledged' as const),
       })),
-      { ...doer(actor, 'learner'), at, enterpriseCustomerUuid: configuration.enterpriseCustomerUuid },
+      { ...doer(actor, 'learner'), at },
     );
     const of = (wanted: boolean | null) =>
       verdicts.filter(({ verdict }) => verdict === wanted).map(({ row }) => row.uuid);

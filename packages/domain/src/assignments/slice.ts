@@ -10,6 +10,7 @@ import { legacy } from './legacy.ts';
 import { assignmentPermissions, configurationPermissions, roles } from './permissions.ts';
 import { assignments } from './router.ts';
 import { settings } from './settings.ts';
+import { tables } from './tables.ts';
 
 const { createConfiguration, deactivateConfiguration, getConfiguration, listConfigurations, updateConfiguration } =
   contract;
@@ -20,6 +21,7 @@ const { allocate, allocateInBulk, bulkReport, resumeBulk } = allocationContract;
 
 export const assignmentsSlice = defineSlice({
   name: 'assignments',
+  tables,
   namespaces: {
     assignments: {
       tag: 'Content that administrators assign to learners.',

@@ -1,93 +1,28 @@
-import { addToCounters, appendHistories, type Connection, claimMessage, type Transaction } from '@enterprise-access/db';
+import {
+  addToCounters,
+  appendHistories,
+  type Connection,
+  claimMessage,
+  type Row,
+  type Transaction,
+} from '@enterprise-access/db';
 import type { Knex } from 'knex';
 import { foldEmail, isPlainEmail } from '../kernel/email.ts';
 import { newUuid } from '../kernel/ids.ts';
-import { snakeCase } from '../kernel/wire.ts';
+import { assignmentConfigurations as configurations } from '../policies/index.ts';
 import { emailKeyOf } from '../users/index.ts';
-import type { ActionType, ErrorReason, ExpirationReason, State } from './contract.ts';
-
+import type { ActionType, ErrorReason, State } from './contract.ts';
 import { classOf, reallocatable } from './rules.ts';
+import { assignmentActions, assignmentCounts, assignments } from './tables.ts';
 
 /** A stored assignment. */
-export interface AssignmentRow {
-  readonly uuid: string;
-  readonly assignmentConfigurationUuid: string;
-  /** Personal data. */
-  readonly learnerEmail: string;
-  readonly lmsUserId: number | null;
-  readonly contentKey: string;
-  readonly parentContentKey: string | null;
-  readonly isAssignedCourseRun: boolean;
-  readonly contentTitle: string | null;
-  readonly priceCents: number;
-  readonly preferredCourseRunKey: string | null;
-  readonly state: State;
-  readonly allocatedAt: Date;
-  readonly acceptedAt: Date | null;
-  readonly cancelledAt: Date | null;
-  readonly expiredAt: Date | null;
-  readonly erroredAt: Date | null;
-  readonly reversedAt: Date | null;
-  readonly expirationReason: ExpirationReason | null;
-  /** From then on the address can be forgotten (R-ASG-57). */
-  readonly retireAddressFrom: Date | null;
-  readonly transactionUuid: string | null;
-  readonly redemptionUuid: string | null;
-  readonly allocationBatchUuid: string | null;
-  readonly adminLmsUserId: number | null;
-  readonly notifiedAt: Date | null;
-  readonly notifyErroredAt: Date | null;
-  readonly remindedAt: Date | null;
-  readonly errorActionType: ActionType | null;
-  readonly errorReason: ErrorReason | null;
-  readonly created: Date;
-  readonly modified: Date;
-}
+export type AssignmentRow = Readonly<Row<typeof assignments>>;
 
-const fields = [
-  'uuid',
-  'assignmentConfigurationUuid',
-  'learnerEmail',
-  'lmsUserId',
-  'contentKey',
-  'parentContentKey',
-  'isAssignedCourseRun',
-  'contentTitle',
-  'priceCents',
-  'preferredCourseRunKey',
-  'state',
-  'allocatedAt',
-  'acceptedAt',
-  'cancelledAt',
-  'expiredAt',
-  'erroredAt',
-  'reversedAt',
-  'expirationReason',
-  'retireAddressFrom',
-  'transactionUuid',
-  'redemptionUuid',
-  'allocationBatchUuid',
-  'adminLmsUserId',
-  'notifiedAt',
-  'notifyErroredAt',
-  'remindedAt',
-  'errorActionType',
-  'errorReason',
-  'created',
-  'modified',
-] as const satisfies readonly (keyof AssignmentRow)[];
-
-const column = Object.fromEntries(fields.map((name) => [name, snakeCase(name)])) as Record<keyof AssignmentRow, string>;
-const columnsOf = (table: string) => Object.fromEntries(fields.map((name) => [name, `${table}.${column[name]}`]));
-
-const TABLE = 'assignments';
+const TABLE = assignments.table;
+const columns = assignments.aliased(TABLE);
 
 /** Rows as the slice sees them. */
-export const select = (db: Connection, alias = TABLE) =>
-  db(alias === TABLE ? TABLE : `${TABLE} as ${alias}`).select<AssignmentRow[]>(columnsOf(alias));
-
-const stored = (row: Partial<AssignmentRow>): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(row).map(([name, value]) => [column[name as keyof AssignmentRow], value]));
+export const select = (db: Connection) => db(TABLE).select<AssignmentRow[]>(columns);
 
 /** Who did something, and on which way it came. */
 export interface Doer {
@@ -112,36 +47,34 @@ export interface NewAction {
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
-/** Actions are only ever added, so they need no history beside them. */
 export async function insertActions(
   trx: Transaction,
   actions: readonly NewAction[],
-  by: Doer & { readonly enterpriseCustomerUuid: string; readonly at: Date },
+  by: Doer & { readonly at: Date },
 ): Promise<void> {
   if (actions.length === 0) return;
-  await trx('assignment_actions').insert(
-    actions.map(({ row, actionType, errorReason = null, traceback = null, metadata = {} }) => ({
-      uuid: newUuid(),
-      assignment_uuid: row.uuid,
-      action_type: actionType,
-      completed_at: errorReason === null ? by.at : null,
-      error_reason: errorReason,
-      traceback,
-      actor_lms_user_id: by.lmsUserId,
-      actor_type: by.type,
-      learner_lms_user_id: row.lmsUserId,
-      learner_email: row.learnerEmail,
-      source: by.source,
-      enterprise_customer_uuid: by.enterpriseCustomerUuid,
-      metadata: JSON.stringify(metadata),
-      created: by.at,
-      modified: by.at,
-    })),
+  await trx(assignmentActions.table).insert(
+    actions.map(({ row, actionType, errorReason = null, traceback = null, metadata = {} }) =>
+      assignmentActions.encode({
+        uuid: newUuid(),
+        assignmentUuid: row.uuid,
+        enterpriseCustomerUuid: row.enterpriseCustomerUuid,
+        actionType,
+        completedAt: errorReason === null ? by.at : null,
+        errorReason,
+        traceback,
+        actorLmsUserId: by.lmsUserId,
+        actorType: by.type,
+        learnerLmsUserId: row.lmsUserId,
+        learnerEmail: row.learnerEmail,
+        source: by.source,
+        metadata,
+        created: by.at,
+        modified: by.at,
+      }),
+    ),
   );
 }
-
-/** The address is in the row itself, where retirement finds it; history keeps no second copy. */
-const withoutEmail = ({ learnerEmail: _email, ...rest }: AssignmentRow) => rest;
 
 /** How one row changes. */
 export interface RowChange {
@@ -152,15 +85,19 @@ export interface RowChange {
 }
 
 /** Changes of the counters, by configuration, content key and class. */
-export type CountChanges = Map<string, { readonly key: readonly [string, string, number]; n: number }>;
+export type CountChanges = Map<
+  string,
+  { -readonly [K in keyof Row<typeof assignmentCounts>]: Row<typeof assignmentCounts>[K] }
+>;
 
 export function addCount(counts: CountChanges, row: AssignmentRow, n: number): void {
+  const { assignmentConfigurationUuid, enterpriseCustomerUuid } = row;
+  const statusClass = classOf(row);
   for (const contentKey of ['', row.contentKey]) {
-    const key = [row.assignmentConfigurationUuid, contentKey, classOf(row)] as const;
-    const id = JSON.stringify(key);
+    const id = JSON.stringify([assignmentConfigurationUuid, contentKey, statusClass]);
     const known = counts.get(id);
     if (known) known.n += n;
-    else counts.set(id, { key, n });
+    else counts.set(id, { assignmentConfigurationUuid, enterpriseCustomerUuid, contentKey, statusClass, n });
   }
 }
 
@@ -178,25 +115,20 @@ export async function writeCounts(trx: Transaction, counts: CountChanges): Promi
   const rows = [...counts]
     .filter(([, { n }]) => n !== 0)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, { key, n }]) => ({
-      assignment_configuration_uuid: key[0],
-      content_key: key[1],
-      status_class: key[2],
-      n,
-    }));
-  const key = ['assignment_configuration_uuid', 'content_key', 'status_class'];
-  await addToCounters(trx, 'assignment_counts', { key, counter: 'n' }, rows);
+    .map(([, row]) => assignmentCounts.encode(row));
+  await addToCounters(trx, assignmentCounts.table, { key: assignmentCounts.key, counter: 'n' }, rows);
 }
 
-const writable = fields.filter((name) => name !== 'uuid' && name !== 'created').map((name) => column[name]);
+const { uuid: _uuid, enterpriseCustomerUuid: _customer, created: _created, ...changing } = assignments.stored;
+const writable = Object.values(changing);
 
 /** What a row that is active can be given while somebody may be redeeming it: nothing else of it is written. */
 const touchable = [
-  'lms_user_id',
-  'preferred_course_run_key',
-  'parent_content_key',
-  'is_assigned_course_run',
-  'modified',
+  changing.lmsUserId,
+  changing.preferredCourseRunKey,
+  changing.parentContentKey,
+  changing.isAssignedCourseRun,
+  changing.modified,
 ];
 
 /**
@@ -214,7 +146,7 @@ export async function writeRows(
   if (made.length > 0) await trx(TABLE).insert(made);
   for (const [isRestart, columns] of [[true, writable] as const, [false, touchable] as const]) {
     const changed = changes.filter(({ before }) => before !== null && reallocatable.has(before.state) === isRestart);
-    const rows = changed.map(({ after }) => stored(after));
+    const rows = changed.map(({ after }) => assignments.encode(after));
     if (rows.length > 0) await trx(TABLE).insert(rows).onConflict('uuid').merge(columns);
   }
   await rememberRows(trx, changes, by);
@@ -222,7 +154,11 @@ export async function writeRows(
 
 /** Writes whole rows that the caller holds; one statement for all. */
 export async function overwriteRows(trx: Transaction, rows: readonly AssignmentRow[]): Promise<void> {
-  if (rows.length > 0) await trx(TABLE).insert(rows.map(stored)).onConflict('uuid').merge(writable);
+  if (rows.length > 0)
+    await trx(TABLE)
+      .insert(rows.map((row) => assignments.encode(row)))
+      .onConflict('uuid')
+      .merge(writable);
 }
 
 export const rememberRows = (
@@ -232,31 +168,27 @@ export const rememberRows = (
 ): Promise<void> =>
   appendHistories(
     trx,
-    TABLE,
+    assignments,
     changes.map(({ before, after, reason = null }) => ({
-      row: withoutEmail(after),
+      row: after,
       change: { type: before === null ? ('+' as const) : ('~' as const), actorUserId: by.userId, reason, at: by.at },
     })),
   );
 
 /** A new row without its empty columns: thousands of them go into one statement. */
 function given(row: AssignmentRow): Record<string, unknown> {
-  const all = stored(row);
+  const all = assignments.encode(row);
   return Object.fromEntries(Object.entries(all).filter(([name, value]) => value !== null || optional.has(name)));
 }
 /** Columns that some of the new rows have: all rows of a statement name the same ones. */
-const optional = new Set(
-  (
-    [
-      'lmsUserId',
-      'parentContentKey',
-      'contentTitle',
-      'preferredCourseRunKey',
-      'allocationBatchUuid',
-      'adminLmsUserId',
-    ] as const
-  ).map((name) => column[name]),
-);
+const optional = new Set([
+  changing.lmsUserId,
+  changing.parentContentKey,
+  changing.contentTitle,
+  changing.preferredCourseRunKey,
+  changing.allocationBatchUuid,
+  changing.adminLmsUserId,
+]);
 
 export const find = async (
   db: Connection,
@@ -335,31 +267,24 @@ export async function forLearners(trx: Transaction, of: Learners): Promise<Assig
 }
 
 /** An action as it is read. */
-export interface ActionRow {
-  readonly uuid: string;
-  readonly assignmentUuid: string;
-  readonly actionType: ActionType;
-  readonly completedAt: Date | null;
-  readonly errorReason: ErrorReason | null;
-  readonly created: Date;
-  readonly modified: Date;
-}
+export type ActionRow = Readonly<Pick<Row<typeof assignmentActions>, (typeof readNames)[number]>>;
+const readNames = [
+  'uuid',
+  'assignmentUuid',
+  'actionType',
+  'completedAt',
+  'errorReason',
+  'created',
+  'modified',
+] as const;
 
 /** Actions by assignment, oldest first; one statement for a page. */
 export async function actionsOf(db: Connection, uuids: readonly string[]): Promise<Map<string, ActionRow[]>> {
   if (uuids.length === 0) return new Map();
-  const rows = await db('assignment_actions')
+  const rows = await db(assignmentActions.table)
     .whereIn('assignment_uuid', uuids)
     .orderBy(['assignment_uuid', 'created', 'uuid'])
-    .select<ActionRow[]>({
-      uuid: 'uuid',
-      assignmentUuid: 'assignment_uuid',
-      actionType: 'action_type',
-      completedAt: 'completed_at',
-      errorReason: 'error_reason',
-      created: 'created',
-      modified: 'modified',
-    });
+    .select<ActionRow[]>(assignmentActions.pick(...readNames));
   return Map.groupBy(rows, ({ assignmentUuid }) => assignmentUuid);
 }
 
@@ -454,10 +379,7 @@ export const claimJob = (trx: Transaction, end: string, actionType: ActionType, 
 const retirable = (db: Connection, now: Date) =>
   // Not a join: MariaDB would lock the configurations too, after the assignments.
   db(TABLE)
-    .whereIn(
-      'assignments.assignment_configuration_uuid',
-      db('assignment_configurations').where({ active: true }).select('uuid'),
-    )
+    .whereIn('assignments.assignment_configuration_uuid', configurations.active(db))
     .where('assignments.retire_address_from', '<=', now);
 
 export const countRetirable = async (db: Connection, now: Date): Promise<number> =>
@@ -475,5 +397,5 @@ export async function holdRetirable(trx: Transaction, now: Date, limit: number):
 /** Overwrites an address wherever it is kept; `modified` does not change. */
 export async function retireAddress(trx: Transaction, uuid: string, address: string): Promise<void> {
   await trx(TABLE).where({ uuid }).update({ learner_email: address, retire_address_from: null });
-  await trx('assignment_actions').where({ assignment_uuid: uuid }).update({ learner_email: address });
+  await trx(assignmentActions.table).where({ assignment_uuid: uuid }).update({ learner_email: address });
 }

@@ -103,7 +103,9 @@ async function expire(
     await appendToOutbox(
       trx,
       at,
-      transitions.map(({ before }) => jobMessage(contracts.tellExpired, { assignmentUuid: before.uuid, occasion })),
+      transitions.map(({ before: { uuid: assignmentUuid, enterpriseCustomerUuid } }) =>
+        jobMessage(contracts.tellExpired, { assignmentUuid, occasion }, enterpriseCustomerUuid),
+      ),
     );
     return transitions.length;
   });

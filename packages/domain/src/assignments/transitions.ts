@@ -23,7 +23,7 @@ export const heldCents = ({ state, redemptionUuid, priceCents }: AssignmentRow):
   state === 'allocated' && redemptionUuid === null ? priceCents : 0;
 
 type Deps = Pick<Runtime, 'ledger'>;
-type Budgets = Pick<ConfigurationRow, 'subsidyAccessPolicy' | 'subsidyUuid' | 'enterpriseCustomerUuid'>;
+type Budgets = Pick<ConfigurationRow, 'subsidyAccessPolicy' | 'subsidyUuid'>;
 
 /**
  * Changes rows that the caller has locked: rows, history, actions, what the budgets hold for them, and the counters, all in
@@ -49,7 +49,7 @@ export async function transition(
       const row = rows[at];
       return action && row ? [{ ...action, row, actionType: action.type }] : [];
     }),
-    { ...by, enterpriseCustomerUuid: budgets.enterpriseCustomerUuid },
+    by,
   );
   const released = changes.reduce((sum, { before, after }) => sum + heldCents(before) - heldCents(after), 0);
   await release(trx, deps, budgets, released);

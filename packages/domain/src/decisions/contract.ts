@@ -5,6 +5,7 @@ export const decisionKinds = ['redeem', 'redeem_assignment', 'force', 'allocate'
 export type DecisionKind = (typeof decisionKinds)[number];
 
 export const decisionVerdicts = ['allowed', 'refused'] as const;
+export type DecisionVerdict = (typeof decisionVerdicts)[number];
 
 /** Field of a refusal’s details. */
 export const decisionUuid = () =>

@@ -1,12 +1,10 @@
 export {
-  type Decision,
   type DecisionFilter,
   findDecision,
   isSampled,
   keepDecisions,
   listDecisions,
-  type NotPassed,
   newDecision,
   nextDecisions,
-  type StoredFacts,
 } from './store.ts';
+export type { Decision, NotPassed, StoredFacts } from './tables.ts';

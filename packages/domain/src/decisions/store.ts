@@ -1,60 +1,11 @@
 import { createHash } from 'node:crypto';
-import { type Connection, defineModel, is } from '@enterprise-access/db';
+import type { Connection } from '@enterprise-access/db';
 import { firstUuidAt, newUuidAt } from '../kernel/ids.ts';
 import { currentRequestId } from '../kernel/request-scope.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import type { Settings } from '../kernel/settings.ts';
 import { type DecisionKind, decisionKinds, decisionVerdicts } from './contract.ts';
-
-/** What the rules judged, in a form that is stored. */
-export interface StoredFacts {
-  /** Version of the form and of the list of checks. */
-  readonly v: number;
-  readonly of: 'redemption' | 'allocation' | 'support' | 'request';
-  readonly [fact: string]: unknown;
-}
-
-/** Checks that did not pass, by name; every other check of the version passed. */
-export type NotPassed = Readonly<Record<string, 'failed' | 'unknown'>>;
-
-/** One row: names nobody but by ids, and holds no text of callers. */
-export interface Decision {
-  readonly uuid: string;
-  readonly created: Date;
-  readonly enterpriseCustomerUuid: string;
-  readonly policyUuid: string | null;
-  readonly lmsUserId: number | null;
-  readonly contentKey: string | null;
-  readonly kind: DecisionKind;
-  readonly verdict: (typeof decisionVerdicts)[number];
-  readonly reason: string | null;
-  /** Learners that one decision is about: allocation judges a list as one. */
-  readonly learnerCount: number;
-  readonly checks: NotPassed;
-  readonly facts: StoredFacts;
-  readonly requestId: string | null;
-  readonly redemptionUuid: string | null;
-}
-
-const decisions = defineModel('redemption_decisions', {
-  tenant: 'enterpriseCustomerUuid',
-  columns: {
-    uuid: is.uuid(),
-    created: is.instant(),
-    enterpriseCustomerUuid: is.uuid(),
-    policyUuid: is.uuid().nullable(),
-    lmsUserId: is.integer().nullable(),
-    contentKey: is.text().nullable(),
-    kind: is.code<DecisionKind>(),
-    verdict: is.code<Decision['verdict']>(),
-    reason: is.code().nullable(),
-    learnerCount: is.integer(),
-    checks: is.json<NotPassed>(),
-    facts: is.json<StoredFacts>(),
-    requestId: is.text().nullable(),
-    redemptionUuid: is.uuid().nullable(),
-  },
-});
+import { type Decision, decisions } from './tables.ts';
 
 export interface NewDecision
   extends Pick<

@@ -48,12 +48,13 @@ async function dueReminders(deps: Deps, groupUuid: string, days: readonly string
 }
 
 /** One job per reminder, known by group, membership, day and occasion. Returns how many are new. */
-async function enqueueAll(deps: Deps, reminders: readonly Reminder[]): Promise<number> {
+async function enqueueAll(deps: Deps, enterpriseCustomerUuid: string, reminders: readonly Reminder[]): Promise<number> {
   let planned = 0;
   for (let start = 0; start < reminders.length; start += ROWS_AT_ONCE) {
     const some = reminders.slice(start, start + ROWS_AT_ONCE).map((payload) => ({
       occasion: `${payload.groupUuid}:${payload.membershipUuid}:${payload.day}:${payload.occasion}`,
       payload,
+      enterpriseCustomerUuid,
     }));
     planned += await transaction(deps.db, (trx) => enqueueOnce(trx, deps.clock(), remindMember, some));
   }
@@ -67,7 +68,12 @@ const rememberDays = async (trx: Transaction, groupUuid: string, days: readonly 
 };
 
 /** Plans the open days of one group, and remembers that they are. */
-async function planGroup(deps: Deps, groupUuid: string, today: string, dryRun: boolean) {
+async function planGroup(
+  deps: Deps,
+  { groupUuid, enterpriseCustomerUuid }: policyGroups.RemindedGroup,
+  today: string,
+  dryRun: boolean,
+) {
   const planned = await store.plannedDays(deps.db, PLANNER, groupUuid, daysAfter(today, -CATCH_UP_DAYS));
   const days = daysToPlan(today, planned);
   if (days.length === 0 && !deps.settings.remindsAllInvited) return { planned: 0, unsent: 0 };
@@ -75,7 +81,7 @@ async function planGroup(deps: Deps, groupUuid: string, today: string, dryRun: b
   const sendable = due.filter(({ day }) => deps.mail.canSend(mailOf(day)));
   const unsent = due.length - sendable.length;
   if (dryRun) return { planned: sendable.length, unsent };
-  const stored = await enqueueAll(deps, sendable);
+  const stored = await enqueueAll(deps, enterpriseCustomerUuid, sendable);
   // Days without their campaign stay open, so that nobody is left out once there is one.
   if (unsent === 0) await transaction(deps.db, (trx) => rememberDays(trx, groupUuid, days, deps.clock()));
   return { planned: stored, unsent };

@@ -54,6 +54,7 @@ export async function onRemindMember(
   const { email } = invitation;
   try {
     const { repeated } = await mail.send(mailOf(day), {
+      enterpriseCustomerUuid: policy.enterpriseCustomerUuid,
       key: `${groupUuid}:${membershipUuid}:${occasion}`,
       recipients: [{ email, lmsUserId: null }],
       properties,

@@ -89,7 +89,8 @@ export async function addAssociation(
   const policy = await findPolicy(deps.db, input.uuid);
   if (!policy) throw policyNotFound();
   await assertOwnGroup(deps, policy.enterpriseCustomerUuid, input.groupUuid);
-  const created = await policyGroups.insert(deps.db, pair, deps.clock());
+  const { enterpriseCustomerUuid } = policy;
+  const created = await policyGroups.insert(deps.db, { ...pair, enterpriseCustomerUuid }, deps.clock());
   const association = await policyGroups.find(deps.db, pair);
   // Removed again in the meantime: then this call comes after the removal.
   return association ? { association, created } : addAssociation(deps, input);

@@ -1,7 +1,11 @@
-import type { Database } from '@enterprise-access/db';
+import { busMessages, deadLetters, inbox, outbox } from '@enterprise-access/db';
 import { z } from 'zod';
-import { REPLAY_MS } from '../kernel/idempotency.ts';
+import { bulkExpiry } from '../assignments/index.ts';
+import { type Expiry, expiryOf } from '../kernel/expiry.ts';
+import { idempotencyRecords, REPLAY_MS } from '../kernel/idempotency.ts';
 import { defineJob, implementJob } from '../kernel/jobs/job.ts';
+import { jobRuns } from '../kernel/jobs/runs.ts';
+import { mailExpiry } from '../mail/index.ts';
 
 const DAY_MS = 86_400_000;
 const days = (standard: number) => z.int().min(1).max(3_650).default(standard);
@@ -37,80 +41,36 @@ const contract = defineJob({
   timeoutSeconds: 3_600,
 });
 
-interface Expiry {
-  readonly table: string;
-  /** The instant that counts; a row without one is not finished and stays. */
-  readonly column: string;
-  readonly before: Date;
-}
-
-const expired = (db: Database, { table, column, before }: Expiry) => db(table).where(column, '<', before);
-
-/** Keys of at most so many rows are read first: deletes with a limit exist on one dialect only. */
-const keyColumns: Readonly<Record<string, readonly string[]>> = {
-  idempotency_records: ['actor', 'operation', 'idempotency_key'],
-  outbox: ['position'],
-  bus_messages: ['topic', 'position'],
-  dead_letters: ['uuid'],
-  inbox: ['consumer', 'message_id'],
-  job_runs: ['uuid'],
-  allocation_chunks: ['batch_uuid', 'position'],
-  allocation_batches: ['uuid'],
-  mail_deliveries: ['id'],
-};
-
-async function expire(db: Database, expiry: Expiry, batch: number, signal: AbortSignal): Promise<number> {
-  const columns = [...(keyColumns[expiry.table] ?? [])];
-  let deleted = 0;
-  for (;;) {
-    signal.throwIfAborted();
-    const keys: Record<string, unknown>[] = await expired(db, expiry).limit(batch).select(columns);
-    if (keys.length === 0) return deleted;
-    deleted += await expired(db, expiry)
-      .whereIn(
-        columns,
-        keys.map((key) => columns.map((column) => key[column]) as never),
-      )
-      .delete();
-  }
-}
+/** What expires, by its name in the report. */
+const expiries = {
+  idempotencyRecords: expiryOf(idempotencyRecords, 'created'),
+  outbox: expiryOf(outbox, 'sent'),
+  busMessages: expiryOf(busMessages, 'published'),
+  deadLetters: expiryOf(deadLetters, 'settled'),
+  inbox: expiryOf(inbox, 'received'),
+  jobRuns: expiryOf(jobRuns, 'finished'),
+  allocationChunks: bulkExpiry.chunks,
+  allocationBatches: bulkExpiry.batches,
+  mails: mailExpiry,
+} as const;
 
 export const expireJob = implementJob(contract, async ({ runtime, dryRun, signal }, payload) => {
   const { db, clock } = runtime;
-  const before = (ms: number) => new Date(clock().getTime() - ms);
-  const expiries = {
-    idempotencyRecords: { table: 'idempotency_records', column: 'created', before: before(REPLAY_MS) },
-    outbox: { table: 'outbox', column: 'sent', before: before(payload.outboxDays * DAY_MS) },
-    busMessages: { table: 'bus_messages', column: 'published', before: before(payload.busDays * DAY_MS) },
-    deadLetters: { table: 'dead_letters', column: 'settled', before: before(payload.deadLetterDays * DAY_MS) },
-    inbox: { table: 'inbox', column: 'received', before: before(payload.inboxDays * DAY_MS) },
-    jobRuns: { table: 'job_runs', column: 'finished', before: before(payload.jobRunDays * DAY_MS) },
-    allocationChunks: {
-      table: 'allocation_chunks',
-      column: 'created',
-      before: before(payload.allocationDays * DAY_MS),
-    },
-    allocationBatches: {
-      table: 'allocation_batches',
-      column: 'created',
-      before: before(payload.allocationDays * DAY_MS),
-    },
-    mails: { table: 'mail_deliveries', column: 'created', before: before(payload.mailDays * DAY_MS) },
+  const ages: Readonly<Record<keyof typeof expiries, number>> = {
+    idempotencyRecords: REPLAY_MS,
+    outbox: payload.outboxDays * DAY_MS,
+    busMessages: payload.busDays * DAY_MS,
+    deadLetters: payload.deadLetterDays * DAY_MS,
+    inbox: payload.inboxDays * DAY_MS,
+    jobRuns: payload.jobRunDays * DAY_MS,
+    allocationChunks: payload.allocationDays * DAY_MS,
+    allocationBatches: payload.allocationDays * DAY_MS,
+    mails: payload.mailDays * DAY_MS,
   };
-  const done = {
-    idempotencyRecords: 0,
-    outbox: 0,
-    busMessages: 0,
-    deadLetters: 0,
-    inbox: 0,
-    jobRuns: 0,
-    mails: 0,
-    allocationChunks: 0,
-    allocationBatches: 0,
-  };
-  for (const [name, expiry] of Object.entries(expiries) as [keyof typeof done, Expiry][]) {
-    if (!dryRun) done[name] = await expire(db, expiry, payload.batch, signal);
-    else done[name] = Number((await expired(db, expiry).count({ n: '*' }).first())?.n ?? 0);
+  const done = { ...ages };
+  for (const [name, { count, expire }] of Object.entries(expiries) as [keyof typeof done, Expiry][]) {
+    const before = new Date(clock().getTime() - ages[name]);
+    done[name] = await (dryRun ? count(db, before) : expire(db, before, payload.batch, signal));
   }
   return done;
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Connection, Database } from '@enterprise-access/db';
+import type { Connection, Database, Row } from '@enterprise-access/db';
 import type { Input } from '../kernel/contract.ts';
 import { notFound } from '../kernel/errors.ts';
 import { jobRuns } from '../kernel/jobs/runs.ts';
@@ -9,13 +9,10 @@ import type { Answer } from '../kernel/rpc.ts';
 import type { Log, Runtime } from '../kernel/runtime.ts';
 import type { progress } from './contract.ts';
 
-function viewOf(raw: object): JobRunView {
-  const { enterpriseCustomerUuid: _customer, ...view } = jobRuns.decode(raw);
-  return view;
-}
+const viewOf = ({ enterpriseCustomerUuid: _customer, ...view }: Row<typeof jobRuns>): JobRunView => view;
 
 export async function get(deps: Pick<Runtime, 'db'>, uuid: string): Promise<JobRunView> {
-  const row: object | undefined = await deps.db('job_runs').where({ uuid }).first();
+  const row = await jobRuns.find(deps.db, uuid);
   if (!row) throw notFound({});
   return viewOf(row);
 }
@@ -31,7 +28,7 @@ export const watchJobRuns = (db: Database, log: Log): Watch<JobRunView> =>
   watch({
     log,
     async read(uuids) {
-      const rows: object[] = await db('job_runs').whereIn('uuid', uuids);
+      const rows = await jobRuns.query(db).whereIn('uuid', [...uuids]);
       return new Map(rows.map(viewOf).map((view) => [view.uuid, versioned(view)]));
     },
   });
@@ -53,8 +50,5 @@ export async function* follow(
 
 /** Customer that a job is about; null also for jobs of the whole service. */
 export async function ownerOf(db: Connection, uuid: string): Promise<string | null> {
-  const row: { enterprise_customer_uuid: string | null } | undefined = await db('job_runs')
-    .where({ uuid })
-    .first('enterprise_customer_uuid');
-  return row?.enterprise_customer_uuid ?? null;
+  return (await jobRuns.find(db, uuid))?.enterpriseCustomerUuid ?? null;
 }

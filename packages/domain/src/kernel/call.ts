@@ -117,7 +117,7 @@ export function callOf<I extends z.ZodObject, O extends z.ZodType>(
     const input = validOf(contract, ctx, unsafeInput);
     const { idempotencyKey: key, actor, runtime } = ctx;
     if (key === null || contract.kind === 'query') return answer(ctx, path, input);
-    const attempt = { actor: actor.username, operation: path, key, input: unsafeInput };
+    const attempt = { actor: actor.username, operation: path, key, customer: ctx.customer, input: unsafeInput };
     const isFinal = (reply: unknown) => contract.isFinal?.(reply as z.output<O>) ?? true;
     return once(runtime, attempt, () => answer(ctx, path, input), isFinal);
   };

@@ -1,11 +1,13 @@
-import type { Connection } from '@enterprise-access/db';
+import { type Connection, type PersonalData, platformTables, type TableModel } from '@enterprise-access/db';
 import type { AnyRouter, TRPCRouterRecord } from '@trpc/server';
 import { LRUCache } from 'lru-cache';
 import type { z } from 'zod';
 import { type Grant, grantOfAssignment, grantsOfToken } from './actor.ts';
 import type { Consumer } from './consumer.ts';
 import type { Contract, StreamContract } from './contract.ts';
+import { idempotencyRecords } from './idempotency.ts';
 import type { Job } from './jobs/job.ts';
+import { jobRuns } from './jobs/runs.ts';
 import type { LegacyForm } from './legacy.ts';
 import type { RoleSources } from './permissions.ts';
 import { mergeRouters, router } from './rpc.ts';
@@ -227,6 +229,34 @@ const campaignsOf = (slices: readonly Slice[]): Readonly<Record<string, string>>
     ),
   );
 
+/** Tables of what all slices stand on. */
+export const kernelTables = [idempotencyRecords, jobRuns] as const;
+
+/** Every table by its name: of the platform, of the kernel and of the slices, with their histories. */
+function tablesOf(slices: readonly Slice[]): ReadonlyMap<string, TableModel> {
+  const declared = [...platformTables, ...kernelTables, ...slices.flatMap(({ tables = [] }) => tables)];
+  const all: TableModel[] = declared.flatMap((model) => [model, ...(model.history ? [model.history] : [])]);
+  return union(
+    'table',
+    all.map((model) => ({ [model.table]: model })),
+  );
+}
+
+/** A column that can say who somebody is, and what becomes of it. */
+export interface PersonalColumn extends PersonalData {
+  readonly table: string;
+  readonly column: string;
+}
+
+/**
+ * Every column with personal data. Ids of learners and actors are left out: they name nobody without the platform. A test
+ * reads the schema and finds columns that are missing here.
+ */
+const personalDataOf = (slices: readonly Slice[]): readonly PersonalColumn[] =>
+  [...tablesOf(slices).values()].flatMap(({ table, personal }) =>
+    Object.entries(personal).map(([column, what]) => ({ table, column, ...what })),
+  );
+
 /** Everything that slices declare, put together: what processes run and what documents, clients and tests are made from. */
 export function compose<const S extends readonly Slice[]>(slices: S) {
   return {
@@ -238,6 +268,8 @@ export function compose<const S extends readonly Slice[]>(slices: S) {
     ownersIn: ownersOf(slices),
     settings: settingsOf(slices),
     campaigns: campaignsOf(slices),
+    tables: tablesOf(slices),
+    personalData: personalDataOf(slices),
   };
 }
 

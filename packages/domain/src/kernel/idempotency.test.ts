@@ -12,14 +12,14 @@ describe.each<Dialect>(dialects)('one key on %s', (dialect) => {
   let db: Database;
   let drop: () => Promise<void>;
   let now: Date;
-  let attempt: { actor: string; operation: string; key: string; input: unknown };
+  let attempt: { actor: string; operation: string; key: string; customer: string | null; input: unknown };
   beforeAll(async () => {
     ({ db, drop } = await createTestDatabase(inject('servers'), dialect));
   });
   afterAll(() => drop());
   beforeEach(() => {
     now = new Date('2026-06-01T12:00:00Z');
-    attempt = { actor: 'ana', operation: 'a.change', key: newUuid(), input: { a: 1, b: 2 } };
+    attempt = { actor: 'ana', operation: 'a.change', key: newUuid(), customer: null, input: { a: 1, b: 2 } };
   });
   const later = (ms: number) => {
     now = new Date(now.getTime() + ms);

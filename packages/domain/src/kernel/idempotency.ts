@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Database, insertIfAbsent, isDatabaseUnavailable } from '@enterprise-access/db';
-import { z } from 'zod';
+import { type Database, defineModel, insertIfAbsent, is, isDatabaseUnavailable, type Row } from '@enterprise-access/db';
 import { idempotencyKeyInUse, idempotencyKeyReused, invalidInput } from './errors.ts';
 import type { Runtime } from './runtime.ts';
 import { transformer } from './transformer.ts';
@@ -16,6 +15,8 @@ interface Attempt {
   readonly actor: string;
   readonly operation: string;
   readonly key: string;
+  /** Customer that the request is about; null when its input names none. */
+  readonly customer: string | null;
   readonly input: unknown;
 }
 
@@ -29,12 +30,31 @@ const canonical = (value: unknown): string =>
       : item,
   ) ?? '';
 
-const stored = z.object({
-  fingerprint: z.string(),
-  reply: z.union([z.string(), z.record(z.string(), z.unknown())]).nullable(),
-  created: z.date(),
-  started: z.date(),
+const storedForm = transformer.output;
+type StoredReply = ReturnType<typeof storedForm.serialize>;
+
+/** Replies to mutations, by caller, operation and key. */
+export const idempotencyRecords = defineModel('idempotency_records', {
+  tenant: 'enterpriseCustomerUuid',
+  key: ['actor', 'operation', 'idempotencyKey'],
+  columns: {
+    actor: is.code(),
+    operation: is.code(),
+    idempotencyKey: is.text(),
+    enterpriseCustomerUuid: is.uuid().nullable(),
+    fingerprint: is.code(),
+    reply: is
+      .json<StoredReply>()
+      .nullable()
+      .personalData({
+        holds: 'The reply to a mutation, to be replayed.',
+        ends: { job: 'housekeeping.expire' },
+      }),
+    created: is.instant(),
+    started: is.instant(),
+  },
 });
+type Own = Pick<Row<typeof idempotencyRecords>, 'actor' | 'operation' | 'idempotencyKey' | 'started'>;
 
 /**
  * Runs a mutation once per caller, operation and key, and replays its reply for a day. Only final successes are stored: a
@@ -52,26 +72,29 @@ export async function once(
   }
   const { db, clock } = runtime;
   const now = clock();
-  const row = { actor: sha256(attempt.actor), operation: attempt.operation, idempotency_key: attempt.key };
+  const record = { actor: sha256(attempt.actor), operation: attempt.operation, idempotencyKey: attempt.key };
+  const row = idempotencyRecords.encode(record);
+  const records = () => db(idempotencyRecords.table);
   const fingerprint = sha256(canonical(attempt.input));
-  const claimed = await insertIfAbsent(db, 'idempotency_records', { ...row, fingerprint, created: now, started: now });
+  const claim = { ...record, enterpriseCustomerUuid: attempt.customer, fingerprint, created: now, started: now };
+  const claimed = await insertIfAbsent(db, idempotencyRecords.table, idempotencyRecords.encode(claim));
   if (!claimed) {
-    const found = await db('idempotency_records').where(row).first('fingerprint', 'reply', 'created', 'started');
-    const before = stored.safeParse(found);
+    const found: object | undefined = await records().where(row).first();
     // Gone in the meantime: the first attempt was refused and released the key.
-    if (!before.success) throw idempotencyKeyInUse({});
-    const isOver = now.getTime() - before.data.created.getTime() > REPLAY_MS;
-    if (!isOver && before.data.fingerprint !== fingerprint) throw idempotencyKeyReused({});
-    if (!isOver && before.data.reply !== null) return replay(before.data.reply);
-    const isAbandoned = now.getTime() - before.data.started.getTime() > ABANDONED_MS;
+    if (!found) throw idempotencyKeyInUse({});
+    const before = idempotencyRecords.decode(found);
+    const isOver = now.getTime() - before.created.getTime() > REPLAY_MS;
+    if (!isOver && before.fingerprint !== fingerprint) throw idempotencyKeyReused({});
+    if (!isOver && before.reply !== null) return replay(before.reply);
+    const isAbandoned = now.getTime() - before.started.getTime() > ABANDONED_MS;
     if (!isOver && !isAbandoned) throw idempotencyKeyInUse({});
-    const taken = await db('idempotency_records')
-      .where({ ...row, started: before.data.started })
+    const taken = await records()
+      .where({ ...row, started: before.started })
       .update({ fingerprint, reply: null, started: now, ...(isOver ? { created: now } : {}) });
     if (taken === 0) throw idempotencyKeyInUse({});
   }
   // Whoever took so long that another attempt took over has no say any more.
-  const own = { ...row, started: now };
+  const own = { ...record, started: now };
   let reply: unknown;
   try {
     reply = await run();
@@ -81,7 +104,7 @@ export async function once(
   }
   // The same key asks later how it ended.
   if (!isFinal(reply)) {
-    await db('idempotency_records').where(own).delete();
+    await ownRecord(db, own).delete();
     return reply;
   }
   await keep(runtime, own, reply);
@@ -92,28 +115,25 @@ export async function once(
  * Stores the reply of a mutation that is committed already, so a failure here must not become the caller's. Without its
  * record, a repeat runs the handler again, which answers with what is there.
  */
-async function keep({ db, log }: Pick<Runtime, 'db' | 'log'>, own: object, reply: unknown): Promise<void> {
+async function keep({ db, log }: Pick<Runtime, 'db' | 'log'>, own: Own, reply: unknown): Promise<void> {
   try {
-    await db('idempotency_records')
-      .where(own)
-      .update({ reply: JSON.stringify(storedForm.serialize(reply)) });
+    await ownRecord(db, own).update(idempotencyRecords.encode({ reply: storedForm.serialize(reply) }));
   } catch (err) {
     log.error({ err }, 'the reply of a mutation could not be stored for repeats');
-    await db('idempotency_records')
-      .where(own)
+    await ownRecord(db, own)
       .delete()
       .catch(() => undefined);
   }
 }
 
-const storedForm = transformer.output;
+const ownRecord = (db: Database, own: Own) => db(idempotencyRecords.table).where(idempotencyRecords.encode(own));
 
 /**
  * Gives the key back after a failure. While the database is away this goes on behind the caller's reply: a repeat that
  * comes when the database is back would otherwise be told for a minute that the key is in use.
  */
-async function release(db: Database, own: object): Promise<void> {
-  const attempt = () => db('idempotency_records').where(own).delete();
+async function release(db: Database, own: Own): Promise<void> {
+  const attempt = () => ownRecord(db, own).delete();
   try {
     await attempt();
   } catch (error) {
@@ -135,5 +155,4 @@ async function releaseLater(attempt: () => Promise<unknown>): Promise<void> {
   }
 }
 
-const replay = (reply: string | Record<string, unknown>): unknown =>
-  storedForm.deserialize(typeof reply === 'string' ? JSON.parse(reply) : reply);
+const replay = (reply: StoredReply): unknown => storedForm.deserialize(reply);

@@ -1,4 +1,4 @@
-import type { Connection } from '@enterprise-access/db';
+import type { Connection, TableModel } from '@enterprise-access/db';
 import type { AnyRouter } from '@trpc/server';
 import type { z } from 'zod';
 import type { Consumer } from './consumer.ts';
@@ -39,6 +39,8 @@ export interface ScheduledJob {
 export interface Slice {
   /** Name of its folder. */
   readonly name: string;
+  /** Tables that this slice alone reads and writes. */
+  readonly tables?: readonly TableModel[];
   readonly namespaces?: Readonly<Record<string, Namespace>>;
   readonly permissions?: readonly Permission[];
   readonly roles?: RoleSources;

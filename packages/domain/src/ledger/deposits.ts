@@ -1,6 +1,7 @@
 import { type Connection, type Database, isUniqueViolation, transaction } from '@enterprise-access/db';
 import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
 import { type DepositEntry, insertDeposit } from './entries.ts';
+import { ledgerDeposits, referenceProviders } from './tables.ts';
 
 /** A deposit as it is stored. */
 export interface DepositRecord {
@@ -13,7 +14,7 @@ export interface DepositRecord {
 }
 
 export const isProvider = async (db: Connection, slug: string): Promise<boolean> =>
-  (await db('sales_contract_reference_providers').where({ slug }).first('slug')) !== undefined;
+  (await db(referenceProviders.table).where({ slug }).first('slug')) !== undefined;
 
 /** The deposit under the first of the keys that is taken; `other` when that belongs to a transaction that is no deposit. */
 export async function findDeposit(
@@ -21,6 +22,7 @@ export async function findDeposit(
   ledgerUuid: string,
   keys: readonly string[],
 ): Promise<DepositRecord | 'other' | null> {
+  const deposit = ledgerDeposits.aliased('d');
   const rows: (Omit<DepositRecord, 'uuid'> & { uuid: string | null; key: string })[] = await db(
     'ledger_transactions as t',
   )
@@ -29,12 +31,12 @@ export async function findDeposit(
     .whereIn('t.idempotency_key', keys)
     .select({
       key: 't.idempotency_key',
-      uuid: 'd.uuid',
+      uuid: deposit.uuid,
       ledger: 't.ledger_uuid',
-      desiredDepositQuantity: 'd.desired_deposit_quantity_cents',
+      desiredDepositQuantity: deposit.desiredDepositQuantityCents,
       transaction: 't.uuid',
-      salesContractReferenceId: 'd.sales_contract_reference_id',
-      salesContractReferenceProvider: 'd.provider_slug',
+      salesContractReferenceId: deposit.salesContractReferenceId,
+      salesContractReferenceProvider: deposit.providerSlug,
     });
   const [first] = keys.flatMap((wanted) => rows.filter(({ key }) => key === wanted));
   if (!first) return null;

@@ -16,6 +16,7 @@ import { isExpired } from './rules.ts';
 import {
   enrollmentCounts,
   findSubsidies,
+  type LedgerKey,
   ledgerOf,
   readTransactions,
   selectTransactions,
@@ -51,10 +52,10 @@ const inFlight = (spend: Spend): LedgerTransaction => ({
  */
 export function embeddedLedger(deps: Deps): Ledger {
   const { db, clock, lms } = deps;
-  // A subsidy never changes its ledger.
-  const ledgers = new Map<string, string>();
+  // A subsidy never changes its ledger, nor its customer.
+  const ledgers = new Map<string, LedgerKey>();
   // Inside a transaction the look-up uses its connection: waiting for a second one would drain the pool.
-  const ledgerUuidOf = async (connection: Connection, subsidyUuid: string): Promise<string> => {
+  const keyOf = async (connection: Connection, subsidyUuid: string): Promise<LedgerKey> => {
     const known = ledgers.get(subsidyUuid) ?? (await ledgerOf(connection, subsidyUuid));
     if (known === null) throw new LedgerRefusal('subsidy_not_found', 'The subsidy does not exist.');
     ledgers.set(subsidyUuid, known);
@@ -83,17 +84,17 @@ export function embeddedLedger(deps: Deps): Ledger {
       ),
 
     async hold(trx, spend) {
-      const ledgerUuid = await ledgerUuidOf(trx, spend.subsidyUuid);
-      await insertTransaction(trx, ledgerUuid, inFlight(spend));
+      const ledger = await keyOf(trx, spend.subsidyUuid);
+      await insertTransaction(trx, ledger, inFlight(spend));
       const spendFrom = spend.assignmentUuid === null ? debit : debitReserved;
-      return (await spendFrom(trx, ledgerUuid, spend.priceCents)) ? null : 'insufficient';
+      return (await spendFrom(trx, ledger.ledgerUuid, spend.priceCents)) ? null : 'insufficient';
     },
 
     earmark: async (trx, { uuid }, cents) =>
-      (await reserveBalance(trx, await ledgerUuidOf(trx, uuid), cents)) ? null : 'insufficient',
+      (await reserveBalance(trx, (await keyOf(trx, uuid)).ledgerUuid, cents)) ? null : 'insufficient',
 
     release: async (trx, subsidyUuid, cents) => {
-      await releaseBalance(trx, await ledgerUuidOf(trx, subsidyUuid), cents);
+      await releaseBalance(trx, (await keyOf(trx, subsidyUuid)).ledgerUuid, cents);
     },
 
     async settle(spend): Promise<Settlement> {
@@ -122,11 +123,12 @@ export function embeddedLedger(deps: Deps): Ledger {
       const fulfillmentIdentifier = settlement.outcome === 'committed' ? settlement.fulfillmentIdentifier : null;
       const state = settlement.outcome === 'committed' ? 'committed' : 'failed';
       const end = { state, fulfillmentIdentifier, at: now } as const;
-      return endTransaction(trx, await ledgerUuidOf(trx, spend.subsidyUuid), inFlight(spend), end);
+      return endTransaction(trx, await keyOf(trx, spend.subsidyUuid), inFlight(spend), end);
     },
 
     async deposit(request) {
-      const ledgerUuid = await ledgerUuidOf(db, request.subsidyUuid);
+      const ledger = await keyOf(db, request.subsidyUuid);
+      const { ledgerUuid } = ledger;
       const now = clock();
       const { quantityCents } = request;
       // What was added before the end of the subsidy is added: a repeat does not ask whether it is still open.
@@ -137,7 +139,7 @@ export function embeddedLedger(deps: Deps): Ledger {
         throw new LedgerRefusal('deposit_on_expired_subsidy', 'Cannot create a deposit in an expired subsidy');
       const entry = {
         uuid: newUuid(),
-        ledgerUuid,
+        ledger,
         transaction: depositEntry(newUuid(), request, now),
         salesContractReferenceId: request.salesContractReferenceId,
         providerSlug: 'salesforce_opportunity_line_item',

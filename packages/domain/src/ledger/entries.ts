@@ -1,19 +1,20 @@
-import { appendHistory, appendToOutbox, changeOne, type Transaction } from '@enterprise-access/db';
+import { appendHistory, appendToOutbox, type Change, changeOne, type Transaction } from '@enterprise-access/db';
 import { newUuid } from '../kernel/ids.ts';
 import type { LedgerTransaction, Recorded } from '../kernel/ports/ledger.ts';
 import { transactionChanged } from './events.ts';
-import { findTransaction } from './store.ts';
+import { findTransaction, type LedgerKey } from './store.ts';
+import { ledgerDeposits, ledgerReversals, ledgers, ledgerTransactions } from './tables.ts';
 
 /** Debits a ledger unless the value is reserved for assignments. Conditional: no number of callers can overdraw. */
 export const debit = async (trx: Transaction, ledgerUuid: string, cents: number): Promise<boolean> =>
-  (await trx('ledgers')
+  (await trx(ledgers.table)
     .where({ uuid: ledgerUuid })
     .whereRaw('balance_cents - reserved_cents >= ?', [cents])
     .update({ balance_cents: trx.raw('balance_cents - ?', [cents]) })) === 1;
 
 /** Debits value that was reserved for an assignment. */
 export const debitReserved = async (trx: Transaction, ledgerUuid: string, cents: number): Promise<boolean> =>
-  (await trx('ledgers')
+  (await trx(ledgers.table)
     .where({ uuid: ledgerUuid })
     .where('balance_cents', '>=', cents)
     .update({
@@ -23,7 +24,7 @@ export const debitReserved = async (trx: Transaction, ledgerUuid: string, cents:
 
 /** Reserves value for assignments, as long as the balance covers everything that is reserved. */
 export const reserveBalance = async (trx: Transaction, ledgerUuid: string, cents: number): Promise<boolean> =>
-  (await trx('ledgers')
+  (await trx(ledgers.table)
     .where({ uuid: ledgerUuid })
     .whereRaw('balance_cents - reserved_cents >= ?', [cents])
     .update({ reserved_cents: trx.raw('reserved_cents + ?', [cents]) })) === 1;
@@ -31,7 +32,7 @@ export const reserveBalance = async (trx: Transaction, ledgerUuid: string, cents
 /** Undoes `reserveBalance` for assignments that are over. */
 export const releaseBalance = (trx: Transaction, ledgerUuid: string, cents: number): Promise<void> =>
   changeOne(
-    trx('ledgers')
+    trx(ledgers.table)
       .where({ uuid: ledgerUuid })
       .where('reserved_cents', '>=', cents)
       .update({ reserved_cents: trx.raw('reserved_cents - ?', [cents]) }),
@@ -41,75 +42,61 @@ export const releaseBalance = (trx: Transaction, ledgerUuid: string, cents: numb
 /** Gives back what a failed or reversed transaction had taken. */
 const credit = (trx: Transaction, ledgerUuid: string, cents: number): Promise<void> =>
   changeOne(
-    trx('ledgers')
+    trx(ledgers.table)
       .where({ uuid: ledgerUuid })
       .update({ balance_cents: trx.raw('balance_cents + ?', [cents]) }),
     `ledger ${ledgerUuid} is credited ${cents} cents`,
   );
 
 /** Stores a transaction with its history and, for redemptions, its event: every consumer of ours needs a learner. */
-export async function insertTransaction(trx: Transaction, ledgerUuid: string, entry: LedgerTransaction): Promise<void> {
-  await trx('ledger_transactions').insert({
-    uuid: entry.uuid,
-    ledger_uuid: ledgerUuid,
-    idempotency_key: entry.idempotencyKey,
-    quantity_cents: entry.quantityCents,
-    state: entry.state,
-    is_reversed: false,
-    metadata: entry.metadata && JSON.stringify(entry.metadata),
-    lms_user_id: entry.lmsUserId,
-    lms_user_email: entry.lmsUserEmail,
-    content_key: entry.contentKey,
-    parent_content_key: entry.parentContentKey,
-    content_title: entry.contentTitle,
-    course_run_start_date: entry.courseRunStartDate,
-    fulfillment_identifier: entry.fulfillmentIdentifier,
-    subsidy_access_policy_uuid: entry.subsidyAccessPolicyUuid,
-    created: entry.created,
-    modified: entry.modified,
-  });
-  await appendHistory(trx, 'ledger_transactions', withoutEmail(entry), {
-    type: '+',
-    actorUserId: null,
-    reason: null,
-    at: entry.created,
-  });
+export async function insertTransaction(trx: Transaction, ledger: LedgerKey, entry: LedgerTransaction): Promise<void> {
+  const {
+    subsidyUuid: _subsidy,
+    reversal: _reversal,
+    coursewareUrl: _url,
+    externalReferences: _orders,
+    ...row
+  } = entry;
+  await trx(ledgerTransactions.table).insert(ledgerTransactions.encode({ ...row, ...ledger, isReversed: false }));
+  await remember(trx, ledger, entry, '+', entry.created);
   if (entry.lmsUserId === null) return;
   // Made and in flight are one step here; others know a new transaction by the first of its states.
   const fresh: LedgerTransaction = { ...entry, state: 'created' };
-  await appendToOutbox(trx, entry.created, [transactionChanged('created', fresh, ledgerUuid)]);
+  await appendToOutbox(trx, entry.created, [transactionChanged('created', fresh, ledger)]);
 }
+
+const remember = (
+  trx: Transaction,
+  { enterpriseCustomerUuid }: LedgerKey,
+  entry: LedgerTransaction,
+  type: Change['type'],
+  at: Date,
+  reason: string | null = null,
+) =>
+  appendHistory(trx, ledgerTransactions, { ...entry, enterpriseCustomerUuid }, { type, actorUserId: null, reason, at });
 
 /** Ends a transaction that is in flight. When somebody else ended it before, there is nothing to tell. */
 export async function endTransaction(
   trx: Transaction,
-  ledgerUuid: string,
+  ledger: LedgerKey,
   before: LedgerTransaction,
   end: { state: 'committed' | 'failed'; fulfillmentIdentifier: string | null; at: Date },
 ): Promise<Recorded> {
-  const ended = await trx('ledger_transactions')
+  const { state, fulfillmentIdentifier, at: modified } = end;
+  const ended = await trx(ledgerTransactions.table)
     .where({ uuid: before.uuid })
     .whereIn('state', ['created', 'pending'])
-    .update({ state: end.state, fulfillment_identifier: end.fulfillmentIdentifier, modified: end.at });
+    .update(ledgerTransactions.encode({ state, fulfillmentIdentifier, modified }));
   if (ended === 0) return { transaction: null, events: [] };
-  const { state, fulfillmentIdentifier, at: modified } = end;
   const after = { ...before, state, fulfillmentIdentifier, modified };
-  await appendHistory(trx, 'ledger_transactions', withoutEmail(after), {
-    type: '~',
-    actorUserId: null,
-    reason: null,
-    at: end.at,
-  });
-  if (state === 'failed') await credit(trx, ledgerUuid, -after.quantityCents);
-  return { transaction: after, events: [transactionChanged(state, after, ledgerUuid)] };
+  await remember(trx, ledger, after, '~', end.at);
+  if (state === 'failed') await credit(trx, ledger.ledgerUuid, -after.quantityCents);
+  return { transaction: after, events: [transactionChanged(state, after, ledger)] };
 }
-
-/** The address is in the row itself, where retirement finds it; history keeps no second copy. */
-const withoutEmail = ({ lmsUserEmail: _email, ...rest }: LedgerTransaction) => rest;
 
 export interface ReversalRequest {
   readonly transaction: LedgerTransaction;
-  readonly ledgerUuid: string;
+  readonly ledger: LedgerKey;
   readonly idempotencyKey: string;
   readonly metadata: Readonly<Record<string, unknown>> | null;
   readonly at: Date;
@@ -117,38 +104,35 @@ export interface ReversalRequest {
 
 /** Gives the value of a committed transaction back, once (R-LED-07). False when it was reversed already. */
 export async function insertReversal(trx: Transaction, request: ReversalRequest): Promise<boolean> {
-  const { transaction, at } = request;
-  const marked = await trx('ledger_transactions')
+  const { transaction, ledger, at } = request;
+  const marked = await trx(ledgerTransactions.table)
     .where({ uuid: transaction.uuid, state: 'committed', is_reversed: false })
     .update({ is_reversed: true, modified: at });
   if (marked === 0) return false;
-  await trx('ledger_reversals').insert({
-    uuid: newUuid(),
-    transaction_uuid: transaction.uuid,
-    idempotency_key: request.idempotencyKey,
-    quantity_cents: -transaction.quantityCents,
-    state: 'committed',
-    metadata: request.metadata && JSON.stringify(request.metadata),
-    created: at,
-    modified: at,
-  });
+  await trx(ledgerReversals.table).insert(
+    ledgerReversals.encode({
+      uuid: newUuid(),
+      transactionUuid: transaction.uuid,
+      enterpriseCustomerUuid: ledger.enterpriseCustomerUuid,
+      idempotencyKey: request.idempotencyKey,
+      quantityCents: -transaction.quantityCents,
+      state: 'committed',
+      metadata: request.metadata,
+      created: at,
+      modified: at,
+    }),
+  );
   const after = await findTransaction(trx, transaction.uuid);
   if (!after) return false;
-  await appendHistory(trx, 'ledger_transactions', withoutEmail(after), {
-    type: '~',
-    actorUserId: null,
-    reason: 'Reversed',
-    at,
-  });
-  if (after.lmsUserId !== null)
-    await appendToOutbox(trx, at, [transactionChanged('reversed', after, request.ledgerUuid)]);
-  await credit(trx, request.ledgerUuid, -transaction.quantityCents);
+  await remember(trx, ledger, after, '~', at, 'Reversed');
+  if (after.lmsUserId !== null) await appendToOutbox(trx, at, [transactionChanged('reversed', after, ledger)]);
+  await credit(trx, ledger.ledgerUuid, -transaction.quantityCents);
   return true;
 }
 
 export interface DepositEntry {
   readonly uuid: string;
-  readonly ledgerUuid: string;
+  readonly ledger: LedgerKey;
   readonly transaction: LedgerTransaction;
   readonly salesContractReferenceId: string | null;
   readonly providerSlug: string | null;
@@ -159,12 +143,13 @@ export interface DepositEntry {
  * is taken.
  */
 export async function insertDeposit(trx: Transaction, entry: DepositEntry): Promise<void> {
-  const { ledgerUuid, transaction } = entry;
+  const { ledger, transaction } = entry;
+  const { ledgerUuid } = ledger;
   const cents = transaction.quantityCents;
-  await insertTransaction(trx, ledgerUuid, transaction);
+  await insertTransaction(trx, ledger, transaction);
   // Before the deposit's row: its foreign key would lock the ledger shared, and two such locks that become updates deadlock.
   await changeOne(
-    trx('ledgers')
+    trx(ledgers.table)
       .where({ uuid: ledgerUuid })
       .update({
         balance_cents: trx.raw('balance_cents + ?', [cents]),
@@ -172,13 +157,15 @@ export async function insertDeposit(trx: Transaction, entry: DepositEntry): Prom
       }),
     `deposit of ${cents} cents in ledger ${ledgerUuid}`,
   );
-  await trx('ledger_deposits').insert({
-    uuid: entry.uuid,
-    ledger_uuid: ledgerUuid,
-    transaction_uuid: transaction.uuid,
-    desired_deposit_quantity_cents: cents,
-    sales_contract_reference_id: entry.salesContractReferenceId,
-    provider_slug: entry.providerSlug,
-    created: transaction.created,
-  });
+  await trx(ledgerDeposits.table).insert(
+    ledgerDeposits.encode({
+      ...ledger,
+      uuid: entry.uuid,
+      transactionUuid: transaction.uuid,
+      desiredDepositQuantityCents: cents,
+      salesContractReferenceId: entry.salesContractReferenceId,
+      providerSlug: entry.providerSlug,
+      created: transaction.created,
+    }),
+  );
 }

@@ -1,6 +1,7 @@
 import type { OutboxMessage } from '@enterprise-access/db';
 import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
 import { givenKey } from './rules.ts';
+import type { LedgerKey } from './store.ts';
 
 /** As the platform writes instants: it spells UTC as an offset. */
 const isoTime = (time: Date): string => time.toISOString().replace('Z', '+00:00');
@@ -11,11 +12,12 @@ const isoTime = (time: Date): string => time.toISOString().replace('Z', '+00:00'
 export const transactionChanged = (
   what: 'created' | 'committed' | 'failed' | 'reversed',
   transaction: LedgerTransaction,
-  ledgerUuid: string,
+  { ledgerUuid, enterpriseCustomerUuid }: LedgerKey,
 ): OutboxMessage => ({
   kind: 'event',
   name: `org.openedx.enterprise.subsidy_ledger_transaction.${what}.v1`,
   key: transaction.uuid,
+  enterpriseCustomerUuid,
   payload: {
     ledger_transaction: {
       uuid: transaction.uuid,

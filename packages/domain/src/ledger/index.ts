@@ -8,6 +8,7 @@ export {
   findByCallerKey,
   findSubsidies,
   findTransaction,
+  type LedgerKey,
   ledgerOfTransaction,
   ownerOf,
   ownerOfTransaction,
@@ -23,8 +24,8 @@ export {
   insertSubsidy,
   pageOfSubsidies,
   replaceSubsidy,
-  type SubsidyRecord,
   type SubsidyWithTotals,
 } from './subsidies.ts';
+export type { SubsidyRecord } from './tables.ts';
 export * as unenrolments from './unenrolments.ts';
 export { lmsCourseware, viewOfTransaction } from './view.ts';

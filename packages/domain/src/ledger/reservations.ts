@@ -1,7 +1,6 @@
-import { type Connection, changeOne, type Database, insertIfAbsent } from '@enterprise-access/db';
+import { type Connection, changeOne, type Database, insertIfAbsent, type Row } from '@enterprise-access/db';
 import type { Reservations } from '../kernel/ports/ledger.ts';
-
-const TABLE = 'subsidy_reservations';
+import { subsidyReservations } from './tables.ts';
 
 /**
  * What assignments hold of balances that are not in our database. The balance to compare with was read a moment before,
@@ -9,13 +8,16 @@ const TABLE = 'subsidy_reservations';
  */
 export const storedReservations = (db: Database): Reservations => ({
   async of(subsidyUuids) {
-    const rows: { subsidy_uuid: string; reserved_cents: number }[] = await db(TABLE)
+    const rows: Pick<Row<typeof subsidyReservations>, 'subsidyUuid' | 'reservedCents'>[] = await db(
+      subsidyReservations.table,
+    )
       .whereIn('subsidy_uuid', subsidyUuids)
-      .select('subsidy_uuid', 'reserved_cents');
-    return new Map(rows.map((row) => [row.subsidy_uuid, row.reserved_cents]));
+      .select(subsidyReservations.pick('subsidyUuid', 'reservedCents'));
+    return new Map(rows.map((row) => [row.subsidyUuid, row.reservedCents]));
   },
-  async add(trx, subsidyUuid, cents, balanceCents) {
-    await insertIfAbsent(trx, TABLE, { subsidy_uuid: subsidyUuid, reserved_cents: 0 });
+  async add(trx, { uuid: subsidyUuid, enterpriseCustomerUuid, balanceCents }, cents) {
+    const row = subsidyReservations.encode({ subsidyUuid, enterpriseCustomerUuid, reservedCents: 0 });
+    await insertIfAbsent(trx, subsidyReservations.table, row);
     const held = await of(trx, subsidyUuid)
       .whereRaw('reserved_cents + ? <= ?', [cents, balanceCents])
       .update({ reserved_cents: trx.raw('reserved_cents + ?', [cents]) });
@@ -31,4 +33,4 @@ export const storedReservations = (db: Database): Reservations => ({
   },
 });
 
-const of = (db: Connection, subsidyUuid: string) => db(TABLE).where({ subsidy_uuid: subsidyUuid });
+const of = (db: Connection, subsidyUuid: string) => db(subsidyReservations.table).where({ subsidy_uuid: subsidyUuid });

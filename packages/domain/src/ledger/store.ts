@@ -4,160 +4,91 @@ import { orderTerms } from '../kernel/order.ts';
 import type { LedgerTransaction, Reversal, Subsidy, TransactionState } from '../kernel/ports/ledger.ts';
 import { transactionOrders } from './contract.ts';
 import { callerKey, containing, storedKeysOf } from './rules.ts';
+import { ledgerReversals, ledgers, ledgerTransactions, type SubsidyRecord, subsidies } from './tables.ts';
 
-type Json = Readonly<Record<string, unknown>> | string | null;
-
-interface TransactionRow {
-  uuid: string;
-  ledger_uuid: string;
-  idempotency_key: string;
-  quantity_cents: number;
-  state: TransactionState;
-  metadata: Json;
-  lms_user_id: number | null;
-  lms_user_email: string | null;
-  content_key: string | null;
-  parent_content_key: string | null;
-  content_title: string | null;
-  course_run_start_date: Date | null;
-  fulfillment_identifier: string | null;
-  subsidy_access_policy_uuid: string | null;
-  created: Date;
-  modified: Date;
-  subsidy_uuid: string;
-  reversal_uuid: string | null;
-  reversal_state: TransactionState | null;
-  reversal_key: string | null;
-  reversal_quantity: number | null;
-  reversal_metadata: Json;
-  reversal_created: Date | null;
-  reversal_modified: Date | null;
+/** A ledger, and whose it is: what its entries name. */
+export interface LedgerKey {
+  readonly ledgerUuid: string;
+  readonly enterpriseCustomerUuid: string;
 }
 
-/** MariaDB keeps JSON as text. */
-const parsed = (json: Json): Readonly<Record<string, unknown>> | null =>
-  typeof json === 'string' ? JSON.parse(json) : json;
+const reversals = ledgerReversals.joined('r');
 
-function reversalOf(row: TransactionRow): Reversal | null {
-  if (row.reversal_uuid === null || row.reversal_created === null || row.reversal_modified === null) return null;
-  return {
-    uuid: row.reversal_uuid,
-    state: row.reversal_state ?? 'committed',
-    idempotencyKey: row.reversal_key ?? '',
-    quantityCents: row.reversal_quantity ?? 0,
-    metadata: parsed(row.reversal_metadata),
-    created: row.reversal_created,
-    modified: row.reversal_modified,
-  };
+function reversalOf(raw: object): Reversal | null {
+  const row = reversals.decode(raw);
+  if (!row) return null;
+  const {
+    transactionUuid: _transaction,
+    enterpriseCustomerUuid: _customer,
+    unenrolled: _unenrolled,
+    ...reversal
+  } = row;
+  return reversal;
 }
 
-const transactionOf = (row: TransactionRow): LedgerTransaction => ({
-  uuid: row.uuid,
-  state: row.state,
-  idempotencyKey: row.idempotency_key,
-  subsidyUuid: row.subsidy_uuid,
-  lmsUserId: row.lms_user_id,
-  lmsUserEmail: row.lms_user_email,
-  contentKey: row.content_key,
-  parentContentKey: row.parent_content_key,
-  contentTitle: row.content_title,
-  courseRunStartDate: row.course_run_start_date,
-  quantityCents: row.quantity_cents,
-  fulfillmentIdentifier: row.fulfillment_identifier,
-  subsidyAccessPolicyUuid: row.subsidy_access_policy_uuid,
-  metadata: parsed(row.metadata),
-  created: row.created,
-  modified: row.modified,
-  reversal: reversalOf(row),
-});
+function transactionOf(raw: { readonly subsidyUuid: string }): LedgerTransaction {
+  const {
+    ledgerUuid: _ledger,
+    enterpriseCustomerUuid: _customer,
+    isReversed: _is,
+    ...row
+  } = ledgerTransactions.decode(raw);
+  return { ...row, subsidyUuid: raw.subsidyUuid, reversal: reversalOf(raw) };
+}
 
 /** Transactions with their reversals, to be narrowed by the caller. */
 export const selectTransactions = (db: Connection) =>
   db('ledger_transactions as t')
     .join('subsidies as s', 's.ledger_uuid', 't.ledger_uuid')
     .leftJoin('ledger_reversals as r', 'r.transaction_uuid', 't.uuid')
-    .select('t.*', {
-      subsidy_uuid: 's.uuid',
-      reversal_uuid: 'r.uuid',
-      reversal_state: 'r.state',
-      reversal_key: 'r.idempotency_key',
-      reversal_quantity: 'r.quantity_cents',
-      reversal_metadata: 'r.metadata',
-      reversal_created: 'r.created',
-      reversal_modified: 'r.modified',
-    });
+    .select({ ...ledgerTransactions.aliased('t'), ...reversals.columns, subsidyUuid: 's.uuid' });
 
 export const readTransactions = async (query: ReturnType<typeof selectTransactions>): Promise<LedgerTransaction[]> =>
-  ((await query) as TransactionRow[]).map(transactionOf);
+  ((await query) as { subsidyUuid: string }[]).map(transactionOf);
 
 export async function findTransaction(db: Connection, uuid: string): Promise<LedgerTransaction | null> {
   const [found] = await readTransactions(selectTransactions(db).where('t.uuid', uuid));
   return found ?? null;
 }
 
-interface SubsidyRow {
-  uuid: string;
-  enterprise_customer_uuid: string;
-  active_datetime: Date | null;
-  expiration_datetime: Date | null;
-  balance_cents: number;
-  reserved_cents: number;
-  deposits_cents: number;
-}
+const ofSubsidy = subsidies.aliased('s');
+const ofLedger = ledgers.aliased('l');
 
 export async function findSubsidies(db: Connection, uuids: readonly string[]): Promise<Map<string, Subsidy>> {
   if (uuids.length === 0) return new Map();
-  const rows: SubsidyRow[] = await db('subsidies as s')
+  const rows: Subsidy[] = await db('subsidies as s')
     .join('ledgers as l', 'l.uuid', 's.ledger_uuid')
     .whereIn('s.uuid', uuids)
     .where('s.is_soft_deleted', false)
-    .select(
-      's.uuid',
-      's.enterprise_customer_uuid',
-      's.active_datetime',
-      's.expiration_datetime',
-      'l.balance_cents',
-      'l.reserved_cents',
-      'l.deposits_cents',
-    );
-  return new Map(
-    rows.map((row) => [
-      row.uuid,
-      {
-        uuid: row.uuid,
-        enterpriseCustomerUuid: row.enterprise_customer_uuid,
-        activeDatetime: row.active_datetime,
-        expirationDatetime: row.expiration_datetime,
-        balanceCents: row.balance_cents,
-        reservedCents: row.reserved_cents,
-        depositsCents: row.deposits_cents,
-      },
-    ]),
-  );
+    .select({
+      uuid: ofSubsidy.uuid,
+      enterpriseCustomerUuid: ofSubsidy.enterpriseCustomerUuid,
+      activeDatetime: ofSubsidy.activeDatetime,
+      expirationDatetime: ofSubsidy.expirationDatetime,
+      balanceCents: ofLedger.balanceCents,
+      reservedCents: ofLedger.reservedCents,
+      depositsCents: ofLedger.depositsCents,
+    });
+  return new Map(rows.map((row) => [row.uuid, row]));
 }
 
 /** The ledger of a subsidy, also when that is hidden by now: what is in flight must come to its end. */
-export async function ledgerOf(db: Connection, subsidyUuid: string): Promise<string | null> {
-  const row: { ledger_uuid: string } | undefined = await db('subsidies')
+export async function ledgerOf(db: Connection, subsidyUuid: string): Promise<LedgerKey | null> {
+  const row: LedgerKey | undefined = await db(subsidies.table)
     .where({ uuid: subsidyUuid })
-    .first('ledger_uuid');
-  return row?.ledger_uuid ?? null;
+    .first(subsidies.pick('ledgerUuid', 'enterpriseCustomerUuid'));
+  return row ?? null;
 }
 
 export async function ownerOf(db: Connection, subsidyUuid: string): Promise<string | null> {
-  const row: { enterprise_customer_uuid: string } | undefined = await db('subsidies')
+  const row: Pick<SubsidyRecord, 'enterpriseCustomerUuid'> | undefined = await db(subsidies.table)
     .where({ uuid: subsidyUuid, is_soft_deleted: false })
-    .first('enterprise_customer_uuid');
-  return row?.enterprise_customer_uuid ?? null;
+    .first(subsidies.pick('enterpriseCustomerUuid'));
+  return row?.enterpriseCustomerUuid ?? null;
 }
 
-export async function ownerOfTransaction(db: Connection, uuid: string): Promise<string | null> {
-  const row: { enterprise_customer_uuid: string } | undefined = await db('ledger_transactions as t')
-    .join('subsidies as s', 's.ledger_uuid', 't.ledger_uuid')
-    .where('t.uuid', uuid)
-    .first('s.enterprise_customer_uuid');
-  return row?.enterprise_customer_uuid ?? null;
-}
+export const ownerOfTransaction = async (db: Connection, uuid: string): Promise<string | null> =>
+  (await ledgerOfTransaction(db, uuid))?.enterpriseCustomerUuid ?? null;
 
 /** Committed, standing redemptions per learner (R-LED-17). */
 export async function enrollmentCounts(
@@ -165,9 +96,9 @@ export async function enrollmentCounts(
   subsidyUuid: string,
   policyUuid?: string,
 ): Promise<Map<number, number>> {
-  const ledgerUuid = await ledgerOf(db, subsidyUuid);
-  const rows: { lms_user_id: number; total: number }[] = await db('ledger_transactions')
-    .where({ ledger_uuid: ledgerUuid, state: 'committed', is_reversed: false })
+  const ledger = await ledgerOf(db, subsidyUuid);
+  const rows: { lms_user_id: number; total: number }[] = await db(ledgerTransactions.table)
+    .where({ ledger_uuid: ledger?.ledgerUuid ?? null, state: 'committed', is_reversed: false })
     .whereNotNull('lms_user_id')
     .modify((query) => {
       if (policyUuid !== undefined) query.where({ subsidy_access_policy_uuid: policyUuid });
@@ -180,9 +111,9 @@ export async function enrollmentCounts(
 
 /** US cents that standing transactions through a policy have taken, in flight or done. */
 export async function spentThrough(db: Connection, subsidyUuid: string, policyUuid: string): Promise<number> {
-  const ledgerUuid = await ledgerOf(db, subsidyUuid);
-  const row = await db('ledger_transactions')
-    .where({ ledger_uuid: ledgerUuid, subsidy_access_policy_uuid: policyUuid, is_reversed: false })
+  const ledger = await ledgerOf(db, subsidyUuid);
+  const row = await db(ledgerTransactions.table)
+    .where({ ledger_uuid: ledger?.ledgerUuid ?? null, subsidy_access_policy_uuid: policyUuid, is_reversed: false })
     .whereIn('state', ['created', 'pending', 'committed'])
     .sum({ total: 'quantity_cents' })
     .first();
@@ -191,9 +122,11 @@ export async function spentThrough(db: Connection, subsidyUuid: string, policyUu
 }
 
 /** The ledger of a transaction, also when its subsidy is hidden by now. */
-export async function ledgerOfTransaction(db: Connection, uuid: string): Promise<string | null> {
-  const row: { ledger_uuid: string } | undefined = await db('ledger_transactions').where({ uuid }).first('ledger_uuid');
-  return row?.ledger_uuid ?? null;
+export async function ledgerOfTransaction(db: Connection, uuid: string): Promise<LedgerKey | null> {
+  const row: LedgerKey | undefined = await db(ledgerTransactions.table)
+    .where({ uuid })
+    .first(ledgerTransactions.pick('ledgerUuid', 'enterpriseCustomerUuid'));
+  return row ?? null;
 }
 
 /** What was made under a caller's key in the ledger of a subsidy. */

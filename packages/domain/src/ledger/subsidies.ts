@@ -1,26 +1,8 @@
-import type { Connection, Transaction } from '@enterprise-access/db';
+import { appendHistory, type Connection, type Transaction } from '@enterprise-access/db';
 import { orderTerms } from '../kernel/order.ts';
 import { subsidyOrders } from './contract.ts';
 import { containing, ledgerKey } from './rules.ts';
-
-/** A stored subsidy. */
-export interface SubsidyRecord {
-  readonly uuid: string;
-  readonly title: string | null;
-  readonly startingBalanceCents: number;
-  readonly ledgerUuid: string;
-  readonly unit: string;
-  readonly referenceId: string | null;
-  readonly referenceType: string;
-  readonly enterpriseCustomerUuid: string;
-  readonly internalOnly: boolean;
-  readonly revenueCategory: string;
-  readonly activeDatetime: Date | null;
-  readonly expirationDatetime: Date | null;
-  readonly isSoftDeleted: boolean;
-  readonly created: Date;
-  readonly modified: Date;
-}
+import { ledgers, type SubsidyRecord, subsidies } from './tables.ts';
 
 /** A subsidy with the totals of its ledger. */
 export interface SubsidyWithTotals extends SubsidyRecord {
@@ -28,25 +10,9 @@ export interface SubsidyWithTotals extends SubsidyRecord {
   readonly depositsCents: number;
 }
 
-const columns = {
-  uuid: 's.uuid',
-  title: 's.title',
-  startingBalanceCents: 's.starting_balance_cents',
-  ledgerUuid: 's.ledger_uuid',
-  unit: 's.unit',
-  referenceId: 's.reference_id',
-  referenceType: 's.reference_type',
-  enterpriseCustomerUuid: 's.enterprise_customer_uuid',
-  internalOnly: 's.internal_only',
-  revenueCategory: 's.revenue_category',
-  activeDatetime: 's.active_datetime',
-  expirationDatetime: 's.expiration_datetime',
-  isSoftDeleted: 's.is_soft_deleted',
-  created: 's.created',
-  modified: 's.modified',
-} as const;
-
-const totals = { balanceCents: 'l.balance_cents', depositsCents: 'l.deposits_cents' } as const;
+const ofLedger = ledgers.aliased('l');
+const columns = subsidies.aliased('s');
+const totals = { balanceCents: ofLedger.balanceCents, depositsCents: ofLedger.depositsCents };
 
 const standing = (db: Connection) =>
   db('subsidies as s').join('ledgers as l', 'l.uuid', 's.ledger_uuid').where('s.is_soft_deleted', false);
@@ -112,20 +78,24 @@ export async function pageOfSubsidies(db: Connection, filter: SubsidyFilter, sli
   return { rows: rows as SubsidyWithTotals[], count: Number(counted?.count ?? 0) };
 }
 
-const rowOf = (record: SubsidyRecord) =>
-  Object.fromEntries(
-    Object.entries(columns).map(([name, column]) => [column.slice(2), record[name as keyof SubsidyRecord]]),
-  );
-
 /** Stores a subsidy and its empty ledger. */
-export async function insertSubsidy(trx: Transaction, record: SubsidyRecord): Promise<void> {
-  const { uuid, ledgerUuid, unit, created } = record;
-  const idempotency_key = ledgerKey(uuid);
-  await trx('ledgers').insert({ uuid: ledgerUuid, idempotency_key, unit, created, modified: created });
-  await trx('subsidies').insert(rowOf(record));
+export async function insertSubsidy(trx: Transaction, record: SubsidyRecord, actorUserId: number): Promise<void> {
+  const { uuid, ledgerUuid, enterpriseCustomerUuid, unit, created } = record;
+  const idempotencyKey = ledgerKey(uuid);
+  await trx(ledgers.table).insert(
+    ledgers.encode({ uuid: ledgerUuid, enterpriseCustomerUuid, idempotencyKey, unit, created, modified: created }),
+  );
+  await trx(subsidies.table).insert(subsidies.encode(record));
+  await appendHistory(trx, subsidies, record, { type: '+', actorUserId, reason: null, at: created });
 }
 
-export async function replaceSubsidy(trx: Transaction, record: SubsidyRecord): Promise<void> {
-  const { uuid: _uuid, ...changes } = rowOf(record);
-  await trx('subsidies').where({ uuid: record.uuid }).update(changes);
+/** Stores a changed subsidy that the caller holds. */
+export async function replaceSubsidy(
+  trx: Transaction,
+  record: SubsidyRecord,
+  { type, actorUserId }: { readonly type: '~' | '-'; readonly actorUserId: number },
+): Promise<void> {
+  const { uuid, ...changes } = record;
+  await subsidies.patch(trx, uuid, changes);
+  await appendHistory(trx, subsidies, record, { type, actorUserId, reason: null, at: record.modified });
 }

@@ -1,11 +1,14 @@
 import type { Connection } from '@enterprise-access/db';
 import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
+import { ledgerReversals } from './tables.ts';
 
 // A reversal whose `unenrolled` is null is the stored intent to end the enrolment that its transaction had paid for.
 
 export const isOpen = async (db: Connection, transactionUuid: string): Promise<boolean> =>
-  (await db('ledger_reversals').where({ transaction_uuid: transactionUuid }).whereNull('unenrolled').first('uuid')) !==
-  undefined;
+  (await db(ledgerReversals.table)
+    .where({ transaction_uuid: transactionUuid })
+    .whereNull('unenrolled')
+    .first('uuid')) !== undefined;
 
 /**
  * Whether the learner has redeemed the same content again, in flight or done. The LMS knows one enrolment of a learner in
@@ -27,14 +30,14 @@ export async function isPaidAnew(db: Connection, { uuid, lmsUserId, contentKey }
 
 /** Notes that the enrolment has ended. */
 export async function close(db: Connection, transactionUuid: string, at: Date): Promise<void> {
-  await db('ledger_reversals')
+  await db(ledgerReversals.table)
     .where({ transaction_uuid: transactionUuid })
     .whereNull('unenrolled')
     .update({ unenrolled: at });
 }
 
 const open = (db: Connection, before: Date) =>
-  db('ledger_reversals').whereNull('unenrolled').where('created', '<', before);
+  db(ledgerReversals.table).whereNull('unenrolled').where('created', '<', before);
 
 /** How many there are. */
 export async function count(db: Connection, before: Date): Promise<number> {
@@ -44,9 +47,5 @@ export async function count(db: Connection, before: Date): Promise<number> {
 
 /** Transactions that were reversed before the given time and whose enrolment has not ended, oldest reversal first. */
 export async function openBefore(db: Connection, before: Date, limit: number): Promise<string[]> {
-  const rows: { transaction_uuid: string }[] = await open(db, before)
-    .orderBy('created')
-    .limit(limit)
-    .select('transaction_uuid');
-  return rows.map(({ transaction_uuid }) => transaction_uuid);
+  return open(db, before).orderBy('created').limit(limit).pluck('transaction_uuid');
 }

@@ -26,6 +26,8 @@ const bad: Recipient = { email: 'fail@demo.example', lmsUserId: null };
 const crowd = (count: number): Recipient[] =>
   Array.from({ length: count }, (_, index) => ({ email: `learner-${index}@demo.example`, lmsUserId: index + 1 }));
 
+const CUSTOMER = '22222222-2222-4222-8222-222222222222';
+
 interface SandboxMail {
   campaignId: string;
   triggerProperties: unknown;
@@ -80,7 +82,8 @@ describe.each(dialects)('mails on %s', (dialect) => {
   const mails = async () => ((await control(sandbox, 'GET', '/control/mails')) as { mails: SandboxMail[] }).mails;
   const readers = async () =>
     (await mails()).flatMap(({ recipients }) => recipients.map(({ attributes }) => attributes.email));
-  const send = (...recipients: Recipient[]) => mail.send(kind, { key, recipients, properties });
+  const send = (...recipients: Recipient[]) =>
+    mail.send(kind, { enterpriseCustomerUuid: CUSTOMER, key, recipients, properties });
 
   test('somebody with an account is identified, and written to by account', async () => {
     expect(await send(known)).toEqual({ sent: 1, repeated: 0, refused: [] });
@@ -153,7 +156,9 @@ describe.each(dialects)('mails on %s', (dialect) => {
   test('a bad address fails alone', async () => {
     expect(await send(...crowd(3), bad, invited)).toEqual({ sent: 4, repeated: 0, refused: [bad] });
     expect(new Set(await readers())).toEqual(new Set([...crowd(3), invited].map(({ email }) => email)));
-    await expect(mail.send(kind, { key: newUuid(), recipients: [bad], properties })).rejects.toThrow(MailRefused);
+    await expect(
+      mail.send(kind, { enterpriseCustomerUuid: CUSTOMER, key: newUuid(), recipients: [bad], properties }),
+    ).rejects.toThrow(MailRefused);
   });
 
   test('a large crowd is written to in calls that the service takes', async () => {
@@ -209,16 +214,22 @@ describe.each(dialects)('mails on %s', (dialect) => {
 
   test('properties that the campaign does not know are refused before anything is sent', async () => {
     const wrong = { course_title: 1 } as unknown as typeof properties;
-    await expect(mail.send(kind, { key, recipients: [known], properties: wrong })).rejects.toThrow();
+    await expect(
+      mail.send(kind, { enterpriseCustomerUuid: CUSTOMER, key, recipients: [known], properties: wrong }),
+    ).rejects.toThrow();
     expect(await requestsTo(sandbox, '/braze')).toBe(0);
   });
 
   test('without a campaign, or without a mail service, nothing is sent and the caller knows', async () => {
     expect([mail.canSend(kind), mail.canSend(other)]).toEqual([true, false]);
-    await expect(mail.send(other, { key, recipients: [known], properties })).rejects.toThrow(MailOff);
+    await expect(
+      mail.send(other, { enterpriseCustomerUuid: CUSTOMER, key, recipients: [known], properties }),
+    ).rejects.toThrow(MailOff);
     const off = mailWith({ braze: null });
     expect(off.canSend(kind)).toBe(false);
-    await expect(off.send(kind, { key, recipients: [known], properties })).rejects.toThrow(MailOff);
+    await expect(
+      off.send(kind, { enterpriseCustomerUuid: CUSTOMER, key, recipients: [known], properties }),
+    ).rejects.toThrow(MailOff);
     expect(await requestsTo(sandbox, '/braze')).toBe(0);
   });
 

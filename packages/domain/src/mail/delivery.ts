@@ -41,8 +41,8 @@ type Deps = Pick<Runtime, 'db' | 'clock'> & {
 };
 
 /** Each mailbox once: the service would take the first of two as well. */
-function addressed({ name }: MailKind, key: string, recipients: readonly Recipient[]): Addressed[] {
-  const all = recipients.map((recipient) => ({ recipient, delivery: deliveryOf(name, key, recipient) }));
+function addressed({ name }: MailKind, letter: Letter): Addressed[] {
+  const all = letter.recipients.map((recipient) => ({ recipient, delivery: deliveryOf(name, letter, recipient) }));
   return [...new Map(all.map((one) => [one.delivery.id, one])).values()];
 }
 
@@ -110,14 +110,14 @@ export function recordedMail({ db, clock, braze, campaignIds }: Deps): Mail {
   return {
     canSend: (kind) => braze !== null && idOf(kind) !== undefined,
 
-    async send(kind: MailKind, { key, recipients, properties: unsafeProperties }: Letter) {
+    async send(kind: MailKind, letter: Letter) {
       const campaignId = idOf(kind);
       if (braze === null || campaignId === undefined) throw new MailOff(kind);
-      const properties = kind.properties.parse(unsafeProperties);
+      const properties = kind.properties.parse(letter.properties);
       const receipt = { sent: 0, repeated: 0, refused: [] as Recipient[] };
       const taken: Addressed[] = [];
       let inDoubt = 0;
-      for (const one of addressed(kind, key, recipients)) {
+      for (const one of addressed(kind, letter)) {
         const state = await take(braze, campaignId, one);
         if (state === 'taken') taken.push(one);
         else if (state === 'sent') receipt.repeated += 1;

@@ -1,1 +1,2 @@
 export { recordedMail } from './delivery.ts';
+export { mailExpiry } from './store.ts';

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { type Database, insertIfAbsent } from '@enterprise-access/db';
 import { foldEmail } from '../kernel/email.ts';
-import type { Recipient } from '../kernel/ports/mail.ts';
+import { expiryOf } from '../kernel/expiry.ts';
+import type { Letter, Recipient } from '../kernel/ports/mail.ts';
+import { mailDeliveries } from './tables.ts';
 
 const sha256 = (...parts: readonly string[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex');
@@ -11,13 +13,19 @@ const folded = ({ email }: Recipient): string => foldEmail(email.trim());
 /** One mail to one person. */
 export interface Delivery {
   readonly id: string;
+  readonly enterpriseCustomerUuid: string;
   readonly kind: string;
   /** Hash of the address. */
   readonly recipient: string;
 }
 
-export const deliveryOf = (kind: string, key: string, recipient: Recipient): Delivery => ({
+export const deliveryOf = (
+  kind: string,
+  { key, enterpriseCustomerUuid }: Pick<Letter, 'key' | 'enterpriseCustomerUuid'>,
+  recipient: Recipient,
+): Delivery => ({
   id: sha256(kind, key, folded(recipient)),
+  enterpriseCustomerUuid,
   kind,
   recipient: sha256(folded(recipient)),
 });
@@ -31,9 +39,11 @@ export interface DeliveryState {
 
 /** Makes the delivery's row unless it is there, and reads it. */
 export async function openDelivery(db: Database, delivery: Delivery, now: Date): Promise<DeliveryState> {
-  await insertIfAbsent(db, 'mail_deliveries', { ...delivery, state: 'open', created: now, modified: now });
-  const row = await db('mail_deliveries').where({ id: delivery.id }).first('state', 'attempts', 'attempted');
-  return { isSent: row.state === 'sent', attempts: row.attempts, attempted: row.attempted };
+  const row = mailDeliveries.encode({ ...delivery, state: 'open', created: now, modified: now });
+  await insertIfAbsent(db, mailDeliveries.table, row);
+  const stored = await mailDeliveries.find(db, delivery.id);
+  if (!stored) throw new Error(`The delivery ${delivery.id} could not be stored.`);
+  return { isSent: stored.state === 'sent', attempts: stored.attempts, attempted: stored.attempted };
 }
 
 /** Takes the next attempt; false when somebody else took it since `seen`. */
@@ -43,26 +53,29 @@ export async function beginAttempt(
   seen: Pick<DeliveryState, 'attempts'>,
   now: Date,
 ): Promise<boolean> {
-  const taken = await db('mail_deliveries')
+  const taken = await db(mailDeliveries.table)
     .where({ id, state: 'open', attempts: seen.attempts })
     .update({ attempts: seen.attempts + 1, attempted: now, modified: now });
   return taken === 1;
 }
 
+/** Records of mails that were sent long ago. */
+export const mailExpiry = expiryOf(mailDeliveries, 'created');
+
 const idsOf = (deliveries: readonly Delivery[]) => deliveries.map(({ id }) => id);
 
 /** It is certain that the attempt sent nothing. */
 export const withdrawAttempt = (db: Database, deliveries: readonly Delivery[], now: Date) =>
-  db('mail_deliveries').whereIn('id', idsOf(deliveries)).update({ attempted: null, modified: now });
+  db(mailDeliveries.table).whereIn('id', idsOf(deliveries)).update({ attempted: null, modified: now });
 
 export const markSent = (db: Database, deliveries: readonly Delivery[], dispatchId: string | null, now: Date) =>
-  db('mail_deliveries')
+  db(mailDeliveries.table)
     .whereIn('id', idsOf(deliveries))
-    .update({ state: 'sent', attempted: null, dispatch_id: dispatchId, modified: now });
+    .update(mailDeliveries.encode({ state: 'sent', attempted: null, dispatchId, modified: now }));
 
 /** Whether the person was, or may have been, sent another mail of the kind since then. */
 export async function hasOtherSince(db: Database, { id, kind, recipient }: Delivery, since: Date): Promise<boolean> {
-  const other = await db('mail_deliveries')
+  const other = await db(mailDeliveries.table)
     .where({ kind, recipient })
     .whereNot({ id })
     .where('modified', '>=', since)

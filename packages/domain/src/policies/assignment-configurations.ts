@@ -1,4 +1,5 @@
 import { appendHistory, type Change, type Connection, type Transaction } from '@enterprise-access/db';
+import { configurations, policies } from './tables.ts';
 
 /** What is allocated under one policy; a policy with assignments is created together with its configuration. */
 export interface Configuration {
@@ -16,16 +17,14 @@ export interface ConfigurationRow extends Configuration {
   readonly modified: Date;
 }
 
+const ofConfiguration = configurations.aliased('c');
+const ofPolicy = policies.aliased('p');
 const columns = {
-  uuid: 'c.uuid',
-  subsidyAccessPolicy: 'p.uuid',
-  subsidyUuid: 'p.subsidy_uuid',
-  catalogUuid: 'p.catalog_uuid',
-  enterpriseCustomerUuid: 'c.enterprise_customer_uuid',
-  active: 'c.active',
-  created: 'c.created',
-  modified: 'c.modified',
-} as const;
+  ...ofConfiguration,
+  subsidyAccessPolicy: ofPolicy.uuid,
+  subsidyUuid: ofPolicy.subsidyUuid,
+  catalogUuid: ofPolicy.catalogUuid,
+};
 
 const select = (db: Connection) =>
   db('assignment_configurations as c').leftJoin('policies as p', 'p.assignment_configuration_uuid', 'c.uuid');
@@ -35,18 +34,21 @@ export async function find(db: Connection, uuid: string): Promise<ConfigurationR
 }
 
 export async function ownerOf(db: Connection, uuid: string): Promise<string | null> {
-  const row: { enterprise_customer_uuid: string } | undefined = await db('assignment_configurations')
+  const row: Pick<Configuration, 'enterpriseCustomerUuid'> | undefined = await db(configurations.table)
     .where({ uuid })
-    .first('enterprise_customer_uuid');
-  return row?.enterprise_customer_uuid ?? null;
+    .first(configurations.pick('enterpriseCustomerUuid'));
+  return row?.enterpriseCustomerUuid ?? null;
 }
+
+/** A condition for `whereIn`: uuids of active configurations. */
+export const active = (db: Connection) => db(configurations.table).where({ active: true }).select('uuid');
 
 /**
  * Until the transaction ends nobody else allocates in this configuration: two lists with one learner follow each other.
  * The row is written, because a row that is only locked is not known to other nodes of a cluster.
  */
 export async function hold(trx: Transaction, uuid: string): Promise<boolean> {
-  return (await trx('assignment_configurations').where({ uuid }).increment('holds')) === 1;
+  return (await trx(configurations.table).where({ uuid }).increment('holds')) === 1;
 }
 
 /** One page, newest first, and the number of all. */
@@ -78,14 +80,8 @@ export async function insert(
   row: { uuid: string; enterpriseCustomerUuid: string },
   by: { userId: number; at: Date },
 ): Promise<void> {
-  const { uuid, enterpriseCustomerUuid } = row;
-  await trx('assignment_configurations').insert({
-    uuid,
-    enterprise_customer_uuid: enterpriseCustomerUuid,
-    active: true,
-    created: by.at,
-    modified: by.at,
-  });
+  const times = { created: by.at, modified: by.at };
+  await trx(configurations.table).insert(configurations.encode({ ...row, ...times, active: true }));
   await remember(trx, { ...row, active: true }, { type: '+', actorUserId: by.userId, reason: null }, by.at);
 }
 
@@ -96,13 +92,10 @@ export async function setActive(
   active: boolean,
   by: { userId: number; reason: string | null; at: Date },
 ): Promise<void> {
-  const row: { enterprise_customer_uuid: string; active: boolean } | undefined = await trx('assignment_configurations')
-    .where({ uuid })
-    .forUpdate()
-    .first('enterprise_customer_uuid', 'active');
+  const row = await configurations.query(trx).findById(uuid).forUpdate();
   if (!row || row.active === active) return;
-  await trx('assignment_configurations').where({ uuid }).update({ active, modified: by.at });
-  const after = { uuid, enterpriseCustomerUuid: row.enterprise_customer_uuid, active };
+  await trx(configurations.table).where({ uuid }).update({ active, modified: by.at });
+  const after = { uuid, enterpriseCustomerUuid: row.enterpriseCustomerUuid, active };
   await remember(trx, after, { type: '~', actorUserId: by.userId, reason: by.reason }, by.at);
 }
 
@@ -111,7 +104,7 @@ const remember = (
   row: Pick<Configuration, 'uuid' | 'enterpriseCustomerUuid' | 'active'>,
   change: Change,
   at: Date,
-) => appendHistory(trx, 'assignment_configurations', row, { ...change, at });
+) => appendHistory(trx, configurations, row, { ...change, at });
 
 /** The next active configurations by uuid, for work that goes through all of them. */
 export const nextActive = (db: Connection, after: string | null, limit: number): Promise<ConfigurationRow[]> =>

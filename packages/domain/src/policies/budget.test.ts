@@ -17,6 +17,7 @@ import {
 } from './budget.ts';
 
 const dialects = (['postgres', 'mysql'] as const).filter((dialect) => !('skipped' in inject('servers')[dialect]));
+const CUSTOMER = newUuid();
 const NOW = new Date('2026-06-01T12:00:00Z');
 const LEARNER = 1;
 const noLimits = {
@@ -39,7 +40,7 @@ describe.each(dialects)('budgets on %s', (dialect) => {
     await database.db('policies').insert({
       uuid,
       policy_type: 'PerLearnerSpendCreditAccessPolicy',
-      enterprise_customer_uuid: newUuid(),
+      enterprise_customer_uuid: CUSTOMER,
       description: '',
       active: true,
       retired: false,
@@ -56,14 +57,20 @@ describe.each(dialects)('budgets on %s', (dialect) => {
   async function newLedger(): Promise<{ subsidy: string; ledger: string }> {
     const [subsidy, ledger] = [newUuid(), newUuid()];
     const stamps = { created: NOW, modified: NOW };
-    await database.db('ledgers').insert({ uuid: ledger, idempotency_key: ledger, unit: 'usd_cents', ...stamps });
+    await database.db('ledgers').insert({
+      uuid: ledger,
+      enterprise_customer_uuid: CUSTOMER,
+      idempotency_key: ledger,
+      unit: 'usd_cents',
+      ...stamps,
+    });
     await database.db('subsidies').insert({
       uuid: subsidy,
       ledger_uuid: ledger,
       starting_balance_cents: 0,
       unit: 'usd_cents',
       reference_type: 'salesforce_opportunity_line_item',
-      enterprise_customer_uuid: newUuid(),
+      enterprise_customer_uuid: CUSTOMER,
       internal_only: true,
       revenue_category: 'bulk-enrollment-prepay',
       is_soft_deleted: false,
@@ -74,6 +81,7 @@ describe.each(dialects)('budgets on %s', (dialect) => {
 
   const charge = (policyUuid: string, priceCents = 100) => ({
     policyUuid,
+    enterpriseCustomerUuid: CUSTOMER,
     lmsUserId: LEARNER,
     priceCents,
     assignmentUuid: null,
@@ -140,7 +148,9 @@ describe.each(dialects)('budgets on %s', (dialect) => {
     await expect(within((trx) => ledger.release(trx, subsidy, 1))).rejects.toThrow(RowNotChanged);
     const reservations = storedReservations(database.db);
     await expect(within((trx) => reservations.remove(trx, subsidy, 1))).rejects.toThrow(RowNotChanged);
-    await within((trx) => reservations.add(trx, subsidy, 5, 10));
+    await within((trx) =>
+      reservations.add(trx, { uuid: subsidy, enterpriseCustomerUuid: CUSTOMER, balanceCents: 10 }, 5),
+    );
     await expect(within((trx) => reservations.remove(trx, subsidy, 6))).rejects.toThrow(RowNotChanged);
     await within((trx) => reservations.remove(trx, subsidy, 5));
   });
@@ -149,7 +159,7 @@ describe.each(dialects)('budgets on %s', (dialect) => {
     const key = newUuid();
     const entry = {
       uuid: newUuid(),
-      ledgerUuid: newUuid(),
+      ledger: { ledgerUuid: newUuid(), enterpriseCustomerUuid: CUSTOMER },
       transaction: depositEntry(newUuid(), { subsidyUuid: newUuid(), quantityCents: 5, idempotencyKey: key }, NOW),
       salesContractReferenceId: null,
       providerSlug: null,

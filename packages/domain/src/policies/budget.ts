@@ -1,8 +1,10 @@
-import { type Connection, changeOne, insertIfAbsent, type Transaction } from '@enterprise-access/db';
+import { type Connection, changeOne, insertIfAbsent, type Row, type Transaction } from '@enterprise-access/db';
+import { learnerBudgets, policies } from './tables.ts';
 
 /** Value on its way out of a policy, for one learner. */
 export interface Charge {
   readonly policyUuid: string;
+  readonly enterpriseCustomerUuid: string;
   readonly lmsUserId: number;
   readonly priceCents: number;
   /** Assignment that is redeemed, whose price the policy holds already; null for other redemptions. */
@@ -10,7 +12,7 @@ export interface Charge {
 }
 
 /** What is released: it does not matter whether it came from an assignment. */
-export type Released = Omit<Charge, 'assignmentUuid'>;
+export type Released = Omit<Charge, 'assignmentUuid' | 'enterpriseCustomerUuid'>;
 
 /** What a policy allows each learner, as it was read when the redemption was judged. */
 export interface LearnerLimits {
@@ -46,12 +48,13 @@ export async function reserveBudget(
   const isAssigned = charge.assignmentUuid !== null;
   // What others are allocated is theirs; what this learner is allocated becomes spent.
   const total = isAssigned ? 'spent_cents + ?' : 'spent_cents + allocated_cents + ?';
-  const read = {
-    per_learner_enrollment_limit: limits.perLearnerEnrollmentLimit,
-    per_learner_spend_limit_cents: limits.perLearnerSpendLimitCents,
-    learner_credit_request_config_uuid: limits.learnerCreditRequestConfigUuid,
-  };
-  const reserved = await trx('policies')
+  const { perLearnerEnrollmentLimit, perLearnerSpendLimitCents, learnerCreditRequestConfigUuid } = limits;
+  const read = policies.encode({
+    perLearnerEnrollmentLimit,
+    perLearnerSpendLimitCents,
+    learnerCreditRequestConfigUuid,
+  });
+  const reserved = await trx(policies.table)
     .where({ uuid: charge.policyUuid, active: true, retired: false, ...read })
     .where((limit) => limit.whereNull('spend_limit_cents').orWhereRaw(`${total} <= spend_limit_cents`, [priceCents]))
     .update({
@@ -73,8 +76,10 @@ export async function reserveShare(
   const { perLearnerEnrollmentLimit: count, perLearnerSpendLimitCents } = limits;
   const cents = limits.learnerCreditRequestConfigUuid === null ? perLearnerSpendLimitCents : null;
   // The learner's row comes with the first redemption.
-  await insertIfAbsent(trx, 'policy_learner_budgets', key);
-  const reserved = await trx('policy_learner_budgets')
+  const { policyUuid, lmsUserId, enterpriseCustomerUuid } = charge;
+  const unspent = learnerBudgets.encode({ policyUuid, lmsUserId, enterpriseCustomerUuid });
+  await insertIfAbsent(trx, learnerBudgets.table, unspent);
+  const reserved = await trx(learnerBudgets.table)
     .where(key)
     .modify((query) => {
       if (count !== null) query.where('redemption_count', '<', count);
@@ -97,7 +102,7 @@ export async function allocateBudget(
   { uuid, subsidyUuid }: { readonly uuid: string; readonly subsidyUuid: string },
   cents: number,
 ): Promise<'policy_expired' | 'policy_spend_limit_reached' | null> {
-  const held = await trx('policies')
+  const held = await trx(policies.table)
     .where({ uuid, subsidy_uuid: subsidyUuid, active: true, retired: false })
     .where((limit) =>
       limit
@@ -112,7 +117,7 @@ export async function allocateBudget(
 /** Undoes `allocateBudget` for assignments that are over. */
 export const deallocateBudget = (trx: Transaction, policyUuid: string, cents: number): Promise<void> =>
   changeOne(
-    trx('policies')
+    trx(policies.table)
       .where({ uuid: policyUuid })
       .where('allocated_cents', '>=', cents)
       .update({ allocated_cents: trx.raw('allocated_cents - ?', [cents]) }),
@@ -122,7 +127,7 @@ export const deallocateBudget = (trx: Transaction, policyUuid: string, cents: nu
 /** Undoes `reserveBudget` for a redemption that failed or was reversed. */
 export const releaseBudget = (trx: Transaction, { policyUuid, priceCents }: Released): Promise<void> =>
   changeOne(
-    trx('policies')
+    trx(policies.table)
       .where({ uuid: policyUuid })
       .where('spent_cents', '>=', priceCents)
       .update({ spent_cents: trx.raw('spent_cents - ?', [priceCents]) }),
@@ -132,7 +137,7 @@ export const releaseBudget = (trx: Transaction, { policyUuid, priceCents }: Rele
 /** Undoes `reserveShare` for a redemption that failed or was reversed. */
 export const releaseShare = (trx: Transaction, { policyUuid, lmsUserId, priceCents }: Released): Promise<void> =>
   changeOne(
-    trx('policy_learner_budgets')
+    trx(learnerBudgets.table)
       .where({ policy_uuid: policyUuid, lms_user_id: lmsUserId })
       .where('spent_cents', '>=', priceCents)
       .where('redemption_count', '>', 0)
@@ -149,7 +154,7 @@ export async function adjustShare(trx: Transaction, reserved: Released, chargedC
   const cents = chargedCents - reserved.priceCents;
   if (cents === 0) return;
   await changeOne(
-    trx('policy_learner_budgets')
+    trx(learnerBudgets.table)
       .where({ policy_uuid: policyUuid, lms_user_id: lmsUserId })
       .update({ spent_cents: trx.raw('spent_cents + ?', [cents]) }),
     `share of learner ${lmsUserId} in policy ${policyUuid} is adjusted by ${cents} cents`,
@@ -162,7 +167,7 @@ export async function adjustBudget(trx: Transaction, reserved: Released, charged
   const cents = chargedCents - reserved.priceCents;
   if (cents === 0) return;
   await changeOne(
-    trx('policies')
+    trx(policies.table)
       .where({ uuid: policyUuid })
       .update({ spent_cents: trx.raw('spent_cents + ?', [cents]) }),
     `policy ${policyUuid} is adjusted by ${cents} cents`,
@@ -170,17 +175,14 @@ export async function adjustBudget(trx: Transaction, reserved: Released, charged
 }
 
 async function isOpen(trx: Transaction, policyUuid: string, more: object = {}): Promise<boolean> {
-  const row = await trx('policies')
+  const row = await trx(policies.table)
     .where({ uuid: policyUuid, active: true, retired: false, ...more })
     .first('uuid');
   return row !== undefined;
 }
 
 /** What a learner has taken from a policy: value in cents and number of redemptions. */
-export interface LearnerShare {
-  readonly spentCents: number;
-  readonly redemptionCount: number;
-}
+export type LearnerShare = Readonly<Pick<Row<typeof learnerBudgets>, 'spentCents' | 'redemptionCount'>>;
 
 export async function sharesOf(
   db: Connection,
@@ -188,13 +190,9 @@ export async function sharesOf(
   lmsUserId: number,
 ): Promise<Map<string, LearnerShare>> {
   if (policyUuids.length === 0) return new Map();
-  const rows: { policy_uuid: string; spent_cents: number; redemption_count: number }[] = await db(
-    'policy_learner_budgets',
-  )
+  const rows: (LearnerShare & { policyUuid: string })[] = await db(learnerBudgets.table)
     .whereIn('policy_uuid', policyUuids)
     .where({ lms_user_id: lmsUserId })
-    .select('policy_uuid', 'spent_cents', 'redemption_count');
-  return new Map(
-    rows.map((row) => [row.policy_uuid, { spentCents: row.spent_cents, redemptionCount: row.redemption_count }]),
-  );
+    .select(learnerBudgets.pick('policyUuid', 'spentCents', 'redemptionCount'));
+  return new Map(rows.map(({ policyUuid, ...share }) => [policyUuid, share]));
 }

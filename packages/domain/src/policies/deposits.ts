@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { appendToOutbox, type Database, transaction } from '@enterprise-access/db';
+import { appendToOutbox, type Database, type Row, transaction } from '@enterprise-access/db';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input } from '../kernel/contract.ts';
 import { idempotencyKeyReused } from '../kernel/errors.ts';
@@ -11,24 +11,18 @@ import * as contract from './contract.ts';
 import { policyChanged } from './events.ts';
 import { get, policyNotFound, remember } from './service.ts';
 import * as store from './store.ts';
+import { type PolicyRow, policies, policyDeposits } from './tables.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'ledger' | 'catalog' | 'settings'>;
 
 /** A stored intent to add value. */
 interface Intent {
   readonly policyUuid: string;
+  readonly enterpriseCustomerUuid: string;
   readonly key: string;
   readonly quantityCents: number;
   readonly salesContractReferenceId: string;
   readonly actorUserId: number | null;
-}
-
-interface Row {
-  policy_uuid: string;
-  idempotency_key: string;
-  quantity_cents: number;
-  sales_contract_reference_id: string;
-  actor_user_id: number | null;
 }
 
 /** Callers share no keys. */
@@ -47,10 +41,19 @@ export async function deposit(
   input: Input<typeof contract.deposit>,
   idempotencyKey: string | null,
 ): Promise<contract.Policy> {
-  if (!(await store.find(deps.db, input.uuid))) throw policyNotFound();
+  const policy = await store.find(deps.db, input.uuid);
+  if (!policy) throw policyNotFound();
+  const { uuid: policyUuid, enterpriseCustomerUuid } = policy;
   const key = keyOf(actor, input.uuid, idempotencyKey);
   const { quantityCents, salesContractReferenceId } = input;
-  const intent = { policyUuid: input.uuid, key, quantityCents, salesContractReferenceId, actorUserId: actor.userId };
+  const intent = {
+    policyUuid,
+    enterpriseCustomerUuid,
+    key,
+    quantityCents,
+    salesContractReferenceId,
+    actorUserId: actor.userId,
+  };
   await storeIntent(deps.db, intent, deps.clock());
   const refusal = await orUnavailable(completeDeposit(deps, intent));
   if (refusal) throw contract.depositRefused({ reason: refusal.code }, { cause: refusal, message: refusal.message });
@@ -59,25 +62,26 @@ export async function deposit(
 
 /** A key is one deposit for ever; what was refused under it may be tried again. */
 async function storeIntent(db: Database, intent: Intent, now: Date): Promise<void> {
-  const { key: idempotency_key, quantityCents: quantity_cents } = intent;
-  const sales_contract_reference_id = intent.salesContractReferenceId;
-  await db('policy_deposits')
-    .insert({
-      uuid: newUuid(),
-      policy_uuid: intent.policyUuid,
-      idempotency_key,
-      quantity_cents,
-      sales_contract_reference_id,
-      state: 'pending',
-      actor_user_id: intent.actorUserId,
-      created: now,
-      modified: now,
-    })
+  const { key: idempotencyKey, ...asked } = intent;
+  await db(policyDeposits.table)
+    .insert(
+      policyDeposits.encode({
+        ...asked,
+        uuid: newUuid(),
+        idempotencyKey,
+        state: 'pending',
+        created: now,
+        modified: now,
+      }),
+    )
     .onConflict()
     .ignore();
-  const same = { idempotency_key, quantity_cents, sales_contract_reference_id };
-  if (!(await db('policy_deposits').where(same).first('uuid'))) throw idempotencyKeyReused({});
-  await db('policy_deposits').where({ idempotency_key, state: 'refused' }).update({ state: 'pending', modified: now });
+  const { quantityCents, salesContractReferenceId } = asked;
+  const same = policyDeposits.encode({ idempotencyKey, quantityCents, salesContractReferenceId });
+  if (!(await db(policyDeposits.table).where(same).first('uuid'))) throw idempotencyKeyReused({});
+  await db(policyDeposits.table)
+    .where({ idempotency_key: idempotencyKey, state: 'refused' })
+    .update({ state: 'pending', modified: now });
 }
 
 /** Brings an intent to its end, whoever began it; what the ledger refuses is returned. Safe to repeat. */
@@ -92,21 +96,21 @@ async function completeDeposit(deps: Deps, intent: Intent): Promise<LedgerRefusa
   } catch (error) {
     if (!(error instanceof LedgerRefusal)) throw error;
     await deps
-      .db('policy_deposits')
+      .db(policyDeposits.table)
       .where({ idempotency_key: intent.key, state: 'pending' })
       .update({ state: 'refused', modified: now });
     return error;
   }
   await transaction(deps.db, async (trx) => {
-    const closed = await trx('policy_deposits')
+    const closed = await trx(policyDeposits.table)
       .where({ idempotency_key: intent.key, state: 'pending' })
       .update({ state: 'done', modified: now });
     if (closed === 0) return;
     const before = await store.findForUpdate(trx, intent.policyUuid);
     if (!before || before.spendLimitCents === null) return;
     const spendLimitCents = before.spendLimitCents + intent.quantityCents;
-    const after = { ...before, spendLimitCents, modified: now } as store.PolicyRow;
-    await store.policies.patch(trx, intent.policyUuid, { spendLimitCents, modified: now });
+    const after = { ...before, spendLimitCents, modified: now } as PolicyRow;
+    await policies.patch(trx, intent.policyUuid, { spendLimitCents, modified: now });
     await remember(trx, after, { type: '~', actorUserId: intent.actorUserId, reason: 'Deposit' }, now);
     await appendToOutbox(trx, now, [policyChanged('updated', after)]);
   });
@@ -121,23 +125,16 @@ export async function resumeDeposits(
   const rows = await pendingBefore(deps.db, options.before, options.limit);
   return finishEach(
     rows,
-    (row) =>
-      completeDeposit(deps, {
-        policyUuid: row.policy_uuid,
-        key: row.idempotency_key,
-        quantityCents: row.quantity_cents,
-        salesContractReferenceId: row.sales_contract_reference_id,
-        actorUserId: row.actor_user_id,
-      }),
-    (row, err) => deps.log.warn({ policy: row.policy_uuid, err }, 'deposit stays pending'),
+    (row) => completeDeposit(deps, { ...row, key: row.idempotencyKey }),
+    (row, err) => deps.log.warn({ policy: row.policyUuid, err }, 'deposit stays pending'),
   );
 }
 
-const pendingBefore = (db: Database, before: Date, limit: number): Promise<Row[]> =>
-  db('policy_deposits').where({ state: 'pending' }).where('modified', '<', before).orderBy('modified').limit(limit);
+const pendingBefore = async (db: Database, before: Date, limit: number): Promise<Row<typeof policyDeposits>[]> =>
+  policyDeposits.query(db).where({ state: 'pending' }).where('modified', '<', before).orderBy('modified').limit(limit);
 
 export const countPendingDeposits = async (db: Database, before: Date): Promise<number> => {
-  const row = await db('policy_deposits')
+  const row = await db(policyDeposits.table)
     .where({ state: 'pending' })
     .where('modified', '<', before)
     .count({ n: '*' })

@@ -1,5 +1,6 @@
-import { type Connection, insertIfAbsent } from '@enterprise-access/db';
+import { type Connection, insertIfAbsent, type Row } from '@enterprise-access/db';
 import { newUuid } from '../kernel/ids.ts';
+import { policies, policyGroups } from './tables.ts';
 
 /** A group whose members may redeem through a policy. */
 export interface PolicyGroup {
@@ -9,58 +10,66 @@ export interface PolicyGroup {
   readonly created: Date;
 }
 
-interface Row {
-  uuid: string;
-  policy_uuid: string;
-  enterprise_group_uuid: string;
-  created: Date;
-}
-
 interface Pair {
   readonly policyUuid: string;
   readonly groupUuid: string;
 }
 
 /** Stores the association unless it is there; says whether it did. */
-export const insert = (db: Connection, { policyUuid, groupUuid }: Pair, now: Date): Promise<boolean> =>
-  insertIfAbsent(db, 'policy_groups', {
-    uuid: newUuid(),
-    policy_uuid: policyUuid,
-    enterprise_group_uuid: groupUuid,
-    created: now,
-    modified: now,
-  });
+export const insert = (
+  db: Connection,
+  { policyUuid, groupUuid, enterpriseCustomerUuid }: Pair & { readonly enterpriseCustomerUuid: string },
+  now: Date,
+): Promise<boolean> =>
+  insertIfAbsent(
+    db,
+    policyGroups.table,
+    policyGroups.encode({
+      uuid: newUuid(),
+      policyUuid,
+      enterpriseCustomerUuid,
+      enterpriseGroupUuid: groupUuid,
+      created: now,
+      modified: now,
+    }),
+  );
 
 export async function find(db: Connection, { policyUuid, groupUuid }: Pair): Promise<PolicyGroup | null> {
-  const row: Row | undefined = await db('policy_groups')
+  const row: Pick<Row<typeof policyGroups>, 'uuid' | 'created'> | undefined = await db(policyGroups.table)
     .where({ policy_uuid: policyUuid, enterprise_group_uuid: groupUuid })
-    .first('uuid', 'policy_uuid', 'enterprise_group_uuid', 'created');
-  return row
-    ? { uuid: row.uuid, policyUuid: row.policy_uuid, groupUuid: row.enterprise_group_uuid, created: row.created }
-    : null;
+    .first(policyGroups.pick('uuid', 'created'));
+  return row ? { ...row, policyUuid, groupUuid } : null;
 }
 
 /** Removes the group from the policies of one customer; those of others keep it. */
 export const remove = async (db: Connection, enterpriseCustomerUuid: string, groupUuid: string): Promise<number> =>
-  db('policy_groups')
-    .where({ enterprise_group_uuid: groupUuid })
-    .whereIn('policy_uuid', db('policies').where({ enterprise_customer_uuid: enterpriseCustomerUuid }).select('uuid'))
+  db(policyGroups.table)
+    .where({ enterprise_group_uuid: groupUuid, enterprise_customer_uuid: enterpriseCustomerUuid })
     .delete();
 
 /** Associations of groups with policies that can be redeemed through, oldest first. */
 const openAssociations = (db: Connection) =>
-  db('policy_groups')
+  db(policyGroups.table)
     .join('policies', 'policies.uuid', 'policy_groups.policy_uuid')
     .where({ 'policies.active': true, 'policies.retired': false })
     .whereNotNull('policy_groups.enterprise_group_uuid');
 
-/** Groups whose members could redeem something: those who were invited to them are reminded. */
-export async function remindedGroups(db: Connection): Promise<string[]> {
-  const rows: { group: string }[] = await openAssociations(db)
-    .distinct({ group: 'policy_groups.enterprise_group_uuid' })
-    .orderBy('group');
-  return rows.map(({ group }) => group);
+/** A group whose members could redeem something: those who were invited to it are reminded. */
+export interface RemindedGroup {
+  readonly groupUuid: string;
+  readonly enterpriseCustomerUuid: string;
 }
+
+export async function remindedGroups(db: Connection): Promise<RemindedGroup[]> {
+  const { enterpriseGroupUuid: groupUuid, enterpriseCustomerUuid } = policyGroups.aliased(policyGroups.table);
+  const rows: RemindedGroup[] = await openAssociations(db)
+    .distinct({ groupUuid, enterpriseCustomerUuid })
+    .orderBy('groupUuid');
+  // A group has one customer; should it have two, its members are reminded once.
+  return [...new Map(rows.map((row) => [row.groupUuid, row])).values()];
+}
+
+const ofPolicy = policies.aliased(policies.table);
 
 /** The policy that reminders of a group speak of: the one that the group was associated with first. */
 export async function policyOfGroup(
@@ -71,8 +80,8 @@ export async function policyOfGroup(
     .where({ 'policy_groups.enterprise_group_uuid': groupUuid })
     .orderBy(['policy_groups.created', 'policy_groups.uuid'])
     .first({
-      enterpriseCustomerUuid: 'policies.enterprise_customer_uuid',
-      subsidyUuid: 'policies.subsidy_uuid',
-      catalogUuid: 'policies.catalog_uuid',
+      enterpriseCustomerUuid: ofPolicy.enterpriseCustomerUuid,
+      subsidyUuid: ofPolicy.subsidyUuid,
+      catalogUuid: ofPolicy.catalogUuid,
     });
 }

@@ -12,10 +12,10 @@ import * as contract from './contract.ts';
 import { policyChanged } from './events.ts';
 import { brokenConstraints, ceilingApplies, ceilingMessage, endOfDayIn, retiredAt } from './rules.ts';
 import * as store from './store.ts';
+import { type PolicyRow, policies } from './tables.ts';
 import { viewsOf } from './view.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'ledger' | 'catalog' | 'settings'>;
-type PolicyRow = store.PolicyRow;
 
 const NO_POLICY = 'No SubsidyAccessPolicy matches the given query.';
 export const policyNotFound = () => notFound({}, { message: NO_POLICY });
@@ -72,8 +72,8 @@ export async function create(deps: Deps, actor: Actor, input: Input<typeof contr
   const depositsCents = await depositsOf(deps, row);
   await assertCatalog(deps, row);
   const result = await transaction(deps.db, async (trx) => {
-    await store.holdCeiling(trx, row.subsidyUuid);
-    const existing = await store.policies
+    await store.holdCeiling(trx, row);
+    const existing = await policies
       .query(trx)
       .where({
         policy_type: row.policyType,
@@ -93,7 +93,7 @@ export async function create(deps: Deps, actor: Actor, input: Input<typeof contr
       };
       await configurations.insert(trx, configuration, { userId: actor.userId, at: now });
     }
-    await store.policies.insert(trx, row);
+    await policies.insert(trx, row);
     await assertCeiling(trx, null, row, depositsCents);
     await remember(trx, row, { type: '+', actorUserId: actor.userId, reason: null }, now);
     await appendToOutbox(trx, now, [policyChanged('created', row)]);
@@ -142,11 +142,10 @@ async function change(
   if (!known) throw policyNotFound();
   const now = deps.clock();
   const asked = { ...known, ...changesOf(known) } as PolicyRow;
-  const { subsidyUuid } = asked;
   const depositsCents = await depositsOf(deps, asked);
   if (asked.catalogUuid !== known.catalogUuid) await assertCatalog(deps, asked);
   const row = await transaction(deps.db, async (trx) => {
-    await store.holdCeiling(trx, subsidyUuid);
+    await store.holdCeiling(trx, asked);
     const before = await store.findForUpdate(trx, uuid);
     if (!before) throw policyNotFound();
     const changes = changesOf(before);
@@ -161,7 +160,7 @@ async function change(
     assertMayDeactivate(deps, before, after);
     await assertMayMove(trx, before, after);
     const { spentCents: _spent, allocatedCents: _allocated, ...written } = after;
-    await store.policies.patch(trx, uuid, written);
+    await policies.patch(trx, uuid, written);
     await assertCeiling(trx, before, after, depositsCents);
     await remember(trx, after, record, now);
     const wasDeleted = before.active && !after.active;
@@ -172,7 +171,7 @@ async function change(
 }
 
 export const remember = (trx: Transaction, row: PolicyRow, record: Change, at: Date) =>
-  appendHistory(trx, 'policies', row, { ...record, at });
+  appendHistory(trx, policies, row, { ...record, at });
 
 const describe = (row: PolicyRow): string => `<${row.policyType} uuid=${row.uuid}>`;
 

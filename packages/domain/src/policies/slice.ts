@@ -5,11 +5,13 @@ import { permissions, roles } from './permissions.ts';
 import { policies } from './router.ts';
 import { settings } from './settings.ts';
 import { ownerOf } from './store.ts';
+import { tables } from './tables.ts';
 
 const { create, deactivate, deposit, get, list, setLateRedemption, update } = contract;
 
 export const policiesSlice = defineSlice({
   name: 'policies',
+  tables,
   namespaces: {
     policies: {
       tag: 'Rules and budgets over a subsidy.',

@@ -1,35 +1,6 @@
-import { addToCounters, type Connection, defineModel, is, type Transaction } from '@enterprise-access/db';
-import { type accessMethods, policyTypes } from './contract.ts';
-
-/** A stored policy. `spentCents` and `allocatedCents` are counters of its budget; they change only through `budget.ts`. */
-export const policies = defineModel('policies', {
-  tenant: 'enterpriseCustomerUuid',
-  columns: {
-    uuid: is.uuid(),
-    policyType: is.code<(typeof policyTypes)[number]>(),
-    enterpriseCustomerUuid: is.uuid(),
-    displayName: is.text().nullable(),
-    description: is.text(),
-    active: is.flag(),
-    retired: is.flag(),
-    retiredAt: is.instant().nullable(),
-    catalogUuid: is.uuid(),
-    subsidyUuid: is.uuid(),
-    accessMethod: is.code<(typeof accessMethods)[number]>(),
-    spendLimitCents: is.cents().nullable(),
-    perLearnerEnrollmentLimit: is.integer().nullable(),
-    perLearnerSpendLimitCents: is.cents().nullable(),
-    lateRedemptionAllowedUntil: is.instant().nullable(),
-    assignmentConfigurationUuid: is.uuid().nullable(),
-    learnerCreditRequestConfigUuid: is.uuid().nullable(),
-    spentCents: is.cents(),
-    /** What allocated assignments hold. */
-    allocatedCents: is.cents(),
-    created: is.instant(),
-    modified: is.instant(),
-  },
-});
-export type PolicyRow = NonNullable<Awaited<ReturnType<typeof policies.find>>>;
+import { addToCounters, type Connection, type Transaction } from '@enterprise-access/db';
+import { policyTypes } from './contract.ts';
+import { type PolicyRow, policies, policyCeilings, policyDeposits, policyGroups } from './tables.ts';
 
 export interface PolicyFilter {
   readonly enterpriseCustomerUuid: string;
@@ -85,10 +56,10 @@ export const redeemable = async (db: Connection, enterpriseCustomerUuid: string)
     ]);
 
 export async function ownerOf(db: Connection, uuid: string): Promise<string | null> {
-  const row: { enterprise_customer_uuid: string } | undefined = await db('policies')
+  const row: Pick<PolicyRow, 'enterpriseCustomerUuid'> | undefined = await db(policies.table)
     .where({ uuid })
-    .first('enterprise_customer_uuid');
-  return row?.enterprise_customer_uuid ?? null;
+    .first(policies.pick('enterpriseCustomerUuid'));
+  return row?.enterpriseCustomerUuid ?? null;
 }
 
 /** Group uuids by policy; a policy without an entry is open to every learner of the customer. */
@@ -98,20 +69,20 @@ export async function groupsOf(
 ): Promise<Map<string, (string | null)[]>> {
   const groups = new Map<string, (string | null)[]>();
   if (policyUuids.length === 0) return groups;
-  const rows: { policy_uuid: string; enterprise_group_uuid: string | null }[] = await db('policy_groups')
+  const rows: { policyUuid: string; enterpriseGroupUuid: string | null }[] = await db(policyGroups.table)
     .whereIn('policy_uuid', policyUuids)
     .orderBy(['created', 'uuid'])
-    .select('policy_uuid', 'enterprise_group_uuid');
-  for (const row of rows) {
-    const known = groups.get(row.policy_uuid);
-    if (known) known.push(row.enterprise_group_uuid);
-    else groups.set(row.policy_uuid, [row.enterprise_group_uuid]);
+    .select(policyGroups.pick('policyUuid', 'enterpriseGroupUuid'));
+  for (const { policyUuid, enterpriseGroupUuid } of rows) {
+    const known = groups.get(policyUuid);
+    if (known) known.push(enterpriseGroupUuid);
+    else groups.set(policyUuid, [enterpriseGroupUuid]);
   }
   return groups;
 }
 
 export const hasPendingDeposit = async (db: Connection, policyUuid: string): Promise<boolean> =>
-  (await db('policy_deposits').where({ policy_uuid: policyUuid, state: 'pending' }).first('uuid')) !== undefined;
+  (await db(policyDeposits.table).where({ policy_uuid: policyUuid, state: 'pending' }).first('uuid')) !== undefined;
 
 /** Sum of the spend limits of active policies, by subsidy; no limit counts as nothing. */
 export async function limitsBySubsidy(
@@ -119,7 +90,7 @@ export async function limitsBySubsidy(
   enterpriseCustomerUuid: string,
   subsidyUuids: readonly string[],
 ): Promise<Map<string, number>> {
-  const rows: { subsidy_uuid: string; total: number | null }[] = await db('policies')
+  const rows: { subsidy_uuid: string; total: number | null }[] = await db(policies.table)
     .where({ enterprise_customer_uuid: enterpriseCustomerUuid, active: true })
     .whereIn('subsidy_uuid', subsidyUuids)
     .groupBy('subsidy_uuid')
@@ -134,14 +105,19 @@ export async function limitsBySubsidy(
  * all want more are a deadlock. The counter must change: a row that is only locked is not known to other nodes of a
  * cluster.
  */
-export const holdCeiling = (trx: Transaction, subsidyUuid: string): Promise<void> =>
-  addToCounters(trx, 'policy_ceilings', { key: ['subsidy_uuid'], counter: 'holds' }, [
-    { subsidy_uuid: subsidyUuid, holds: 1 },
+export const holdCeiling = (
+  trx: Transaction,
+  { subsidyUuid, enterpriseCustomerUuid }: Pick<PolicyRow, 'subsidyUuid' | 'enterpriseCustomerUuid'>,
+): Promise<void> =>
+  addToCounters(trx, policyCeilings.table, { key: ['subsidy_uuid'], counter: 'holds' }, [
+    policyCeilings.encode({ subsidyUuid, enterpriseCustomerUuid, holds: 1 }),
   ]);
 
 /** What each policy says was spent through it, for the audit. */
 export const totalsByPolicy = (db: Connection): Promise<{ uuid: string; subsidyUuid: string; spentCents: number }[]> =>
-  db('policies').orderBy('uuid').select({ uuid: 'uuid', subsidyUuid: 'subsidy_uuid', spentCents: 'spent_cents' });
+  db(policies.table)
+    .orderBy('uuid')
+    .select(policies.pick('uuid', 'subsidyUuid', 'spentCents'));
 
 export const spentCents = async (db: Connection, uuid: string): Promise<number | undefined> =>
-  (await db('policies').where({ uuid }).first('spent_cents'))?.spent_cents;
+  (await db(policies.table).where({ uuid }).first('spent_cents'))?.spent_cents;

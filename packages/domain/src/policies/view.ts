@@ -4,7 +4,8 @@ import { orUnavailable } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import type { Policy } from './contract.ts';
 import { isLateRedemptionAllowed, spendAvailable } from './rules.ts';
-import { groupsOf, limitsBySubsidy, type PolicyRow } from './store.ts';
+import { groupsOf, limitsBySubsidy } from './store.ts';
+import type { PolicyRow } from './tables.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'ledger'>;
 

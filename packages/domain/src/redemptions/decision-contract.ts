@@ -58,8 +58,16 @@ export const listDecisions = defineContract({
     contentKey: z.string().min(1).max(255).optional().describe('Only about this course or run, as it was asked for.'),
     kind: z.enum(decisionKinds).optional().describe('Only of this kind.'),
     verdict: z.enum(decisionVerdicts).optional().describe('Only allowed or only refused ones.'),
-    reason: z.string().min(1).max(64).optional().describe('Only refused for this reason.'),
-    requestId: z.string().min(1).max(128).optional().describe('Only of this request.'),
+    reason: z
+      .string()
+      .regex(/^\w{1,64}$/)
+      .optional()
+      .describe('Only refused for this reason.'),
+    requestId: z
+      .string()
+      .regex(/^[\w.:+/=-]{1,128}$/)
+      .optional()
+      .describe('Only of this request.'),
     from: instant().optional().describe('Not before this time.'),
     to: instant().optional().describe('Before this time.'),
     cursor: z.string().max(200).optional().describe('Where to go on: `nextCursor` of the page before.'),

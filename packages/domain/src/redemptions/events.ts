@@ -8,6 +8,7 @@ const redemptionEvent =
     kind: 'event',
     name: `org.openedx.enterprise.access.subsidy.${name}.v1`,
     key: spend.enterpriseCustomerUuid,
+    enterpriseCustomerUuid: spend.enterpriseCustomerUuid,
     payload: {
       enterprise_uuid: spend.enterpriseCustomerUuid,
       content_key: spend.contentKey,

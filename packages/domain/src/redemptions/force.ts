@@ -25,7 +25,7 @@ export async function force(
   const policy = await findPolicy(deps.db, input.policyUuid);
   if (!policy) throw policyNotFound();
   const record = await open(deps, actor, policy, input);
-  if (record.redeemedAt !== null || record.waitToRedeem) return record;
+  if (record.redeemedAt !== null || record.waitToRedeem) return viewOf(record);
   const by = { actorUserId: actor.userId };
   try {
     const { lmsUserId, contentKey } = input;
@@ -33,7 +33,9 @@ export async function force(
     await allocate(deps, actor, policy, input);
     const made = await spendThrough(deps, actor, policy, { lmsUserId, contentKey, metadata, skipsDeadline: true });
     const done = { transactionUuid: made.uuid, redeemedAt: made.modified, erroredAt: null, traceback: null };
-    return await transaction(deps.db, (trx) => store.update(trx, record.uuid, done, { ...by, at: deps.clock() }));
+    return viewOf(
+      await transaction(deps.db, (trx) => store.update(trx, record.uuid, done, { ...by, at: deps.clock() })),
+    );
   } catch (error) {
     const at = deps.clock();
     const failed = { erroredAt: at, traceback: failureText(error) };
@@ -43,6 +45,9 @@ export async function force(
     throw error;
   }
 }
+
+const viewOf = ({ enterpriseCustomerUuid: _customer, ...view }: store.ForcedRedemption): contract.ForcedRedemption =>
+  view;
 
 /** What is redeemed through an assigned policy is assigned first (R-RED-60). */
 async function allocate(deps: Deps, actor: Actor, policy: PolicyRow, input: Input<typeof contract.force>) {
@@ -91,7 +96,16 @@ async function open(
     }
     if (!isOpen) {
       const unattempted = { redeemedAt: null, erroredAt: null, traceback: null, transactionUuid: null };
-      const record = { uuid, ...subject, ...asked, ...unattempted, created: now, modified: now };
+      const { enterpriseCustomerUuid } = policy;
+      const record = {
+        uuid,
+        enterpriseCustomerUuid,
+        ...subject,
+        ...asked,
+        ...unattempted,
+        created: now,
+        modified: now,
+      };
       if (await store.insert(trx, record, actor.userId)) return record;
     }
     return store.update(trx, uuid, asked, { actorUserId: actor.userId, at: now });

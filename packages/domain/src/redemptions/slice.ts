@@ -5,6 +5,7 @@ import * as decisionContract from './decision-contract.ts';
 import { legacy } from './legacy.ts';
 import { rejudgeJob } from './rejudge.ts';
 import { redemptions } from './router.ts';
+import { tables } from './tables.ts';
 
 const { canRedeem, canRequest, creditsAvailable, explain, force, get, redeem } = contract;
 const { forcedRedemption, redeemablePolicy } = contract;
@@ -12,6 +13,7 @@ const { decision, getDecision, listDecisions } = decisionContract;
 
 export const redemptionsSlice = defineSlice({
   name: 'redemptions',
+  tables,
   namespaces: {
     redemptions: {
       tag: 'Asking what a learner may redeem, and redeeming it.',

@@ -1,111 +1,46 @@
-import type { Connection, Transaction } from '@enterprise-access/db';
-import type { Spend, SpendContent } from '../kernel/ports/ledger.ts';
-
-export type RedemptionState = 'pending' | 'committed' | 'failed' | 'reversed';
+import type { Connection, Row, Transaction } from '@enterprise-access/db';
+import type { Spend } from '../kernel/ports/ledger.ts';
+import { redemptions } from './tables.ts';
 
 /** A stored intent to spend, and how it ended. */
-export interface Redemption {
+export interface Redemption extends Readonly<Pick<Row<typeof redemptions>, Outcome>> {
   readonly spend: Spend;
-  readonly state: RedemptionState;
-  readonly transactionUuid: string | null;
-  readonly errorCode: string | null;
-  readonly modified: Date;
 }
+type Outcome = 'state' | 'transactionUuid' | 'errorCode' | 'modified';
 
-interface Row {
-  uuid: string;
-  policy_uuid: string;
-  subsidy_uuid: string;
-  enterprise_customer_uuid: string;
-  lms_user_id: number;
-  content_key: string;
-  price_cents: number;
-  requested_price_cents: number | null;
-  idempotency_key: string;
-  state: RedemptionState;
-  metadata: Record<string, unknown> | string | null;
-  content: SpendContent | string;
-  assignment_uuid: string | null;
-  transaction_uuid: string | null;
-  error_code: string | null;
-  created: Date;
-  modified: Date;
+function redemptionOf(raw: object): Redemption {
+  const { state, transactionUuid, errorCode, modified, ...spend } = redemptions.decode(raw);
+  return { spend, state, transactionUuid, errorCode, modified };
 }
-
-const redemptionOf = (row: Row): Redemption => ({
-  spend: {
-    uuid: row.uuid,
-    idempotencyKey: row.idempotency_key,
-    subsidyUuid: row.subsidy_uuid,
-    policyUuid: row.policy_uuid,
-    enterpriseCustomerUuid: row.enterprise_customer_uuid,
-    lmsUserId: row.lms_user_id,
-    contentKey: row.content_key,
-    priceCents: row.price_cents,
-    requestedPriceCents: row.requested_price_cents,
-    // MariaDB keeps JSON as text.
-    metadata: typeof row.metadata === 'string' ? JSON.parse(row.metadata) : row.metadata,
-    content: typeof row.content === 'string' ? JSON.parse(row.content) : row.content,
-    assignmentUuid: row.assignment_uuid,
-    created: row.created,
-  },
-  state: row.state,
-  transactionUuid: row.transaction_uuid,
-  errorCode: row.error_code,
-  modified: row.modified,
-});
 
 export async function insert(trx: Transaction, spend: Spend): Promise<void> {
-  await trx('redemptions').insert({
-    uuid: spend.uuid,
-    policy_uuid: spend.policyUuid,
-    subsidy_uuid: spend.subsidyUuid,
-    enterprise_customer_uuid: spend.enterpriseCustomerUuid,
-    lms_user_id: spend.lmsUserId,
-    content_key: spend.contentKey,
-    price_cents: spend.priceCents,
-    requested_price_cents: spend.requestedPriceCents,
-    idempotency_key: spend.idempotencyKey,
-    state: 'pending',
-    metadata: spend.metadata && JSON.stringify(spend.metadata),
-    content: JSON.stringify(spend.content),
-    assignment_uuid: spend.assignmentUuid,
-    created: spend.created,
-    modified: spend.created,
-  });
+  await trx(redemptions.table).insert(redemptions.encode({ ...spend, state: 'pending', modified: spend.created }));
 }
 
-export async function find(db: Connection, uuid: string): Promise<Redemption | null> {
-  const row: Row | undefined = await db('redemptions').where({ uuid }).first();
+async function first(query: PromiseLike<object | undefined>): Promise<Redemption | null> {
+  const row = await query;
   return row ? redemptionOf(row) : null;
 }
+
+export const find = (db: Connection, uuid: string): Promise<Redemption | null> =>
+  first(db(redemptions.table).where({ uuid }).first());
 
 /** The redemption that a ledger transaction was made for. */
-export async function findByTransaction(db: Connection, transactionUuid: string): Promise<Redemption | null> {
-  const row: Row | undefined = await db('redemptions').where({ transaction_uuid: transactionUuid }).first();
-  return row ? redemptionOf(row) : null;
-}
+export const findByTransaction = (db: Connection, transactionUuid: string): Promise<Redemption | null> =>
+  first(db(redemptions.table).where({ transaction_uuid: transactionUuid }).first());
+
+type Subject = Pick<Spend, 'subsidyUuid' | 'lmsUserId' | 'contentKey'>;
+
+const about = (db: Connection, { subsidyUuid, lmsUserId, contentKey }: Subject) =>
+  db(redemptions.table).where(redemptions.encode({ subsidyUuid, lmsUserId, contentKey }));
 
 /** The redemption of this content that is in flight or done, if there is one. */
-export async function findOpen(
-  db: Connection,
-  of: { subsidyUuid: string; lmsUserId: number; contentKey: string },
-): Promise<Redemption | null> {
-  const row: Row | undefined = await db('redemptions')
-    .where({ subsidy_uuid: of.subsidyUuid, lms_user_id: of.lmsUserId, content_key: of.contentKey })
-    .whereIn('state', ['pending', 'committed'])
-    .first();
-  return row ? redemptionOf(row) : null;
-}
+export const findOpen = (db: Connection, of: Subject): Promise<Redemption | null> =>
+  first(about(db, of).whereIn('state', ['pending', 'committed']).first());
 
 /** All redemptions of one content by one learner, in any state, oldest first. */
-export async function attemptsOf(
-  db: Connection,
-  of: { subsidyUuid: string; lmsUserId: number; contentKey: string },
-): Promise<Redemption[]> {
-  const rows: Row[] = await db('redemptions')
-    .where({ subsidy_uuid: of.subsidyUuid, lms_user_id: of.lmsUserId, content_key: of.contentKey })
-    .orderBy(['created', 'uuid']);
+export async function attemptsOf(db: Connection, of: Subject): Promise<Redemption[]> {
+  const rows: object[] = await about(db, of).orderBy(['created', 'uuid']);
   return rows.map(redemptionOf);
 }
 
@@ -113,17 +48,17 @@ export async function attemptsOf(
 export const end = async (
   trx: Transaction,
   uuid: string,
-  outcome: { state: 'committed' | 'failed'; transactionUuid: string | null; errorCode: string | null; at: Date },
+  {
+    at,
+    ...outcome
+  }: { state: 'committed' | 'failed'; transactionUuid: string | null; errorCode: string | null; at: Date },
 ): Promise<boolean> =>
-  (await trx('redemptions').where({ uuid, state: 'pending' }).update({
-    state: outcome.state,
-    transaction_uuid: outcome.transactionUuid,
-    error_code: outcome.errorCode,
-    modified: outcome.at,
-  })) === 1;
+  (await trx(redemptions.table)
+    .where({ uuid, state: 'pending' })
+    .update(redemptions.encode({ ...outcome, modified: at }))) === 1;
 
 export async function countPendingBefore(db: Connection, before: Date): Promise<number> {
-  const row = await db('redemptions')
+  const row = await db(redemptions.table)
     .where({ state: 'pending' })
     .where('modified', '<', before)
     .count({ n: '*' })
@@ -133,11 +68,11 @@ export async function countPendingBefore(db: Connection, before: Date): Promise<
 
 /** Notes that the value of a committed redemption went back; false when that is known already. */
 export const reverse = async (trx: Transaction, uuid: string, at: Date): Promise<boolean> =>
-  (await trx('redemptions').where({ uuid, state: 'committed' }).update({ state: 'reversed', modified: at })) === 1;
+  (await trx(redemptions.table).where({ uuid, state: 'committed' }).update({ state: 'reversed', modified: at })) === 1;
 
 /** What a crash or a silent service left open before the given time, oldest first. */
 export async function pendingBefore(db: Connection, before: Date, limit: number): Promise<Redemption[]> {
-  const rows: Row[] = await db('redemptions')
+  const rows: object[] = await db(redemptions.table)
     .where({ state: 'pending' })
     .where('modified', '<', before)
     .orderBy('modified')
@@ -146,8 +81,8 @@ export async function pendingBefore(db: Connection, before: Date, limit: number)
 }
 
 export const hasPending = async (db: Connection, policyUuid: string): Promise<boolean> =>
-  (await db('redemptions').where({ policy_uuid: policyUuid, state: 'pending' }).first('uuid')) !== undefined;
+  (await db(redemptions.table).where({ policy_uuid: policyUuid, state: 'pending' }).first('uuid')) !== undefined;
 
 /** A condition for `whereNotExists`: the redemption that the transaction in this column was made for. */
 export const madeFor = (db: Connection, transactionColumn: string) =>
-  db('redemptions').select(db.raw('1')).whereRaw('redemptions.uuid = ??', [transactionColumn]);
+  db(redemptions.table).select(db.raw('1')).whereRaw('redemptions.uuid = ??', [transactionColumn]);

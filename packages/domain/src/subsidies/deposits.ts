@@ -36,7 +36,7 @@ export async function createDeposit(
   if (!subsidy) throw notFound({});
   await assertProvider(deps.db, input.salesContractReferenceProvider);
   const now = deps.clock();
-  const { ledgerUuid } = subsidy;
+  const { ledgerUuid, enterpriseCustomerUuid } = subsidy;
   const [idempotencyKey = '', ...olderForms] = keysOf(actor, ledgerUuid, input, header);
   const isKeyOfCaller = input.idempotencyKey !== null || header !== null;
   const made: contract.DepositView = {
@@ -50,7 +50,7 @@ export async function createDeposit(
   const quantity = { subsidyUuid: subsidy.uuid, quantityCents: input.desiredDepositQuantity, idempotencyKey };
   const entry = {
     uuid: made.uuid,
-    ledgerUuid,
+    ledger: { ledgerUuid, enterpriseCustomerUuid },
     transaction: { ...depositEntry(made.transaction, quantity, now), metadata: input.metadata },
     salesContractReferenceId: made.salesContractReferenceId,
     providerSlug: made.salesContractReferenceProvider,

@@ -29,8 +29,8 @@ export interface ReverseRequest {
  */
 export async function reverseTransaction(deps: Deps, request: ReverseRequest): Promise<LedgerTransaction> {
   const uuid = request.transactionUuid;
-  const [found, ledgerUuid] = await Promise.all([findTransaction(deps.db, uuid), ledgerOfTransaction(deps.db, uuid)]);
-  if (!found || ledgerUuid === null) throw notFound({});
+  const [found, ledger] = await Promise.all([findTransaction(deps.db, uuid), ledgerOfTransaction(deps.db, uuid)]);
+  if (!found || ledger === null) throw notFound({});
   if (found.reversal) {
     await tryToUnenrol(deps, found);
     return found;
@@ -49,7 +49,7 @@ export async function reverseTransaction(deps: Deps, request: ReverseRequest): P
       const countAssignment = await reverseAssignment(trx, uuid, at);
       if (charge) await releaseShare(trx, charge);
       const { idempotencyKey, metadata } = request;
-      if (!(await insertReversal(trx, { transaction: found, ledgerUuid, idempotencyKey, metadata, at })))
+      if (!(await insertReversal(trx, { transaction: found, ledger, idempotencyKey, metadata, at })))
         throw new AlreadyReversed();
       if (charge) await releaseBudget(trx, charge);
       await countAssignment();

@@ -1,4 +1,4 @@
-import { appendHistory, isUniqueViolation, type Transaction, transaction } from '@enterprise-access/db';
+import { isUniqueViolation, type Transaction, transaction } from '@enterprise-access/db';
 import { type Actor, isPermitted, missing } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
@@ -176,14 +176,13 @@ const recordOf = (input: Input<typeof contract.createSubsidy>, now: Date): ledge
 
 /** R-LED-10. */
 async function insertWithLedger(trx: Transaction, actor: Actor, record: ledger.SubsidyRecord): Promise<void> {
-  const { uuid, ledgerUuid, startingBalanceCents: quantityCents, created } = record;
-  await ledger.insertSubsidy(trx, record);
-  await appendHistory(trx, 'subsidies', record, { type: '+', actorUserId: actor.userId, reason: null, at: created });
+  const { uuid, ledgerUuid, enterpriseCustomerUuid, startingBalanceCents: quantityCents, created } = record;
+  await ledger.insertSubsidy(trx, record, actor.userId);
   if (quantityCents === 0) return;
   const idempotencyKey = initialDepositKey(uuid, quantityCents);
   await insertDeposit(trx, {
     uuid: newUuid(),
-    ledgerUuid,
+    ledger: { ledgerUuid, enterpriseCustomerUuid },
     transaction: depositEntry(newUuid(), { subsidyUuid: uuid, quantityCents, idempotencyKey }, created),
     salesContractReferenceId: record.referenceId,
     providerSlug: record.referenceType,
@@ -233,8 +232,7 @@ export async function updateSubsidy(
         modified: now,
       };
       assertWindow(after.activeDatetime, after.expirationDatetime, 'expiration_datetime');
-      await ledger.replaceSubsidy(trx, after);
-      await appendHistory(trx, 'subsidies', after, { type: '~', actorUserId: actor.userId, reason: null, at: now });
+      await ledger.replaceSubsidy(trx, after, { type: '~', actorUserId: actor.userId });
     });
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
@@ -250,8 +248,7 @@ export async function deleteSubsidy(deps: Deps, actor: Actor, uuid: string): Pro
     const before = await ledger.findSubsidyForUpdate(trx, uuid);
     if (!before) throw notFound({});
     const after = { ...before, isSoftDeleted: true, modified: now };
-    await ledger.replaceSubsidy(trx, after);
-    await appendHistory(trx, 'subsidies', after, { type: '-', actorUserId: actor.userId, reason: null, at: now });
+    await ledger.replaceSubsidy(trx, after, { type: '-', actorUserId: actor.userId });
   });
   return {};
 }

@@ -41,8 +41,7 @@ export function httpLedger(
 
     hold: async () => null,
 
-    earmark: async (trx, { uuid, balanceCents }, cents) =>
-      (await reservations.add(trx, uuid, cents, balanceCents)) ? null : 'insufficient',
+    earmark: async (trx, subsidy, cents) => ((await reservations.add(trx, subsidy, cents)) ? null : 'insufficient'),
 
     release: (trx, subsidyUuid, cents) => reservations.remove(trx, subsidyUuid, cents),
 

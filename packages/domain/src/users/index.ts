@@ -1,1 +1,9 @@
-export { accountsOf, emailKeyOf } from './store.ts';
+export {
+  accountsOf,
+  emailKeyOf,
+  findUser,
+  insertUser,
+  type UserAttributes,
+  type UserWithRole,
+  updateUser,
+} from './store.ts';

@@ -1,23 +1,60 @@
-import type { Connection } from '@enterprise-access/db';
+import { type Connection, insertIfAbsent, type Row } from '@enterprise-access/db';
 import { foldEmail, isPlainEmail } from '../kernel/email.ts';
+import { roleAssignments, users } from './tables.ts';
 
 // The databases fold more than ASCII in `email_key`: what they find by that can be somebody else's address. So it is the
 // address itself that is compared.
 
 /** Accounts of addresses as we know them from tokens, by folded address (R-ASG-13). The newest of several counts. */
 export async function accountsOf(db: Connection, emailKeys: readonly string[]): Promise<Map<string, number>> {
-  const rows: { email: string; lms_user_id: number }[] = await db('users')
+  const rows: { email: string; lmsUserId: number }[] = await db(users.table)
     .whereIn('email_key', emailKeys)
     .whereNotNull('lms_user_id')
     .orderBy('id')
-    .select('email', 'lms_user_id');
+    .select(users.pick('email', 'lmsUserId'));
   return new Map(
-    rows.flatMap((row) => (isPlainEmail(row.email) ? [[foldEmail(row.email), row.lms_user_id] as const] : [])),
+    rows.flatMap((row) => (isPlainEmail(row.email) ? [[foldEmail(row.email), row.lmsUserId] as const] : [])),
   );
 }
 
 /** The folded address of a user; null for one we do not know, or whose address is not plain. */
 export async function emailKeyOf(db: Connection, userId: number): Promise<string | null> {
-  const user: { email: string } | undefined = await db('users').where({ id: userId }).first('email');
+  const user: { email: string } | undefined = await db(users.table).where({ id: userId }).first('email');
   return user && isPlainEmail(user.email) ? foldEmail(user.email) : null;
 }
+
+/** What a token says about its user; claims that it does not carry are left out. */
+export type UserAttributes = Readonly<Partial<Pick<Row<typeof users>, 'email' | 'fullName' | 'lmsUserId' | 'isStaff'>>>;
+
+/** A user with one of the stored roles; the role is null for users who have none. */
+export interface UserWithRole extends Readonly<Omit<Row<typeof users>, 'username' | 'created' | 'modified'>> {
+  readonly id: number;
+  readonly featureRole: string | null;
+  readonly enterpriseCustomerUuid: string | null;
+}
+
+const ofUser = users.aliased('u');
+const ofRole = roleAssignments.aliased('r');
+
+/** The user of a name, once for each stored role. */
+export const findUser = async (db: Connection, username: string): Promise<UserWithRole[]> =>
+  db('users as u').leftJoin('role_assignments as r', 'r.user_id', 'u.id').where('u.username', username).select({
+    id: 'u.id',
+    email: ofUser.email,
+    fullName: ofUser.fullName,
+    lmsUserId: ofUser.lmsUserId,
+    isStaff: ofUser.isStaff,
+    isSuperuser: ofUser.isSuperuser,
+    isActive: ofUser.isActive,
+    featureRole: ofRole.featureRole,
+    enterpriseCustomerUuid: ofRole.enterpriseCustomerUuid,
+  });
+
+/** Stores a user unless the name is taken. */
+export const insertUser = (db: Connection, username: string, attributes: UserAttributes, now: Date): Promise<boolean> =>
+  insertIfAbsent(db, users.table, users.encode({ ...attributes, username, created: now, modified: now }));
+
+export const updateUser = (db: Connection, id: number, changes: UserAttributes, now: Date): Promise<number> =>
+  db(users.table)
+    .where({ id })
+    .update(users.encode({ ...changes, modified: now }));

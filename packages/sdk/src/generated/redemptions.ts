@@ -227,9 +227,9 @@ export interface RedemptionsListDecisionsInput {
   kind?: 'redeem' | 'redeem_assignment' | 'force' | 'allocate' | 'can_redeem' | 'can_request' | undefined;
   /** Only allowed or only refused ones. */
   verdict?: 'allowed' | 'refused' | undefined;
-  /** Only refused for this reason. 1 to 64 characters. */
+  /** Only refused for this reason. */
   reason?: string | undefined;
-  /** Only of this request. 1 to 128 characters. */
+  /** Only of this request. */
   requestId?: string | undefined;
   /** Not before this time. */
   from?: Date | undefined;

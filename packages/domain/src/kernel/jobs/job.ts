@@ -79,17 +79,23 @@ export async function enqueue<P extends z.ZodObject>(
   const uuid = newUuid();
   const { name } = contract;
   const key = contract.keyOf?.(payload) ?? uuid;
+  const enterpriseCustomerUuid = customerOf(payload);
   if (contract.reportsProgress) {
-    await insertRun(trx, { uuid, name, customerUuid: customerOf(payload), state: 'waiting', now });
+    await insertRun(trx, { uuid, name, enterpriseCustomerUuid, state: 'waiting', now });
   }
-  await appendToOutbox(trx, now, [{ uuid, kind: 'job', name, key, payload }]);
+  await appendToOutbox(trx, now, [{ uuid, kind: 'job', name, key, payload, enterpriseCustomerUuid }]);
   return uuid;
 }
 
 /** A job as the message that asks for it; for many at once, in the transaction of the change that needs them. */
-export const jobMessage = <P extends z.ZodObject>(contract: JobContract<P>, payload: z.infer<P>): OutboxMessage => {
+export const jobMessage = <P extends z.ZodObject>(
+  contract: JobContract<P>,
+  payload: z.infer<P>,
+  enterpriseCustomerUuid: string | null,
+): OutboxMessage => {
   const uuid = newUuid();
-  return { uuid, kind: 'job', name: contract.name, key: contract.keyOf?.(payload) ?? uuid, payload };
+  const key = contract.keyOf?.(payload) ?? uuid;
+  return { uuid, kind: 'job', name: contract.name, key, payload, enterpriseCustomerUuid };
 };
 
 /**
@@ -100,12 +106,16 @@ export async function enqueueOnce<P extends z.ZodObject>(
   trx: Transaction,
   now: Date,
   contract: Omit<JobContract<P>, 'keyOf' | 'reportsProgress'>,
-  jobs: readonly { readonly occasion: string; readonly payload: z.infer<P> }[],
+  jobs: readonly {
+    readonly occasion: string;
+    readonly payload: z.infer<P>;
+    readonly enterpriseCustomerUuid: string | null;
+  }[],
 ): Promise<number> {
   const { name } = contract;
-  const messages = jobs.map(({ occasion, payload }) => {
+  const messages = jobs.map(({ occasion, payload, enterpriseCustomerUuid }) => {
     const uuid = uuidOf(`${name}:${occasion}`);
-    return { uuid, kind: 'job', name, key: uuid, payload } as const;
+    return { uuid, kind: 'job', name, key: uuid, payload, enterpriseCustomerUuid } as const;
   });
   return appendOnceToOutbox(trx, now, messages);
 }

@@ -1,4 +1,4 @@
-import { type Connection, defineModel, insertIfAbsent, is } from '@enterprise-access/db';
+import { type Connection, defineModel, insertIfAbsent, is, type Row } from '@enterprise-access/db';
 import type { Runtime } from '../runtime.ts';
 import type { JobRunView } from './view.ts';
 
@@ -12,7 +12,10 @@ export const jobRuns = defineModel('job_runs', {
     state: is.code<JobRunView['state']>(),
     done: is.integer(),
     total: is.integer().nullable(),
-    result: is.json<Record<string, unknown>>().nullable(),
+    result: is
+      .json<Record<string, unknown>>()
+      .nullable()
+      .personalData({ holds: 'What a job reports.', ends: { job: 'housekeeping.expire' } }),
     error: is.text().nullable(),
     created: is.instant(),
     modified: is.instant(),
@@ -34,13 +37,13 @@ export const customerOf = (payload: unknown): string | null => {
 /** The row that callers follow. Reports are at most a few per second, however often the job tells. */
 export function reportsOf({ db, clock }: Pick<Runtime, 'db' | 'clock'>, uuid: string) {
   let last = 0;
-  const write = (change: object) =>
-    db('job_runs')
+  const write = (change: Partial<Row<typeof jobRuns>>) =>
+    db(jobRuns.table)
       .where({ uuid })
-      .update({ ...change, modified: clock() });
+      .update(jobRuns.encode({ ...change, modified: clock() }));
   return {
-    async begin(name: string, customerUuid: string | null): Promise<void> {
-      await insertRun(db, { uuid, name, customerUuid, state: 'active', now: clock() });
+    async begin(name: string, enterpriseCustomerUuid: string | null): Promise<void> {
+      await insertRun(db, { uuid, name, enterpriseCustomerUuid, state: 'active', now: clock() });
       await write({ state: 'active', error: null });
     },
     async progress(done: number, total: number | null): Promise<void> {
@@ -49,9 +52,13 @@ export function reportsOf({ db, clock }: Pick<Runtime, 'db' | 'clock'>, uuid: st
       last = now;
       await write({ done, total });
     },
-    async end(state: 'completed' | 'failed' | 'retrying', result: object | null, error: string | null): Promise<void> {
+    async end(
+      state: 'completed' | 'failed' | 'retrying',
+      result: Record<string, unknown> | null,
+      error: string | null,
+    ): Promise<void> {
       const finished = state === 'retrying' ? null : clock();
-      await write({ state, result: result && JSON.stringify(result), error, finished });
+      await write({ state, result, error, finished });
     },
   };
 }
@@ -59,13 +66,8 @@ export function reportsOf({ db, clock }: Pick<Runtime, 'db' | 'clock'>, uuid: st
 /** Makes the row unless it is there: callers can follow a job from the moment that they asked for it. */
 export const insertRun = (
   db: Connection,
-  run: { uuid: string; name: string; customerUuid: string | null; state: 'waiting' | 'active'; now: Date },
-): Promise<boolean> =>
-  insertIfAbsent(db, 'job_runs', {
-    uuid: run.uuid,
-    name: run.name,
-    enterprise_customer_uuid: run.customerUuid,
-    state: run.state,
-    created: run.now,
-    modified: run.now,
-  });
+  {
+    now,
+    ...run
+  }: { uuid: string; name: string; enterpriseCustomerUuid: string | null; state: 'waiting' | 'active'; now: Date },
+): Promise<boolean> => insertIfAbsent(db, jobRuns.table, jobRuns.encode({ ...run, created: now, modified: now }));

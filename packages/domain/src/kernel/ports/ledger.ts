@@ -12,6 +12,9 @@ export interface Subsidy {
   readonly depositsCents: number;
 }
 
+/** What reserving for assignments needs of a subsidy. */
+export type Earmarked = Pick<Subsidy, 'uuid' | 'enterpriseCustomerUuid' | 'balanceCents'>;
+
 export type TransactionState = 'created' | 'pending' | 'committed' | 'failed';
 
 export interface Reversal {
@@ -134,11 +137,7 @@ export interface Ledger {
    * Keeps value for assignments; null is success, otherwise the transaction must be rolled back. The subsidy was read
    * before, because nothing waits for the network inside a transaction.
    */
-  earmark(
-    trx: DatabaseTransaction,
-    subsidy: Pick<Subsidy, 'uuid' | 'balanceCents'>,
-    cents: number,
-  ): Promise<'insufficient' | null>;
+  earmark(trx: DatabaseTransaction, subsidy: Earmarked, cents: number): Promise<'insufficient' | null>;
   /** Gives back what was kept for assignments that are over. */
   release(trx: DatabaseTransaction, subsidyUuid: string, cents: number): Promise<void>;
   /** Safe to repeat under the spend's key. */
@@ -157,7 +156,7 @@ export interface Ledger {
 export interface Reservations {
   of(subsidyUuids: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** Adds to what is held unless that would be more than the balance; says whether it did. */
-  add(trx: DatabaseTransaction, subsidyUuid: string, cents: number, balanceCents: number): Promise<boolean>;
+  add(trx: DatabaseTransaction, subsidy: Earmarked, cents: number): Promise<boolean>;
   remove(trx: DatabaseTransaction, subsidyUuid: string, cents: number): Promise<void>;
 }
 

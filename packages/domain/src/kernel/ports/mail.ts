@@ -22,6 +22,8 @@ export const defineMail = <P extends z.ZodObject>(kind: MailKind<P>) => kind;
 
 /** One mail to one or more people. */
 export interface Letter<P extends z.ZodObject = z.ZodObject> {
+  /** Customer that the mail is about. */
+  readonly enterpriseCustomerUuid: string;
   /**
    * What makes this mail the same mail: one person gets one mail of a kind and key, however often it is sent. The thing
    * that it is about, and the occasion: `assignment:uuid-of-the-reminder`, `group:member:day`.

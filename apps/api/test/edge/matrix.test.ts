@@ -1,0 +1,186 @@
+import { createHmac, randomUUID } from 'node:crypto';
+import { newUuid, operations, streams } from '@enterprise-access/domain';
+import { everybody, slicesTesting } from '@enterprise-access/domain/testing';
+import { makeToken } from '@enterprise-access/token';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Input, sampleInput, viaRest, viaStream, viaTrpc, type World } from '../support/examples.ts';
+import {
+  demonstration,
+  dialects,
+  learnerToken,
+  operatorToken,
+  run,
+  SECRET,
+  startApp,
+  tokenFor,
+} from '../support/harness.ts';
+
+/** Written by hand beside each slice from the specifications; the code under test has its own. */
+const allowedRoles: Readonly<Record<string, readonly string[]>> = Object.assign(
+  {},
+  ...slicesTesting.map(({ permissions }) => permissions),
+);
+
+/** The first version of the subsidy routes has error bodies of its own. */
+const verbose = new Set(
+  [
+    'listSubsidies',
+    'getSubsidy',
+    'canRedeem',
+    'aggregatesByLearner',
+    'createSubsidy',
+    'updateSubsidy',
+    'deleteSubsidy',
+  ].map((name) => `ledger.${name}`),
+);
+const refusalBody = (id: string, phrase: string, message: string) =>
+  verbose.has(id) ? { error_code: phrase, developer_message: message, user_message: message } : { detail: message };
+
+const LEARNER = 1000;
+const contexts = ['own customer', 'other customer', '*', 'no colon'] as const;
+
+function tokenOf(role: string, context: (typeof contexts)[number]): string {
+  if (context === 'own customer') return tokenFor(role, demonstration.customer, LEARNER);
+  if (context === 'other customer') return tokenFor(role, demonstration.otherCustomer, LEARNER);
+  if (context === '*') return tokenFor(role, '*', LEARNER);
+  const [head, body = ''] = makeToken({ roles: [role], enterprise: '', userId: LEARNER, secret: SECRET }).split('.');
+  const claims = { ...JSON.parse(Buffer.from(body, 'base64url').toString()), roles: [role] };
+  const unsigned = `${head}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;
+  return `${unsigned}.${createHmac('sha256', SECRET).update(unsigned).digest('base64url')}`;
+}
+
+test('every permission has its row in the table of this test', () => {
+  const missing = [...operations, ...streams]
+    .map(({ contract }) => contract.permission.name)
+    .filter((permission) => !allowedRoles[permission]);
+  expect(missing).toEqual([]);
+});
+
+/** A subsidy that a test may delete. */
+async function newSubsidy(world: World): Promise<string> {
+  const made = await world.call('POST', '/api/v1/subsidies/', operatorToken(), {
+    reference_id: randomUUID(),
+    default_title: 'To be deleted',
+    default_enterprise_customer_uuid: demonstration.customer,
+    default_internal_only: true,
+    default_active_datetime: '2026-01-01T00:00:00Z',
+    default_expiration_datetime: '2027-01-01T00:00:00Z',
+    default_unit: 'usd_cents',
+    default_starting_balance: 0,
+    default_revenue_category: 'bulk-enrollment-prepay',
+  });
+  expect(made.status, JSON.stringify(made.body)).toBe(201);
+  return made.body.uuid;
+}
+
+describe.each(dialects)('the authorization matrix on %s', (dialect) => {
+  let world: World;
+  let transaction: string;
+  let job: string;
+  let decision: string;
+  beforeAll(async () => {
+    world = await startApp(dialect);
+    const path = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;
+    const made = await world.call('POST', path, learnerToken(LEARNER), { lms_user_id: LEARNER, content_key: run });
+    expect(made.status).toBe(200);
+    transaction = made.body.uuid;
+    decision = (await world.db('redemption_decisions').where({ redemption_uuid: transaction }).first('uuid')).uuid;
+    job = newUuid();
+    await world.db('job_runs').insert({
+      uuid: job,
+      name: 'test.long',
+      enterprise_customer_uuid: demonstration.customer,
+      // Ended, so that who may follow it is told so and the stream ends.
+      state: 'completed',
+      created: new Date(),
+      modified: new Date(),
+    });
+  });
+  afterAll(() => world.stop());
+
+  const inputFor = async (operation: (typeof operations)[number]): Promise<Input> => {
+    const { from, field } = operation.contract.context;
+    if (operation.id === 'ledger.deleteSubsidy') return { [field]: await newSubsidy(world) };
+    if (from === 'decision') return sampleInput(operation, { [field]: decision });
+    if (from === 'transaction') return sampleInput(operation, { [field]: transaction });
+    return sampleInput(operation, from === 'job' ? { [field]: job } : {});
+  };
+
+  describe.each(operations.map((operation) => [operation.id, operation] as const))('%s', (id, operation) => {
+    const { denial } = operation.contract;
+    const permission = operation.contract.permission.name;
+
+    test('R-RBAC-08, R-RBAC-09: refuses anonymous callers with 401 over both transports', async () => {
+      const input = await inputFor(operation);
+      const rest = await viaRest(world, operation, input, null);
+      const body = refusalBody(id, 'Unauthorized', 'Authentication credentials were not provided.');
+      expect({ status: rest.status, body: rest.body }).toEqual({ status: 401, body });
+      expect(rest.headers['www-authenticate']).toBe('JWT realm="api"');
+      expect(await viaTrpc(world, operation, input, null)).toMatchObject({
+        status: 401,
+        error: { data: { domain: { code: 'not_authenticated' } } },
+      });
+    });
+
+    test.each(everybody.flatMap((role) => contexts.map((context) => ({ role, context }))))(
+      '$role, $context',
+      async ({ role, context }) => {
+        const isAllowed = allowedRoles[permission]?.includes(role) && (context === 'own customer' || context === '*');
+        const token = tokenOf(role, context);
+        const rest = await viaRest(world, operation, await inputFor(operation), token);
+        const trpc = await viaTrpc(world, operation, await inputFor(operation), token);
+        if (isAllowed) {
+          expect([401, 403], JSON.stringify(rest.body)).not.toContain(rest.status);
+          expect([401, 403]).not.toContain(trpc.status);
+          expect(Math.max(rest.status, trpc.status)).toBeLessThan(500);
+        } else {
+          const message = `${denial ?? 'MISSING'}: ${permission}`;
+          const body = refusalBody(id, 'Forbidden', message);
+          expect({ status: rest.status, body: rest.body }).toEqual({ status: 403, body });
+          expect(trpc).toMatchObject({
+            status: 403,
+            error: { message, data: { domain: { code: 'permission_denied', details: { permission } } } },
+          });
+        }
+      },
+    );
+  });
+
+  describe.each(streams.map((operation) => [operation.id, operation] as const))('%s', (_id, operation) => {
+    const permission = operation.contract.permission.name;
+    const input = () => {
+      const { from, field } = operation.contract.context;
+      return sampleInput(operation, from === 'job' ? { [field]: job } : {});
+    };
+
+    test('refuses anonymous callers', async () => {
+      expect(await viaStream(world, operation, input(), null)).toMatchObject({
+        status: 401,
+        error: { data: { domain: { code: 'not_authenticated' }, code: 'UNAUTHORIZED' } },
+      });
+    });
+
+    test.each(everybody.flatMap((role) => contexts.map((context) => ({ role, context }))))(
+      '$role, $context',
+      async ({ role, context }) => {
+        const isAllowed = allowedRoles[permission]?.includes(role) && (context === 'own customer' || context === '*');
+        const reply = await viaStream(world, operation, input(), tokenOf(role, context));
+        if (isAllowed) expect(reply).toEqual({ status: 200, error: undefined });
+        else
+          expect(reply).toMatchObject({
+            status: 403,
+            error: { data: { domain: { code: 'permission_denied', details: { permission } } } },
+          });
+      },
+    );
+  });
+
+  test('what does not exist is refused to those who may not act everywhere', async () => {
+    const unknown = '00000000-0000-4000-8000-000000000000';
+    const operation = operations.find(({ id }) => id === 'policies.get');
+    if (!operation) throw new Error('policies.get is gone');
+    const admin = tokenFor('enterprise_admin', demonstration.customer, LEARNER);
+    expect((await viaRest(world, operation, { uuid: unknown }, admin)).status).toBe(403);
+    expect((await viaRest(world, operation, { uuid: unknown }, operatorToken())).status).toBe(404);
+  });
+});

@@ -1,0 +1,207 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { type Database, type Dialect, dialectOf } from '@enterprise-access/db';
+import { createTestDatabase, type TestDatabase } from '@enterprise-access/db/testing';
+import { jobs } from '@enterprise-access/domain';
+import { type Sandbox, startSandbox } from '@enterprise-access/sandbox';
+import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { quickStart } from '../../../../tooling/test/children.ts';
+import { openQueues } from '../../src/queues.ts';
+import { schedules } from '../../src/schedules.ts';
+import { settingsFor } from '../support/processes.ts';
+
+const COMMAND = fileURLToPath(new URL('../../src/command.ts', import.meta.url));
+const LONG_AGO = new Date('2020-01-01T00:00:00Z');
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const dialects = (['postgres', 'mysql'] as const).filter((dialect) => !('skipped' in inject('servers')[dialect]));
+
+const RUN = 'course-v1:edX+DemoX+2T2026';
+const DAY_MS = 86_400_000;
+
+interface Place {
+  readonly db: Database;
+  readonly queuesUrl: string;
+  /** Of the stand-in services. */
+  readonly sandboxUrl: string;
+}
+
+/** An unenrolment that a crash left open; the LMS has nothing to do with it. */
+async function leaveUnenrolment({ db }: Place): Promise<void> {
+  const { ledger_uuid: ledger } = await db('subsidies').where({ uuid: demonstration.subsidy }).first('ledger_uuid');
+  const times = { created: LONG_AGO, modified: LONG_AGO };
+  const transaction = randomUUID();
+  await db('ledger_transactions').insert({
+    uuid: transaction,
+    ledger_uuid: ledger,
+    enterprise_customer_uuid: demonstration.customer,
+    idempotency_key: transaction,
+    quantity_cents: -100,
+    state: 'committed',
+    is_reversed: true,
+    lms_user_id: 1_000,
+    lms_user_email: 'learner-1000@demo.example',
+    content_key: RUN,
+    parent_content_key: 'edX+DemoX',
+    content_title: 'Demo',
+    ...times,
+  });
+  await db('ledger_reversals').insert({
+    uuid: randomUUID(),
+    transaction_uuid: transaction,
+    enterprise_customer_uuid: demonstration.customer,
+    idempotency_key: transaction,
+    quantity_cents: 100,
+    state: 'committed',
+    ...times,
+  });
+}
+
+/** A job that failed for good and holds up its key. */
+async function leaveBlockedKey({ queuesUrl }: Place): Promise<void> {
+  const [job] = jobs.filter(({ contract }) => contract.keyOf);
+  const name = job?.contract.name ?? '';
+  const boss = await openQueues(queuesUrl, jobs, silent);
+  await boss.insert(name, [{ data: { payload: {}, trace: null }, singletonKey: 'blocked', retryLimit: 0 }]);
+  const [taken] = await boss.fetch(name);
+  await boss.fail(name, taken?.id ?? '');
+  await boss.stop();
+}
+
+const leaveConsumed = ({ db }: Place) =>
+  db('inbox').insert({ consumer: 'test', message_id: randomUUID(), received: LONG_AGO });
+
+/** A group that reminders were never planned for: that they are is remembered, also when none is due. */
+const leaveUnplannedGroup = ({ db }: Place) =>
+  db('policy_groups').insert({
+    uuid: randomUUID(),
+    policy_uuid: demonstration.spendPolicy,
+    enterprise_customer_uuid: demonstration.customer,
+    enterprise_group_uuid: demonstration.group,
+    created: LONG_AGO,
+    modified: LONG_AGO,
+  });
+
+async function leaveAssignment({ db }: Place, change: Readonly<Record<string, unknown>>): Promise<void> {
+  const { assignment_configuration_uuid: configuration } = await db('policies')
+    .where({ uuid: demonstration.assignedPolicy })
+    .first('assignment_configuration_uuid');
+  await db('assignments').insert({
+    uuid: randomUUID(),
+    assignment_configuration_uuid: configuration,
+    enterprise_customer_uuid: demonstration.customer,
+    learner_email: `${randomUUID()}@demo.example`,
+    content_key: RUN,
+    parent_content_key: 'edX+DemoX',
+    preferred_course_run_key: RUN,
+    is_assigned_course_run: true,
+    price_cents: 100,
+    state: 'allocated',
+    allocated_at: new Date(),
+    created: LONG_AGO,
+    modified: LONG_AGO,
+    ...change,
+  });
+}
+
+/** An assignment that nobody took up in time. The budget holds its price. */
+async function leaveOverdueAssignment(place: Place): Promise<void> {
+  await leaveAssignment(place, { allocated_at: LONG_AGO });
+  await place.db('policies').where({ uuid: demonstration.assignedPolicy }).increment('allocated_cents', 100);
+  await place.db('ledgers').increment('reserved_cents', 100);
+}
+
+const leaveForgettableAddress = (place: Place) =>
+  leaveAssignment(place, { state: 'expired', expired_at: LONG_AGO, retire_address_from: LONG_AGO });
+
+/** An executive education course that begins in thirty days, and who has accepted it. */
+async function leaveNudge(place: Place): Promise<void> {
+  const startDate = new Date(Date.now() + 30 * DAY_MS).toISOString();
+  const reply = await fetch(`${place.sandboxUrl}/control/courses`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ courseKey: 'edX+DemoX', productSource: '2u', startDate }),
+  });
+  expect(reply.status).toBe(204);
+  await leaveAssignment(place, { state: 'accepted', accepted_at: new Date(), lms_user_id: 1_000 });
+}
+
+/** What each scheduled command needs to find so that it would write. Null: it never writes. */
+const findings: Readonly<Record<string, ((place: Place) => Promise<unknown>) | null>> = {
+  'redemptions.reconcile': leaveUnenrolment,
+  'dead-letters.clear-keys': leaveBlockedKey,
+  'books.audit': null,
+  'groups.planReminders': leaveUnplannedGroup,
+  'housekeeping.expire': leaveConsumed,
+  'assignments.expire': leaveOverdueAssignment,
+  'assignments.retireAddresses': leaveForgettableAddress,
+  'assignments.nudge': leaveNudge,
+};
+
+/** Every row of every table, as text. */
+async function dump(db: Database, schema: string): Promise<Record<string, string[]>> {
+  const listed: { name: string }[] = await db('information_schema.tables')
+    .where({ table_schema: schema, table_type: 'BASE TABLE' })
+    .orderBy('table_name')
+    // MySQL 8 gives the columns of this schema in upper case, unless they are named.
+    .select('table_name as name');
+  const tables = listed.map(({ name }) => name);
+  const rowsOf = async (table: string): Promise<string[]> =>
+    (await db.withSchema(schema).from(table)).map((row: object) => JSON.stringify(row)).sort();
+  return Object.fromEntries(
+    await Promise.all(tables.map(async (table): Promise<[string, string[]]> => [table, await rowsOf(table)])),
+  );
+}
+
+describe.each(dialects)('commands of the schedule on %s', { timeout: 120_000 }, (dialect: Dialect) => {
+  let business: TestDatabase;
+  let queues: TestDatabase;
+  let sandbox: Sandbox;
+  let place: Place;
+  beforeAll(async () => {
+    sandbox = await startSandbox();
+    business = await createTestDatabase(inject('servers'), dialect, 3);
+    queues = await createTestDatabase(inject('servers'), 'postgres', 3);
+    place = { db: business.db, queuesUrl: queues.url, sandboxUrl: sandbox.url };
+    await seedDemonstration(business.db);
+    const boss = await openQueues(queues.url, jobs, silent);
+    await boss.stop();
+  });
+  afterAll(async () => {
+    await sandbox.close();
+    await business.drop();
+    await queues.drop();
+  });
+
+  async function dumpAll() {
+    const own = dialectOf(business.db) === 'postgres' ? 'public' : new URL(business.url).pathname.slice(1);
+    return { business: await dump(business.db, own), queues: await dump(queues.db, 'pgboss') };
+  }
+
+  async function run(name: string, ...args: string[]): Promise<unknown> {
+    const env = {
+      PATH: process.env.PATH,
+      NODE_ENV: 'test',
+      LOG_LEVEL: 'fatal',
+      ...settingsFor(business.url, queues.url, sandbox.url),
+    };
+    const { stdout } = await promisify(execFile)(process.execPath, [...quickStart, COMMAND, name, ...args], { env });
+    return JSON.parse(stdout);
+  }
+
+  test.each(schedules.map(({ job }) => job))('%s writes nothing in a dry run', async (name) => {
+    const find = findings[name];
+    // A new schedule says here what it would write about.
+    expect(find, `no findings for ${name}`).toBeDefined();
+    await find?.(place);
+    const before = await dumpAll();
+    expect(await run(name, '--dry-run')).toMatchObject({ job: name, dryRun: true });
+    const dry = await dumpAll();
+    expect(dry).toEqual(before);
+    expect(await run(name)).toMatchObject({ job: name, dryRun: false });
+    const changes = JSON.stringify(await dumpAll()) !== JSON.stringify(before);
+    expect(changes).toBe(find !== null);
+  });
+});
