@@ -1,5 +1,4 @@
 export {
-  type DecisionFilter,
   findDecision,
   isSampled,
   keepDecisions,
