@@ -55,7 +55,8 @@ async function sumsOf(db: Database, { uuid, subsidyUuid, assignmentConfiguration
 /** R-POL-12, from the entries. */
 function available({ spendLimitCents: limit }: PolicyRow, sums: Sums): number {
   const inSubsidy = sums.balanceCents - sums.reservedCents;
-  return limit === null ? inSubsidy : Math.min(Math.max(0, limit - sums.spentCents - sums.allocatedCents), inSubsidy);
+  const withinLimit = limit === null ? inSubsidy : limit - sums.spentCents - sums.allocatedCents;
+  return Math.max(0, Math.min(withinLimit, inSubsidy));
 }
 
 /** The totals that administrators see of every policy are the sums of the entries, and all other books agree too. */
