@@ -361,6 +361,7 @@ describe.each(dialects)('decisions on %s', (dialect) => {
           if (page.nextCursor === null) break;
           cursor = page.nextCursor;
         }
+        expect(seen).toHaveLength(6);
         expect(new Set(seen.map(({ uuid }) => uuid)).size).toBe(6);
         expect(seen.map(({ created }) => created.getTime())).toEqual(
           seen.map(({ created }) => created.getTime()).toSorted((a, b) => b - a),
