@@ -9,6 +9,7 @@ import { type Row, type Settings, table } from './measure.ts';
 import { memory } from './memory.ts';
 import { outbox } from './outbox.ts';
 import { queries } from './queries.ts';
+import { recordLists, records } from './records.ts';
 import { redeem } from './redeem.ts';
 import { rest } from './rest.ts';
 import { overhead } from './sdk-overhead.ts';
@@ -23,6 +24,8 @@ const USAGE = `Measures us against the least that the same work could cost, both
   redeem   redemptions at one hot policy against their writes through the bare driver
   assignments  long lists against bare inserts of the same rows; lists of very many assignments against few
   flood    what other callers notice of anonymous floods of large and unfinished bodies
+  records  redeem, allocate and can-redeem that leave decisions against the same without
+  records-lists  lists of very many decisions against few
   growth   latency with very many ledger transactions against few
   queries  statements per request, many policies and keys against one
   outbox   jobs through the outbox against pg-boss alone with the same inserts and work
@@ -39,6 +42,8 @@ const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Setti
   queries,
   rest,
   redeem,
+  records,
+  'records-lists': recordLists,
   growth,
   flood,
   outbox,

@@ -1,6 +1,6 @@
 import type { Database, Dialect } from '@enterprise-access/db';
 import { createTestDatabase, type TestServers } from '@enterprise-access/db/testing';
-import type { Learner } from '@enterprise-access/domain';
+import { type Learner, type Settings as SliceSettings, service } from '@enterprise-access/domain';
 import { contentWith, emptyWorld, testRuntime, type World } from '@enterprise-access/domain/testing';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
 import { makeToken } from '@enterprise-access/start/token';
@@ -72,14 +72,22 @@ export const canRedeemPath = (lmsUserId: number, keys: readonly string[]): strin
   return `/api/v1/policy-redemption/enterprise-customer/${demonstration.customer}/can-redeem/?${query}`;
 };
 
-/** The application with its own database and one policy without limits. */
-export async function makeSetting(servers: TestServers, dialect: Dialect, world: World = bigWorld()): Promise<Setting> {
+/** The application on a database of its own, with one policy that pays for as much as anybody wants. */
+export async function makeSetting(
+  servers: TestServers,
+  dialect: Dialect,
+  world: World = bigWorld(),
+  settings: Partial<SliceSettings> = {},
+): Promise<Setting> {
   const { db, url, drop } = await createTestDatabase(servers, dialect, 20);
   await seedDemonstration(db);
   await db('policies').where({ uuid: demonstration.spendPolicy }).update({ spend_limit_cents: null });
   await db('policies').whereNot({ uuid: demonstration.spendPolicy }).update({ active: false });
   await db('ledgers').update({ balance_cents: 1_000_000_000_000, deposits_cents: 1_000_000_000_000 });
-  const app = await buildApp({ env: environment(), runtime: testRuntime(db, world) });
+  const standard = testRuntime(db, world);
+  // As where no variable is set: tests keep more decisions than that.
+  const asDeployed = { ...standard.settings, ...service.settings.standard(), ...settings };
+  const app = await buildApp({ env: environment(), runtime: { ...standard, settings: asDeployed } });
   const token = operatorToken();
   const headers = { authorization: `JWT ${token}` };
   const redeemPath = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;

@@ -161,7 +161,7 @@ export async function buildApp({
       'trpc-accept',
       ...env.CORS_ALLOW_HEADERS_EXTRA,
     ],
-    exposedHeaders: ['X-Request-ID', 'Retry-After'],
+    exposedHeaders: ['X-Request-ID', 'X-Decision-Id', 'Retry-After'],
     methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
   });
   const limit = rateLimiter(throttleCounter(runtime.shared ?? null, runtime.clock), env);

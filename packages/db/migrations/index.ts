@@ -9,6 +9,7 @@ import { leases } from './0008-leases.ts';
 import { tenant } from './0009-tenant.ts';
 import { asciiFolding } from './0010-ascii-folding.ts';
 import { audit, auditReplacesHistories } from './0011-audit.ts';
+import { decisions } from './0012-decisions.ts';
 import type { Migration } from './migration.ts';
 
 /** The one ordered chain. New migrations go to the end; a released one is never edited. */
@@ -25,4 +26,5 @@ export const migrations: readonly Migration[] = [
   asciiFolding,
   audit,
   auditReplacesHistories,
+  decisions,
 ];

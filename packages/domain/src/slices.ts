@@ -1,5 +1,6 @@
 import { assignmentsSlice } from './assignments/slice.ts';
 import { booksSlice } from './books/slice.ts';
+import { decisionsSlice } from './decisions/slice.ts';
 import { groupsSlice } from './groups/slice.ts';
 import { housekeepingSlice } from './housekeeping/slice.ts';
 import { jobsSlice } from './jobs/slice.ts';
@@ -14,6 +15,7 @@ import { usersSlice } from './users/slice.ts';
 export const slices = [
   assignmentsSlice,
   booksSlice,
+  decisionsSlice,
   groupsSlice,
   housekeepingSlice,
   jobsSlice,

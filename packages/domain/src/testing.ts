@@ -183,6 +183,8 @@ export function testRuntime(
       learnerPortalUrl: 'http://portal.test',
       subsidyUrl: 'http://access.test',
       ...settings.standard(),
+      // A sample would make the number of statements a matter of luck.
+      decisionSampleCanRedeem: 1,
     },
     jobRuns: watchJobRuns(db, silent),
     ownerOf: ownersIn(db),

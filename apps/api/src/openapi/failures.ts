@@ -1,4 +1,4 @@
-import { commonErrors, type ErrorSpec, invalidInput, type Operation } from '@enterprise-access/domain';
+import { commonErrors, type ErrorSpec, invalidInput, type Operation, shapeOf } from '@enterprise-access/domain';
 import { z } from 'zod';
 import { exampleOf } from './examples.ts';
 import { compact, type Json } from './json.ts';
@@ -68,6 +68,12 @@ const responseHeaders: Readonly<Record<string, Json>> = {
 };
 
 export const headerComponents = {
+  DecisionId: {
+    description:
+      'The stored decision behind the refusal: `GET /api/v1/redemption-decisions/{uuid}/`. Left out when none is kept.',
+    schema: { type: 'string', format: 'uuid' },
+    example: '019730fb-3a8e-7c1d-9f50-5e6d1c0b7a42',
+  },
   RetryAfter: {
     description: 'Seconds after which a retry can succeed.',
     schema: { type: 'integer', minimum: 0 },
@@ -87,14 +93,21 @@ interface Failure {
   /** Null for a reply without a body. */
   readonly schema: Json | null;
   readonly example: unknown;
-  /** Whether the response is identical for every operation. */
+  /** Whether it can name the decision that refused. */
+  readonly hasDecision?: boolean;
+  /** Whether every operation answers with the very same. */
   readonly isCommon: boolean;
 }
 
 const detailsOf = ({ details }: ErrorSpec): Json =>
   z.toJSONSchema(details, { io: 'output', unrepresentable: 'any' }) as Json;
 
-function failureOf(operation: Operation, spec: ErrorSpec): Failure {
+const failureOf = (operation: Operation, spec: ErrorSpec): Failure => ({
+  ...bodyOf(operation, spec),
+  hasDecision: 'decisionUuid' in (shapeOf(spec.details) ?? {}),
+});
+
+function bodyOf(operation: Operation, spec: ErrorSpec): Failure {
   const { code, status, message } = spec;
   const form = operation.legacy.errors?.[code];
   if (form) {
@@ -150,10 +163,15 @@ function response(status: string, failures: readonly Failure[], names: SchemaNam
     description: failures
       .map(({ code, message, schema }) => `\`${code}\`: ${message}${schema === null ? ' Without a body.' : ''}`)
       .join('\n\n'),
-    headers: responseHeaders[status],
+    headers: headersOf(status, failures),
     content: isSilent ? undefined : contentOf(failures, names),
     'x-may-have-body': isSilent ? contentOf(failures, names) : undefined,
   });
+}
+
+function headersOf(status: string, failures: readonly Failure[]): Json | undefined {
+  if (!failures.some(({ hasDecision }) => hasDecision)) return responseHeaders[status];
+  return { ...responseHeaders[status], 'X-Decision-Id': { $ref: '#/components/headers/DecisionId' } };
 }
 
 function contentOf(failures: readonly Failure[], names: SchemaNames): Json | undefined {

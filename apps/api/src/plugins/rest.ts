@@ -24,6 +24,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 
 import type { z } from 'zod';
 import { serializerOf } from '../serializer.ts';
 import { methodNotAllowed, requireActor } from './admission.ts';
+import { decisionIdOf } from './decision-id.ts';
 import { inputReader } from './rest-input.ts';
 import { rewording } from './rest-refusals.ts';
 import { retryAfterSeconds } from './retry-after.ts';
@@ -135,6 +136,8 @@ export function sendDomainError(reply: FastifyReply, error: DomainError, operati
   if (error.spec.status === 401) reply.header('WWW-Authenticate', 'JWT realm="api"');
   const retryAfter = retryAfterSeconds(error);
   if (retryAfter !== null) reply.header('Retry-After', String(retryAfter));
+  const decision = decisionIdOf(error);
+  if (decision !== null) reply.header('X-Decision-Id', decision);
   if (form) {
     const body = form.encode(error.details as never, error.message);
     // A bare string is sent as JSON; some replies have no body.

@@ -77,12 +77,14 @@ describe.each(dialects)('the authorization matrix on %s', (dialect) => {
   let world: World;
   let transaction: string;
   let job: string;
+  let decision: string;
   beforeAll(async () => {
     world = await startApp(dialect);
     const path = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;
     const made = await world.call('POST', path, learnerToken(LEARNER), { lms_user_id: LEARNER, content_key: run });
     expect(made.status).toBe(200);
     transaction = made.body.uuid;
+    decision = (await world.db('redemption_decisions').where({ redemption_uuid: transaction }).first('uuid')).uuid;
     job = newUuid();
     await world.db('job_runs').insert({
       uuid: job,
@@ -99,6 +101,7 @@ describe.each(dialects)('the authorization matrix on %s', (dialect) => {
   const inputFor = async (operation: (typeof operations)[number]): Promise<Input> => {
     const { from, field } = operation.contract.context;
     if (operation.id === 'ledger.deleteSubsidy') return { [field]: await newSubsidy(world) };
+    if (from === 'decision') return sampleInput(operation, { [field]: decision });
     if (from === 'transaction') return sampleInput(operation, { [field]: transaction });
     return sampleInput(operation, from === 'job' ? { [field]: job } : {});
   };

@@ -1,5 +1,6 @@
-import { auditBooks, UpstreamRefusal } from '@enterprise-access/domain';
+import { UpstreamRefusal } from '@enterprise-access/domain';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { assertTotals } from '../../../../tooling/test/totals.ts';
 import type { World } from '../support/examples.ts';
 import { balanceOf, newBudget, newPolicy, POLICIES, PRICE, redeemAs, reverseIn, spentOf } from '../support/fixtures.ts';
 import { dialects, operatorToken, run, startApp } from '../support/harness.ts';
@@ -22,7 +23,7 @@ describe.each(dialects)('many at once on %s', (dialect) => {
     world = await startApp(dialect, { poolSize: 20 });
   });
   afterAll(async () => {
-    expect(await auditBooks(world.db)).toEqual([]);
+    await assertTotals(world.db);
     await world.stop();
   });
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { assertTotals } from '../../../../tooling/test/totals.ts';
 import { demonstration, dialects, learnerToken, operatorToken, run, startApp } from '../support/harness.ts';
 
 const canRedeemPath = `/api/v1/policy-redemption/enterprise-customer/${demonstration.customer}/can-redeem/?content_key=${encodeURIComponent(run)}`;
@@ -9,7 +10,10 @@ describe.each(dialects)('spending learner credit on %s', (dialect) => {
   beforeAll(async () => {
     world = await startApp(dialect, { poolSize: 20 });
   });
-  afterAll(() => world.stop());
+  afterAll(async () => {
+    await assertTotals(world.db);
+    await world.stop();
+  });
 
   const spent = async (policy: string): Promise<number> =>
     Number((await world.db('policies').where({ uuid: policy }).first('spent_cents')).spent_cents);

@@ -1,8 +1,8 @@
 import { createTestDatabase } from '@enterprise-access/db/testing';
-import { auditBooks } from '@enterprise-access/domain';
 import { startSandbox } from '@enterprise-access/sandbox';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
 import { expect, inject, test, vi } from 'vitest';
+import { assertTotals } from '../../../../tooling/test/totals.ts';
 import { dialects, operatorToken, tokenFor } from '../../../api/test/support/harness.ts';
 import { startApiProcess } from '../../../api/test/support/processes.ts';
 import { settingsFor, startWorkerProcess } from '../support/processes.ts';
@@ -77,7 +77,7 @@ test.each(dialects)(
       expect(failed.body).toMatchObject({ count: 0 });
       const policy = await db('policies').where({ uuid: demonstration.assignedPolicy }).first('allocated_cents');
       expect(Number(policy?.allocated_cents)).toBe(money);
-      expect(await auditBooks(db)).toEqual([]);
+      await assertTotals(db);
     } finally {
       await api.stop();
       await sandbox.close();

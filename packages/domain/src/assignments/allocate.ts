@@ -6,6 +6,7 @@ import {
   type Transaction,
   transaction,
 } from '@enterprise-access/db';
+import { type Decision, keepDecisions } from '../decisions/index.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { foldEmail } from '../kernel/email.ts';
@@ -26,10 +27,11 @@ import {
 } from '../policies/index.ts';
 import { accountsOf } from '../users/index.ts';
 import * as contract from './allocation-contract.ts';
+import { allocationDecision, supportOf, unsupportedDecision } from './decide.ts';
 import { link, notify } from './job-contracts.ts';
 import { type Order, orderFacts, orderFor } from './order.ts';
 import { type Outcome, type Planned, planAllocation, type Terms, uniqueEmails } from './plan.ts';
-import { type AllocationFacts, allocationRefusal, type Refusal } from './price.ts';
+import { type AllocationFacts, allocates, allocationRefusal, type Refusal } from './price.ts';
 import * as store from './store.ts';
 import { viewsOf } from './view.ts';
 
@@ -147,16 +149,25 @@ export async function allocate(
   actor: Actor,
   input: Input<typeof contract.allocate>,
 ): Promise<Output<typeof contract.allocate>> {
-  const order = await judgedOrder(deps, actor, { ...input, batchUuid: newUuid(), source: 'api' });
   const emails = uniqueEmails(input.learnerEmails);
+  const learnerCount = emails.length;
+  const order = await judgedOrder(deps, actor, { ...input, learnerCount, batchUuid: newUuid(), source: 'api' });
+  const { policy, facts } = order;
+  const about = { policy, contentKey: input.contentKey, facts, learnerCount };
+  const decision = allocationDecision(deps, about);
   let allocated: Allocated;
   try {
-    allocated = await retryingCollisions(order.policy.uuid, () =>
-      transaction(deps.db, (trx) => allocateWithin(trx, deps, order, emails)),
+    allocated = await retryingCollisions(policy.uuid, () =>
+      transaction(deps.db, async (trx) => {
+        // Sent before any row is locked, and awaited with the rest.
+        const [, made] = await Promise.all([keepDecisions(trx, [decision]), allocateWithin(trx, deps, order, emails)]);
+        return made;
+      }),
     );
   } catch (error) {
     if (!(error instanceof AllocationRefused)) throw error;
-    throw await refused(deps, actor, order.policy, { kind: 'reason', reason: error.reason });
+    const limited = allocationDecision(deps, about, error.reason);
+    throw await refused(deps, actor, policy, { kind: 'reason', reason: error.reason }, limited);
   }
   return replyTo(deps, order, allocated.planned);
 }
@@ -187,14 +198,16 @@ export interface Asked {
   readonly suppressEmail: boolean;
   readonly batchUuid: string;
   readonly source: store.ActionActor['source'];
+  /** Where it is known by now. */
+  readonly learnerCount?: number;
 }
 
 /** Collects the facts and runs all checks that do not depend on the learners; the budget is checked later. */
 export async function judgedOrder(deps: Deps, actor: Actor, asked: Asked): Promise<Order> {
   const policy = await findPolicy(deps.db, asked.policyUuid);
   if (!policy) throw policyNotFound();
-  if (policy.assignmentConfigurationUuid === null || !isAllocating(policy)) {
-    throw await refused(deps, actor, policy, { kind: 'unsupported' });
+  if (!allocates(supportOf(policy))) {
+    throw await refused(deps, actor, policy, { kind: 'unsupported' }, unsupportedDecision(deps, { ...asked, policy }));
   }
   const { contentKey, contentPriceCents: priceCents, batchUuid, suppressEmail, source } = asked;
   const [known, inCatalog] = await Promise.all([
@@ -214,26 +227,28 @@ export async function judgedOrder(deps: Deps, actor: Actor, asked: Asked): Promi
   } satisfies AllocationFacts;
   const refusal = allocationRefusal(facts);
   const admin = { userId: actor.userId, lmsUserId: actor.lmsUserId ?? asked.adminLmsUserId ?? null };
-  const order = orderFor(policy, known, { contentKey, priceCents, batchUuid, suppressEmail, source, admin });
+  const order = orderFor(policy, known, { facts, contentKey, priceCents, batchUuid, suppressEmail, source, admin });
   if (!refusal && order) return order;
-  throw await refused(deps, actor, policy, refusal ?? { kind: 'reason', reason: 'content_not_in_catalog' });
+  const decision = allocationDecision(deps, { ...asked, policy, facts });
+  throw await refused(deps, actor, policy, refusal ?? { kind: 'reason', reason: 'content_not_in_catalog' }, decision);
 }
 
-/** Policy types that allocate (R-ASG-02). */
-const isAllocating = ({ policyType, learnerCreditRequestConfigUuid }: PolicyRow): boolean =>
-  policyType === 'AssignedLearnerCreditAccessPolicy' || learnerCreditRequestConfigUuid !== null;
-
-export async function refused(
-  deps: Pick<Deps, 'lms'>,
+/** The refusal of an allocation, whose decision is stored before the caller is told of it. */
+async function refused(
+  deps: Pick<Deps, 'lms' | 'db'>,
   actor: Actor,
   policy: PolicyRow,
   refusal: Refusal | { readonly kind: 'unsupported' },
+  decision: Decision | null,
 ): Promise<Error> {
+  await keepDecisions(deps.db, [decision]);
   const policyUuids = [policy.uuid];
+  const decisionUuid = decision?.uuid ?? null;
   switch (refusal.kind) {
     case 'reason': {
       const contacts = await contactsOf(deps, actor, policy.enterpriseCustomerUuid);
-      return contract.notAllocatable({ reasons: [refusalReason(refusal.reason, policyUuids, contacts)] });
+      const reasons = [refusalReason(refusal.reason, policyUuids, contacts)];
+      return contract.notAllocatable({ reasons, decisionUuid });
     }
     case 'price':
       return contract.allocationRefused({
@@ -241,6 +256,7 @@ export async function refused(
         userMessage: 'An error occurred while validating the provided price.',
         errorMessage: `['${refusal.message}']`,
         policyUuids,
+        decisionUuid,
       });
     case 'unsupported':
       return contract.allocationRefused({
@@ -248,6 +264,7 @@ export async function refused(
         userMessage: 'An error occurred during allocation',
         errorMessage: 'Content cannot be allocated through a policy of this type.',
         policyUuids,
+        decisionUuid,
       });
   }
 }

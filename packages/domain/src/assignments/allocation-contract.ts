@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { decisionUuid } from '../decisions/contract.ts';
 import { defineContract } from '../kernel/contract.ts';
 import { PLAIN_EMAIL } from '../kernel/email.ts';
 import { defineError } from '../kernel/errors.ts';
@@ -20,7 +21,7 @@ export const notAllocatable = defineError({
   code: 'not_allocatable',
   status: 422,
   message: 'The content cannot be allocated through this policy.',
-  details: z.object({ reasons: z.array(reasonObject).describe('Why.') }),
+  details: z.object({ reasons: z.array(reasonObject).describe('Why.'), decisionUuid: decisionUuid() }),
 });
 
 /** The allocation is inconsistent with the catalog or the policy; nothing was allocated. */
@@ -35,6 +36,7 @@ export const allocationRefused = defineError({
     userMessage: z.string().describe('Message.'),
     errorMessage: z.string().describe('Message for developers.'),
     policyUuids: z.array(z.string()).describe('The policy.'),
+    decisionUuid: decisionUuid(),
   }),
 });
 

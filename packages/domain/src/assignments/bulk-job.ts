@@ -1,12 +1,14 @@
 import { transaction } from '@enterprise-access/db';
 import { z } from 'zod';
+import { keepDecisions } from '../decisions/index.ts';
 import { defineJob, type JobRun } from '../kernel/jobs/job.ts';
 import { isSubsidyActive } from '../kernel/ports/ledger.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { find as findPolicy } from '../policies/index.ts';
 import { AllocationRefused, allocateWithin, retryingCollisions } from './allocate.ts';
 import * as store from './bulk-store.ts';
-import { type Order, orderFacts, orderFor } from './order.ts';
+import { allocationDecision, failedAllocationCheck } from './decide.ts';
+import { acceptedFacts, type Order, orderFacts, orderFor } from './order.ts';
 import type { Outcome } from './plan.ts';
 
 const count = z.int().min(0);
@@ -51,7 +53,9 @@ async function orderOfBatch(runtime: Runtime, batch: store.Batch): Promise<Order
   const policy = await findPolicy(runtime.db, batch.policyUuid);
   if (!policy) throw new Error('The policy of a bulk allocation is gone.');
   const { contentKey, priceCents, suppressEmail, source } = batch;
-  const order = orderFor(policy, await orderFacts(runtime, policy, contentKey), {
+  const known = await orderFacts(runtime, policy, contentKey);
+  const order = orderFor(policy, known, {
+    facts: acceptedFacts(policy, known.subsidy, batch, runtime.clock()),
     contentKey,
     priceCents,
     batchUuid: batch.uuid,
@@ -119,12 +123,20 @@ async function allocateChunk(
       next += 1;
       return outcome === 'not_covered' ? reason : outcomeOf[outcome];
     });
+    const learnerCount = planned.filter(({ outcome }) => outcome === 'not_covered').length;
+    if (learnerCount > 0) await keepDecisions(trx, [refusedChunk(runtime, order, learnerCount, reason)]);
     await store.setOutcomes(trx, batch.uuid, chunk, outcomes, runtime.clock());
     return waiting.length;
   });
 }
 
-/** How many learners the policy and the subsidy can currently pay for. */
+/** One decision for all learners of a chunk who get nothing. The rules are asked first: what has ended is no limit. */
+function refusedChunk(runtime: Runtime, { policy, terms, facts }: Order, learnerCount: number, reason: string) {
+  const about = { policy, contentKey: terms.contentKey, facts, learnerCount };
+  return allocationDecision(runtime, about, failedAllocationCheck(facts) === null ? reason : null);
+}
+
+/** How many learners policy and subsidy can pay for at this moment. */
 async function countAffordable(runtime: Runtime, { policy: { uuid, subsidyUuid }, terms }: Order): Promise<number> {
   const [policy, subsidies] = await Promise.all([
     findPolicy(runtime.db, uuid),

@@ -1,5 +1,6 @@
 import { type Transaction, transaction } from '@enterprise-access/db';
 import { parse } from 'csv-parse/sync';
+import { keepDecisions } from '../decisions/index.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
@@ -10,6 +11,7 @@ import { type Deps, judgedOrder } from './allocate.ts';
 import * as contract from './allocation-contract.ts';
 import { allocateBatch } from './bulk-job.ts';
 import * as store from './bulk-store.ts';
+import { allocationDecision } from './decide.ts';
 import { uniqueEmails } from './plan.ts';
 
 /** Learners per transaction: few enough for single statements and a short lock on the budget’s row. */
@@ -23,7 +25,7 @@ export async function allocateInBulk(
 ): Promise<Output<typeof contract.allocateInBulk>> {
   const source = input.csv === undefined ? 'api' : 'admin_ui_bulk_csv';
   const uuid = newUuid();
-  const { policy, by } = await judgedOrder(deps, actor, { ...input, batchUuid: uuid, source });
+  const { policy, by, facts } = await judgedOrder(deps, actor, { ...input, batchUuid: uuid, source });
   const emails = uniqueEmails(
     (input.csv === undefined ? (input.learnerEmails ?? []) : addressesIn(input.csv)).map(trim),
   );
@@ -43,7 +45,10 @@ export async function allocateInBulk(
   if (emails.length === 0 || emails.length > contract.LARGEST_BULK) {
     throw tooFewOrMany(input.csv === undefined ? 'learner_emails' : 'csv', emails.length);
   }
+  const { contentKey } = input;
+  const decision = allocationDecision(deps, { policy, contentKey, facts, learnerCount: emails.length });
   const jobUuid = await transaction(deps.db, async (trx) => {
+    await keepDecisions(trx, [decision]);
     await store.insert(trx, batch, chunksOf(emails));
     return ask(trx, deps, batch);
   });

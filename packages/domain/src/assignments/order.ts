@@ -1,15 +1,18 @@
 import type { Content } from '../kernel/ports/catalog.ts';
-import type { Subsidy } from '../kernel/ports/ledger.ts';
+import { isSubsidyActive, type Subsidy } from '../kernel/ports/ledger.ts';
 import { orUnavailable } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import type { PolicyRow } from '../policies/index.ts';
 import type { Terms } from './plan.ts';
+import type { AllocationFacts } from './price.ts';
 import type { ActionActor } from './store.ts';
 
 /** What is allocated, from which policy, and by whom. */
 export interface Order {
   readonly policy: PolicyRow;
   readonly subsidy: Subsidy;
+  /** What was judged. */
+  readonly facts: AllocationFacts;
   readonly terms: Omit<Terms, 'at' | 'correlationId'>;
   readonly by: ActionActor;
   readonly suppressEmail: boolean;
@@ -18,6 +21,7 @@ export interface Order {
 }
 
 export interface Wanted {
+  readonly facts: AllocationFacts;
   readonly contentKey: string;
   readonly priceCents: number;
   readonly batchUuid: string;
@@ -49,11 +53,12 @@ export async function orderFacts(
 export function orderFor(policy: PolicyRow, { content, subsidy }: OrderFacts, wanted: Wanted): Order | null {
   const { assignmentConfigurationUuid: configurationUuid } = policy;
   if (configurationUuid === null || !content || !subsidy) return null;
-  const { contentKey, priceCents, batchUuid, admin, account } = wanted;
+  const { contentKey, priceCents, batchUuid, admin, account, facts } = wanted;
   const { contentKey: courseKey, courseRunKey, title } = content;
   return {
     policy,
     subsidy,
+    facts,
     terms: {
       configurationUuid,
       enterpriseCustomerUuid: policy.enterpriseCustomerUuid,
@@ -68,3 +73,20 @@ export function orderFor(policy: PolicyRow, { content, subsidy }: OrderFacts, wa
     ...(account ? { account } : {}),
   };
 }
+
+/** Facts of an order whose price and content were accepted before, or are not asked about: what is left can have ended. */
+export const acceptedFacts = (
+  policy: PolicyRow,
+  subsidy: Subsidy | null,
+  { contentKey, priceCents }: Pick<Wanted, 'contentKey' | 'priceCents'>,
+  now: Date,
+): AllocationFacts => ({
+  policy,
+  contentKey,
+  requestedCents: priceCents,
+  canonicalCents: priceCents,
+  inCatalog: true,
+  isSubsidyActive: subsidy !== null && isSubsidyActive(subsidy, now),
+  lowerRatio: 1,
+  upperRatio: 1,
+});

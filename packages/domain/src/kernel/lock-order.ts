@@ -44,6 +44,7 @@ export const newRowsAreOwn: ReadonlySet<string> = new Set(['ledgers']);
 export const addedOnly: ReadonlySet<string> = new Set([
   'outbox',
   'assignment_actions',
+  'redemption_decisions',
   'audit_entries',
   'audit_changes',
 ]);

@@ -1,4 +1,5 @@
 import { assignmentFor } from '../assignments/rules.ts';
+import { type Decision, isSampled, keepDecisions } from '../decisions/index.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { notFound } from '../kernel/errors.ts';
@@ -10,9 +11,10 @@ import type { Settings } from '../kernel/settings.ts';
 import { lmsCourseware, viewOfTransaction } from '../ledger/index.ts';
 import { contactsOf, type PolicyRow, priorityOf, redeemable, refusalReason } from '../policies/index.ts';
 import * as contract from './contract.ts';
+import { decided } from './decide.ts';
 import { factsFor, isOf, type LearnerFacts, learnerFacts } from './facts.ts';
 import { priceUnknown } from './refusals.ts';
-import { needsAssignment, PRICE_UNKNOWN, type Reason, refusal } from './rules.ts';
+import { type Facts, needsAssignment, PRICE_UNKNOWN, type Reason, refusal } from './rules.ts';
 import { viewOfPolicy } from './view.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
@@ -57,21 +59,47 @@ export async function canRedeem(
   const contentKeys = [...new Set(input.contentKey)];
   const known = await learnerFacts(deps, enterpriseCustomerUuid, lmsUserId, candidates, contentKeys);
   const policies = inOrderOfUse(candidates, known);
-  const answers = await Promise.all(
-    contentKeys.map(
-      async (contentKey) =>
-        [contentKey, await answerFor(deps, actor, { enterpriseCustomerUuid, contentKey, policies, known })] as const,
-    ),
-  );
-  const byKey = new Map(answers);
-  return input.contentKey.flatMap((contentKey) => byKey.get(contentKey) ?? []);
+  const question = { enterpriseCustomerUuid, lmsUserId, policies, known, note: notesOf(deps) };
+  try {
+    const answers = await Promise.all(
+      contentKeys.map(
+        async (contentKey) => [contentKey, await answerFor(deps, actor, { ...question, contentKey })] as const,
+      ),
+    );
+    const byKey = new Map(answers);
+    return input.contentKey.flatMap((contentKey) => byKey.get(contentKey) ?? []);
+  } finally {
+    await question.note.keep();
+  }
+}
+
+/** The refusals of one call, if its decisions are kept: a sample is enough to see what learners are told. */
+function notesOf(deps: Deps) {
+  const noted: Decision[] = [];
+  const isKept = isSampled(deps.settings);
+  return {
+    /** Returns the decision’s uuid. */
+    add({ enterpriseCustomerUuid, lmsUserId, contentKey }: Question, facts: Facts): string | null {
+      const judged = { enterpriseCustomerUuid, lmsUserId, contentKey, facts, kind: 'can_redeem' as const };
+      const decision = isKept ? decided(deps, judged, {}) : null;
+      if (decision) noted.push(decision);
+      return decision?.uuid ?? null;
+    },
+    /** In one statement. A question is answered all the same when it fails. */
+    keep: () =>
+      keepDecisions(deps.db, noted).catch((err: unknown) => {
+        deps.log.warn({ err }, 'decisions of a question were not kept');
+      }),
+  };
 }
 
 interface Question {
   readonly enterpriseCustomerUuid: string;
+  readonly lmsUserId: number;
   readonly contentKey: string;
   readonly policies: readonly PolicyRow[];
   readonly known: LearnerFacts;
+  readonly note: ReturnType<typeof notesOf>;
 }
 
 async function answerFor(
@@ -121,20 +149,24 @@ const redemptionView = (transaction: LedgerTransaction, settings: Settings) => {
   return { ...view, coursewareUrl, policyRedemptionStatusUrl: view.transactionStatusApiUrl };
 };
 
-/** The first redeemable policy, or all refusals by reason in the order of occurrence (R-RED-11). */
-async function resolve(deps: Deps, { policies, contentKey, known }: Question) {
+/** The first policy that lets pass, or all refusals by reason in the order in which they occur (R-RED-11). */
+async function resolve(deps: Deps, question: Question) {
+  const { policies, contentKey, known, note } = question;
   const refusals = new Map<Reason, string[]>();
   const all = await Promise.all(
     policies.map(async (policy) => ({ policy, facts: await factsFor(deps, policy, contentKey, known) })),
   );
   for (const { policy, facts } of all) {
     const reason = refusal(facts);
-    if (reason === PRICE_UNKNOWN) throw priceUnknown(contentKey);
+    if (reason === PRICE_UNKNOWN) throw priceUnknown(contentKey, note.add(question, facts));
     if (reason === null) return { policy, refusals: new Map<Reason, string[]>(), assignment: facts.assignment };
     const others = refusals.get(reason);
     if (others) others.push(policy.uuid);
     else refusals.set(reason, [policy.uuid]);
   }
+  // The policy whose reason is shown stands for all.
+  const [shown] = all;
+  if (shown) note.add(question, shown.facts);
   return { policy: null, refusals, assignment: null };
 }
 
@@ -147,7 +179,7 @@ async function listPrice(
   const { assignedCents } = found;
   if (assignedCents !== null) return { usd: dollarsOfCents(assignedCents), usdCents: assignedCents };
   const message = `Could not determine list price for content_key ${contentKey} with enterprise customer ${enterpriseCustomerUuid}`;
-  const unknown = (cause?: unknown) => contract.priceUnknown({ contentKey }, { message, cause });
+  const unknown = (cause?: unknown) => contract.priceUnknown({ contentKey, decisionUuid: null }, { message, cause });
   if (!found.policy && !found.hasSuccessfulRedemption) {
     const listed = await deps.catalog.listPrice(contentKey).catch((error: unknown) => {
       if (error instanceof UpstreamFailure || error instanceof UpstreamRefusal) return null;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { learnerAssignment } from '../assignments/contract.ts';
+import { decisionUuid } from '../decisions/contract.ts';
 import { defineContract } from '../kernel/contract.ts';
 import { defineError } from '../kernel/errors.ts';
 import { courseRunKey, uuid } from '../kernel/ids.ts';
@@ -8,6 +9,7 @@ import { transactionView } from '../ledger/contract.ts';
 import { accessMethod, policyLocked, policyType } from '../policies/contract.ts';
 import { permissions as policyPermissions } from '../policies/permissions.ts';
 import { reasonCode, reasonObject } from '../policies/reason-contract.ts';
+import { checkVerdicts, decision } from './decision-contract.ts';
 
 const lmsUserId = () => z.int().min(1).max(2_147_483_647);
 
@@ -44,7 +46,8 @@ export const notRedeemable = defineError({
   message: 'The content cannot be redeemed by this learner through this policy.',
   details: z.object({
     reason: reasonCode().describe('The first reason.'),
-    reasons: z.array(reasonObject).describe('All reasons, the first one first.'),
+    reasons: z.array(reasonObject).describe('Why, first reason first.'),
+    decisionUuid: decisionUuid(),
   }),
 });
 
@@ -54,10 +57,11 @@ export const spendRefused = defineError({
   status: 422,
   message: 'The redemption was refused.',
   details: z.object({
-    reason: z.string().describe('Code of the refusal.'),
-    detail: z.string().describe('Message.'),
-    subsidyStatusCode: z.string().describe('Status of the reply of the ledger or the LMS.'),
-    body: z.string().nullable().describe('Original JSON body of the subsidy service; null if there is none.'),
+    reason: z.string().describe('Machine name of the refusal.'),
+    detail: z.string().describe('Sentence for people.'),
+    subsidyStatusCode: z.string().describe('Status that the ledger or the LMS answered with.'),
+    body: z.string().nullable().describe('JSON of a subsidy service, as it sent it; null when there is none.'),
+    decisionUuid: decisionUuid(),
   }),
 });
 
@@ -74,7 +78,7 @@ export const priceUnknown = defineError({
   code: 'price_unknown',
   status: 422,
   message: 'Could not determine price.',
-  details: z.object({ contentKey: z.string().describe('Content without a price.') }),
+  details: z.object({ contentKey: z.string().describe('Content without a price.'), decisionUuid: decisionUuid() }),
 });
 
 const customer = { from: 'customer', field: 'enterpriseCustomerUuid' } as const;
@@ -245,8 +249,6 @@ export const force = defineContract({
   errors: [notRedeemable, spendRefused, redemptionPending, priceUnknown, policyLocked],
 });
 
-const verdicts = ['passed', 'failed', 'unknown'] as const;
-
 export const explain = defineContract({
   summary: 'Every check of a redemption with its inputs and verdict, to explain a refusal.',
   kind: 'query',
@@ -267,15 +269,19 @@ export const explain = defineContract({
       .array(
         z
           .object({
-            reason: reasonCode().describe('Reason code of this check.'),
+            reason: reasonCode().describe('Reason that a failure of this check gives.'),
+            rule: z.string().describe('Number of the rule in the documentation.'),
             verdict: z
-              .enum(verdicts)
-              .describe('Result of the check; unknown if it needs a price and the content has none.'),
-            inputs: z.record(z.string(), z.unknown()).describe('Inputs of the check.'),
+              .enum(checkVerdicts)
+              .describe('How the check ended; unknown when it needs a price and the content has none.'),
+            inputs: z.record(z.string(), z.unknown()).describe('What it looked at.'),
           })
           .meta({ title: 'RedemptionCheck' }),
       )
-      .describe('In order: the first failed check decides.'),
+      .describe('In the order in which they decide.'),
+    lastDecisions: z
+      .array(decision)
+      .describe('The last decisions that are stored about this learner and content, newest first; at most five.'),
   }),
   errors: [],
 });

@@ -1,5 +1,6 @@
 import { type AssignmentRow, ofLearner } from '../assignments/index.ts';
 import { assignmentFor } from '../assignments/rules.ts';
+import type { Content } from '../kernel/ports/catalog.ts';
 import type { LedgerTransaction, Subsidy } from '../kernel/ports/ledger.ts';
 import type { Learner } from '../kernel/ports/lms.ts';
 import { orUnavailable } from '../kernel/ports/upstream.ts';
@@ -44,14 +45,19 @@ export async function learnerFacts(
   return { now: deps.clock(), learner, groups, subsidies, shares, assignments, transactions };
 }
 
-/** Adds the catalog facts of one content. */
+/** The facts of a redemption with all that the catalog says of its content. */
+export interface CollectedFacts extends Facts {
+  readonly content: Content | null;
+}
+
+/** Adds what the catalog knows of one content. */
 export async function factsFor(
   deps: Pick<Deps, 'catalog'>,
   policy: PolicyRow,
   contentKey: string,
   known: LearnerFacts,
   options: { skipsDeadline?: boolean } = {},
-): Promise<Facts> {
+): Promise<CollectedFacts> {
   const [inCatalog, content] = await orUnavailable(
     Promise.all([
       deps.catalog.contains(policy.catalogUuid, contentKey),

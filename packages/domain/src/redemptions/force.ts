@@ -49,10 +49,11 @@ const viewOf = ({ enterpriseCustomerUuid: _customer, ...view }: store.ForcedRede
 /** For an assigned policy, allocates first (R-RED-60). */
 async function allocate(deps: Deps, actor: Actor, policy: PolicyRow, input: Input<typeof contract.force>) {
   if (policy.accessMethod !== 'assigned') return;
-  const reason = await allocateForced(deps, actor, policy, input);
-  if (reason === null) return;
+  const refusal = await allocateForced(deps, actor, policy, input);
+  if (refusal === null) return;
+  const { reason, decisionUuid } = refusal;
   const contacts = await contactsOf(deps, actor, policy.enterpriseCustomerUuid);
-  throw contract.notRedeemable({ reason, reasons: [refusalReason(reason, [policy.uuid], contacts)] });
+  throw contract.notRedeemable({ reason, reasons: [refusalReason(reason, [policy.uuid], contacts)], decisionUuid });
 }
 
 /** Executive education also requires the learner's consent and address. */

@@ -1,3 +1,4 @@
+import { keepDecisions } from '../decisions/index.ts';
 import { type Actor, isPermitted } from '../kernel/actor.ts';
 import type { Input } from '../kernel/contract.ts';
 import { isStanding, type LedgerTransaction, type Spend } from '../kernel/ports/ledger.ts';
@@ -13,12 +14,13 @@ import { permissions as policyPermissions } from '../policies/permissions.ts';
 import { answerSoon } from './answer-soon.ts';
 import { callerMetadata } from './caller-metadata.ts';
 import * as contract from './contract.ts';
-import { factsFor, type LearnerFacts, learnerFacts } from './facts.ts';
+import { decided, type Judged } from './decide.ts';
+import { type CollectedFacts, factsFor, type LearnerFacts, learnerFacts } from './facts.ts';
 import { endedAttempts, redemptionKey } from './idempotency.ts';
 import { intentOf } from './intent.ts';
-import { notForOthers, refused, settlementRefused, spendRefused, unfulfillable } from './refusals.ts';
+import { notForOthers, refused, settlementRefused, spendRefused, UNFULFILLABLE, unfulfillable } from './refusals.ts';
 import { noteReversal } from './reversal.ts';
-import { type Facts, knownPriceOf, refusal } from './rules.ts';
+import { type Facts, knownPriceOf, needsAssignment, refusal } from './rules.ts';
 import { awaitEnd, type Limit, type Recorded, record, reserve, settle } from './spend.ts';
 import * as store from './store.ts';
 
@@ -55,6 +57,7 @@ export async function spendThrough(
   request: SpendRequest,
 ): Promise<TransactionView> {
   let limit: Limit | null = null;
+  let judged: CollectedFacts | null = null;
   for (let round = 1; round <= ROUNDS; round += 1) {
     const known = await collect(deps, policy, request, round);
     const earlier = earlierRedemption(known, deps.ledger.isOurs);
@@ -67,9 +70,11 @@ export async function spendThrough(
     if (earlier.is === 'open') return endOf(deps, earlier.redemptionUuid);
 
     const facts = await judge(deps, actor, known, request);
+    judged = facts;
     const spend = spendFor(known, facts, request);
+    const decision = decided(deps, about(known.policy, request, facts), { redemptionUuid: spend.uuid });
 
-    const reservation = await reserve(deps, spend, known.policy);
+    const reservation = await reserve(deps, spend, known.policy, decision);
     if (!reservation.reserved) {
       limit = isLimit(reservation.reason) ? reservation.reason : null;
       // Do not query a remote ledger again: the other request has spent, even if that ledger does not show it yet.
@@ -82,14 +87,26 @@ export async function spendThrough(
     if (isUnknown(settlement)) throw pending(spend.uuid, settlement);
 
     const recorded = await record(deps, spend, settlement);
-    return recorded ? replyTo(deps, recorded) : endOf(deps, spend.uuid);
+    return recorded ? replyTo(deps, recorded, decision?.uuid ?? null) : endOf(deps, spend.uuid);
   }
-  if (limit !== null) throw await refused(deps, actor, policy, limit, request.contentKey);
-  redemptionDecided.publish({ outcome: 'refused', reason: policyLocked.code });
+  const reason = limit ?? policyLocked.code;
+  const decision = judged && decided(deps, about(policy, request, judged), { reason, by: 'reservation' });
+  if (limit !== null) throw await refused(deps, actor, policy, { ...request, reason, decision });
+  await keepDecisions(deps.db, [decision]);
+  redemptionDecided.publish({ outcome: 'refused', reason });
   throw policyLocked({ policyUuid: policy.uuid });
 }
 
-/** Facts of a round, without those of the catalog. */
+/** What a decision of this request is about. */
+const about = (policy: PolicyRow, { lmsUserId, contentKey, skipsDeadline }: SpendRequest, facts: Facts): Judged => ({
+  enterpriseCustomerUuid: policy.enterpriseCustomerUuid,
+  lmsUserId,
+  contentKey,
+  facts,
+  kind: skipsDeadline ? 'force' : needsAssignment(policy) ? 'redeem_assignment' : 'redeem',
+});
+
+/** Everything that a round looks at, but what the catalog says. */
 interface Known {
   readonly round: number;
   readonly policy: PolicyRow;
@@ -149,18 +166,30 @@ function assertMaySpendFor(actor: Actor, customerUuid: string, lmsUserId: number
 const isOperator = (actor: Actor, customerUuid: string): boolean =>
   isPermitted(actor, policyPermissions.has_write_access, customerUuid);
 
-/** Judges a redemption: returns its facts if all checks pass; otherwise throws the refusal. */
-async function judge(deps: Deps, actor: Actor, { policy, learner }: Known, request: SpendRequest): Promise<Facts> {
+/** The facts of a redemption that nothing speaks against; otherwise the refusal, with its reason. */
+async function judge(
+  deps: Deps,
+  actor: Actor,
+  { policy, learner }: Known,
+  request: SpendRequest,
+): Promise<CollectedFacts> {
   const options = { skipsDeadline: request.skipsDeadline ?? false };
   const facts = await factsFor(deps, policy, request.contentKey, learner, options);
   const reason = refusal(facts);
-  if (reason) throw await refused(deps, actor, policy, reason, request.contentKey);
+  if (reason) {
+    const decision = decided(deps, about(policy, request, facts), {});
+    throw await refused(deps, actor, policy, { ...request, reason, decision });
+  }
   const problem = deps.ledger.isOurs && facts.content && fulfillmentProblem(facts.content.source, request.metadata);
-  if (problem) throw unfulfillable(problem);
+  if (problem) {
+    const decision = decided(deps, about(policy, request, facts), { reason: UNFULFILLABLE, by: 'fulfillment' });
+    await keepDecisions(deps.db, [decision]);
+    throw unfulfillable(problem, decision?.uuid ?? null);
+  }
   return facts;
 }
 
-function spendFor({ round, policy, learner, redemptions }: Known, facts: Facts, request: SpendRequest): Spend {
+function spendFor({ round, policy, learner, redemptions }: Known, facts: CollectedFacts, request: SpendRequest): Spend {
   const { lmsUserId, contentKey } = request;
   const isLate = request.skipsDeadline || isLateRedemptionAllowed(policy.lateRedemptionAllowedUntil, facts.now);
   const metadata = request.metadata ?? null;
@@ -219,8 +248,10 @@ async function endOf(deps: Deps, redemptionUuid: string): Promise<TransactionVie
   throw spendRefused(redemption.errorCode);
 }
 
-/** The reply for a redemption that this request has recorded. */
-function replyTo(deps: Deps, { settlement, transaction }: Recorded): TransactionView {
+/** The answer to a redemption whose end this request recorded itself. */
+function replyTo(deps: Deps, { settlement, transaction }: Recorded, decisionUuid: string | null): TransactionView {
   if (transaction?.state === 'committed') return viewOfTransaction(transaction, deps.settings);
-  throw settlement.outcome === 'refused' ? settlementRefused(settlement) : spendRefused(null);
+  throw settlement.outcome === 'refused'
+    ? settlementRefused(settlement, decisionUuid)
+    : spendRefused(null, decisionUuid);
 }

@@ -29,8 +29,8 @@ export interface Facts {
   /** Null if the learner is not linked to the customer. */
   readonly learnerGroups: readonly string[] | null;
   readonly inCatalog: boolean;
-  readonly content: Content | null;
-  readonly subsidy: Subsidy | null;
+  readonly content: Pick<Content, 'priceCents' | 'enrollByDate'> | null;
+  readonly subsidy: Pick<Subsidy, 'activeDatetime' | 'expirationDatetime' | 'balanceCents' | 'reservedCents'> | null;
   /** The learner's assignment for the content, if the policy needs one. */
   readonly assignment: {
     readonly uuid: string;
@@ -46,7 +46,9 @@ export interface Facts {
 
 export interface Check {
   readonly reason: (typeof reasonCodes)[number];
-  /** The check requires a price. */
+  /** Number under `docs/rules`. */
+  readonly rule: string;
+  /** Cannot be judged without one. */
   readonly needsPrice?: true;
   readonly fails: (facts: Facts) => boolean;
   /** The inputs of the check, to explain its verdict. */
@@ -67,6 +69,7 @@ const heldInPolicy = (facts: Facts): number => (needsAssignment(facts.policy) ? 
 function assignmentCheck<const R extends NonNullable<ReturnType<typeof stateRefusal>>>(reason: R) {
   return {
     reason,
+    rule: 'R-RED-01',
     fails: ({ policy, assignment }: Facts) => needsAssignment(policy) && stateRefusal(assignment) === reason,
     inputs: ({ policy, assignment }: Facts) => ({
       policyType: policy.policyType,
@@ -80,27 +83,32 @@ function assignmentCheck<const R extends NonNullable<ReturnType<typeof stateRefu
 export const checks = [
   {
     reason: 'policy_expired',
+    rule: 'R-CHK-01',
     fails: ({ policy }) => !policy.active || policy.retired,
     inputs: ({ policy }) => ({ active: policy.active, retired: policy.retired }),
   },
   {
     reason: 'learner_not_in_enterprise',
+    rule: 'R-CHK-02',
     fails: ({ learnerGroups }) => learnerGroups === null,
     inputs: ({ learnerGroups }) => ({ linked: learnerGroups !== null }),
   },
   {
     reason: 'learner_not_in_enterprise_group',
+    rule: 'R-CHK-03',
     fails: ({ policyGroups, learnerGroups }) =>
       policyGroups.length > 0 && !policyGroups.some((group) => group !== null && learnerGroups?.includes(group)),
     inputs: ({ policyGroups, learnerGroups }) => ({ policyGroups, learnerGroups }),
   },
   {
     reason: 'content_not_in_catalog',
+    rule: 'R-CHK-04',
     fails: ({ inCatalog, content }) => !inCatalog || content === null,
     inputs: ({ inCatalog, content }) => ({ inCatalog, hasMetadata: content !== null }),
   },
   {
     reason: 'beyond_enrollment_deadline',
+    rule: 'R-CHK-06',
     fails: ({ now, policy, content, skipsDeadline }) =>
       !skipsDeadline &&
       !isLateRedemptionAllowed(policy.lateRedemptionAllowedUntil, now) &&
@@ -115,6 +123,7 @@ export const checks = [
   },
   {
     reason: 'subsidy_expired',
+    rule: 'R-CHK-07',
     fails: ({ subsidy, now }) => subsidy === null || !isSubsidyActive(subsidy, now),
     inputs: ({ subsidy }) => ({
       activeDatetime: subsidy?.activeDatetime ?? null,
@@ -123,6 +132,7 @@ export const checks = [
   },
   {
     reason: 'not_enough_value_in_subsidy',
+    rule: 'R-CHK-08',
     needsPrice: true,
     fails: (facts) => (facts.subsidy?.balanceCents ?? 0) - heldInSubsidy(facts) < priceOf(facts),
     inputs: (facts) => ({
@@ -133,6 +143,7 @@ export const checks = [
   },
   {
     reason: 'policy_spend_limit_reached',
+    rule: 'R-POL-13',
     needsPrice: true,
     fails: (facts) =>
       exceeds(facts.policy.spendLimitCents, facts.policy.spentCents + heldInPolicy(facts), priceOf(facts)),
@@ -145,6 +156,7 @@ export const checks = [
   },
   {
     reason: 'learner_max_enrollments_reached',
+    rule: 'R-CHK-10',
     fails: ({ policy, learnerRedemptionCount }) =>
       policy.perLearnerEnrollmentLimit !== null && learnerRedemptionCount >= policy.perLearnerEnrollmentLimit,
     inputs: ({ policy, learnerRedemptionCount }) => ({
@@ -154,6 +166,7 @@ export const checks = [
   },
   {
     reason: 'learner_max_spend_reached',
+    rule: 'R-CHK-11',
     needsPrice: true,
     // With Browse & Request the limit is checked when the request is made (R-POL-19).
     fails: (facts) =>
@@ -175,6 +188,7 @@ export const checks = [
   {
     // Added by us: in the old service can-redeem said yes and redeem failed (R-RED-21).
     reason: 'access_by_request_only',
+    rule: 'R-RED-21',
     fails: ({ policy }) => policy.accessMethod === 'request',
     inputs: ({ policy }) => ({ accessMethod: policy.accessMethod }),
   },
@@ -214,6 +228,31 @@ export function refusal(facts: Facts): Reason | typeof PRICE_UNKNOWN | null {
 export const verdicts = (facts: Facts) =>
   checks.map((check) => ({
     reason: check.reason,
+    rule: check.rule,
     verdict: verdictOf(check, facts),
     inputs: check.inputs(facts),
   }));
+
+/** The checks that do not pass, by reason. */
+export const notPassed = (facts: Facts): [Reason, Exclude<Verdict, 'passed'>][] =>
+  checks.flatMap((check) => {
+    const verdict = verdictOf(check, facts);
+    return verdict === 'passed' ? [] : [[check.reason, verdict]];
+  });
+
+/** What a question about a request is judged by. */
+export interface RequestFacts {
+  /** Active policies of the customer. */
+  readonly policies: number;
+  /** Those that take requests. */
+  readonly taking: number;
+}
+
+export const requestChecks = [
+  { name: 'no_active_policies', rule: 'R-RED-10', fails: ({ policies }: RequestFacts) => policies === 0 },
+  { name: 'no_request_policies', rule: 'R-POL-17', fails: ({ taking }: RequestFacts) => taking === 0 },
+] as const;
+
+/** The first check that fails; null when a request can be made. */
+export const requestRefusal = (facts: RequestFacts): (typeof requestChecks)[number]['name'] | null =>
+  requestChecks.find(({ fails }) => fails(facts))?.name ?? null;

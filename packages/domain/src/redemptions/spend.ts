@@ -8,6 +8,7 @@ import {
   transaction,
 } from '@enterprise-access/db';
 import { claim, endRedeemed } from '../assignments/index.ts';
+import { type Decision, keepDecisions } from '../decisions/index.ts';
 import type { LedgerTransaction, Settlement, Spend } from '../kernel/ports/ledger.ts';
 import { finishEach, isUnknown, orUnknown, type Unknown } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
@@ -68,16 +69,18 @@ export async function reserving(
 }
 
 /**
- * Reserves: stores the intent, claims the assignment if there is one, and deducts the price from the learner's share,
- * the ledger and the policy, all or nothing.
+ * Reserves: stores the intent, takes the learner's assignment if it is one that is redeemed, and takes the price from the
+ * learner's share, the ledger and the policy, all or nothing. The decision that allowed it is stored with it.
  */
 export const reserve = (
   { db, ledger }: Pick<Deps, 'db' | 'ledger'>,
   spend: Spend,
   limits: LearnerLimits,
+  decision: Decision | null = null,
 ): Promise<Reservation> =>
   reserving(db, async (trx) => {
-    await store.insert(trx, spend);
+    // Both are sent at once.
+    await Promise.all([store.insert(trx, spend), keepDecisions(trx, [decision])]);
     const { assignmentUuid } = spend;
     if (assignmentUuid !== null && !(await claim(trx, spend, assignmentUuid)))
       return 'reason_learner_not_assigned_content';

@@ -12,6 +12,8 @@ export interface AllocationRefusedErrorDetails {
   errorMessage: string;
   /** The policy. */
   policyUuids: string[];
+  /** The stored decision, for `redemptions.getDecision`; null when none is kept. */
+  decisionUuid: string | null;
 }
 
 /** What `content_not_found` tells. */
@@ -76,6 +78,8 @@ export interface NotAllChangedErrorDetails {
 export interface NotAllocatableErrorDetails {
   /** Why. */
   reasons: NotAllocatableErrorDetailsReason[];
+  /** The stored decision, for `redemptions.getDecision`; null when none is kept. */
+  decisionUuid: string | null;
 }
 
 /** Why. */
@@ -108,11 +112,13 @@ export interface NotAllocatableErrorDetailsReasonMetadataEnterpriseAdministrator
 export interface NotRedeemableErrorDetails {
   /** The first reason. */
   reason: 'policy_expired' | 'learner_not_in_enterprise' | 'learner_not_in_enterprise_group' | 'content_not_in_catalog' | 'beyond_enrollment_deadline' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached' | 'reason_learner_not_assigned_content' | 'reason_learner_assignment_cancelled' | 'reason_learner_assignment_failed' | 'reason_learner_assignment_expired' | 'reason_learner_assignment_reversed' | 'access_by_request_only' | (string & {});
-  /** All reasons, the first one first. */
+  /** Why, first reason first. */
   reasons: NotRedeemableErrorDetailsReason[];
+  /** The stored decision, for `redemptions.getDecision`; null when none is kept. */
+  decisionUuid: string | null;
 }
 
-/** All reasons, the first one first. */
+/** Why, first reason first. */
 export interface NotRedeemableErrorDetailsReason {
   /** Code; new codes can be added. */
   reason: 'policy_expired' | 'learner_not_in_enterprise' | 'learner_not_in_enterprise_group' | 'content_not_in_catalog' | 'beyond_enrollment_deadline' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached' | 'reason_learner_not_assigned_content' | 'reason_learner_assignment_cancelled' | 'reason_learner_assignment_failed' | 'reason_learner_assignment_expired' | 'reason_learner_assignment_reversed' | 'access_by_request_only' | (string & {});
@@ -172,6 +178,8 @@ export interface PolicyLockedErrorDetails {
 export interface PriceUnknownErrorDetails {
   /** Content without a price. */
   contentKey: string;
+  /** The stored decision, for `redemptions.getDecision`; null when none is kept. */
+  decisionUuid: string | null;
 }
 
 /** What `redemption_pending` tells. */
@@ -188,14 +196,16 @@ export interface ReversalCreationErrorDetails {
 
 /** What `spend_refused` tells. */
 export interface SpendRefusedErrorDetails {
-  /** Code of the refusal. */
+  /** Machine name of the refusal. */
   reason: string;
-  /** Message. */
+  /** Sentence for people. */
   detail: string;
-  /** Status of the reply of the ledger or the LMS. */
+  /** Status that the ledger or the LMS answered with. */
   subsidyStatusCode: string;
-  /** Original JSON body of the subsidy service; null if there is none. */
+  /** JSON of a subsidy service, as it sent it; null when there is none. */
   body: string | null;
+  /** The stored decision, for `redemptions.getDecision`; null when none is kept. */
+  decisionUuid: string | null;
 }
 
 /** What `throttled` tells. */

@@ -105,6 +105,50 @@ export interface Configuration {
   active: boolean;
 }
 
+/** Decision, as the service answers it. */
+export interface Decision {
+  /** Identifies the decision; the details of a refusal name it. */
+  uuid: string;
+  /** When it was decided. */
+  created: Date;
+  /** Customer that would pay. */
+  enterpriseCustomerUuid: string;
+  /** Policy; null for a question about all of them. */
+  policyUuid: string | null;
+  /** Learner; null for allocations, which are judged for a list of learners. */
+  lmsUserId: number | null;
+  /** Course or run; null when the caller named something else. */
+  contentKey: string | null;
+  /** What was asked. */
+  kind: 'redeem' | 'redeem_assignment' | 'force' | 'allocate' | 'can_redeem' | 'can_request' | (string & {});
+  /** Whether it was allowed. */
+  verdict: 'allowed' | 'refused' | (string & {});
+  /** Machine name of the refusal; new ones may come. */
+  reason: string | null;
+  /** Learners that the decision is about. */
+  learnerCount: number;
+  /** Redemption that began with it. */
+  redemptionUuid: string | null;
+  /** In the order in which they decide. */
+  checks: DecisionCheck[];
+  /** Request that asked; null for administrators, and for jobs. */
+  requestId: string | null;
+  /** Everything that was judged, as it is stored; null for administrators. */
+  facts: Record<string, unknown> | null;
+}
+
+/** In the order in which they decide. */
+export interface DecisionCheck {
+  /** Machine name, mostly the reason that a failure of it gives. */
+  name: string;
+  /** Number of the rule in the documentation; null when it is gone. */
+  rule: string | null;
+  /** How it ended; unknown without the price that it needs. */
+  verdict: 'passed' | 'failed' | 'unknown' | (string & {});
+  /** What it looked at. */
+  inputs: Record<string, unknown>;
+}
+
 /** Forced redemption, as the service answers it. */
 export interface ForcedRedemption {
   /** Identifies the record. */

@@ -4,13 +4,13 @@ import { factories, type ListFactory, type MutationFactory, type QueryFactory, t
 import type { NoDetails } from '../errors.ts';
 import type { Page } from '../page.ts';
 import type { EnterpriseAccess } from './client.ts';
-import type { AdminAssignment, Assignment, Configuration, ForcedRedemption, JobRun, Policy, Subsidy, Transaction } from './models.ts';
+import type { AdminAssignment, Assignment, Configuration, Decision, ForcedRedemption, JobRun, Policy, Subsidy, Transaction } from './models.ts';
 import type { AssignmentsAcknowledgeInput, AssignmentsAcknowledgeOutput, AssignmentsCancelAllInput, AssignmentsCancelAllOutput, AssignmentsCancelInput, AssignmentsCancelOutput, AssignmentsCreateConfigurationInput, AssignmentsDeactivateConfigurationInput, AssignmentsGetConfigurationInput, AssignmentsGetInput, AssignmentsGetOwnInput, AssignmentsListConfigurationsInput, AssignmentsListInput, AssignmentsListOwnInput, AssignmentsListPage, AssignmentsNudgeInput, AssignmentsNudgeOutput, AssignmentsRemindAllInput, AssignmentsRemindAllOutput, AssignmentsRemindInput, AssignmentsRemindOutput, AssignmentsUpdateConfigurationInput } from './assignments.ts';
 import type { GroupsAddAssociationInput, GroupsAddAssociationOutput, GroupsListMembersInput, GroupsListMembersPage, GroupsRemoveAssociationsInput, GroupsRemoveAssociationsOutput } from './groups.ts';
 import type { JobsGetInput } from './jobs.ts';
 import type { LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputItem, LedgerCanRedeemInput, LedgerCanRedeemOutput, LedgerContentMetadataInput, LedgerContentMetadataOutput, LedgerCreateDepositInput, LedgerCreateDepositOutput, LedgerCreateSubsidyInput, LedgerCreateSubsidyOutput, LedgerCreateTransactionInput, LedgerCreateTransactionOutput, LedgerCreateTransactionV1Input, LedgerCreateTransactionV1Output, LedgerDeleteSubsidyInput, LedgerGetSubsidyInput, LedgerGetTransactionInput, LedgerListSubsidiesInput, LedgerListTransactionsInput, LedgerListTransactionsPage, LedgerListTransactionsV1Input, LedgerOwnTransactionsInput, LedgerReverseInput, LedgerUpdateSubsidyInput } from './ledger.ts';
 import type { PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput, PoliciesAllocateInput, PoliciesAllocateOutput, PoliciesBulkReportInput, PoliciesBulkReportItem, PoliciesCreateInput, PoliciesCreateOutput, PoliciesDeactivateInput, PoliciesDepositInput, PoliciesGetInput, PoliciesListInput, PoliciesResumeBulkInput, PoliciesResumeBulkOutput, PoliciesSetLateRedemptionInput, PoliciesUpdateInput } from './policies.ts';
-import type { RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem, RedemptionsCanRequestInput, RedemptionsCanRequestOutput, RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem, RedemptionsExplainInput, RedemptionsExplainOutput, RedemptionsForceInput, RedemptionsGetInput, RedemptionsRedeemInput } from './redemptions.ts';
+import type { RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem, RedemptionsCanRequestInput, RedemptionsCanRequestOutput, RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem, RedemptionsExplainInput, RedemptionsExplainOutput, RedemptionsForceInput, RedemptionsGetDecisionInput, RedemptionsGetInput, RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput, RedemptionsRedeemInput } from './redemptions.ts';
 import { assignmentsTable } from './assignments.ts';
 import { groupsTable } from './groups.ts';
 import { jobsTable } from './jobs.ts';
@@ -144,6 +144,10 @@ export interface RedemptionsQueries extends RouterKeys {
   readonly force: MutationFactory<RedemptionsForceInput, ForcedRedemption>;
   /** One redemption, as its transaction. */
   readonly get: QueryFactory<RedemptionsGetInput, Transaction>;
+  /** One decision with every check, its rule and what it looked at. */
+  readonly getDecision: QueryFactory<RedemptionsGetDecisionInput, Decision>;
+  /** What was decided about a customer’s redemptions and allocations, newest first. Decisions are deleted after some time. */
+  readonly listDecisions: QueryFactory<RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput>;
   /** Spend a policy’s credit on one course run for one learner. Repeating it returns the first transaction. */
   readonly redeem: MutationFactory<RedemptionsRedeemInput, Transaction>;
 }

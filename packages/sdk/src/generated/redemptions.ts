@@ -3,7 +3,7 @@
 import type { ApiPromise } from '../call.ts';
 import type { Table } from '../client.ts';
 import type { CallOptions, MutationOptions } from '../options.ts';
-import type { ForcedRedemption, LearnerAssignment, RedeemablePolicy, Transaction } from './models.ts';
+import type { Decision, ForcedRedemption, LearnerAssignment, RedeemablePolicy, Transaction } from './models.ts';
 
 /** Input of `redemptions.canRedeem`. */
 export interface RedemptionsCanRedeemInput {
@@ -163,17 +163,21 @@ export interface RedemptionsExplainOutput {
   alreadyRedeemed: boolean;
   /** Message for the learner. */
   reason: 'policy_expired' | 'learner_not_in_enterprise' | 'learner_not_in_enterprise_group' | 'content_not_in_catalog' | 'beyond_enrollment_deadline' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached' | 'reason_learner_not_assigned_content' | 'reason_learner_assignment_cancelled' | 'reason_learner_assignment_failed' | 'reason_learner_assignment_expired' | 'reason_learner_assignment_reversed' | 'access_by_request_only' | (string & {}) | null;
-  /** In order: the first failed check decides. */
+  /** In the order in which they decide. */
   checks: RedemptionsExplainOutputCheck[];
+  /** The last decisions that are stored about this learner and content, newest first; at most five. */
+  lastDecisions: Decision[];
 }
 
-/** In order: the first failed check decides. */
+/** In the order in which they decide. */
 export interface RedemptionsExplainOutputCheck {
-  /** Reason code of this check. */
+  /** Reason that a failure of this check gives. */
   reason: 'policy_expired' | 'learner_not_in_enterprise' | 'learner_not_in_enterprise_group' | 'content_not_in_catalog' | 'beyond_enrollment_deadline' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached' | 'reason_learner_not_assigned_content' | 'reason_learner_assignment_cancelled' | 'reason_learner_assignment_failed' | 'reason_learner_assignment_expired' | 'reason_learner_assignment_reversed' | 'access_by_request_only' | (string & {});
-  /** Result of the check; unknown if it needs a price and the content has none. */
+  /** Number of the rule in the documentation. */
+  rule: string;
+  /** How the check ended; unknown when it needs a price and the content has none. */
   verdict: 'passed' | 'failed' | 'unknown' | (string & {});
-  /** Inputs of the check. */
+  /** What it looked at. */
   inputs: Record<string, unknown>;
 }
 
@@ -201,6 +205,50 @@ export interface RedemptionsForceInput {
 export interface RedemptionsGetInput {
   /** Transaction. UUID. */
   uuid: string;
+}
+
+/** Input of `redemptions.getDecision`. */
+export interface RedemptionsGetDecisionInput {
+  /** Decision, as a refusal names it. UUID. */
+  uuid: string;
+}
+
+/** Input of `redemptions.listDecisions`. */
+export interface RedemptionsListDecisionsInput {
+  /** Customer whose decisions are wanted. UUID. */
+  enterpriseCustomerUuid: string;
+  /** Only about this learner. Integer, 1 to 2,147,483,647. */
+  lmsUserId?: number | undefined;
+  /** Only about this policy. UUID. */
+  policyUuid?: string | undefined;
+  /** Only about this course or run, as it was asked for. 1 to 255 characters. */
+  contentKey?: string | undefined;
+  /** Only of this kind. */
+  kind?: 'redeem' | 'redeem_assignment' | 'force' | 'allocate' | 'can_redeem' | 'can_request' | undefined;
+  /** Only allowed or only refused ones. */
+  verdict?: 'allowed' | 'refused' | undefined;
+  /** Only refused for this reason. */
+  reason?: string | undefined;
+  /** Only of this request. */
+  requestId?: string | undefined;
+  /** Not before this time. */
+  from?: Date | undefined;
+  /** Before this time. */
+  to?: Date | undefined;
+  /** Where to go on: `nextCursor` of the page before. At most 200 characters. */
+  cursor?: string | undefined;
+  /** Items in a page; larger values than 100 are taken as 100. Integer, at least 1. */
+  pageSize?: number | undefined;
+}
+
+/** What `redemptions.listDecisions` answers. */
+export interface RedemptionsListDecisionsOutput {
+  /** Decisions of this page, newest first. */
+  items: Decision[];
+  /** Give it as `cursor` for the next page; null at the end. */
+  nextCursor: string | null;
+  /** Largest number of items in this page. */
+  pageSize: number;
 }
 
 /** Input of `redemptions.redeem`. */
@@ -262,6 +310,18 @@ export interface RedemptionsApi {
    */
   get(input: RedemptionsGetInput, options?: CallOptions): ApiPromise<Transaction>;
   /**
+   * One decision with every check, its rule and what it looked at.
+   *
+   * REST: `GET /api/v1/redemption-decisions/{uuid}/`. Permission: `subsidy_access_policy.has_allocation_access`.
+   */
+  getDecision(input: RedemptionsGetDecisionInput, options?: CallOptions): ApiPromise<Decision>;
+  /**
+   * What was decided about a customer’s redemptions and allocations, newest first. Decisions are deleted after some time.
+   *
+   * REST: `GET /api/v1/redemption-decisions/`. Permission: `subsidy_access_policy.has_allocation_access`.
+   */
+  listDecisions(input: RedemptionsListDecisionsInput, options?: CallOptions): ApiPromise<RedemptionsListDecisionsOutput>;
+  /**
    * Spend a policy’s credit on one course run for one learner. Repeating it returns the first transaction.
    *
    * REST: `POST /api/v1/policy-redemption/{policyUuid}/redeem/`. Permission: `subsidy_access_policy.has_redemption_access`.
@@ -283,5 +343,7 @@ export const redemptionsTable = {
   explain: 'query',
   force: 'mutation',
   get: 'query',
+  getDecision: 'query',
+  listDecisions: 'query',
   redeem: 'mutation',
 } as const satisfies Table;
