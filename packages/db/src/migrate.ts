@@ -90,7 +90,7 @@ async function apply(trx: Transaction, db: Database, migration: Migration, optio
     const stopWatching = watch(db, session, options, `${migration.name}, statement ${index + 1}`);
     try {
       await statement.run();
-      if (statement.changesSchema) mayBeDone = false;
+      if (statement.changesSchema && !statement.isRepeatable) mayBeDone = false;
     } catch (error) {
       if (!mayBeDone || !isDoneAlready(error, statement)) throw error;
     } finally {
@@ -135,6 +135,8 @@ async function finish(trx: Transaction, { name }: Migration): Promise<void> {
 interface Statement {
   readonly changesSchema: boolean;
   readonly isInsert: boolean;
+  /** Succeeds again when it is done already, so that its success says nothing of the statements after it. */
+  readonly isRepeatable: boolean;
   run(): Promise<unknown>;
 }
 
@@ -152,6 +154,7 @@ function statementsOf(trx: Transaction, step: Step): Statement[] {
 const statement = (sql: string, run: () => PromiseLike<unknown>): Statement => ({
   changesSchema: /^\s*(create|alter|drop|rename|truncate)\s/i.test(sql),
   isInsert: /^\s*insert\s/i.test(sql),
+  isRepeatable: /^\s*alter table \S+ modify\s/i.test(sql),
   run: async () => run(),
 });
 
