@@ -14,7 +14,7 @@ const BULK = 10_000;
 const SAMPLES = 40;
 const PATH = `/api/v1/assignment-configurations/${demonstration.assignmentConfiguration}/admin/assignments/`;
 /** Tables that an allocation writes to, with a row or more for each learner. */
-const WRITTEN = ['assignments', 'assignments_history', 'assignment_actions', 'outbox'];
+const WRITTEN = ['assignments', 'audit_changes', 'assignment_actions', 'outbox'];
 
 const worldWithCourse = () => {
   const world = bigWorld();
@@ -117,9 +117,8 @@ function insertStatement(dialect: Dialect, table: string, columns: readonly stri
 /** Rows of the last allocation with new identities, so that they can be stored beside the first ones. */
 async function copiesOf(db: Database, table: string) {
   const newest =
-    { assignments: 'created', assignments_history: 'history_date', assignment_actions: 'created', outbox: 'created' }[
-      table
-    ] ?? 'created';
+    { assignments: 'created', audit_changes: 'entry_uuid', assignment_actions: 'created', outbox: 'created' }[table] ??
+    'created';
   const perLearner = table === 'outbox' ? 2 : 1;
   const found: Record<string, unknown>[] = await db(table)
     .orderBy(newest, 'desc')
@@ -129,7 +128,7 @@ async function copiesOf(db: Database, table: string) {
   nextLearner += BULK;
   const rows = found.map((row, at) =>
     used.map((name) => {
-      if (name === 'uuid' || name === 'history_uuid') return newUuid();
+      if (name === 'uuid' || name === 'entry_uuid') return newUuid();
       if (table === 'assignments' && name === 'learner_email') return `learner-${nextLearner + at}@bulk.example`;
       const value = row[name];
       return typeof value === 'object' && value !== null && !(value instanceof Date) ? JSON.stringify(value) : value;

@@ -40,14 +40,26 @@ const CUSTOMER = 'enterprise_customer_uuid';
 const BUDGET = insert('policy_learner_budgets', ['policy_uuid', 'lms_user_id', CUSTOMER]);
 const OUTBOX_COLUMNS = ['uuid', 'kind', 'name', 'message_key', 'payload', 'created', 'shard', CUSTOMER];
 const OUTBOX = insert('outbox', OUTBOX_COLUMNS);
-const HISTORY = insert('ledger_transactions_history', [
-  'history_uuid',
-  'entity_uuid',
-  'history_date',
-  'history_type',
-  'snapshot',
+const AUDIT_ENTRY = insert('audit_entries', [
+  'uuid',
+  'created',
+  'operation',
+  'source',
+  'request_id',
+  'correlation_id',
   CUSTOMER,
 ]);
+const CHANGE_COLUMNS = [
+  'entry_uuid',
+  'position',
+  'subject_kind',
+  'subject_uuid',
+  'action',
+  'lms_user_id',
+  'after_values',
+  CUSTOMER,
+];
+const AUDIT_CHANGES = insert('audit_changes', CHANGE_COLUMNS, 2);
 const ENTRY = insert('ledger_transactions', [
   'uuid',
   'ledger_uuid',
@@ -80,7 +92,7 @@ const REDEMPTION = insert('redemptions', [
   'modified',
 ]);
 
-/** As large as the snapshots and payloads of ours. */
+/** A snapshot of typical size. */
 const SNAPSHOT = JSON.stringify({ filler: 'x'.repeat(600) });
 const PAYLOAD = JSON.stringify({ filler: 'x'.repeat(450) });
 
@@ -106,7 +118,11 @@ async function reserve(run: Run, ledger: string, uuid: string, learner: number):
   const email = `learner-${learner}@demo.example`;
   const entry = [uuid, ledger, key, -PRICE_CENTS, 'pending', false, learner, email];
   await run(ENTRY, [...entry, RUN, 'edX+DemoX', 'Demo', policy, now, now, customer]);
-  await run(HISTORY, [randomUUID(), uuid, now, '+', SNAPSHOT, customer]);
+  await run(AUDIT_ENTRY, [uuid, now, 'redemptions.redeem', 'rest', uuid, uuid, customer]);
+  await run(AUDIT_CHANGES, [
+    ...[uuid, 1, 'redemption', uuid, 'created', learner, SNAPSHOT, customer],
+    ...[uuid, 2, 'ledger_transaction', uuid, 'created', learner, SNAPSHOT, customer],
+  ]);
   await run(OUTBOX, [randomUUID(), 'event', 'created', uuid, PAYLOAD, now, shardOf(uuid), customer]);
   const content = JSON.stringify({ lmsUserEmail: email, title: 'Demo' });
   const intent = [uuid, policy, subsidy, customer, learner, RUN, PRICE_CENTS, key, 'pending'];
@@ -125,7 +141,10 @@ async function record(run: Run, uuid: string): Promise<void> {
     "update ledger_transactions set state = $1, fulfillment_identifier = $2, modified = $3 where uuid = $4 and state in ('created', 'pending')",
     ['committed', `fulfillment-${uuid}`, now, uuid],
   );
-  await run(HISTORY, [randomUUID(), uuid, now, '~', SNAPSHOT, demonstration.customer]);
+  await run(AUDIT_CHANGES, [
+    ...[uuid, 3, 'redemption', uuid, 'updated', null, SNAPSHOT, demonstration.customer],
+    ...[uuid, 4, 'ledger_transaction', uuid, 'updated', null, SNAPSHOT, demonstration.customer],
+  ]);
   await run(OUTBOX, [randomUUID(), 'event', 'committed', uuid, PAYLOAD, now, shardOf(uuid), demonstration.customer]);
   await run(OUTBOX, [
     randomUUID(),
@@ -140,7 +159,7 @@ async function record(run: Run, uuid: string): Promise<void> {
   await run('commit');
 }
 
-/** The writes of a redemption and nothing else, straight through the driver. */
+/** Only the writes of a redemption, directly with the database driver. */
 export async function openBare(db: Database, dialect: Dialect, url: string): Promise<Bare> {
   const open = dialect === 'postgres' ? openPostgres : openMysql;
   const connections = await Promise.all(Array.from({ length: CLIENTS }, () => open(url)));

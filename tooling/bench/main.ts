@@ -47,7 +47,7 @@ const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Setti
   memory,
 };
 
-/** Those that need no database. */
+/** Benchmarks without a database. */
 const ofClients: Readonly<Record<string, (settings: Settings) => Promise<Row[]>>> = { types, size, overhead };
 
 async function run(names: readonly string[], settings: Settings): Promise<Row[]> {

@@ -3,7 +3,7 @@ import { createTestDatabase, type TestServers } from '@enterprise-access/db/test
 import type { Learner } from '@enterprise-access/domain';
 import { contentWith, emptyWorld, testRuntime, type World } from '@enterprise-access/domain/testing';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
-import { makeToken } from '@enterprise-access/token';
+import { makeToken } from '@enterprise-access/start/token';
 import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../../apps/api/src/app.ts';
 import { readEnvironment } from '../../apps/api/src/env.ts';
@@ -13,7 +13,7 @@ export const CLIENTS = 16;
 export const RUN = 'course-v1:edX+DemoX+2T2026';
 const SECRET = 'a secret of the benchmarks only';
 
-/** Every id is a learner of the customer. */
+/** A map in which every id is a learner of the customer. */
 class EveryLearner extends Map<string, Learner> {
   override get(key: string): Learner {
     const lmsUserId = Number(key.split(':')[1]);
@@ -72,7 +72,7 @@ export const canRedeemPath = (lmsUserId: number, keys: readonly string[]): strin
   return `/api/v1/policy-redemption/enterprise-customer/${demonstration.customer}/can-redeem/?${query}`;
 };
 
-/** The application on a database of its own, with one policy that pays for as much as anybody wants. */
+/** The application with its own database and one policy without limits. */
 export async function makeSetting(servers: TestServers, dialect: Dialect, world: World = bigWorld()): Promise<Setting> {
   const { db, url, drop } = await createTestDatabase(servers, dialect, 20);
   await seedDemonstration(db);

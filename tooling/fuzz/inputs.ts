@@ -22,7 +22,7 @@ export interface InputSchema {
 const uuids = [...Object.values(demonstration), '00000000-0000-0000-0000-000000000000'];
 const names = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', '\u0000', ''];
 
-/** Values that nobody asked for. */
+/** Unexpected values. */
 export const strange: fc.Arbitrary<unknown> = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 40 }),
   fc.constantFrom(
@@ -94,7 +94,7 @@ function text(schema: InputSchema, name: string): fc.Arbitrary<unknown> {
   return fc.string({ ...length, unit: 'grapheme' });
 }
 
-/** A field as the contract has it; now and then something else, or nothing. */
+/** A valid field; sometimes an unexpected value, or a missing field. */
 const field = (schema: InputSchema, name: string, hint: Hint): fc.Arbitrary<unknown> =>
   fc.oneof(
     { weight: 16, arbitrary: valid(schema, name, hint) },
@@ -108,7 +108,7 @@ export const recordOf = (properties: Readonly<Record<string, InputSchema>>, hint
     noNullPrototype: true,
   });
 
-/** Inputs of an operation: mostly as its contract says, with some fields wrong, and now and then no object at all. */
+/** Inputs of an operation: mostly valid, some with wrong fields, a few that are not an object. */
 export function inputsOf(input: z.ZodType): fc.Arbitrary<unknown> {
   const schema = z.toJSONSchema(input, {
     io: 'input',

@@ -30,7 +30,7 @@ describe('a statement locks', () => {
 
 describe('a transaction', () => {
   test.each([
-    ['in the order', ['redemptions', 'redemptions_history', 'policy_learner_budgets', 'ledgers', 'policies'], null],
+    ['in the order', ['redemptions', 'audit_changes', 'policy_learner_budgets', 'ledgers', 'policies'], null],
     ['that comes back to rows it holds', ['redemptions', 'ledgers', 'outbox', 'redemptions'], null],
     ['of one table that is in no order', ['service_health'], null],
     [

@@ -1,5 +1,5 @@
 import { createTable, uniqueAmong } from '../src/columns.ts';
-import { createHistoryTable } from '../src/history.ts';
+import { createHistoryTable } from './history-table.ts';
 import type { Migration } from './migration.ts';
 
 /** Subsidies and the ledger that backs them. */
@@ -40,7 +40,7 @@ export const ledger: Migration = {
       among: 'not internal_only and not is_soft_deleted and reference_id is not null',
       key: ['reference_type', 'reference_id'],
     }),
-    createHistoryTable(schema, 'subsidies', { withCustomer: false }),
+    createHistoryTable(schema, 'subsidies'),
     createTable(schema, 'ledger_transactions', (table, column) => {
       column.uuid('uuid').primary();
       // No foreign key: an insert would hold the ledger's row shared, and two spends that then change it would deadlock.
@@ -74,7 +74,7 @@ export const ledger: Migration = {
       among: "content_key is not null and not is_reversed and state in ('created', 'pending', 'committed')",
       key: ['ledger_uuid', 'lms_user_id', 'content_key'],
     }),
-    createHistoryTable(schema, 'ledger_transactions', { withCustomer: false }),
+    createHistoryTable(schema, 'ledger_transactions'),
     createTable(schema, 'ledger_reversals', (_table, column) => {
       column.uuid('uuid').primary();
       column.uuid('transaction_uuid').notNullable().unique().references('uuid').inTable('ledger_transactions');

@@ -1,5 +1,5 @@
 import { createTable, uniqueAmong } from '../src/columns.ts';
-import { createHistoryTable } from '../src/history.ts';
+import { createHistoryTable } from './history-table.ts';
 import type { Migration } from './migration.ts';
 
 /** Access policies with their budgets, group associations, and the redemptions made through them. */
@@ -46,7 +46,7 @@ export const policies: Migration = {
       table.index(['enterprise_customer_uuid', 'active', 'created'], 'policies_customer');
       table.index(['subsidy_uuid', 'active'], 'policies_subsidy');
     }),
-    createHistoryTable(schema, 'policies', { withCustomer: false }),
+    createHistoryTable(schema, 'policies'),
     createTable(schema, 'policy_learner_budgets', (table, column) => {
       // No foreign key, here and at redemptions, as at ledger transactions: policies are never deleted.
       column.uuid('policy_uuid').notNullable();
@@ -125,6 +125,6 @@ export const policies: Migration = {
       table.index(['course_run_key']);
       table.index(['transaction_uuid']);
     }),
-    createHistoryTable(schema, 'forced_redemptions', { withCustomer: false }),
+    createHistoryTable(schema, 'forced_redemptions'),
   ],
 };

@@ -8,7 +8,7 @@ import {
   textType,
   uniqueAmong,
 } from '../src/columns.ts';
-import { createHistoryTable } from '../src/history.ts';
+import { createHistoryTable } from './history-table.ts';
 import type { Migration } from './migration.ts';
 
 /**
@@ -45,7 +45,7 @@ const ACTIVE = "state in ('allocated', 'accepted')";
 export const assignments: Migration = {
   name: '0006-assignments',
   up: (schema) => [
-    createHistoryTable(schema, 'assignment_configurations', { withCustomer: false }),
+    createHistoryTable(schema, 'assignment_configurations'),
     createTable(schema, 'assignments', (table, column) => {
       column.uuid('uuid').primary();
       // No foreign key, here and at the actions, as at ledger transactions: configurations are never deleted.
@@ -110,7 +110,7 @@ export const assignments: Migration = {
       among: ACTIVE,
       key: ['assignment_configuration_uuid', 'lms_user_id', 'content_key'],
     }),
-    createHistoryTable(schema, 'assignments', { withCustomer: false }),
+    createHistoryTable(schema, 'assignments'),
     createTable(schema, 'assignment_actions', (table, column) => {
       column.uuid('uuid').primary();
       column.uuid('assignment_uuid').notNullable();

@@ -49,10 +49,10 @@ test('another service that cannot be reached is not the database', () => {
 function conflicting(times: number, error: Error) {
   const seen = { attempts: 0 };
   const db = {
-    transaction: async () => {
+    transaction: async (work: (trx: object) => Promise<unknown>) => {
       seen.attempts += 1;
       if (seen.attempts <= times) throw error;
-      return 'done';
+      return work({});
     },
   } as unknown as Database;
   return { db, seen };

@@ -1,6 +1,14 @@
+export {
+  type AuditSource,
+  currentOrigin,
+  forgetAddresses,
+  type Origin,
+  recordChanges,
+  storeRecorded,
+  withOrigin,
+} from './audit.ts';
 export { changeOne, RowNotChanged } from './change-one.ts';
 export { isConnectionLost, isDatabaseUnavailable, isRetryable, isUniqueViolation } from './failures.ts';
-export { appendHistories, appendHistory, type Change } from './history.ts';
 export { claimMessage, consumedBetween } from './inbox.ts';
 export { Instant, timeText, withMicroseconds } from './instant.ts';
 export {

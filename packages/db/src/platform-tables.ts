@@ -1,3 +1,4 @@
+import type { AuditSource } from './audit.ts';
 import { defineModel, is } from './model.ts';
 
 // Tables of the platform itself: the message transport, its bus for installations without Kafka, and migrations.
@@ -12,7 +13,7 @@ export const outbox = defineModel('outbox', {
   key: ['position'],
   columns: {
     uuid: is.uuid(),
-    /** Null for messages that are about no customer, such as those of schedules. */
+    /** Null for messages without a customer, such as those of schedules. */
     enterpriseCustomerUuid: is.uuid().nullable(),
     kind: is.code<'event' | 'job'>(),
     name: is.text(),
@@ -20,8 +21,10 @@ export const outbox = defineModel('outbox', {
     payload: is
       .json<Readonly<Record<string, unknown>>>()
       .personalData({ holds: 'Events, some with the address of a learner.', ends: EXPIRES }),
-    /** W3C trace context of whoever made the change. */
+    /** W3C trace context of the change. */
     trace: is.text().nullable(),
+    /** Shared by everything that follows from one call. */
+    correlationId: is.text().nullable(),
     created: is.instant(),
     shard: is.integer(),
   },
@@ -33,6 +36,50 @@ export const outboxLanes = defineModel('outbox_lanes', {
   key: ['kind', 'shard'],
   columns: { kind: is.code<'event' | 'job'>(), shard: is.integer() },
   internal: lease,
+});
+
+/** Who changed what, from where and why: one row per call, job or event, and customer. */
+export const auditEntries = defineModel('audit_entries', {
+  tenant: 'enterpriseCustomerUuid',
+  columns: {
+    uuid: is.uuid(),
+    created: is.instant(),
+    enterpriseCustomerUuid: is.uuid().nullable(),
+    operation: is.code(),
+    source: is.code<AuditSource>(),
+    actorUserId: is.integer().nullable(),
+    actorRole: is.code().nullable(),
+    requestId: is.text().nullable(),
+    correlationId: is.text(),
+    reason: is.text().nullable(),
+  },
+});
+
+/** What an entry of the trail changed. */
+export const auditChanges = defineModel('audit_changes', {
+  tenant: 'enterpriseCustomerUuid',
+  key: ['entryUuid', 'position'],
+  columns: {
+    entryUuid: is.uuid(),
+    position: is.integer(),
+    subjectKind: is.code(),
+    subjectUuid: is.uuid(),
+    action: is.code<'created' | 'updated' | 'deleted'>(),
+    note: is.code().nullable(),
+    enterpriseCustomerUuid: is.uuid().nullable(),
+    lmsUserId: is.integer().nullable(),
+    learnerEmail: is
+      .text()
+      .nullable()
+      .personalData({
+        holds: 'Address of the learner whom the change is about.',
+        ends: { job: 'assignments.retireAddresses' },
+      }),
+    /** Of an earlier call that this change follows. */
+    correlationId: is.text().nullable(),
+    beforeValues: is.json<Readonly<Record<string, unknown>>>().nullable(),
+    afterValues: is.json<Readonly<Record<string, unknown>>>().nullable(),
+  },
 });
 
 export const inbox = defineModel('inbox', {
@@ -75,7 +122,7 @@ export const deadLetters = defineModel('dead_letters', {
   columns: {
     uuid: is.uuid(),
     direction: is.code<'in' | 'out'>(),
-    /** Who should have received it; null on the way out. */
+    /** Consumer group of a received message; null for a message that could not be published. */
     consumerGroup: is.text().nullable(),
     topic: is.text(),
     partitionNumber: is.integer().nullable(),
@@ -116,6 +163,8 @@ const migrationsBegun = defineModel('schema_migrations_begun', {
 });
 
 export const platformTables = [
+  auditChanges,
+  auditEntries,
   busMessages,
   busPositions,
   busTopics,

@@ -13,17 +13,11 @@ const IMPERSONAL: Readonly<Record<string, string>> = {
   'assignments.retire_address_from': 'an instant',
   'assignment_actions.metadata': 'ids and counts',
   'assignment_actions.traceback': 'the kind of failure in our words',
-  'assignment_configurations_history.snapshot': 'the row, which names nobody',
-  'assignments_history.snapshot': 'the row without its address',
   'dead_letters.detail': 'the kind of failure in our words',
   'forced_redemptions.traceback': 'what went wrong in our words',
-  'forced_redemptions_history.snapshot': 'the row, which names nobody',
   'ledger_reversals.metadata': 'ids',
-  'ledger_transactions_history.snapshot': 'the entry without its address',
   'ledgers.metadata': 'ids',
   'mail_deliveries.recipient': 'a hash',
-  'policies_history.snapshot': 'the row, which names nobody',
-  'subsidies_history.snapshot': 'the row, which names nobody',
 };
 
 const server = inject('servers').postgres;

@@ -37,8 +37,7 @@ const sourcesOf = (folder: string): string[] =>
     .filter((file) => file.endsWith('.ts') && !/(\.test|testing)\.ts$/.test(file))
     .map((file) => join(folder, file));
 
-const ownTables = ({ tables = [] }: Slice): string[] =>
-  tables.flatMap(({ table, history }) => [table, ...(history ? [history.table] : [])]);
+const ownTables = ({ tables = [] }: Slice): string[] => tables.map(({ table }) => table);
 
 const known = new Set(service.tables.keys());
 const all: readonly Slice[] = slices;

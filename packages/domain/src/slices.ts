@@ -10,7 +10,7 @@ import { redemptionsSlice } from './redemptions/slice.ts';
 import { subsidiesSlice } from './subsidies/slice.ts';
 import { usersSlice } from './users/slice.ts';
 
-/** Every slice of the service. A new one is a folder and a line here. */
+/** All slices of the service. To add one, create its folder and add a line here. */
 export const slices = [
   assignmentsSlice,
   booksSlice,

@@ -12,6 +12,8 @@ const CUSTOMER = 'enterprise_customer_uuid';
 
 /** Tables whose rows can be about no customer, or of which it is not known, and why. */
 const MAY_BE_NULL: Readonly<Record<string, string>> = {
+  audit_changes: 'Changes of things that belong to no customer.',
+  audit_entries: 'Calls, jobs and events that are about no customer.',
   idempotency_records: 'a mutation can name no customer',
   job_runs: 'jobs of the whole service',
   mail_deliveries: 'mails of releases that did not keep it',

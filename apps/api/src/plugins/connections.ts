@@ -5,19 +5,19 @@ import fp from 'fastify-plugin';
 
 export interface ConnectionOptions {
   readonly maximum: number;
-  /** Largest part of them that one address may hold; null when every connection comes from a proxy. */
+  /** Connections per client IP; null behind a proxy, where all connections have the proxy's address. */
   readonly maximumPerAddress: number | null;
 }
 
 /**
- * Longest request line and headers together, in bytes. The longest list of a GET, two hundred course runs, fits beside
- * a token.
+ * Limit for request line and headers together, in bytes. The longest GET, with two hundred course runs and a token,
+ * fits.
  */
 export const MAXIMUM_HEADER_BYTES = 64 * 1024;
 
-/** How long the rest of a refused body is read before its connection is closed. */
+/** How long to drain the rest of a refused body before its connection is closed. */
 const DRAIN_MS = 2_000;
-/** All refused bodies together are read at 10 MB/s at most: a flood of them must not keep the process busy. */
+/** Drain all refused bodies together at 10 MB/s at most, so that a flood of them does not keep the process busy. */
 const DRAIN_TICK_MS = 50;
 const DRAIN_BYTES_PER_TICK = 500_000;
 
@@ -32,7 +32,7 @@ const statusOf = (code: string | undefined): number => {
   return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
 };
 
-/** Answers what the parser refuses, in the form of other refusals, and closes the connection after the reply is sent. */
+/** Answers requests that the HTTP parser rejects, in the format of other errors, and then closes the connection. */
 export function answerClientError(error: { readonly code?: string | undefined }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
@@ -50,7 +50,7 @@ export function answerClientError(error: { readonly code?: string | undefined },
       body,
     ].join('\r\n'),
   );
-  // Without a pause the rest of the request would reset the connection before the reply is read.
+  // Keep reading: closing with unread data would reset the connection before the client reads the reply.
   socket.resume();
   setTimeout(() => socket.destroy(), DRAIN_MS).unref();
 }
@@ -62,7 +62,7 @@ const FLOOD_SIZE = 16;
 /** Posting again and again then costs one request per second and connection. */
 const FLOOD_DELAY_MS = 1_000;
 
-/** The rest of bodies that were refused: read on for a moment, so that their senders see the reply. */
+/** Drains refused bodies for a moment, so that clients receive the reply. */
 function drains() {
   const waiting = new Map<IncomingMessage, number>();
   let reading: IncomingMessage[] = [];
@@ -99,7 +99,7 @@ function drains() {
   };
   return {
     isFlooded: (): boolean => waiting.size >= FLOOD_SIZE,
-    /** Before the reply is complete: otherwise the server would read on as fast as the client sends. */
+    /** Call before the reply is complete: afterwards Node reads the rest as fast as the client sends. */
     hold(request: IncomingMessage): void {
       request.on('data', (chunk: Buffer) => {
         allowance -= chunk.length;
@@ -111,7 +111,7 @@ function drains() {
       waiting.set(request, performance.now() + DRAIN_MS);
       const { socket } = request;
       const ended = () => {
-        // The connection may serve many more requests.
+        // Keep-alive: remove the listener, because the connection can serve many more requests.
         socket.off('close', ended);
         end(request);
       };
@@ -126,7 +126,7 @@ function drains() {
 const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
-/** Bounds on connections, and replies that arrive although the body of their request was not read. */
+/** Limits connections, and delivers replies to requests whose body was refused. */
 export const connections = fp<ConnectionOptions>(async (app: FastifyInstance, options) => {
   const { server } = app;
   server.maxConnections = options.maximum;
@@ -152,14 +152,15 @@ export const connections = fp<ConnectionOptions>(async (app: FastifyInstance, op
   server.on('request', ({ socket }: IncomingMessage) => {
     unused.delete(socket);
   });
-  // The server ends idle connections, but waits for those that have not sent a request, and stops checking their time.
+  // On close, Node ends idle connections, but waits for connections without a request and no longer applies timeouts
+  // to them.
   app.addHook('preClose', async () => {
     for (const socket of unused) socket.destroy();
   });
   const { hold, start, isFlooded } = drains();
   app.addHook('onSend', ({ raw }, reply, payload, done) => {
     if (raw.complete === false && hasBody(raw)) {
-      // Closing at once would reset the connection while the client still writes; it is closed below.
+      // Closing immediately would reset the connection while the client still writes; it is closed below.
       reply.removeHeader('connection');
       hold(raw);
       if (isFlooded()) {

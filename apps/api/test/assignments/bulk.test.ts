@@ -151,7 +151,7 @@ describe.each(dialects)('bulk allocation on %s', (dialect) => {
       .decrement('balance_cents', 2 * PRICE);
   });
 
-  test('R-ASG-03: who is tried again after the subsidy has ended is not allocated', async () => {
+  test('R-ASG-03: a retry after the end of the subsidy does not allocate', async () => {
     const budget = await rich(2);
     const made = await bulk(budget, { learner_emails: emails(3) });
     await runBulk();

@@ -77,11 +77,11 @@ describe.each(dialects)('assignment configurations on %s', (dialect) => {
     expect((await world.call('PUT', own, operatorToken(), { active: true })).body).toMatchObject({ active: true });
     const found = await world.call('GET', `${path}?enterprise_customer_uuid=${customer}&active=true`, operatorToken());
     expect(found.body).toMatchObject({ count: 2 });
-    const history = await historyOf(world, 'assignment_configurations', made.body.uuid);
-    expect(history.map(({ history_type, reason }) => [history_type, reason])).toEqual([
-      ['+', null],
-      ['~', 'done'],
-      ['~', null],
+    const history = await historyOf(world, made.body.uuid);
+    expect(history.map(({ action, reason }) => [action, reason])).toEqual([
+      ['created', null],
+      ['updated', 'done'],
+      ['updated', null],
     ]);
   });
 });

@@ -36,12 +36,12 @@ async function prepared(url: string): Promise<Database> {
 
 async function inFolder() {
   const folder = await mkdtemp(join(tmpdir(), 'ea-cluster-'));
-  // The servers run as users of their own.
+  // The servers run as other users.
   await chmod(folder, 0o755);
   return folder;
 }
 
-/** Nothing that was acknowledged is lost, and the books are exact. */
+/** Checks that no acknowledged write is lost and the ledger adds up. */
 async function expectExact(url: string, sandbox: Sandbox, { acknowledged }: Tally): Promise<void> {
   const env = testEnvironment({
     DATABASE_URL: url,

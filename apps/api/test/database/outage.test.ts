@@ -85,7 +85,7 @@ describe.each(dialects)('the database fails, on %s', (dialect) => {
     const [rest, trpc] = await Promise.all([overRest(learner), overTrpc(learner)]);
     for (const reply of [rest, trpc])
       expect([reply.statusCode, reply.headers['retry-after'], reply.body]).toEqual([503, '1', expect.any(String)]);
-    expect(rest.json()).toEqual({ detail: expect.stringContaining('Trying again') });
+    expect(rest.json()).toEqual({ detail: expect.stringContaining('safe to retry') });
     expect(trpc.json().error.json.data).toMatchObject({
       httpStatus: 503,
       domain: { code: 'database_unavailable', details: { retryAfterSeconds: 1 } },

@@ -76,6 +76,7 @@ async function fill(db: Database, dialect: Dialect): Promise<Set<string>> {
   }));
   const of = (at: number) => ids[at] ?? ids[0] ?? expect.unreachable();
   await insertMany(db, 'ledgers', (at) => ({
+    enterprise_customer_uuid: of(at).customer,
     uuid: of(at).ledger,
     idempotency_key: `l-${at}`,
     unit: 'usd_cents',
@@ -107,16 +108,19 @@ async function fill(db: Database, dialect: Dialect): Promise<Set<string>> {
     ...times,
   }));
   await insertMany(db, 'policy_groups', (at) => ({
+    enterprise_customer_uuid: of(at).customer,
     uuid: randomUUID(),
     policy_uuid: of(at).policy,
     enterprise_group_uuid: randomUUID(),
     ...times,
   }));
   await insertMany(db, 'policy_learner_budgets', (at) => ({
+    enterprise_customer_uuid: of(at).customer,
     policy_uuid: of(at).policy,
     lms_user_id: 1_000 + (at % 50),
   }));
   await insertMany(db, 'ledger_transactions', (at) => ({
+    enterprise_customer_uuid: of(at).customer,
     uuid: of(at).spend,
     ledger_uuid: of(at).ledger,
     idempotency_key: `t-${at}`,
@@ -143,6 +147,7 @@ async function fill(db: Database, dialect: Dialect): Promise<Set<string>> {
     ...times,
   }));
   await insertMany(db, 'assignments', (at) => ({
+    enterprise_customer_uuid: of(at).customer,
     uuid: of(at).spend,
     assignment_configuration_uuid: of(at).policy,
     learner_email: `learner-${at}@test.example`,
@@ -155,12 +160,14 @@ async function fill(db: Database, dialect: Dialect): Promise<Set<string>> {
     ...times,
   }));
   await insertMany(db, 'assignment_actions', (at) => ({
+    enterprise_customer_uuid: of(at).customer,
     uuid: randomUUID(),
     assignment_uuid: of(at).spend,
     action_type: 'allocated',
     ...times,
   }));
   await insertMany(db, 'assignment_counts', (at) => ({
+    enterprise_customer_uuid: of(at).customer,
     assignment_configuration_uuid: of(at).policy,
     content_key: '',
     status_class: 5,
@@ -294,6 +301,7 @@ describe.each(dialects)('statements of requests on %s', (dialect) => {
             Array.from({ length: rows }, (_, at) => ({
               uuid: randomUUID(),
               assignment_configuration_uuid: configuration,
+              enterprise_customer_uuid: demonstration.customer,
               learner_email: `long-${at}@test.example`,
               content_key: `edX+C${at % 3}`,
               price_cents: at % 100,

@@ -273,7 +273,7 @@ test.each(declarations)('the longest input of %s fits into its body limit', (id,
   else expect(size).toBeLessThanOrEqual(limit);
 });
 
-describe('hosts, methods and inputs that nobody sends on purpose', () => {
+describe('malformed hosts, methods and inputs', () => {
   let world: World;
   let port: number;
   const ROUTES = [
@@ -310,7 +310,7 @@ describe('hosts, methods and inputs that nobody sends on purpose', () => {
     ['staff', () => ({ Authorization: `JWT ${staffToken()}` })],
   ] as const;
 
-  test.each(callers)('a host that is none is 400 on every route: %s', async (_who, headers) => {
+  test.each(callers)('an invalid host is 400 on every route: %s', async (_who, headers) => {
     for (const path of ROUTES) {
       for (const host of ['[', '', 'a b', '999.999.999.999', 'x:99999', '[::1', 'a/b', 'a@b', 'a?b', '%']) {
         const reply = await raw(port, head('GET', path, { ...headers(), Host: host }));
@@ -323,7 +323,7 @@ describe('hosts, methods and inputs that nobody sends on purpose', () => {
     }
   });
 
-  test.each(callers)('no route answers an unusual method with a failure of its own: %s', async (_who, headers) => {
+  test.each(callers)('no route answers an unusual method with a 500: %s', async (_who, headers) => {
     for (const path of ROUTES) {
       for (const method of ['TRACE', 'PROPFIND', 'OPTIONS', 'PUT', 'HEAD', 'LOCK']) {
         const reply = await raw(port, head(method, path, headers()));

@@ -151,7 +151,7 @@ describe.each([
 
   describe.each(faults)('a service that %s', (_what, spec) => {
     const services = hasRemoteLedger ? ['/subsidy/'] : ['/lms/', '/catalog/', '/oauth2/'];
-    test('makes what depends on it unavailable, in time and in declared words; without it nothing is missing', async () => {
+    test('makes dependent operations return the declared error in time; other operations work', async () => {
       for (const service of services) {
         // One that has nothing in its cache, and no token.
         const app = await world.startApp();
@@ -228,7 +228,7 @@ describe.each([
     expect((await app.redeem(1_081)).status).toBe(200);
   });
 
-  test('a service that is down is cut off, asked again after a while, and used when it answers', async () => {
+  test('the circuit opens for a service that is down, and closes after a successful probe', async () => {
     const app = await world.startApp();
     await app.canRedeem(1_400);
     await fault(world.sandbox, '/lms/', { status: 500 });
@@ -255,7 +255,7 @@ describe.each([
   // Only there is a ledger that can be silent.
   if (!hasRemoteLedger) return;
 
-  test('a silent ledger keeps nobody waiting who looks at policies, whatever calls may take', async () => {
+  test('a ledger that does not answer does not delay policy lists beyond their own limit', async () => {
     const app = await world.startApp({ UPSTREAM_TIMEOUT_MS: '120000' });
     await fault(world.sandbox, '/subsidy/', { hang: true });
     const replies = await Promise.all([app.policies(), app.policy(), app.policies()]);

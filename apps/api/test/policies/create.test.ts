@@ -98,7 +98,7 @@ describe.each(dialects)('creating policies on %s', (dialect) => {
       description: '',
       per_learner_enrollment_limit: null,
     });
-    expect(await historyOf(world, 'policies', policy)).toHaveLength(1);
+    expect(await historyOf(world, policy)).toHaveLength(1);
   });
 
   test('R-POL-03, W14: an assigned policy is `assigned` whatever was said, has a configuration, and is found again', async () => {

@@ -57,11 +57,11 @@ describe.each(dialects)('deposits and late redemption on %s', (dialect) => {
     expect((await deposit(policy, {}, { 'idempotency-key': 'once' })).body).toEqual(first.body);
     expect((await deposit(policy, {})).body.spend_limit).toBe(20_500);
     expect(await balanceOf(world, subsidy)).toBe(21_000);
-    const history = await historyOf(world, 'policies', policy);
+    const history = await historyOf(world, policy);
     const actor = await operatorUserId(world);
-    expect(history.map((row) => [row.actor_user_id, row.reason, row.snapshot.spendLimitCents])).toEqual([
-      [actor, 'Deposit', 10_500],
-      [actor, 'Deposit', 20_500],
+    expect(history.map((row) => [row.actor_user_id, row.note, row.after?.spendLimitCents])).toEqual([
+      [actor, 'deposit', 10_500],
+      [actor, 'deposit', 20_500],
     ]);
     expect(await auditBooks(world.db)).toEqual([]);
   });
@@ -144,7 +144,7 @@ describe.each(dialects)('deposits and late redemption on %s', (dialect) => {
     });
   });
 
-  test('R-POL-30, W16: without a limit there is none afterwards; a refused deposit changes nothing', async () => {
+  test('R-POL-30, W16: a deposit does not add a limit to a policy without one; a refused deposit changes nothing', async () => {
     const open = await newBudget(world, { balance: 1_000 });
     expect((await deposit(open.policy, {})).body).toMatchObject({ spend_limit: null });
     expect(await balanceOf(world, open.subsidy)).toBe(11_000);
@@ -183,6 +183,6 @@ describe.each(dialects)('deposits and late redemption on %s', (dialect) => {
     // Through the ordinary update without bound.
     const far = { late_redemption_allowed_until: '2040-01-01T00:00:00Z' };
     expect((await update(policy, far)).body).toMatchObject({ ...far, is_late_redemption_allowed: true });
-    expect(await historyOf(world, 'policies', policy)).toHaveLength(5);
+    expect(await historyOf(world, policy)).toHaveLength(5);
   });
 });

@@ -107,17 +107,22 @@ describe.each(dialects)('a policy from creation to deletion on %s', (dialect) =>
     });
 
     const actor = await operatorUserId(world);
-    const history = await historyOf(world, 'policies', uuid);
-    expect(history.map((row) => [row.history_type, row.actor_user_id, row.reason])).toEqual([
-      ['+', actor, null],
-      ['~', actor, null],
-      ['~', actor, 'No longer wanted'],
+    const history = await historyOf(world, uuid);
+    expect(history.map((row) => [row.operation, row.actor_user_id, row.reason])).toEqual([
+      ['policies.create', actor, null],
+      ['policies.update', actor, null],
+      ['policies.deactivate', actor, 'No longer wanted'],
     ]);
-    expect(history.map(({ snapshot }) => [snapshot.spendLimitCents, snapshot.displayName, snapshot.active])).toEqual([
-      [300_000, 'Budget', true],
-      [200_000, null, true],
-      [200_000, null, false],
+    const [made, edited, ended] = history;
+    expect(made).toMatchObject({
+      before: null,
+      after: { spendLimitCents: 300_000, displayName: 'Budget', active: true },
+    });
+    expect([edited?.before, edited?.after]).toEqual([
+      { spendLimitCents: 300_000, displayName: 'Budget' },
+      { spendLimitCents: 200_000, displayName: null },
     ]);
+    expect([ended?.before, ended?.after]).toEqual([{ active: true }, { active: false }]);
   });
 
   test('through tRPC, with the same facts', async () => {
@@ -163,7 +168,7 @@ describe.each(dialects)('a policy from creation to deletion on %s', (dialect) =>
     expect(new Set(seen).size).toBe(seen.length);
     expect(seen).toContain(uuid);
     expect(await trpcData(world, 'policies.deactivate', { uuid, reason: 'x' })).toMatchObject({ active: false });
-    expect((await historyOf(world, 'policies', uuid)).at(-1)).toMatchObject({ reason: 'x' });
+    expect((await historyOf(world, uuid)).at(-1)).toMatchObject({ reason: 'x' });
   });
 
   test('each change is announced: created, updated, deleted', async () => {

@@ -54,7 +54,7 @@ describe.each(dialects)('spending learner credit on %s', (dialect) => {
     expect((await spent(policy)) - before).toBe(14_900);
   });
 
-  test('three hundred learners at a policy with money for exactly fifty: fifty pass, the others are told why', async () => {
+  test('three hundred learners at a policy with budget for fifty: fifty pass, the others get the reason', async () => {
     const created = await world.call('POST', '/api/v1/subsidy-access-policies/', operatorToken(), {
       policy_type: 'PerLearnerSpendCreditAccessPolicy',
       enterprise_customer_uuid: demonstration.customer,
@@ -87,7 +87,7 @@ describe.each(dialects)('spending learner credit on %s', (dialect) => {
     expect(Number(ledger?.total)).toBe(-50 * 14_900);
   });
 
-  test('a learner does not redeem for somebody else, nor for another customer', async () => {
+  test('a learner cannot redeem for another learner or another customer', async () => {
     const other = await world.call('POST', redeemPath(demonstration.spendPolicy), learnerToken(1002), {
       lms_user_id: 1003,
       content_key: run,

@@ -42,7 +42,7 @@ describe.each(dialects)('a deposit on %s', (dialect) => {
     });
   });
 
-  test('R-LED-11, example 8: the same again is 422; keys of its own make two', async () => {
+  test('R-LED-11, example 8: a repeat is 422; different keys make two deposits', async () => {
     const { subsidy } = await funded(0);
     const body = { desired_deposit_quantity: 50_000 };
     expect((await deposit(subsidy, body)).status).toBe(201);

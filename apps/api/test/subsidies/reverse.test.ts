@@ -17,7 +17,7 @@ describe.each(dialects)('a reversal on %s', (dialect) => {
   });
   const { transactionsOf, spend, deposit, funded } = subsidyRequests(() => world);
 
-  test('R-LED-07, R-LED-08: gives back once, whatever the key, and says so', async () => {
+  test('R-LED-07, R-LED-08: a reversal happens once for any key and publishes its event', async () => {
     const { subsidy } = await funded();
     const { body: made } = await spend(subsidy, {});
     world.world.now = new Date('2026-06-02T00:00:00Z');
@@ -42,7 +42,7 @@ describe.each(dialects)('a reversal on %s', (dialect) => {
     expect(await balanceOf(world, subsidy)).toBe(100_000);
   });
 
-  test('twenty at once give back once', async () => {
+  test('twenty concurrent reversals release the value once', async () => {
     const { subsidy, customer } = await funded();
     const policy = await newPolicy(world, { customer, subsidy });
     const { body } = await redeemAs(world, policy, customer, 1);

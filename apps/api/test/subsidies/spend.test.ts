@@ -110,7 +110,7 @@ describe.each(dialects)('a spend on %s', (dialect) => {
     expect((await transactionsOf(poor.subsidy)).body.count).toBe(1);
   });
 
-  test('R-LED-16: who has redeemed cannot again, and sees with what', async () => {
+  test('R-LED-16: a learner who has redeemed cannot redeem again, and sees the transaction', async () => {
     const { subsidy } = await funded();
     const made = await spend(subsidy, {});
     const reply = await call(
@@ -176,7 +176,7 @@ describe.each(dialects)('a spend on %s', (dialect) => {
     });
   });
 
-  test('through a policy of ours it counts in the budget; the policy of another subsidy is refused', async () => {
+  test('a spend through one of our policies counts in its budget; a policy of another subsidy is refused', async () => {
     const { subsidy, customer } = await funded();
     const policy = await newPolicy(world, { customer, subsidy, spendLimit: 20_000 });
     expect((await spend(subsidy, { subsidy_access_policy_uuid: policy })).status).toBe(201);

@@ -84,14 +84,15 @@ describe.each(dialects)('subsidies on %s', (dialect) => {
       expect((await call('GET', `${SUBSIDIES}?enterprise_customer_uuid=${customer}`)).body.count).toBe(0);
       expect((await transactionsOf(made.body.uuid)).status).toBe(404);
 
-      const history = await historyOf(world, 'subsidies', made.body.uuid);
+      const history = await historyOf(world, made.body.uuid);
       const actor = await operatorUserId(world);
-      expect(history.map((row) => [row.history_type, row.actor_user_id, row.snapshot.isSoftDeleted])).toEqual([
-        ['+', actor, false],
-        ['~', actor, false],
-        ['~', actor, false],
-        ['-', actor, true],
+      expect(history.map((row) => [row.action, row.actor_user_id, row.source])).toEqual([
+        ['created', actor, 'rest'],
+        ['updated', actor, 'rest'],
+        ['updated', actor, 'rest'],
+        ['updated', actor, 'rest'],
       ]);
+      expect(history.at(-1)?.after).toEqual({ isSoftDeleted: true });
     });
 
     test('through tRPC, with the same facts', async () => {
@@ -275,7 +276,7 @@ describe.each(dialects)('subsidies on %s', (dialect) => {
     expect(await isActive(null, '2026-01-01T00:00:00Z')).toBe(false);
   });
 
-  test('content metadata: what the customer sees of a course', async () => {
+  test('content metadata of a course for a customer', async () => {
     const customer = newCustomer(world);
     const start = new Date('2026-09-01T00:00:00Z');
     const key = newCourse(world, { title: 'Ünïcode “Kurs”', priceCents: 1_999, courseRunStartDate: start });

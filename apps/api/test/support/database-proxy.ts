@@ -1,8 +1,8 @@
 import { connect, createServer, type Socket } from 'node:net';
 
 /**
- * Stands between a process and its database, and can take the database away. Of several servers the first is used until
- * it cannot be reached, then the next one, as a load balancer does that does not go back by itself.
+ * TCP proxy in front of a database that can simulate outages. With several servers, it uses the first until it is
+ * unreachable, then the next one, like a load balancer without failback.
  */
 export async function databaseProxy(...databaseUrls: readonly string[]) {
   const targets = databaseUrls.map((url) => new URL(url));

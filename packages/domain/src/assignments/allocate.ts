@@ -1,5 +1,6 @@
 import {
   appendToOutbox,
+  currentOrigin,
   isUniqueViolation,
   type OutboxMessage,
   type Transaction,
@@ -34,7 +35,7 @@ import { viewsOf } from './view.ts';
 
 export type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
 
-/** Rolls the allocation back and carries the reason out of the transaction. */
+/** Thrown in a transaction to roll the allocation back, with the reason. */
 export class AllocationRefused extends Error {
   readonly reason: string;
   constructor(reason: string) {
@@ -45,14 +46,13 @@ export class AllocationRefused extends Error {
 
 export interface Allocated {
   readonly planned: readonly Planned[];
-  /** US cents that the allocation holds of the budgets. */
+  /** US cents that the allocation reserves. */
   readonly chargedCents: number;
 }
 
 /**
- * Allocates to many learners in the caller’s transaction, with a number of statements that does not depend on how many
- * there are. What it costs is taken from the ledger’s balance and the policy’s budget by conditional updates, which come
- * last because everybody wants those rows.
+ * Allocates to many learners in the caller’s transaction, with a constant number of statements. The cost is reserved
+ * in ledger and policy by conditional updates, which come last because those rows are contended.
  */
 export async function allocateWithin(
   trx: Transaction,
@@ -63,9 +63,9 @@ export async function allocateWithin(
 ): Promise<Allocated> {
   const at = deps.clock();
   const { policy, by } = order;
-  const terms: Terms = { ...order.terms, at };
+  const terms: Terms = { ...order.terms, at, correlationId: currentOrigin()?.correlationId ?? null };
   const emailKeys = emails.map(foldEmail);
-  await configurations.hold(trx, terms.configurationUuid);
+  await configurations.lockForAllocation(trx, terms.configurationUuid);
   const accounts = order.account
     ? new Map([[order.account.emailKey, order.account.lmsUserId]])
     : await accountsOf(trx, emailKeys);
@@ -79,7 +79,7 @@ export async function allocateWithin(
   const changes = planned.flatMap(({ change }) => (change ? [change] : []));
   const charged = planned.filter(({ outcome }) => outcome === 'created' || outcome === 'reallocated');
   const chargedCents = charged.length * terms.priceCents;
-  await store.writeRows(trx, changes, { userId: by.userId, at });
+  await store.writeRows(trx, changes);
   await store.insertActions(trx, charged.flatMap(actionOf(order)), { ...by, at });
   await appendToOutbox(trx, at, messagesOf(order, planned, at));
   if (chargedCents > 0) {
@@ -92,7 +92,7 @@ export async function allocateWithin(
   return { planned, chargedCents };
 }
 
-/** R-ASG-18. A mail tells of an allocation: who has been told already is not told again. */
+/** R-ASG-18: mails for new allocations only; learners whose row did not change are not mailed again. */
 const messagesOf = ({ suppressEmail }: Order, planned: readonly Planned[], at: Date): OutboxMessage[] =>
   planned.flatMap(({ outcome, row, change }) => {
     if (!row || !change) return [];
@@ -126,8 +126,8 @@ const actionOf =
 const ROUNDS = 3;
 
 /**
- * Runs an allocation, and looks at everything again when a learner's first login gave a row its account at the wrong
- * moment. After a few rounds it refuses.
+ * Runs an allocation, and retries it from the start if a concurrent login has linked a row to its account. Refuses
+ * after a few rounds.
  */
 export async function retryingCollisions<T>(policyUuid: string, work: () => Promise<T>): Promise<T> {
   let collision: unknown;
@@ -170,7 +170,7 @@ async function replyTo(deps: Deps, order: Order, planned: readonly Planned[]) {
     const uuids = planned.flatMap(({ outcome, row }) => (row && outcomes.includes(outcome) ? [row.uuid] : []));
     return uuids.flatMap((uuid) => {
       const view = views.get(uuid);
-      // A learner who was named twice is told of once.
+      // A learner who was named twice appears once.
       views.delete(uuid);
       return view ? [view] : [];
     });
@@ -178,7 +178,7 @@ async function replyTo(deps: Deps, order: Order, planned: readonly Planned[]) {
   return { created: group('created'), updated: group('reallocated', 'touched'), noChange: group('no_change') };
 }
 
-/** What an administrator asks for. */
+/** Input of an allocation. */
 export interface Asked {
   readonly policyUuid: string;
   readonly contentKey: string;
@@ -186,10 +186,10 @@ export interface Asked {
   readonly adminLmsUserId?: number | null | undefined;
   readonly suppressEmail: boolean;
   readonly batchUuid: string;
-  readonly source: store.Doer['source'];
+  readonly source: store.ActionActor['source'];
 }
 
-/** Collects the facts and judges what does not depend on the learners; what is left is the money. */
+/** Collects the facts and runs all checks that do not depend on the learners; the budget is checked later. */
 export async function judgedOrder(deps: Deps, actor: Actor, asked: Asked): Promise<Order> {
   const policy = await findPolicy(deps.db, asked.policyUuid);
   if (!policy) throw policyNotFound();
@@ -219,7 +219,7 @@ export async function judgedOrder(deps: Deps, actor: Actor, asked: Asked): Promi
   throw await refused(deps, actor, policy, refusal ?? { kind: 'reason', reason: 'content_not_in_catalog' });
 }
 
-/** Types with a configuration in use (R-ASG-02). */
+/** Policy types that allocate (R-ASG-02). */
 const isAllocating = ({ policyType, learnerCreditRequestConfigUuid }: PolicyRow): boolean =>
   policyType === 'AssignedLearnerCreditAccessPolicy' || learnerCreditRequestConfigUuid !== null;
 

@@ -12,10 +12,10 @@ import { allocateBatch } from './bulk-job.ts';
 import * as store from './bulk-store.ts';
 import { uniqueEmails } from './plan.ts';
 
-/** Learners of one transaction: few enough for one statement of each kind, and to hold the budget’s row shortly. */
+/** Learners per transaction: few enough for single statements and a short lock on the budget’s row. */
 const CHUNK = 2_000;
 
-/** Takes the list in and asks for the job that works it off; what the budget covers is found out there. */
+/** Stores the list and enqueues the job that allocates it; the job checks the budget. */
 export async function allocateInBulk(
   deps: Deps,
   actor: Actor,
@@ -84,11 +84,11 @@ function chunksOf(emails: readonly string[]): store.Chunk[] {
 
 const EMAIL_COLUMNS = ['email', 'learner_email', 'learner email', 'email address'];
 
-/** The addresses of a CSV text: of the column that is named so, or of the first one when none is. */
+/** The addresses in a CSV text: the column with an e-mail header, or the first column. */
 export function addressesIn(csv: string): string[] {
   let rows: string[][];
   try {
-    // Spreadsheets write what separates the columns of their language; no address has any of them.
+    // The delimiter of spreadsheets depends on their language; addresses contain none of these.
     const delimiter = [',', ';', '\t'];
     rows = parse(csv, { bom: true, delimiter, relax_column_count: true, skip_empty_lines: true, trim: true });
   } catch {
@@ -124,7 +124,7 @@ export async function bulkReport(
   return pageOf(input, items, wanted.length);
 }
 
-/** What is no address stays none; everybody else who failed is tried again. */
+/** Whether a learner is retried: not if the address is invalid or the allocation succeeded. */
 const mayChange = (outcome: store.BulkOutcome | null): boolean =>
   outcome !== null && outcome !== 'invalid_address' && !succeeded.has(outcome);
 
@@ -143,6 +143,7 @@ export async function resumeBulk(
       await store.setOutcomes(trx, batch.uuid, chunk, outcomes, null);
     }
     if (learnerCount === 0) throw contract.nothingToResume({});
+    store.recordResumed(trx, batch);
     return { jobUuid: await ask(trx, deps, batch), learnerCount };
   });
 }

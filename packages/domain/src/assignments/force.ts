@@ -8,9 +8,9 @@ import { AllocationRefused, allocateWithin, type Deps, retryingCollisions } from
 import { orderFacts, orderFor } from './order.ts';
 
 /**
- * Allocates to the one learner of a forced redemption, at support's price and whatever the catalog's (R-RED-60, R-ASG-91).
- * Limits hold all the same: null is success, otherwise the reason. What the redemption itself will refuse, such as a
- * learner who is not linked, is left to it.
+ * Allocates to the learner of a forced redemption at the price that support has set (R-RED-60, R-ASG-91). Limits
+ * still apply: returns null on success, otherwise the reason. Other checks, such as whether the learner is linked,
+ * are left to the redemption.
  */
 export async function allocateForced(
   deps: Deps,

@@ -1,9 +1,9 @@
-/** Everything about an allocation that can be judged before the money is looked at. */
+/** Facts about an allocation for the checks that do not depend on the budget. */
 export interface AllocationFacts {
   readonly policy: { readonly active: boolean; readonly retired: boolean };
   readonly contentKey: string;
   readonly requestedCents: number;
-  /** Null when the catalog knows no price. */
+  /** Null if the catalog has no price. */
   readonly canonicalCents: number | null;
   readonly inCatalog: boolean;
   readonly isSubsidyActive: boolean;
@@ -15,7 +15,7 @@ export type Refusal =
   | { readonly kind: 'reason'; readonly reason: string }
   | { readonly kind: 'price'; readonly message: string };
 
-/** R-POL-14 with both ends inclusive. Ratios have two decimals, so that hundredths compare without binary fractions. */
+/** R-POL-14, both ends inclusive. Ratios have two decimals, so they are compared as integer hundredths. */
 export function isAcceptablePrice(
   requestedCents: number,
   canonicalCents: number,
@@ -27,11 +27,11 @@ export function isAcceptablePrice(
   return requested >= low * canonicalCents && requested <= high * canonicalCents;
 }
 
-// The order is part of the API (R-ASG-03); checks 5 and 6 are the budget's own.
+// The order is part of the API (R-ASG-03); checks 5 and 6 are made by the budget.
 const checks: readonly ((facts: AllocationFacts) => Refusal | null)[] = [
   ({ requestedCents }) =>
     requestedCents < 0 ? { kind: 'price', message: 'Can only allocate non-negative content_price_cents' } : null,
-  // A price is only unknown of content that there is.
+  // Only content in the catalog can be refused for an unknown price.
   ({ canonicalCents, inCatalog, contentKey }) =>
     canonicalCents === null && inCatalog
       ? { kind: 'price', message: `Could not determine price for content_key: ${contentKey}` }

@@ -14,15 +14,15 @@ export const assignments = router({
   ),
   /** Create an assignment configuration without a policy. */
   createConfiguration: procedure(contract.createConfiguration).mutation(({ ctx, input }) =>
-    service.createConfiguration(ctx.runtime, ctx.actor, input),
+    service.createConfiguration(ctx.runtime, input),
   ),
   /** Switch an assignment configuration on or off. */
   updateConfiguration: procedure(contract.updateConfiguration).mutation(({ ctx, input }) =>
-    service.setActive(ctx.runtime, ctx.actor, input),
+    service.setActive(ctx.runtime, input),
   ),
   /** Switch an assignment configuration off. */
   deactivateConfiguration: procedure(contract.deactivateConfiguration).mutation(({ ctx, input }) =>
-    service.setActive(ctx.runtime, ctx.actor, { ...input, active: false }),
+    service.setActive(ctx.runtime, { ...input, active: false }),
   ),
   /** Say that the learner has seen that assignments expired or were cancelled. */
   acknowledge: procedure(contract.acknowledge).mutation(({ ctx, input }) =>

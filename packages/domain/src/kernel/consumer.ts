@@ -1,17 +1,22 @@
-import { claimMessage, type Transaction } from '@enterprise-access/db';
+import { claimMessage, type Transaction, withOrigin } from '@enterprise-access/db';
 import type { z } from 'zod';
 import type { Runtime } from './runtime.ts';
 
-/** An event as a consumer sees it. */
+/** One delivery of an event to a consumer. */
 export interface EventRun {
   readonly runtime: Runtime;
   /** The same for every delivery of one event. */
   readonly eventId: string;
-  /**
-   * Claims the event in the transaction of its effect; false when the effect is there already, and the transaction has
-   * nothing to do.
-   */
+  /** Claims the event in the transaction of its effect; false if it was processed before. */
   claim(trx: Transaction): Promise<boolean>;
+}
+
+/** An event as it comes from the bus. */
+export interface ConsumedEvent {
+  readonly id: string;
+  readonly data: unknown;
+  /** Of the call that the event follows from, where its sender is ours. */
+  readonly correlationId?: string | null;
 }
 
 /** What one kind of event of another service means for us. */
@@ -19,22 +24,22 @@ export interface Consumer {
   /** `org.openedx.….v1` */
   readonly type: string;
   /** Resolves when the effect is stored. Throws `UnusableEvent` when what the event says can never have one. */
-  readonly consume: (runtime: Runtime, event: { readonly id: string; readonly data: unknown }) => Promise<void>;
+  readonly consume: (runtime: Runtime, event: ConsumedEvent) => Promise<void>;
 }
 
-/** The event was understood and says something that cannot be. Names fields, never their values. */
+/** The data of the event is invalid. The message names fields, never their values. */
 export class UnusableEvent extends Error {
   override readonly name = 'UnusableEvent';
 }
 
-/** Data that is not what the schema says makes the event unusable. */
+/** Declares a consumer. Data that does not match the schema makes the event unusable. */
 export const consumerOf = <D extends z.ZodType>(
   type: string,
   schema: D,
   handle: (run: EventRun, data: z.infer<D>) => Promise<void>,
 ): Consumer => ({
   type,
-  async consume(runtime, { id, data }) {
+  async consume(runtime, { id, data, correlationId }) {
     const parsed = schema.safeParse(data);
     if (!parsed.success) {
       const fields = parsed.error.issues.map(({ path }) => path.join('.')).join(', ');
@@ -42,6 +47,16 @@ export const consumerOf = <D extends z.ZodType>(
     }
     const claim = (trx: Transaction) =>
       claimMessage(trx, { consumer: `event:${type}`, messageId: id, received: runtime.clock() });
-    await handle({ runtime, eventId: id, claim }, parsed.data);
+    const origin = {
+      operation: type,
+      source: 'event',
+      actorUserId: null,
+      role: null,
+      requestId: id,
+      correlationId: correlationId ?? id,
+      customerUuid: null,
+      reason: null,
+    } as const;
+    await withOrigin(origin, () => handle({ runtime, eventId: id, claim }, parsed.data));
   },
 });

@@ -5,7 +5,7 @@ import { clipped } from './clip.ts';
 /** Time-ordered, so that new rows land at the end of their index. */
 export const newUuid = (): string => v7();
 
-/** Ours alone, so that no other system derives the same uuid from the same text. */
+/** Our own namespace, so that no other system derives the same uuid from the same text. */
 const NAMESPACE = '8c7c5b3e-5d0f-4a5c-9a43-2f1f6f6f3a10';
 
 /** Always the same uuid for the same text (version 5). */
@@ -25,9 +25,9 @@ export const courseRunKey = () =>
     .refine(isCourseRunKey, { error: (issue) => `Invalid content_key: ${clipped(String(issue.input))}` })
     .meta({ examples: ['course-v1:edX+DemoX+2T2026'], pattern: '^course-v1:[^/+\\s]+\\+[^/+\\s]+\\+[^/+\\s]+$' });
 
-/** What both databases hold. */
+/** Range of times that both databases can store. */
 const EARLIEST = new Date('1000-01-01T00:00:00Z');
 const LATEST = new Date('9999-12-31T23:59:59.999Z');
 
-/** A time that callers give. */
+/** A time in an input. */
 export const instant = () => z.date().min(EARLIEST).max(LATEST);

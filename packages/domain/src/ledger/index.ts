@@ -8,7 +8,6 @@ export {
   findByCallerKey,
   findSubsidies,
   findTransaction,
-  type LedgerKey,
   ledgerOfTransaction,
   ownerOf,
   ownerOfTransaction,
@@ -18,12 +17,12 @@ export {
   unfinishedBefore,
 } from './store.ts';
 export {
+  changeSubsidy,
   findByReference,
   findSubsidy,
   findSubsidyForUpdate,
   insertSubsidy,
   pageOfSubsidies,
-  replaceSubsidy,
   type SubsidyWithTotals,
 } from './subsidies.ts';
 export type { SubsidyRecord } from './tables.ts';

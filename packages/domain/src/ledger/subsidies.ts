@@ -1,4 +1,4 @@
-import { appendHistory, type Connection, type Transaction } from '@enterprise-access/db';
+import type { Connection, Transaction } from '@enterprise-access/db';
 import { orderTerms } from '../kernel/order.ts';
 import { subsidyOrders } from './contract.ts';
 import { containing, ledgerKey } from './rules.ts';
@@ -24,7 +24,7 @@ export async function findSubsidy(db: Connection, uuid: string): Promise<Subsidy
   return row ?? null;
 }
 
-/** The public subsidy that was made for this reference (R-LED-12). */
+/** The public subsidy with this reference (R-LED-12). */
 export async function findByReference(
   db: Connection,
   referenceType: string,
@@ -36,7 +36,7 @@ export async function findByReference(
   return row ?? null;
 }
 
-/** The row, held until the transaction ends. */
+/** The row, locked until the transaction ends. */
 export async function findSubsidyForUpdate(trx: Transaction, uuid: string): Promise<SubsidyRecord | null> {
   const row: SubsidyRecord | undefined = await trx('subsidies as s')
     .where({ 's.uuid': uuid, 's.is_soft_deleted': false })
@@ -79,23 +79,15 @@ export async function pageOfSubsidies(db: Connection, filter: SubsidyFilter, sli
 }
 
 /** Stores a subsidy and its empty ledger. */
-export async function insertSubsidy(trx: Transaction, record: SubsidyRecord, actorUserId: number): Promise<void> {
+export async function insertSubsidy(trx: Transaction, record: SubsidyRecord): Promise<void> {
   const { uuid, ledgerUuid, enterpriseCustomerUuid, unit, created } = record;
   const idempotencyKey = ledgerKey(uuid);
   await trx(ledgers.table).insert(
     ledgers.encode({ uuid: ledgerUuid, enterpriseCustomerUuid, idempotencyKey, unit, created, modified: created }),
   );
-  await trx(subsidies.table).insert(subsidies.encode(record));
-  await appendHistory(trx, subsidies, record, { type: '+', actorUserId, reason: null, at: created });
+  await subsidies.insert(trx, record);
 }
 
 /** Stores a changed subsidy that the caller holds. */
-export async function replaceSubsidy(
-  trx: Transaction,
-  record: SubsidyRecord,
-  { type, actorUserId }: { readonly type: '~' | '-'; readonly actorUserId: number },
-): Promise<void> {
-  const { uuid, ...changes } = record;
-  await subsidies.patch(trx, uuid, changes);
-  await appendHistory(trx, subsidies, record, { type, actorUserId, reason: null, at: record.modified });
-}
+export const changeSubsidy = (trx: Transaction, before: SubsidyRecord, after: SubsidyRecord): Promise<void> =>
+  subsidies.change(trx, before, after);

@@ -1,7 +1,7 @@
-import { appendHistory, type Change, type Connection, type Transaction } from '@enterprise-access/db';
+import type { Connection, Transaction } from '@enterprise-access/db';
 import { configurations, policies } from './tables.ts';
 
-/** What is allocated under one policy; a policy with assignments is created together with its configuration. */
+/** Groups the assignments of one policy; created together with the policy. */
 export interface Configuration {
   readonly uuid: string;
   readonly subsidyAccessPolicy: string | null;
@@ -9,7 +9,7 @@ export interface Configuration {
   readonly active: boolean;
 }
 
-/** A stored configuration, with what it needs of the policy that it belongs to. */
+/** A stored configuration, with fields of its policy. */
 export interface ConfigurationRow extends Configuration {
   readonly subsidyUuid: string | null;
   readonly catalogUuid: string | null;
@@ -44,10 +44,10 @@ export async function ownerOf(db: Connection, uuid: string): Promise<string | nu
 export const active = (db: Connection) => db(configurations.table).where({ active: true }).select('uuid');
 
 /**
- * Until the transaction ends nobody else allocates in this configuration: two lists with one learner follow each other.
- * The row is written, because a row that is only locked is not known to other nodes of a cluster.
+ * Serializes allocations in one configuration until the transaction ends, so that two lists with the same learner
+ * cannot collide. The row is updated, because on a Galera cluster a row lock is not visible to other nodes.
  */
-export async function hold(trx: Transaction, uuid: string): Promise<boolean> {
+export async function lockForAllocation(trx: Transaction, uuid: string): Promise<boolean> {
   return (await trx(configurations.table).where({ uuid }).increment('holds')) === 1;
 }
 
@@ -78,33 +78,17 @@ export async function page(
 export async function insert(
   trx: Transaction,
   row: { uuid: string; enterpriseCustomerUuid: string },
-  by: { userId: number; at: Date },
+  at: Date,
 ): Promise<void> {
-  const times = { created: by.at, modified: by.at };
-  await trx(configurations.table).insert(configurations.encode({ ...row, ...times, active: true }));
-  await remember(trx, { ...row, active: true }, { type: '+', actorUserId: by.userId, reason: null }, by.at);
+  await configurations.insert(trx, { ...row, active: true, created: at, modified: at });
 }
 
-/** Switches a configuration; history is written only when something changes. */
-export async function setActive(
-  trx: Transaction,
-  uuid: string,
-  active: boolean,
-  by: { userId: number; reason: string | null; at: Date },
-): Promise<void> {
+/** Switches a configuration. */
+export async function setActive(trx: Transaction, uuid: string, active: boolean, at: Date): Promise<void> {
   const row = await configurations.query(trx).findById(uuid).forUpdate();
   if (!row || row.active === active) return;
-  await trx(configurations.table).where({ uuid }).update({ active, modified: by.at });
-  const after = { uuid, enterpriseCustomerUuid: row.enterpriseCustomerUuid, active };
-  await remember(trx, after, { type: '~', actorUserId: by.userId, reason: by.reason }, by.at);
+  await configurations.change(trx, row, { ...row, active, modified: at });
 }
-
-const remember = (
-  trx: Transaction,
-  row: Pick<Configuration, 'uuid' | 'enterpriseCustomerUuid' | 'active'>,
-  change: Change,
-  at: Date,
-) => appendHistory(trx, configurations, row, { ...change, at });
 
 /** The next active configurations by uuid, for work that goes through all of them. */
 export const nextActive = (db: Connection, after: string | null, limit: number): Promise<ConfigurationRow[]> =>

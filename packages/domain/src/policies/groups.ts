@@ -1,4 +1,4 @@
-import { type Connection, insertIfAbsent, type Row } from '@enterprise-access/db';
+import { type Connection, insertIfAbsent, type Row, recordChanges, type Transaction } from '@enterprise-access/db';
 import { newUuid } from '../kernel/ids.ts';
 import { policies, policyGroups } from './tables.ts';
 
@@ -16,23 +16,17 @@ interface Pair {
 }
 
 /** Stores the association unless it is there; says whether it did. */
-export const insert = (
-  db: Connection,
+export async function insert(
+  trx: Transaction,
   { policyUuid, groupUuid, enterpriseCustomerUuid }: Pair & { readonly enterpriseCustomerUuid: string },
   now: Date,
-): Promise<boolean> =>
-  insertIfAbsent(
-    db,
-    policyGroups.table,
-    policyGroups.encode({
-      uuid: newUuid(),
-      policyUuid,
-      enterpriseCustomerUuid,
-      enterpriseGroupUuid: groupUuid,
-      created: now,
-      modified: now,
-    }),
-  );
+): Promise<boolean> {
+  const times = { created: now, modified: now };
+  const row = { uuid: newUuid(), policyUuid, enterpriseCustomerUuid, enterpriseGroupUuid: groupUuid, ...times };
+  if (!(await insertIfAbsent(trx, policyGroups.table, policyGroups.encode(row)))) return false;
+  recordChanges(trx, policyGroups, [{ before: null, after: row }]);
+  return true;
+}
 
 export async function find(db: Connection, { policyUuid, groupUuid }: Pair): Promise<PolicyGroup | null> {
   const row: Pick<Row<typeof policyGroups>, 'uuid' | 'created'> | undefined = await db(policyGroups.table)
@@ -42,12 +36,23 @@ export async function find(db: Connection, { policyUuid, groupUuid }: Pair): Pro
 }
 
 /** Removes the group from the policies of one customer; those of others keep it. */
-export const remove = async (db: Connection, enterpriseCustomerUuid: string, groupUuid: string): Promise<number> =>
-  db(policyGroups.table)
+export async function remove(trx: Transaction, enterpriseCustomerUuid: string, groupUuid: string): Promise<number> {
+  const rows = await policyGroups
+    .query(trx)
     .where({ enterprise_group_uuid: groupUuid, enterprise_customer_uuid: enterpriseCustomerUuid })
-    .delete();
+    .orderBy('uuid')
+    .forUpdate();
+  const uuids = rows.map(({ uuid }) => uuid);
+  if (uuids.length > 0) await trx(policyGroups.table).whereIn('uuid', uuids).delete();
+  recordChanges(
+    trx,
+    policyGroups,
+    rows.map((before) => ({ before, after: null })),
+  );
+  return rows.length;
+}
 
-/** Associations of groups with policies that can be redeemed through, oldest first. */
+/** Associations of groups with active policies, oldest first. */
 const openAssociations = (db: Connection) =>
   db(policyGroups.table)
     .join('policies', 'policies.uuid', 'policy_groups.policy_uuid')
@@ -71,7 +76,7 @@ export async function remindedGroups(db: Connection): Promise<RemindedGroup[]> {
 
 const ofPolicy = policies.aliased(policies.table);
 
-/** The policy that reminders of a group speak of: the one that the group was associated with first. */
+/** The policy that reminders of a group mention: the first one it was associated with. */
 export async function policyOfGroup(
   db: Connection,
   groupUuid: string,

@@ -9,19 +9,17 @@ export const policies = router({
   /** One policy with the totals of its budget. */
   get: procedure(contract.get).query(({ ctx, input }) => service.get(ctx.runtime, input.uuid)),
   /** Create a policy, or find the active one that matches. */
-  create: procedure(contract.create).mutation(({ ctx, input }) => service.create(ctx.runtime, ctx.actor, input)),
+  create: procedure(contract.create).mutation(({ ctx, input }) => service.create(ctx.runtime, input)),
   /** Change fields of a policy; what is not named stays. */
-  update: procedure(contract.update).mutation(({ ctx, input }) => service.update(ctx.runtime, ctx.actor, input)),
+  update: procedure(contract.update).mutation(({ ctx, input }) => service.update(ctx.runtime, input)),
   /** Hide a policy from everybody. */
-  deactivate: procedure(contract.deactivate).mutation(({ ctx, input }) =>
-    service.deactivate(ctx.runtime, ctx.actor, input),
-  ),
+  deactivate: procedure(contract.deactivate).mutation(({ ctx, input }) => service.deactivate(ctx.runtime, input)),
   /** Add value to the subsidy of a policy and raise its spend limit. */
   deposit: procedure(contract.deposit).mutation(({ ctx, input }) =>
     deposit(ctx.runtime, ctx.actor, input, ctx.idempotencyKey),
   ),
   /** Let learners redeem after enrollment deadlines for some days. */
   setLateRedemption: procedure(contract.setLateRedemption).mutation(({ ctx, input }) =>
-    service.setLateRedemption(ctx.runtime, ctx.actor, input),
+    service.setLateRedemption(ctx.runtime, input),
   ),
 });

@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { appendHistory, appendToOutbox, type Change, type Transaction, transaction } from '@enterprise-access/db';
-import type { Actor } from '../kernel/actor.ts';
+import { appendToOutbox, type Transaction, transaction } from '@enterprise-access/db';
 import type { Input } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
@@ -53,7 +52,7 @@ function columnsOf(input: Partial<Input<typeof contract.create>>): Partial<Polic
 }
 
 /** Get-or-create: two identical requests at once make one policy (R-POL-08). */
-export async function create(deps: Deps, actor: Actor, input: Input<typeof contract.create>) {
+export async function create(deps: Deps, input: Input<typeof contract.create>) {
   const now = deps.clock();
   const isAssigned = input.policyType === 'AssignedLearnerCreditAccessPolicy';
   const row = {
@@ -91,51 +90,42 @@ export async function create(deps: Deps, actor: Actor, input: Input<typeof contr
         uuid: row.assignmentConfigurationUuid,
         enterpriseCustomerUuid: row.enterpriseCustomerUuid,
       };
-      await configurations.insert(trx, configuration, { userId: actor.userId, at: now });
+      await configurations.insert(trx, configuration, now);
     }
     await policies.insert(trx, row);
     await assertCeiling(trx, null, row, depositsCents);
-    await remember(trx, row, { type: '+', actorUserId: actor.userId, reason: null }, now);
     await appendToOutbox(trx, now, [policyChanged('created', row)]);
     return { row, created: true };
   });
   return { policy: await view(deps, result.row), created: result.created };
 }
 
-export async function update(deps: Deps, actor: Actor, input: Input<typeof contract.update>): Promise<contract.Policy> {
+export async function update(deps: Deps, input: Input<typeof contract.update>): Promise<contract.Policy> {
   const { uuid, subsidyActiveDatetime: _a, subsidyExpirationDatetime: _b, isSubsidyActive: _c, ...changes } = input;
-  // A key that is named without a value is not a change.
+  // A field with value undefined is not a change.
   const named = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
-  return change(deps, uuid, { type: '~', actorUserId: actor.userId, reason: null }, () => columnsOf(named));
+  return change(deps, uuid, () => columnsOf(named));
 }
 
 /** Soft deletion; a policy that is inactive already stays as it is (R-POL-11). */
-export async function deactivate(
-  deps: Deps,
-  actor: Actor,
-  input: Input<typeof contract.deactivate>,
-): Promise<contract.Policy> {
-  return change(deps, input.uuid, { type: '~', actorUserId: actor.userId, reason: input.reason || null }, (row) =>
-    row.active ? { active: false } : null,
-  );
+export async function deactivate(deps: Deps, input: Input<typeof contract.deactivate>): Promise<contract.Policy> {
+  return change(deps, input.uuid, (row) => (row.active ? { active: false } : null));
 }
 
 export async function setLateRedemption(
   deps: Deps,
-  actor: Actor,
   input: Input<typeof contract.setLateRedemption>,
 ): Promise<contract.Policy> {
   const until = input.days === null ? null : endOfDayIn(input.days, deps.clock());
-  return change(deps, input.uuid, { type: '~', actorUserId: actor.userId, reason: null }, () => ({
+  return change(deps, input.uuid, () => ({
     lateRedemptionAllowedUntil: until,
   }));
 }
 
-/** Every change of a policy goes this way: hold, judge against the rules, store with history and event. */
+/** Applies a change to a policy: lock, check the rules, store with history and event. */
 async function change(
   deps: Deps,
   uuid: string,
-  record: Change,
   changesOf: (row: PolicyRow) => Partial<PolicyRow> | null,
 ): Promise<contract.Policy> {
   const known = await store.find(deps.db, uuid);
@@ -154,15 +144,13 @@ async function change(
     if (after.policyType === 'AssignedLearnerCreditAccessPolicy') after.accessMethod = 'assigned';
     after.retiredAt = retiredAt(before, after, now);
     assertTypeConstraints(after);
-    // Whoever says what is so already is told so, and neither history nor other services hear of a change.
+    // Nothing changed: write no history and no event.
     if (isDeepStrictEqual({ ...after }, { ...before })) return before;
     after.modified = now;
     assertMayDeactivate(deps, before, after);
     await assertMayMove(trx, before, after);
-    const { spentCents: _spent, allocatedCents: _allocated, ...written } = after;
-    await policies.patch(trx, uuid, written);
+    await policies.change(trx, before, after);
     await assertCeiling(trx, before, after, depositsCents);
-    await remember(trx, after, record, now);
     const wasDeleted = before.active && !after.active;
     await appendToOutbox(trx, now, [policyChanged(wasDeleted ? 'deleted' : 'updated', after)]);
     return after;
@@ -170,14 +158,11 @@ async function change(
   return view(deps, row);
 }
 
-export const remember = (trx: Transaction, row: PolicyRow, record: Change, at: Date) =>
-  appendHistory(trx, policies, row, { ...record, at });
-
 const describe = (row: PolicyRow): string => `<${row.policyType} uuid=${row.uuid}>`;
 
 type Violation = { readonly field: string; readonly message: string };
 
-/** Every field in the way with what is wrong with it. */
+/** The error with all violations by field. */
 function invalid(kind: 'constraint' | 'guard', broken: readonly [Violation, ...Violation[]], message?: string) {
   const fields: Record<string, string[]> = {};
   for (const each of broken) fields[each.field] = [...(fields[each.field] ?? []), each.message];
@@ -201,7 +186,10 @@ function assertMayDeactivate(deps: Pick<Runtime, 'settings'>, before: PolicyRow,
   throw invalid('guard', [{ field: 'active', message: 'Cannot deactivate this policy while it has existing spend.' }]);
 }
 
-/** What assignments hold is held in one subsidy, and a deposit that was begun may have reached it. */
+/**
+ * A policy cannot move to another subsidy while it has allocated assignments or an open deposit, because their value
+ * is in the old subsidy.
+ */
 async function assertMayMove(trx: Transaction, before: PolicyRow, after: PolicyRow): Promise<void> {
   if (before.subsidyUuid === after.subsidyUuid) return;
   const inTheWay = before.allocatedCents > 0 ? 'it has allocated assignments' : 'a deposit is being completed';
@@ -228,7 +216,7 @@ async function assertCeiling(
   ]);
 }
 
-/** What was ever deposited in the policy's subsidy, which must not be another customer's. */
+/** Total deposits of the policy's subsidy. Throws if the subsidy belongs to another customer. */
 async function depositsOf(deps: Pick<Runtime, 'ledger'>, row: PolicyRow): Promise<number> {
   const subsidy = (await orUnavailable(deps.ledger.subsidies([row.subsidyUuid]))).get(row.subsidyUuid);
   assertOwn('subsidy_uuid', row, subsidy?.enterpriseCustomerUuid ?? null);
@@ -239,7 +227,10 @@ async function assertCatalog(deps: Pick<Runtime, 'catalog'>, row: PolicyRow): Pr
   assertOwn('catalog_uuid', row, await orUnavailable(deps.catalog.customerOf(row.catalogUuid)));
 }
 
-/** What its service does not know yet may come; until then nothing can be redeemed through the policy. */
+/**
+ * Rejects resources of other customers. Unknown resources are allowed: they may be created later, and until then
+ * nothing can be redeemed.
+ */
 function assertOwn(field: string, row: PolicyRow, customerUuid: string | null): void {
   if (customerUuid === null || customerUuid === row.enterpriseCustomerUuid) return;
   throw invalidInput({ fields: { [field]: ['This belongs to another enterprise customer.'] } });

@@ -17,7 +17,7 @@ import { viewOfPolicy } from './view.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
 
-/** The caller, or for staff the learner that they ask about. */
+/** The learner of a question: the caller, or for staff the given learner. */
 export function learnerOf(actor: Actor, asked: number | undefined): number {
   const lmsUserId = actor.isStaff && asked !== undefined ? asked : actor.lmsUserId;
   if (lmsUserId === null) throw notFound({}, { message: 'Could not determine a value for lms_user_id' });
@@ -26,7 +26,7 @@ export function learnerOf(actor: Actor, asked: number | undefined): number {
 
 export const NO_POLICIES = 'No active policies for this customer';
 
-/** Assigned policies first, then what ends first, then the smaller balance; ties stay newest first (R-RED-10). */
+/** Assigned policies first, then the earliest expiration, then the smaller balance; ties newest first (R-RED-10). */
 function inOrderOfUse(policies: readonly PolicyRow[], known: LearnerFacts): PolicyRow[] {
   const rank = (policy: PolicyRow): readonly [number, number, number] => {
     const subsidy = known.subsidies.get(policy.subsidyUuid);
@@ -44,7 +44,7 @@ function inOrderOfUse(policies: readonly PolicyRow[], known: LearnerFacts): Poli
 
 const compare = (a: number, b: number): number => (a === b ? 0 : a < b ? -1 : 1);
 
-/** For each course run, the policy that a redeem would use, or why there is none. */
+/** For each course run, the policy that a redeem would use, or the reasons why there is none. */
 export async function canRedeem(
   deps: Deps,
   actor: Actor,
@@ -105,7 +105,7 @@ async function answerFor(
   };
 }
 
-/** R-RED-50: what was redeemed first decides; through an assigned policy it has the assignment's price. */
+/** R-RED-50: the price of the first redemption; through an assigned policy the assignment's price. */
 function assignedPrice({ policies, contentKey, known }: Question, transactions: readonly LedgerTransaction[]) {
   const first = transactions.find(isStanding);
   const policy = policies.find(({ uuid }) => uuid === first?.subsidyAccessPolicyUuid);
@@ -116,12 +116,12 @@ function assignedPrice({ policies, contentKey, known }: Question, transactions: 
 
 const redemptionView = (transaction: LedgerTransaction, settings: Settings) => {
   const view = viewOfTransaction(transaction, settings);
-  // Here, unlike in the reply to a redeem, the address is always that of the LMS.
+  // Unlike in the reply to a redeem, this is always the URL in the LMS.
   const coursewareUrl = view.contentKey && lmsCourseware(view.contentKey, settings.lmsUrl);
   return { ...view, coursewareUrl, policyRedemptionStatusUrl: view.transactionStatusApiUrl };
 };
 
-/** The first policy that lets pass, or all refusals by reason in the order in which they occur (R-RED-11). */
+/** The first redeemable policy, or all refusals by reason in the order of occurrence (R-RED-11). */
 async function resolve(deps: Deps, { policies, contentKey, known }: Question) {
   const refusals = new Map<Reason, string[]>();
   const all = await Promise.all(
@@ -164,6 +164,6 @@ async function listPrice(
     if (found.policy) throw unknown(error);
   }
   if (found.policy) throw unknown();
-  deps.log.warn({ contentKey }, 'no list price for content that was redeemed before');
+  deps.log.warn({ contentKey }, 'no list price for redeemed content');
   return null;
 }

@@ -8,7 +8,7 @@ import { refusal, verdicts } from './rules.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
 
-/** Every check of a redeem with its inputs and verdict; nothing is spent. */
+/** Returns every check of a redeem with its inputs and verdict; spends nothing. */
 export async function explain(
   deps: Deps,
   input: Input<typeof contract.explain>,

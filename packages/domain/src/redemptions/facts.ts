@@ -9,7 +9,7 @@ import { type Facts, needsAssignment } from './rules.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'lms' | 'catalog' | 'ledger'>;
 
-/** What does not depend on the content: read once for all policies and keys of a question. */
+/** Facts that do not depend on the content; loaded once for all policies and content keys. */
 export interface LearnerFacts {
   readonly now: Date;
   readonly learner: Learner | null;
@@ -22,7 +22,7 @@ export interface LearnerFacts {
   readonly transactions: readonly LedgerTransaction[];
 }
 
-/** The number of statements is the same for one policy and key as for many. */
+/** Loads the facts in a constant number of statements, for any number of policies and keys. */
 export async function learnerFacts(
   deps: Deps,
   customerUuid: string,
@@ -44,7 +44,7 @@ export async function learnerFacts(
   return { now: deps.clock(), learner, groups, subsidies, shares, assignments, transactions };
 }
 
-/** Adds what the catalog knows of one content. */
+/** Adds the catalog facts of one content. */
 export async function factsFor(
   deps: Pick<Deps, 'catalog'>,
   policy: PolicyRow,

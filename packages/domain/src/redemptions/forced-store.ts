@@ -1,16 +1,16 @@
-import { appendHistory, type Connection, insertIfAbsent, type Row, type Transaction } from '@enterprise-access/db';
+import { type Connection, insertIfAbsent, type Row, recordChanges, type Transaction } from '@enterprise-access/db';
 import { v5 } from 'uuid';
 import { forcedRedemptions } from './tables.ts';
 
-/** A redemption that support makes for a learner, and how it ended. */
+/** A redemption made by support for a learner, and its result. */
 export type ForcedRedemption = Readonly<Row<typeof forcedRedemptions>> & { readonly policyUuid: string };
 
-/** What a record is about; there is one open record of it at a time. */
+/** Subject of a record; it has at most one open record. */
 export type Subject = Pick<ForcedRedemption, 'policyUuid' | 'lmsUserId' | 'courseRunKey'>;
 
 const NAMESPACE = '5d0f6f0e-6d0e-4c8e-9f0c-0d9b8a5f2a41';
 
-/** Follows from the subject and the record before it: simultaneous requests cannot open two. */
+/** Uuid derived from the subject and the previous record, so that concurrent requests cannot open two. */
 export const uuidAfter = (subject: Subject, previousUuid: string | null): string =>
   v5(JSON.stringify([subject.policyUuid, subject.lmsUserId, subject.courseRunKey, previousUuid]), NAMESPACE);
 
@@ -30,10 +30,10 @@ const subjectOf = ({ policyUuid, lmsUserId, courseRunKey }: Subject): Subject =>
   courseRunKey,
 });
 
-/** Stores a new record with its history; false when another request has just done so. */
-export async function insert(trx: Transaction, record: ForcedRedemption, actorUserId: number): Promise<boolean> {
+/** Stores a new record; false when another request has just done so. */
+export async function insert(trx: Transaction, record: ForcedRedemption): Promise<boolean> {
   if (!(await insertIfAbsent(trx, forcedRedemptions.table, forcedRedemptions.encode(record)))) return false;
-  await appendHistory(trx, forcedRedemptions, record, { type: '+', actorUserId, reason: null, at: record.created });
+  recordChanges(trx, forcedRedemptions, [{ before: null, after: record }]);
   return true;
 }
 
@@ -41,25 +41,13 @@ export type Changes = Partial<
   Omit<ForcedRedemption, 'uuid' | 'enterpriseCustomerUuid' | keyof Subject | 'created' | 'modified'>
 >;
 
-/** Changes a record with its history. One that is redeemed stays as it is; answers with what is stored then. */
-export async function update(
-  trx: Transaction,
-  uuid: string,
-  changes: Changes,
-  by: { readonly actorUserId: number; readonly at: Date },
-): Promise<ForcedRedemption> {
+/** Changes a record. One that is redeemed stays as it is; answers with what is stored then. */
+export async function update(trx: Transaction, uuid: string, changes: Changes, at: Date): Promise<ForcedRedemption> {
   const held = await forcedRedemptions.query(trx).findById(uuid).forUpdate();
   if (!held) throw new Error(`There is no forced redemption ${uuid}.`);
   const before = { ...held } as ForcedRedemption;
   if (before.redeemedAt !== null) return before;
-  const after: ForcedRedemption = { ...before, ...changes, modified: by.at };
-  const { uuid: _uuid, ...written } = after;
-  await forcedRedemptions.patch(trx, uuid, written);
-  await appendHistory(trx, forcedRedemptions, after, {
-    type: '~',
-    actorUserId: by.actorUserId,
-    reason: null,
-    at: by.at,
-  });
+  const after: ForcedRedemption = { ...before, ...changes, modified: at };
+  await forcedRedemptions.change(trx, before, after);
   return after;
 }

@@ -41,12 +41,12 @@ export interface SpendRequest {
   readonly skipsDeadline?: boolean;
 }
 
-/** How often a request looks at everything again because others changed it between its look and its reservation. */
+/** Maximum number of rounds if concurrent requests change the facts between collecting and reserving. */
 const ROUNDS = 3;
 
 /**
- * A redemption whose caller is permitted to make it: collect, judge, reserve, settle, record. Answers with the standing
- * transaction where there is one, so it is safe to repeat.
+ * Redeems for an authorized caller: collect, judge, reserve, settle, record. Returns the existing transaction if
+ * there is one, so it is idempotent.
  */
 export async function spendThrough(
   deps: Deps,
@@ -72,7 +72,7 @@ export async function spendThrough(
     const reservation = await reserve(deps, spend, known.policy);
     if (!reservation.reserved) {
       limit = isLimit(reservation.reason) ? reservation.reason : null;
-      // Without asking a remote ledger again: the other request has spent, whatever that ledger lets us see now.
+      // Do not query a remote ledger again: the other request has spent, even if that ledger does not show it yet.
       const other = reservation.reason === 'already_redeemed' ? await store.findOpen(deps.db, spend) : null;
       if (other) return endOf(deps, other.spend.uuid);
       continue;
@@ -89,22 +89,22 @@ export async function spendThrough(
   throw policyLocked({ policyUuid: policy.uuid });
 }
 
-/** Everything that a round looks at, but what the catalog says. */
+/** Facts of a round, without those of the catalog. */
 interface Known {
   readonly round: number;
   readonly policy: PolicyRow;
   readonly learner: LearnerFacts;
-  /** The learner's redemptions of this content, as far as there can be any. */
+  /** The learner's redemptions of this content; not loaded if there cannot be any. */
   readonly redemptions: readonly store.Redemption[];
 }
 
 async function collect(deps: Deps, given: PolicyRow, request: SpendRequest, round: number): Promise<Known> {
   const { lmsUserId, contentKey } = request;
-  // What happened meanwhile has changed its budget.
+  // Reload the policy in later rounds, because its budget has changed.
   const policy = round === 1 ? given : await findPolicy(deps.db, given.uuid);
   if (!policy) throw policyNotFound();
   const learner = await learnerFacts(deps, policy.enterpriseCustomerUuid, lmsUserId, [policy], [contentKey]);
-  // In our own ledger each redemption has a transaction: without one there is nothing to read, unless round 1 met something.
+  // In the embedded ledger each redemption has a transaction: without one there are no redemptions to load in round 1.
   const mayHaveRedeemed = !deps.ledger.isOurs || learner.transactions.length > 0 || round > 1;
   const key = { subsidyUuid: policy.subsidyUuid, lmsUserId, contentKey };
   return { round, policy, learner, redemptions: mayHaveRedeemed ? await store.attemptsOf(deps.db, key) : [] };
@@ -113,14 +113,14 @@ async function collect(deps: Deps, given: PolicyRow, request: SpendRequest, roun
 type Earlier =
   | { readonly is: 'none' }
   | { readonly is: 'standing'; readonly transaction: LedgerTransaction }
-  /** In flight, or done but not in what the ledger told us a moment before. */
+  /** Pending, or committed but not in the transactions that the ledger returned just before. */
   | { readonly is: 'open'; readonly redemptionUuid: string }
-  /** Its value went back in a remote ledger, and we have not noted that yet. */
+  /** Reversed in a remote ledger, which is not recorded here yet. */
   | { readonly is: 'reversed'; readonly redemption: store.Redemption; readonly transaction: LedgerTransaction }
-  /** It ended between two of our reads. */
+  /** It ended between two reads. */
   | { readonly is: 'changing' };
 
-/** What became of the redemption of this content that was there before. */
+/** State of an earlier redemption of this content. */
 function earlierRedemption({ learner, redemptions }: Known, isOurs: boolean): Earlier {
   const { transactions } = learner;
   const standing = transactions.find(isStanding);
@@ -134,11 +134,12 @@ function earlierRedemption({ learner, redemptions }: Known, isOurs: boolean): Ea
   const inFlight = isOurs ? transactions.find(({ state }) => state === 'created' || state === 'pending') : undefined;
   if (!inFlight) return { is: 'none' };
   if (redemptions.some(({ spend }) => spend.uuid === inFlight.uuid)) return { is: 'changing' };
-  // Made through the routes of the subsidy service, past our policies: its maker or the reconciliation ends it.
+  // Made through the routes of the subsidy service, without one of our policies: its request or reconciliation
+  // completes it.
   return { is: 'open', redemptionUuid: inFlight.uuid };
 }
 
-/** Learners spend for themselves; operators may do it for anybody of the customer. */
+/** Learners can spend for themselves only; operators for all learners of the customer. */
 function assertMaySpendFor(actor: Actor, customerUuid: string, lmsUserId: number): void {
   if (actor.lmsUserId === lmsUserId) return;
   if (isOperator(actor, customerUuid)) return;
@@ -148,7 +149,7 @@ function assertMaySpendFor(actor: Actor, customerUuid: string, lmsUserId: number
 const isOperator = (actor: Actor, customerUuid: string): boolean =>
   isPermitted(actor, policyPermissions.has_write_access, customerUuid);
 
-/** The facts of a redemption that nothing speaks against; otherwise the refusal, with its reason. */
+/** Judges a redemption: returns its facts if all checks pass; otherwise throws the refusal. */
 async function judge(deps: Deps, actor: Actor, { policy, learner }: Known, request: SpendRequest): Promise<Facts> {
   const options = { skipsDeadline: request.skipsDeadline ?? false };
   const facts = await factsFor(deps, policy, request.contentKey, learner, options);
@@ -164,7 +165,8 @@ function spendFor({ round, policy, learner, redemptions }: Known, facts: Facts, 
   const isLate = request.skipsDeadline || isLateRedemptionAllowed(policy.lateRedemptionAllowedUntil, facts.now);
   const metadata = request.metadata ?? null;
   const ended = endedAttempts(learner.transactions, policy.uuid);
-  // A remote ledger can have no trace of an attempt that it refused; its key is used up in our own table all the same.
+  // A remote ledger may have no transaction for an attempt that it refused; count our own refused redemptions, so
+  // that the key is not reused.
   const refusedHere = round === 1 ? [] : redemptions.filter(({ state }) => state === 'failed');
   const attempt = {
     lmsUserId,
@@ -180,7 +182,7 @@ function spendFor({ round, policy, learner, redemptions }: Known, facts: Facts, 
     lmsUserId,
     contentKey,
     priceCents: knownPriceOf(facts) ?? 0,
-    // R-RED-23: zero is a price too.
+    // R-RED-23: zero is a valid price.
     requestedPriceCents: facts.assignment?.priceCents ?? null,
     assignmentUuid: facts.assignment?.uuid ?? null,
     metadata: isLate ? { ...metadata, allow_late_enrollment: true } : metadata,
@@ -193,20 +195,20 @@ function spendFor({ round, policy, learner, redemptions }: Known, facts: Facts, 
 const isLimit = (reason: Limit | 'already_redeemed' | 'limits_changed'): reason is Limit =>
   reason !== 'already_redeemed' && reason !== 'limits_changed';
 
-/** The answer while nobody knows how a redemption ends: it stays pending, and the reconciliation finishes it. */
+/** The error while the result is unknown: the redemption stays pending and reconciliation completes it. */
 function pending(redemptionUuid: string, unknown?: Unknown) {
   redemptionDecided.publish({ outcome: 'pending', reason: null });
   return contract.redemptionPending({ redemptionUuid }, unknown ? { cause: unknown.cause } : {});
 }
 
-/** The answer to a redemption that another request or job ends, or has ended. */
+/** The reply for a redemption that another request or job completes. */
 async function endOf(deps: Deps, redemptionUuid: string): Promise<TransactionView> {
   const redemption = await awaitEnd(deps, redemptionUuid);
   if (isUnknown(redemption)) throw pending(redemptionUuid, redemption);
   if (!redemption || redemption.state === 'pending') throw pending(redemptionUuid);
   const { spend, transactionUuid } = redemption;
   if (transactionUuid !== null) {
-    // It may have been spent: a ledger that does not answer now is no reason to say that nothing happened.
+    // The value may have been spent, so an unavailable ledger means "pending" and not "failed".
     const { subsidyUuid, lmsUserId, contentKey } = spend;
     const query = { subsidyUuids: [subsidyUuid], lmsUserId, contentKeys: [contentKey] };
     const transactions = await orUnknown(deps.ledger.transactions(query));
@@ -217,7 +219,7 @@ async function endOf(deps: Deps, redemptionUuid: string): Promise<TransactionVie
   throw spendRefused(redemption.errorCode);
 }
 
-/** The answer to a redemption whose end this request recorded itself. */
+/** The reply for a redemption that this request has recorded. */
 function replyTo(deps: Deps, { settlement, transaction }: Recorded): TransactionView {
   if (transaction?.state === 'committed') return viewOfTransaction(transaction, deps.settings);
   throw settlement.outcome === 'refused' ? settlementRefused(settlement) : spendRefused(null);

@@ -9,7 +9,7 @@ import * as contract from './contract.ts';
 import { jsonObjectOf } from './json-object.ts';
 import { PRICE_UNKNOWN } from './rules.ts';
 
-/** The refusal of a redeem, with whom the learner may turn to. */
+/** The refusal of a redeem, with contacts for the learner. */
 export async function refused(
   deps: Pick<Runtime, 'lms'>,
   actor: Actor,
@@ -23,13 +23,13 @@ export async function refused(
   return contract.notRedeemable({ reason, reasons: [refusalReason(reason, [policy.uuid], contacts)] });
 }
 
-/** The catalog knows the content but no price for it. */
+/** The content has no price in the catalog. */
 export const priceUnknown = (contentKey: string) =>
   contract.priceUnknown({ contentKey }, { message: `Could not determine price for content_key: ${contentKey}` });
 
 const PREFIX = 'Subsidy Transaction API error: ';
 
-/** The ledger, or the LMS behind it, said no in an earlier attempt; null where that left no code. */
+/** The ledger or the LMS refused an earlier attempt; `code` is null if none was stored. */
 export const spendRefused = (code: string | null) =>
   contract.spendRefused({
     reason: code ?? 'transaction_creation_error',
@@ -38,7 +38,7 @@ export const spendRefused = (code: string | null) =>
     body: null,
   });
 
-/** The ledger cannot order the content from whoever teaches it. */
+/** The ledger cannot order the content from its provider. */
 export const unfulfillable = (problem: string) =>
   contract.spendRefused({
     reason: 'fulfillment_error',
@@ -47,7 +47,7 @@ export const unfulfillable = (problem: string) =>
     body: null,
   });
 
-/** The refusal of this attempt, with what a ledger that is not ours said. */
+/** The refusal of this attempt, with the reply of a remote ledger. */
 export function settlementRefused({ code, status, body }: Extract<Settlement, { outcome: 'refused' }>) {
   if (body === undefined) return spendRefused(code);
   const said = jsonObjectOf(body);
@@ -61,5 +61,5 @@ export function settlementRefused({ code, status, body }: Extract<Settlement, { 
   });
 }
 
-/** Learners redeem for themselves only. */
+/** Learners can redeem for themselves only. */
 export const notForOthers = () => missing(policyPermissions.has_redemption_access);

@@ -7,9 +7,8 @@ import { redemptionReversed } from './events.ts';
 import * as store from './store.ts';
 
 /**
- * Takes note of a reversal that was made in a ledger of somebody else: policy and learner's share get back what the
- * transaction had taken. Safe to repeat; only the first call changes anything. A reversal in our own ledger does the
- * same in its own transaction.
+ * Records a reversal that was made in a remote ledger: releases the value in policy and learner's share. Idempotent.
+ * A reversal in the embedded ledger does the same in its own transaction.
  */
 export async function noteReversal(
   deps: Pick<Runtime, 'db' | 'clock'>,
@@ -20,7 +19,7 @@ export async function noteReversal(
   const at = deps.clock();
   await transaction(deps.db, async (trx) => {
     if (claim && !(await claim(trx))) return;
-    if (!(await store.reverse(trx, spend.uuid, at))) return;
+    if (!(await store.reverse(trx, spend, at))) return;
     const charge = { ...spend, priceCents: -reversed.quantityCents };
     const countAssignment = transactionUuid === null ? null : await reverseAssignment(trx, transactionUuid, at);
     await releaseShare(trx, charge);
@@ -31,13 +30,13 @@ export async function noteReversal(
 }
 
 /**
- * The redemption that a transaction of our own ledger paid for, if there is one, ends with the reversal of that. False
- * when it was reversed before.
+ * Sets the redemption of a transaction in the embedded ledger to reversed, if there is one. False if it was reversed
+ * before.
  */
 export async function markReversed(trx: Transaction, transactionUuid: string, at: Date): Promise<boolean> {
   const redemption = await store.findByTransaction(trx, transactionUuid);
   if (!redemption) return true;
-  if (!(await store.reverse(trx, redemption.spend.uuid, at))) return false;
+  if (!(await store.reverse(trx, redemption.spend, at))) return false;
   await appendToOutbox(trx, at, [redemptionReversed(redemption.spend)]);
   return true;
 }

@@ -25,11 +25,11 @@ export const ledger = router({
   ),
   /** Change fields of a subsidy; what is not named stays. */
   updateSubsidy: procedure(contract.updateSubsidy).mutation(({ ctx, input }) =>
-    service.updateSubsidy(ctx.runtime, ctx.actor, input),
+    service.updateSubsidy(ctx.runtime, input),
   ),
   /** Hide a subsidy from everybody. */
   deleteSubsidy: procedure(contract.deleteSubsidy).mutation(({ ctx, input }) =>
-    service.deleteSubsidy(ctx.runtime, ctx.actor, input.uuid),
+    service.deleteSubsidy(ctx.runtime, input.uuid),
   ),
   /** Transactions of a subsidy. */
   listTransactions: procedure(contract.listTransactions).query(({ ctx, input }) =>
