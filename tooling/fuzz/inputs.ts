@@ -51,7 +51,7 @@ const bounded = (of: number | undefined, otherwise: number): number =>
   Math.max(-(2 ** 31), Math.min(of ?? otherwise, 2 ** 31));
 
 /** A value with which a field of this name leads further than the outermost checks; undefined for none. */
-export type Hint = (name: string) => unknown;
+type Hint = (name: string) => unknown;
 
 function valid(schema: InputSchema, name: string, hint: Hint): fc.Arbitrary<unknown> {
   const { type } = schema;

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { isOutOfBounds } from '../../src/plugins/json-bounds.ts';
 import type { World } from '../support/examples.ts';
-import { demonstration, operatorToken, run, startApp, tokenFor } from '../support/harness.ts';
+import { demonstration, dialects, operatorToken, run, startApp, tokenFor } from '../support/harness.ts';
 
 const REDEEM = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;
 const IN_BULK = `/api/v1/policy-allocation/${demonstration.spendPolicy}/allocate-in-bulk/`;
@@ -53,11 +53,11 @@ const head = (method: string, path: string, headers: Record<string, string | num
 
 const asOperator = () => ({ Authorization: `JWT ${operatorToken()}` });
 
-describe('bodies and connections', () => {
+describe.each(dialects)('bodies and connections on %s', (dialect) => {
   let world: World;
   let port: number;
   beforeAll(async () => {
-    world = await startApp('postgres', { env: { BODY_TIMEOUT_MS: '500' } });
+    world = await startApp(dialect, { env: { BODY_TIMEOUT_MS: '500' } });
     port = Number(new URL(await world.app.listen({ host: '127.0.0.1', port: 0 })).port);
   });
   afterAll(() => world.stop());

@@ -67,13 +67,13 @@ async function startWorld(hasRemoteLedger: boolean) {
     };
     return {
       runtime,
-      canRedeem(learner: number) {
-        const query = `content_key=${encodeURIComponent(run)}`;
+      canRedeem(learner: number, contentKey = run) {
+        const query = `content_key=${encodeURIComponent(contentKey)}`;
         const path = `/api/v1/policy-redemption/enterprise-customer/${demonstration.customer}/can-redeem/?${query}`;
         return call('GET', path, learnerToken(learner));
       },
-      canRedeemByTrpc(learner: number) {
-        const input = { json: { enterpriseCustomerUuid: demonstration.customer, contentKey: [run] } };
+      canRedeemByTrpc(learner: number, contentKey = run) {
+        const input = { json: { enterpriseCustomerUuid: demonstration.customer, contentKey: [contentKey] } };
         const path = `/trpc/redemptions.canRedeem?input=${encodeURIComponent(JSON.stringify(input))}`;
         return call('GET', path, learnerToken(learner));
       },
@@ -212,6 +212,20 @@ describe.each([
       expect(enrolments.filter(({ lmsUserId }) => lmsUserId === learner)).toHaveLength(1);
       expect(await discrepancies(later)).toEqual([]);
     });
+  });
+
+  test('one course whose record is broken is unavailable, over both transports, and nothing else is', async () => {
+    const broken = 'course-v1:edX+Broken+1';
+    const records = `/catalog/api/v2/enterprise-customer/${demonstration.customer}/content-metadata/`;
+    await fault(world.sandbox, `${records}${encodeURIComponent(broken)}`, { garbage: true });
+    const app = await world.startApp();
+    for (let tries = 0; tries < 15; tries += 1) {
+      expect((await app.canRedeem(1_080, broken)).status).toBe(503);
+      expect((await app.canRedeemByTrpc(1_080, broken)).status).toBe(503);
+    }
+    expect((await app.canRedeem(1_081)).status).toBe(200);
+    expect((await app.canRedeemByTrpc(1_081)).status).toBe(200);
+    expect((await app.redeem(1_081)).status).toBe(200);
   });
 
   test('the circuit opens for a service that is down, and closes after a successful probe', async () => {

@@ -13,8 +13,11 @@ export interface DepositRecord {
   readonly salesContractReferenceProvider: string | null;
 }
 
+/** Codes are ASCII. MariaDB compares no other text with a column of them, but fails. */
+const IS_CODE = /^[ -~]*$/;
+
 export const isProvider = async (db: Connection, slug: string): Promise<boolean> =>
-  (await db(referenceProviders.table).where({ slug }).first('slug')) !== undefined;
+  IS_CODE.test(slug) && (await db(referenceProviders.table).where({ slug }).first('slug')) !== undefined;
 
 /**
  * The deposit with the first of the keys that exists; `other` if that key belongs to a transaction that is not a
