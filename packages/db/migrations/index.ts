@@ -8,6 +8,7 @@ import { exactText } from './0007-exact-text.ts';
 import { leases } from './0008-leases.ts';
 import { tenant } from './0009-tenant.ts';
 import { audit, auditReplacesHistories } from './0011-audit.ts';
+import { auditExports } from './0013-audit-exports.ts';
 import type { Migration } from './migration.ts';
 
 /** The one ordered chain. New migrations go to the end; a released one is never edited. */
@@ -23,4 +24,5 @@ export const migrations: readonly Migration[] = [
   tenant,
   audit,
   auditReplacesHistories,
+  auditExports,
 ];

@@ -1,4 +1,5 @@
 import { assignmentsSlice } from './assignments/slice.ts';
+import { auditSlice } from './audit/slice.ts';
 import { booksSlice } from './books/slice.ts';
 import { groupsSlice } from './groups/slice.ts';
 import { housekeepingSlice } from './housekeeping/slice.ts';
@@ -13,6 +14,7 @@ import { usersSlice } from './users/slice.ts';
 /** Every slice of the service. A new one is a folder and a line here. */
 export const slices = [
   assignmentsSlice,
+  auditSlice,
   booksSlice,
   groupsSlice,
   housekeepingSlice,

@@ -1,6 +1,7 @@
 import { busMessages, deadLetters, inbox, outbox } from '@enterprise-access/db';
 import { z } from 'zod';
 import { bulkExpiry } from '../assignments/index.ts';
+import { exportExpiry } from '../audit/index.ts';
 import { type Expiry, expiryOf } from '../kernel/expiry.ts';
 import { idempotencyRecords, REPLAY_MS } from '../kernel/idempotency.ts';
 import { defineJob, implementJob } from '../kernel/jobs/job.ts';
@@ -14,7 +15,7 @@ const count = z.int().min(0);
 const contract = defineJob({
   name: 'housekeeping.expire',
   summary:
-    'Delete what nobody asks for any more: old replies, sent messages, messages of the bus, settled dead letters, consumed message ids, reports of jobs, records of mails.',
+    'Delete what nobody asks for any more: old replies, sent messages, messages of the bus, settled dead letters, consumed message ids, reports of jobs, records of mails, files of the audit trail.',
   payload: z.object({
     outboxDays: days(7).describe('Sent messages are kept for so many days, for those who look into a problem.'),
     busDays: days(14).describe('Messages of the bus in the database; consumers that were away for longer miss them.'),
@@ -22,6 +23,7 @@ const contract = defineJob({
     inboxDays: days(30).describe('Longer than any bus keeps messages that it could deliver again.'),
     allocationDays: days(30).describe('Lists of bulk allocations, with the addresses on them.'),
     jobRunDays: days(30).describe('Reports of finished jobs.'),
+    auditExportDays: days(7).describe('Files with parts of the audit trail.'),
     mailDays: days(365).describe('A mail with the same key is not sent again for so long.'),
     batch: z.int().min(1).max(100_000).default(5_000).describe('Rows of one statement.'),
   }),
@@ -35,6 +37,8 @@ const contract = defineJob({
     mails: count,
     allocationChunks: count,
     allocationBatches: count,
+    auditExportParts: count,
+    auditExports: count,
   }),
   keyOf: () => 'all',
   retry: { limit: 3, delaySeconds: 60, maximumDelaySeconds: 600 },
@@ -51,6 +55,8 @@ const expiries = {
   jobRuns: expiryOf(jobRuns, 'finished'),
   allocationChunks: bulkExpiry.chunks,
   allocationBatches: bulkExpiry.batches,
+  auditExportParts: exportExpiry.parts,
+  auditExports: exportExpiry.exports,
   mails: mailExpiry,
 } as const;
 
@@ -65,6 +71,8 @@ export const expireJob = implementJob(contract, async ({ runtime, dryRun, signal
     jobRuns: payload.jobRunDays * DAY_MS,
     allocationChunks: payload.allocationDays * DAY_MS,
     allocationBatches: payload.allocationDays * DAY_MS,
+    auditExportParts: payload.auditExportDays * DAY_MS,
+    auditExports: payload.auditExportDays * DAY_MS,
     mails: payload.mailDays * DAY_MS,
   };
   const done = { ...ages };
