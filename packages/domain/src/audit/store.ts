@@ -53,7 +53,7 @@ export async function entriesOf(
     entries.where('e.actor_user_id', filter.actorUserId);
     if (!viewer.isInternal)
       entries.where((role) => {
-        for (const pattern of OPEN_ROLES) role.orWhereLike('e.actor_role', pattern);
+        for (const pattern of OPEN_ROLES) role.orWhere('e.actor_role', 'like', pattern);
       });
   }
   // Entries that are known by their changes alone: the index of the changes has the page already.

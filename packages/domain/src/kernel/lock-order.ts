@@ -32,6 +32,7 @@ export const lockOrder = [
   'subsidy_reservations',
   'policies',
   'assignment_counts',
+  'audit_exports',
   /** A job that is asked for in the transaction of what it follows from. */
   'job_runs',
 ] as const;
