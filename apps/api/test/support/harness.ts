@@ -115,6 +115,7 @@ export async function startApp(
     runtime,
     call,
     locks,
+    records,
     async stop() {
       await app.close();
       await drop();
