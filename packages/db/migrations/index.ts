@@ -10,6 +10,7 @@ import { tenant } from './0009-tenant.ts';
 import { asciiFolding } from './0010-ascii-folding.ts';
 import { audit, auditReplacesHistories } from './0011-audit.ts';
 import { decisions } from './0012-decisions.ts';
+import { auditExports } from './0013-audit-exports.ts';
 import type { Migration } from './migration.ts';
 
 /** The one ordered chain. New migrations go to the end; a released one is never edited. */
@@ -27,4 +28,5 @@ export const migrations: readonly Migration[] = [
   audit,
   auditReplacesHistories,
   decisions,
+  auditExports,
 ];

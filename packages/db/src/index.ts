@@ -43,7 +43,17 @@ export {
   relayLane,
   type StoredMessage,
 } from './outbox.ts';
-export { busMessages, busPositions, busTopics, deadLetters, inbox, outbox, platformTables } from './platform-tables.ts';
+export {
+  auditChanges,
+  auditEntries,
+  busMessages,
+  busPositions,
+  busTopics,
+  deadLetters,
+  inbox,
+  outbox,
+  platformTables,
+} from './platform-tables.ts';
 export { type DatabaseProbe, databaseProbe } from './probe.ts';
 export { transaction } from './transaction.ts';
 export { addToCounters, insertIfAbsent } from './upsert.ts';

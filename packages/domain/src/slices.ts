@@ -1,4 +1,5 @@
 import { assignmentsSlice } from './assignments/slice.ts';
+import { auditSlice } from './audit/slice.ts';
 import { booksSlice } from './books/slice.ts';
 import { decisionsSlice } from './decisions/slice.ts';
 import { groupsSlice } from './groups/slice.ts';
@@ -14,6 +15,7 @@ import { usersSlice } from './users/slice.ts';
 /** All slices of the service. To add one, create its folder and add a line here. */
 export const slices = [
   assignmentsSlice,
+  auditSlice,
   booksSlice,
   decisionsSlice,
   groupsSlice,

@@ -14,6 +14,8 @@ const CUSTOMER = 'enterprise_customer_uuid';
 const MAY_BE_NULL: Readonly<Record<string, string>> = {
   audit_changes: 'Changes of things that belong to no customer.',
   audit_entries: 'Calls, jobs and events that are about no customer.',
+  audit_export_parts: 'Exports over all customers.',
+  audit_exports: 'Exports over all customers.',
   idempotency_records: 'a mutation can name no customer',
   job_runs: 'jobs of the whole service',
   mail_deliveries: 'mails of releases that did not keep it',

@@ -75,19 +75,21 @@ async function newSubsidy(world: World): Promise<string> {
 
 describe.each(dialects)('the authorization matrix on %s', (dialect) => {
   let world: World;
-  let transaction: string;
-  let job: string;
-  let decision: string;
+  /** Things of the demonstration customer, by what contracts call them. */
+  const things: Record<string, string> = {};
   beforeAll(async () => {
     world = await startApp(dialect);
     const path = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;
     const made = await world.call('POST', path, learnerToken(LEARNER), { lms_user_id: LEARNER, content_key: run });
     expect(made.status).toBe(200);
-    transaction = made.body.uuid;
-    decision = (await world.db('redemption_decisions').where({ redemption_uuid: transaction }).first('uuid')).uuid;
-    job = newUuid();
+    things.transaction = made.body.uuid;
+    things.decision = (
+      await world.db('redemption_decisions').where({ redemption_uuid: made.body.uuid }).first('uuid')
+    ).uuid;
+    things.auditSubject = made.body.uuid;
+    things.job = newUuid();
     await world.db('job_runs').insert({
-      uuid: job,
+      uuid: things.job,
       name: 'test.long',
       enterprise_customer_uuid: demonstration.customer,
       // Ended, so that who may follow it is told so and the stream ends.
@@ -95,15 +97,20 @@ describe.each(dialects)('the authorization matrix on %s', (dialect) => {
       created: new Date(),
       modified: new Date(),
     });
+    const change = await world.db('audit_changes').where({ subject_uuid: made.body.uuid }).first('entry_uuid');
+    things.auditEntry = change.entry_uuid;
+    const admin = tokenFor('enterprise_admin', demonstration.customer, LEARNER);
+    const written = await world.call('POST', '/api/v1/audit/exports/', admin, {
+      enterprise_customer_uuid: demonstration.customer,
+    });
+    things.auditExport = written.body.uuid;
   });
   afterAll(() => world.stop());
 
   const inputFor = async (operation: (typeof operations)[number]): Promise<Input> => {
     const { from, field } = operation.contract.context;
     if (operation.id === 'ledger.deleteSubsidy') return { [field]: await newSubsidy(world) };
-    if (from === 'decision') return sampleInput(operation, { [field]: decision });
-    if (from === 'transaction') return sampleInput(operation, { [field]: transaction });
-    return sampleInput(operation, from === 'job' ? { [field]: job } : {});
+    return sampleInput(operation, from in things ? { [field]: things[from] } : {});
   };
 
   describe.each(operations.map((operation) => [operation.id, operation] as const))('%s', (id, operation) => {
@@ -150,7 +157,7 @@ describe.each(dialects)('the authorization matrix on %s', (dialect) => {
     const permission = operation.contract.permission.name;
     const input = () => {
       const { from, field } = operation.contract.context;
-      return sampleInput(operation, from === 'job' ? { [field]: job } : {});
+      return sampleInput(operation, from in things ? { [field]: things[from] } : {});
     };
 
     test('refuses anonymous callers', async () => {

@@ -10,6 +10,7 @@ import { inject } from 'vitest';
 import { indiscretionOfReply } from '../../../../tooling/test/discretion.ts';
 import { watchLocks } from '../../../../tooling/test/locks.ts';
 import { openLog } from '../../../../tooling/test/logs.ts';
+import { watchRecords } from '../../../../tooling/test/records.ts';
 import { buildApp } from '../../src/app.ts';
 import { readEnvironment } from '../../src/env.ts';
 import { judge } from './conformance.ts';
@@ -56,6 +57,7 @@ export async function startApp(
   const { db, url, drop } = await createTestDatabase(inject('servers'), dialect, options.poolSize ?? 10);
   await seedDemonstration(db);
   const locks = watchLocks(db);
+  const records = watchRecords(db, service.tables.values());
   const world = emptyWorld();
   for (let id = 1_000; id < 2_000; id += 1) {
     world.learners.set(`${demonstration.customer}:${id}`, {
@@ -113,10 +115,12 @@ export async function startApp(
     runtime,
     call,
     locks,
+    records,
     async stop() {
       await app.close();
       await drop();
       locks.assertInOrder();
+      records.assertRecorded();
     },
   };
 }

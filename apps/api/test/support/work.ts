@@ -5,6 +5,7 @@ interface Waiting {
   readonly position: number;
   readonly uuid: string;
   readonly name: string;
+  readonly correlation_id: string | null;
   readonly payload: string | Record<string, unknown>;
 }
 
@@ -31,7 +32,13 @@ export async function work(world: World, options: { isLast?: boolean; only?: str
   const done: Worked[] = [];
   for (const waiting of all.filter(({ name }) => options.only === undefined || name === options.only)) {
     await world.db('outbox').where({ position: waiting.position }).update({ sent: new Date() });
-    done.push(await attempt(world, waiting.name, payloadOf(waiting), { uuid: waiting.uuid, ...options }));
+    done.push(
+      await attempt(world, waiting.name, payloadOf(waiting), {
+        ...options,
+        uuid: waiting.uuid,
+        correlationId: waiting.correlation_id,
+      }),
+    );
   }
   return done;
 }
@@ -41,11 +48,16 @@ export async function attempt(
   world: World,
   name: string,
   payload: Record<string, unknown>,
-  { uuid = newUuid(), isLast = false, dryRun = false }: { uuid?: string; isLast?: boolean; dryRun?: boolean } = {},
+  {
+    uuid = newUuid(),
+    isLast = false,
+    dryRun = false,
+    correlationId = null,
+  }: { uuid?: string; isLast?: boolean; dryRun?: boolean; correlationId?: string | null } = {},
 ): Promise<Worked> {
   const signal = new AbortController().signal;
   try {
-    const result = await runJob(world.runtime, named(name), { uuid, payload, signal, dryRun, isLast });
+    const result = await runJob(world.runtime, named(name), { uuid, payload, signal, dryRun, isLast, correlationId });
     return { name, payload, result, error: null };
   } catch (error) {
     return { name, payload, result: null, error };

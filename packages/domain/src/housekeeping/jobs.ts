@@ -1,6 +1,7 @@
 import { busMessages, deadLetters, inbox, outbox } from '@enterprise-access/db';
 import { z } from 'zod';
 import { bulkExpiry } from '../assignments/index.ts';
+import { exportExpiry } from '../audit/index.ts';
 import { type Expiry, expiryOf } from '../kernel/expiry.ts';
 import { idempotencyRecords, REPLAY_MS } from '../kernel/idempotency.ts';
 import { defineJob, implementJob } from '../kernel/jobs/job.ts';
@@ -14,7 +15,7 @@ const count = z.int().min(0);
 const contract = defineJob({
   name: 'housekeeping.expire',
   summary:
-    'Delete expired data: replies for idempotency keys, sent messages, messages of the bus, settled dead letters, consumed message ids, job reports, records of mails.',
+    'Delete expired data: replies for idempotency keys, sent messages, messages of the bus, settled dead letters, consumed message ids, job reports, records of mails, exports of the audit trail.',
   payload: z.object({
     outboxDays: days(7).describe('Days to keep sent messages, for troubleshooting.'),
     busDays: days(14).describe(
@@ -24,6 +25,7 @@ const contract = defineJob({
     inboxDays: days(30).describe('Days to keep ids of consumed messages; must exceed the retention of the bus.'),
     allocationDays: days(30).describe('Days to keep lists of bulk allocations with their addresses.'),
     jobRunDays: days(30).describe('Days to keep reports of finished jobs.'),
+    auditExportDays: days(7).describe('Days to keep exports of the audit trail.'),
     mailDays: days(365).describe(
       'Days to keep records of mails, during which a mail with the same key is not sent again.',
     ),
@@ -39,6 +41,8 @@ const contract = defineJob({
     mails: count,
     allocationChunks: count,
     allocationBatches: count,
+    auditExportParts: count,
+    auditExports: count,
   }),
   keyOf: () => 'all',
   retry: { limit: 3, delaySeconds: 60, maximumDelaySeconds: 600 },
@@ -55,6 +59,8 @@ const expiries = {
   jobRuns: expiryOf(jobRuns, 'finished'),
   allocationChunks: bulkExpiry.chunks,
   allocationBatches: bulkExpiry.batches,
+  auditExportParts: exportExpiry.parts,
+  auditExports: exportExpiry.exports,
   mails: mailExpiry,
 } as const;
 
@@ -69,6 +75,8 @@ export const expireJob = implementJob(contract, async ({ runtime, dryRun, signal
     jobRuns: payload.jobRunDays * DAY_MS,
     allocationChunks: payload.allocationDays * DAY_MS,
     allocationBatches: payload.allocationDays * DAY_MS,
+    auditExportParts: payload.auditExportDays * DAY_MS,
+    auditExports: payload.auditExportDays * DAY_MS,
     mails: payload.mailDays * DAY_MS,
   };
   const done = { ...ages };

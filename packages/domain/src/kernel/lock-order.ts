@@ -33,6 +33,7 @@ export const lockOrder = [
   'subsidy_reservations',
   'policies',
   'assignment_counts',
+  'audit_exports',
   /** Progress row of a job that is enqueued in the same transaction. */
   'job_runs',
 ] as const;

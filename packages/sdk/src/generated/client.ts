@@ -4,6 +4,7 @@ import { Client } from '../client.ts';
 import type { ClientOptions } from '../options.ts';
 import { declaredErrors } from './errors.ts';
 import { type AssignmentsApi, assignmentsTable } from './assignments.ts';
+import { type AuditApi, auditTable } from './audit.ts';
 import { type GroupsApi, groupsTable } from './groups.ts';
 import { type JobsApi, jobsTable } from './jobs.ts';
 import { type LedgerApi, ledgerTable } from './ledger.ts';
@@ -14,6 +15,8 @@ import { type RedemptionsApi, redemptionsTable } from './redemptions.ts';
 export class EnterpriseAccess extends Client {
   /** Operations of assignments. */
   readonly assignments: AssignmentsApi = this.router('assignments', assignmentsTable);
+  /** Operations of audit. */
+  readonly audit: AuditApi = this.router('audit', auditTable);
   /** Operations of groups. */
   readonly groups: GroupsApi = this.router('groups', groupsTable);
   /** Operations of jobs. */

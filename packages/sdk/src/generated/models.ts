@@ -93,6 +93,96 @@ export interface Association {
   created: Date;
 }
 
+/** Audit actor, as the service answers it. */
+export interface AuditActor {
+  /** Unknown: the record is of a release that did not keep it. */
+  kind: 'operator' | 'administrator' | 'learner' | 'service' | 'unknown' | (string & {});
+  /** Role that allowed it. */
+  role: string | null;
+  /** Local user id; null for the service, and where it is the staff’s alone. */
+  userId: number | null;
+}
+
+/** Audit change, as the service answers it. */
+export interface AuditChange {
+  /** Place within the entry. */
+  position: number;
+  /** What was changed: `policy`, `assignment`, `redemption` and so on. */
+  subjectKind: string;
+  /** Which one. */
+  subjectUuid: string;
+  /** What became of it. */
+  action: 'created' | 'updated' | 'deleted' | (string & {});
+  /** What was done, where the fields do not say it, such as `reminded`. */
+  note: string | null;
+  /** Learner whom it is about. */
+  lmsUserId: number | null;
+  /** Address of that learner, until it is forgotten. */
+  learnerEmail: string | null;
+  /** Correlation id of the earlier call that this follows. */
+  followsCorrelationId: string | null;
+  /** Fields that differ, as they were before. Personal data is shown as `***`. */
+  before: Record<string, unknown> | null;
+  /** Fields that differ, as they were after. Personal data is shown as `***`. */
+  after: Record<string, unknown> | null;
+}
+
+/** Audit entry, as the service answers it. */
+export interface AuditEntry {
+  /** Identifies the entry; later entries have greater ids. */
+  uuid: string;
+  /** When it was done. */
+  created: Date;
+  /** Customer; null for what belongs to none. */
+  enterpriseCustomerUuid: string | null;
+  /** Operation, job or event that did it. */
+  operation: string;
+  /** How it reached us. */
+  source: 'rest' | 'trpc' | 'job' | 'event' | 'panel' | 'import' | 'system' | (string & {});
+  /** On whose behalf. */
+  actor: AuditActor;
+  /** Shared by everything that followed from one call. */
+  correlationId: string;
+  /** Reason that was given. */
+  reason: string | null;
+  /** Request, for staff only. */
+  requestId: string | null;
+  /** The first ten changes. */
+  changes: AuditChange[];
+  /** Number of all changes. */
+  changeCount: number;
+}
+
+/** Audit followup, as the service answers it. */
+export interface AuditFollowup {
+  /** Identifies the message; that of a job is also the id of the job. */
+  uuid: string;
+  /** An event for other services, or work for our own. */
+  kind: 'event' | 'job' | (string & {});
+  /** Type of the event, or name of the job. */
+  name: string;
+  /** Customer that it is about. */
+  enterpriseCustomerUuid: string | null;
+  /** When it was asked for. */
+  created: Date;
+  /** When it was handed over; null as long as it waits. */
+  sent: Date | null;
+}
+
+/** Audit timeline item, as the service answers it. */
+export interface AuditTimelineItem {
+  /** Entry of the audit trail. */
+  entryUuid: string;
+  /** When it happened. */
+  created: Date;
+  /** What happened, for people to read. */
+  sentence: string;
+  /** Shared by everything that followed from one call. */
+  correlationId: string;
+  /** The same as data. */
+  change: AuditChange;
+}
+
 /** Configuration, as the service answers it. */
 export interface Configuration {
   /** Identifies the configuration. */

@@ -6,12 +6,14 @@ import type { Page } from '../page.ts';
 import type { EnterpriseAccess } from './client.ts';
 import type { AdminAssignment, Assignment, Configuration, Decision, ForcedRedemption, JobRun, Policy, Subsidy, Transaction } from './models.ts';
 import type { AssignmentsAcknowledgeInput, AssignmentsAcknowledgeOutput, AssignmentsCancelAllInput, AssignmentsCancelAllOutput, AssignmentsCancelInput, AssignmentsCancelOutput, AssignmentsCreateConfigurationInput, AssignmentsDeactivateConfigurationInput, AssignmentsGetConfigurationInput, AssignmentsGetInput, AssignmentsGetOwnInput, AssignmentsListConfigurationsInput, AssignmentsListInput, AssignmentsListOwnInput, AssignmentsListPage, AssignmentsNudgeInput, AssignmentsNudgeOutput, AssignmentsRemindAllInput, AssignmentsRemindAllOutput, AssignmentsRemindInput, AssignmentsRemindOutput, AssignmentsUpdateConfigurationInput } from './assignments.ts';
+import type { AuditExportInput, AuditExportOutput, AuditExportPartInput, AuditExportPartOutput, AuditFollowupsInput, AuditFollowupsOutput, AuditGetInput, AuditGetOutput, AuditListInput, AuditListOutput, AuditTimelineInput, AuditTimelineOutput } from './audit.ts';
 import type { GroupsAddAssociationInput, GroupsAddAssociationOutput, GroupsListMembersInput, GroupsListMembersPage, GroupsRemoveAssociationsInput, GroupsRemoveAssociationsOutput } from './groups.ts';
 import type { JobsGetInput } from './jobs.ts';
 import type { LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputItem, LedgerCanRedeemInput, LedgerCanRedeemOutput, LedgerContentMetadataInput, LedgerContentMetadataOutput, LedgerCreateDepositInput, LedgerCreateDepositOutput, LedgerCreateSubsidyInput, LedgerCreateSubsidyOutput, LedgerCreateTransactionInput, LedgerCreateTransactionOutput, LedgerCreateTransactionV1Input, LedgerCreateTransactionV1Output, LedgerDeleteSubsidyInput, LedgerGetSubsidyInput, LedgerGetTransactionInput, LedgerListSubsidiesInput, LedgerListTransactionsInput, LedgerListTransactionsPage, LedgerListTransactionsV1Input, LedgerOwnTransactionsInput, LedgerReverseInput, LedgerUpdateSubsidyInput } from './ledger.ts';
 import type { PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput, PoliciesAllocateInput, PoliciesAllocateOutput, PoliciesBulkReportInput, PoliciesBulkReportItem, PoliciesCreateInput, PoliciesCreateOutput, PoliciesDeactivateInput, PoliciesDepositInput, PoliciesGetInput, PoliciesListInput, PoliciesResumeBulkInput, PoliciesResumeBulkOutput, PoliciesSetLateRedemptionInput, PoliciesUpdateInput } from './policies.ts';
 import type { RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem, RedemptionsCanRequestInput, RedemptionsCanRequestOutput, RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem, RedemptionsExplainInput, RedemptionsExplainOutput, RedemptionsForceInput, RedemptionsGetDecisionInput, RedemptionsGetInput, RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput, RedemptionsRedeemInput } from './redemptions.ts';
 import { assignmentsTable } from './assignments.ts';
+import { auditTable } from './audit.ts';
 import { groupsTable } from './groups.ts';
 import { jobsTable } from './jobs.ts';
 import { ledgerTable } from './ledger.ts';
@@ -50,6 +52,22 @@ export interface AssignmentsQueries extends RouterKeys {
   readonly remindAll: MutationFactory<AssignmentsRemindAllInput, AssignmentsRemindAllOutput>;
   /** Activate or deactivate an assignment configuration. */
   readonly updateConfiguration: MutationFactory<AssignmentsUpdateConfigurationInput, Configuration>;
+}
+
+/** Options for the operations of audit. */
+export interface AuditQueries extends RouterKeys {
+  /** Write the entries of a filter to a file, by a job: one line for each change, oldest first. */
+  readonly export: MutationFactory<AuditExportInput | undefined, AuditExportOutput>;
+  /** One part of an export; all parts in their order, put together, are the file. */
+  readonly exportPart: QueryFactory<AuditExportPartInput, AuditExportPartOutput>;
+  /** Jobs and events that followed from one call, in their order, as long as sent messages are kept. */
+  readonly followups: QueryFactory<AuditFollowupsInput, AuditFollowupsOutput>;
+  /** One entry of the audit trail, and its changes page by page. */
+  readonly get: QueryFactory<AuditGetInput, AuditGetOutput>;
+  /** Who changed what, newest first. */
+  readonly list: QueryFactory<AuditListInput | undefined, AuditListOutput>;
+  /** The life of one thing in sentences. */
+  readonly timeline: QueryFactory<AuditTimelineInput, AuditTimelineOutput>;
 }
 
 /** Options for the operations of groups. */
@@ -156,6 +174,8 @@ export interface RedemptionsQueries extends RouterKeys {
 export interface AccessQueries extends RouterKeys {
   /** Options for the operations of assignments. */
   readonly assignments: AssignmentsQueries;
+  /** Options for the operations of audit. */
+  readonly audit: AuditQueries;
   /** Options for the operations of groups. */
   readonly groups: GroupsQueries;
   /** Options for the operations of jobs. */
@@ -172,6 +192,7 @@ export interface AccessQueries extends RouterKeys {
 export const accessQueries = (access: EnterpriseAccess): AccessQueries =>
   factories<AccessQueries>(access, {
     assignments: assignmentsTable,
+    audit: auditTable,
     groups: groupsTable,
     jobs: jobsTable,
     ledger: ledgerTable,

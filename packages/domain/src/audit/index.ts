@@ -1,0 +1,1 @@
+export { exportExpiry } from './store.ts';
