@@ -76,7 +76,6 @@ async function fill(db: Database, dialect: Dialect): Promise<Set<string>> {
   }));
   const of = (at: number) => ids[at] ?? ids[0] ?? expect.unreachable();
   await insertMany(db, 'ledgers', (at) => ({
-    enterprise_customer_uuid: of(at).customer,
     uuid: of(at).ledger,
     enterprise_customer_uuid: of(at).customer,
     idempotency_key: `l-${at}`,
@@ -109,7 +108,6 @@ async function fill(db: Database, dialect: Dialect): Promise<Set<string>> {
     ...times,
   }));
   await insertMany(db, 'policy_groups', (at) => ({
-    enterprise_customer_uuid: of(at).customer,
     uuid: randomUUID(),
     policy_uuid: of(at).policy,
     enterprise_customer_uuid: of(at).customer,
@@ -117,13 +115,11 @@ async function fill(db: Database, dialect: Dialect): Promise<Set<string>> {
     ...times,
   }));
   await insertMany(db, 'policy_learner_budgets', (at) => ({
-    enterprise_customer_uuid: of(at).customer,
     policy_uuid: of(at).policy,
     enterprise_customer_uuid: of(at).customer,
     lms_user_id: 1_000 + (at % 50),
   }));
   await insertMany(db, 'ledger_transactions', (at) => ({
-    enterprise_customer_uuid: of(at).customer,
     uuid: of(at).spend,
     ledger_uuid: of(at).ledger,
     enterprise_customer_uuid: of(at).customer,
@@ -151,7 +147,6 @@ async function fill(db: Database, dialect: Dialect): Promise<Set<string>> {
     ...times,
   }));
   await insertMany(db, 'assignments', (at) => ({
-    enterprise_customer_uuid: of(at).customer,
     uuid: of(at).spend,
     assignment_configuration_uuid: of(at).policy,
     enterprise_customer_uuid: of(at).customer,
@@ -165,7 +160,6 @@ async function fill(db: Database, dialect: Dialect): Promise<Set<string>> {
     ...times,
   }));
   await insertMany(db, 'assignment_actions', (at) => ({
-    enterprise_customer_uuid: of(at).customer,
     uuid: randomUUID(),
     assignment_uuid: of(at).spend,
     enterprise_customer_uuid: of(at).customer,
@@ -173,7 +167,6 @@ async function fill(db: Database, dialect: Dialect): Promise<Set<string>> {
     ...times,
   }));
   await insertMany(db, 'assignment_counts', (at) => ({
-    enterprise_customer_uuid: of(at).customer,
     assignment_configuration_uuid: of(at).policy,
     enterprise_customer_uuid: of(at).customer,
     content_key: '',
