@@ -9,6 +9,7 @@ import { type Row, type Settings, table } from './measure.ts';
 import { memory } from './memory.ts';
 import { outbox } from './outbox.ts';
 import { queries } from './queries.ts';
+import { recordsLists } from './records-lists.ts';
 import { redeem } from './redeem.ts';
 import { rest } from './rest.ts';
 import { overhead } from './sdk-overhead.ts';
@@ -25,6 +26,7 @@ const USAGE = `Measures us against the least that the same work could cost, both
   flood    what other callers notice of anonymous floods of large and unfinished bodies
   growth   latency with very many ledger transactions against few
   queries  statements per request, many policies and keys against one
+  records-lists  lists of the audit trail with very many entries against few
   outbox   jobs through the outbox against pg-boss alone with the same inserts and work
   kafka    events from the outbox to Kafka against a bare producer with the same batches
   latency  from the commit to the handler in an idle worker
@@ -41,6 +43,7 @@ const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Setti
   redeem,
   growth,
   flood,
+  'records-lists': recordsLists,
   outbox,
   kafka,
   latency,
