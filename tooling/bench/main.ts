@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { startTestServers, type TestServers } from '@enterprise-access/db/testing';
 import { assignments } from './assignments.ts';
+import { auditLists } from './audit-lists.ts';
 import { flood } from './flood.ts';
 import { growth } from './growth.ts';
 import { kafka } from './kafka.ts';
@@ -9,7 +10,7 @@ import { type Row, type Settings, table } from './measure.ts';
 import { memory } from './memory.ts';
 import { outbox } from './outbox.ts';
 import { queries } from './queries.ts';
-import { recordLists, records } from './records.ts';
+import { decisionLists, records } from './records.ts';
 import { redeem } from './redeem.ts';
 import { rest } from './rest.ts';
 import { overhead } from './sdk-overhead.ts';
@@ -25,9 +26,10 @@ const USAGE = `Measures us against the least that the same work could cost, both
   assignments  long lists against bare inserts of the same rows; lists of very many assignments against few
   flood    what other callers notice of anonymous floods of large and unfinished bodies
   records  redeem, allocate and can-redeem that leave decisions against the same without
-  records-lists  lists of very many decisions against few
+  decision-lists  lists of very many decisions against few
   growth   latency with very many ledger transactions against few
   queries  statements per request, many policies and keys against one
+  audit-lists  lists of the audit trail with very many entries against few
   outbox   jobs through the outbox against pg-boss alone with the same inserts and work
   kafka    events from the outbox to Kafka against a bare producer with the same batches
   latency  from the commit to the handler in an idle worker
@@ -43,9 +45,10 @@ const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Setti
   rest,
   redeem,
   records,
-  'records-lists': recordLists,
+  'decision-lists': decisionLists,
   growth,
   flood,
+  'audit-lists': auditLists,
   outbox,
   kafka,
   latency,

@@ -168,7 +168,7 @@ async function timed(setting: Setting, query: string): Promise<number[]> {
 }
 
 /** The first page of decisions by each filter, with very many of one customer against few. */
-export async function recordLists(servers: TestServers, { rounds, rows: many }: Settings): Promise<Row[]> {
+export async function decisionLists(servers: TestServers, { rounds, rows: many }: Settings): Promise<Row[]> {
   const rows: Row[] = [];
   for (const dialect of dialectsOf(servers)) {
     const settings: Setting[] = [];

@@ -146,7 +146,7 @@ describe.each(dialects)('an export on %s', (dialect) => {
     const { text, parts: read } = await download(uuid, token);
     expect(read).toBe(done.result?.partCount);
     const places = linesOf(text).map((line) => [line.entry_uuid, line.position]);
-    const expected = entries.flatMap(({ uuid: entry, at }) =>
+    const expected = entries.flatMap(({ uuid: entry, at }): (string | number | null)[][] =>
       at === 9 ? [[entry, null]] : Array.from({ length: sizeOf(at) }, (_, position) => [entry, position + 1]),
     );
     expect(places).toEqual(expected);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { dialectOf } from '@enterprise-access/db';
+import { contentWith } from '@enterprise-access/domain/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { World } from '../support/examples.ts';
 import { assignedBudget, PRICE, redeemAs, trpcData } from '../support/fixtures.ts';
@@ -37,6 +38,14 @@ describe.each(dialects)('the trail on %s', (dialect) => {
   });
   afterAll(() => world.stop());
 
+  /** A budget whose course has everything that mails name. */
+  const budgetWith = async (wish: Parameters<typeof assignedBudget>[1] = {}) => {
+    const budget = await assignedBudget(world, wish);
+    const details = { ...contentWith({}).details, partners: [{ name: 'edX', logoImageUrl: null }] };
+    for (const key of [budget.course, budget.run])
+      world.world.contents.set(key, contentWith({ contentKey: budget.course, courseRunKey: budget.run, details }));
+    return budget;
+  };
   const allocate = async (
     budget: Awaited<ReturnType<typeof assignedBudget>>,
     emails: readonly string[],
@@ -52,7 +61,7 @@ describe.each(dialects)('the trail on %s', (dialect) => {
     timeout: 120_000,
   }, async () => {
     const cents = 2_000 * PRICE;
-    const budget = await assignedBudget(world, { learners: [1_601], balance: cents, limit: cents });
+    const budget = await budgetWith({ learners: [1_601], balance: cents, limit: cents });
     const correlationId = randomUUID();
     const emails = Array.from({ length: 1_000 }, (_, at) => `learner-${1_601 + at}@test.example`);
     await allocate(budget, emails, { 'x-correlation-id': correlationId });
@@ -104,7 +113,7 @@ describe.each(dialects)('the trail on %s', (dialect) => {
 
   test('after its retirement an address is in no column of any table, and what is hidden never held it', async () => {
     const address = 'Forget.Me@Private.example';
-    const budget = await assignedBudget(world);
+    const budget = await budgetWith();
     await allocate(budget, [address]);
     const before = await columnsWith(world, address);
     expect(before).toEqual(expect.arrayContaining(['assignments.learner_email', 'audit_changes.learner_email']));
