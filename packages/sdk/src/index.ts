@@ -14,6 +14,7 @@ export {
   UnreadableReplyError,
 } from './errors.ts';
 export type * from './generated/assignments.ts';
+export type * from './generated/audit.ts';
 export * from './generated/client.ts';
 export * from './generated/errors.ts';
 export type * from './generated/groups.ts';

@@ -77,7 +77,7 @@ export function exampleOf(method: Method): string {
     case 'stream':
       return `for await (const answer of ${call}) {\n  console.log(answer);\n}`;
     case 'mutation':
-      return `const answer = await access.${method.id}(\n  ${indented(exampleInput(method))},\n  { idempotencyKey: 'order-4711' },\n);\nconsole.log(answer);`;
+      return `const answer = await access.${method.id}(\n  ${indented(exampleInput(method)) || '{}'},\n  { idempotencyKey: 'order-4711' },\n);\nconsole.log(answer);`;
     default:
       return `const answer = await ${call};\nconsole.log(answer);`;
   }
