@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { isDeepStrictEqual } from 'node:util';
+import type { Knex } from 'knex';
 import { v7 } from 'uuid';
-import type { Connection, Transaction } from './knex.ts';
+import { type Connection, dialectOf, type Transaction } from './knex.ts';
 import type { Subject, TableModel } from './model.ts';
 
 /** How a change reached us. */
@@ -192,9 +193,17 @@ export async function storeRecorded(trx: Transaction): Promise<void> {
       return { entry, customer, row: rowOf(entry, change, customer) };
     });
   });
-  await insertEntries(trx, pending, new Map(rows.map(({ entry, customer }) => [entry, customer])));
-  for (let at = 0; at < rows.length; at += ROWS_AT_ONCE)
-    await trx('audit_changes').insert(rows.slice(at, at + ROWS_AT_ONCE).map(({ row }) => row));
+  let entries = entriesInsert(trx, pending, new Map(rows.map(({ entry, customer }) => [entry, customer])));
+  for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
+    const insert = trx('audit_changes').insert(rows.slice(at, at + ROWS_AT_ONCE).map(({ row }) => row));
+    // PostgreSQL takes both in one statement, which saves a round trip in every mutation.
+    if (entries && dialectOf(trx) === 'postgres') await insert.with('entries', entries);
+    else {
+      await entries;
+      await insert;
+    }
+    entries = null;
+  }
 }
 
 /** Before the commit: everything that was recorded, and an entry for a transaction that changed no subject. */
@@ -206,7 +215,7 @@ export async function completeRecords(trx: Transaction): Promise<() => void> {
   const isKnown = inserted.size > 0 || [...scope.entries.values()].some(({ state }) => state === 'stored');
   if (isTouched && !isKnown) {
     const { customerUuid } = scope.origin;
-    await insertEntries(trx, pending, new Map([[entryOf(scope, customerUuid), customerUuid]]));
+    await entriesInsert(trx, pending, new Map([[entryOf(scope, customerUuid), customerUuid]]));
   }
   return () => {
     for (const entry of inserted) entry.state = 'stored';
@@ -221,13 +230,14 @@ function entryOf({ entries }: Scope, customer: string | null): Entry {
   return entry;
 }
 
-async function insertEntries(
+/** The insert of the entries that are not there yet; null when all are. */
+function entriesInsert(
   trx: Transaction,
   { scope: { origin }, inserted }: Pending,
   entries: ReadonlyMap<Entry, string | null>,
-): Promise<void> {
+): Knex.QueryBuilder | null {
   const absent = [...entries].filter(([entry]) => entry.state !== 'stored' && !inserted.has(entry));
-  if (absent.length === 0) return;
+  if (absent.length === 0) return null;
   // An entry that another transaction has tried to write may be there when that one commits.
   const mayBeThere = absent.some(([entry]) => entry.state === 'tried');
   const created = new Date();
@@ -249,7 +259,7 @@ async function insertEntries(
     inserted.add(entry);
     entry.state = 'tried';
   }
-  await (mayBeThere ? insert.onConflict('uuid').ignore() : insert);
+  return mayBeThere ? insert.onConflict('uuid').ignore() : insert;
 }
 
 const json = (value: object | null): string | null => (value === null ? null : JSON.stringify(value));
