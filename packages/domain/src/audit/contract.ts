@@ -125,7 +125,6 @@ export const timelineItem = z
     change: auditChange.describe('The same as data.'),
   })
   .meta({ title: 'AuditTimelineItem' });
-export type TimelineItem = z.infer<typeof timelineItem>;
 
 export const timeline = defineContract({
   summary: 'The life of one thing in sentences.',
