@@ -9,6 +9,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    maxConcurrency: 2,
     // Both workers keep what they have imported and compiled; no file changes what another one sees.
     isolate: false,
     sequence: { sequencer: ByDuration },

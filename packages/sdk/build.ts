@@ -1,6 +1,6 @@
 /**
- * What happens around `npm pack` and `npm publish`. In the repository the package is its TypeScript source; what users
- * get is JavaScript with declarations, so the manifest that is packed names other files and nothing of our tools.
+ * Runs before and after `npm pack` and `npm publish`. In the repository the package is TypeScript source; the
+ * published package is JavaScript with declarations, so its manifest has other entry points and no tooling.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript
 
 const entry = (name: string) => ({ types: `./dist/${name}.d.ts`, default: `./dist/${name}.js` });
 
-/** The compiler renames imports in JavaScript only; declarations must not name files that are not there. */
+/** Renames imports in declarations; the compiler does that in JavaScript only. */
 function renameImports(): void {
   for (const name of readdirSync(join(folder, 'dist'), { recursive: true, encoding: 'utf8' })) {
     if (!name.endsWith('.d.ts')) continue;

@@ -92,7 +92,7 @@ const REDEMPTION = insert('redemptions', [
   'modified',
 ]);
 
-/** As large as the snapshots and payloads of ours. */
+/** A snapshot of typical size. */
 const SNAPSHOT = JSON.stringify({ filler: 'x'.repeat(600) });
 const PAYLOAD = JSON.stringify({ filler: 'x'.repeat(450) });
 
@@ -159,7 +159,7 @@ async function record(run: Run, uuid: string): Promise<void> {
   await run('commit');
 }
 
-/** The writes of a redemption and nothing else, straight through the driver. */
+/** Only the writes of a redemption, directly with the database driver. */
 export async function openBare(db: Database, dialect: Dialect, url: string): Promise<Bare> {
   const open = dialect === 'postgres' ? openPostgres : openMysql;
   const connections = await Promise.all(Array.from({ length: CLIENTS }, () => open(url)));

@@ -10,7 +10,7 @@ const SERVER = fileURLToPath(new URL('rest-server.ts', import.meta.url));
 const ATTACK = fileURLToPath(new URL('flood-attack.ts', import.meta.url));
 
 const CALLERS = 4;
-/** Between two calls of a caller: this is about what they notice, not about how much fits. */
+/** Pause between two calls of a caller: measures latency, not throughput. */
 const PAUSE_MS = 5;
 const MAXIMUM_GROWTH_MB = 200;
 
@@ -57,8 +57,8 @@ async function flooded<T>(url: string, work: () => Promise<T>): Promise<T> {
 }
 
 /**
- * What other callers notice of anonymous callers who post millions of tiny arrays without a pause, and who begin 250
- * bodies that never end; and the memory that this takes.
+ * Latency of ordinary callers, and memory, while anonymous callers post millions of tiny arrays and keep 250
+ * unfinished bodies open.
  */
 export async function flood(servers: TestServers, { seconds, rounds }: Settings): Promise<Row[]> {
   const { drop, url: databaseUrl } = await createTestDatabase(servers, 'postgres', 2);

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { kafkaBus } from '@enterprise-access/bus';
+import { eventTypesOf, kafkaBus } from '@enterprise-access/bus';
 import { appendToOutbox, type Dialect } from '@enterprise-access/db';
 import type { TestServers } from '@enterprise-access/db/testing';
+import { events } from '@enterprise-access/domain';
 import { Kafka, logLevel, type Message, Partitioners } from 'kafkajs';
 import { eventPublisher } from '../../apps/worker/src/events.ts';
 import { startRelay } from '../../apps/worker/src/relay.ts';
@@ -12,19 +13,20 @@ import { keyOf, makeWorkerSetting, PING, payloadOf, pingData, type WorkerSetting
 
 const EVENTS = 8_000;
 const CHUNK = 1_000;
-const never = { take: async () => undefined, saturated: async () => [] };
+const never = { publish: async () => undefined, saturated: async () => [] };
 
-/** Fills the outbox, then measures how long the relay needs to have all of it acknowledged by the broker. */
+/** Fills the outbox, then measures until the broker has acknowledged all messages. */
 async function ours({ db, runtime }: WorkerSetting, servers: BusServers) {
   const bus = kafkaBus({
     kafka: { brokers: [servers.brokers], clientId: 'bench' },
     registry: { url: servers.registryUrl },
+    eventTypes: eventTypesOf(events.values()),
     topicPrefix: `bench-${randomUUID()}`,
     service: 'bench',
     now: () => new Date(),
     log: runtime.log,
   });
-  /** What one hand-over took: the other side gets the same batches. */
+  /** Batch sizes; the reference uses the same. */
   const batches: number[] = [];
   return {
     batches,
@@ -55,7 +57,7 @@ async function ours({ db, runtime }: WorkerSetting, servers: BusServers) {
         },
       });
       await sent.promise;
-      // Waits until the rows are marked, too.
+      // Also wait until the rows are marked as sent.
       await relay.stop();
       return EVENTS / ((performance.now() - start) / 1_000);
     },

@@ -11,7 +11,7 @@ import { makeWorkerSetting, PING, payloadOf, pingConsumer, pingData, workJob } f
 const SAMPLES = 150;
 const BAR_MS = 250;
 
-/** From commit to handler, one message at a time, in a worker that has nothing else to do. */
+/** Measures the time from commit to handler, one message at a time, in an otherwise idle worker. */
 async function measure(
   servers: TestServers,
   dialect: Dialect,
@@ -44,12 +44,12 @@ async function measure(
   try {
     for (let number = -5; number < SAMPLES; number += 1) {
       arrived = Promise.withResolvers();
-      // Any moment between two looks at the outbox.
+      // A random time between two polls of the outbox.
       await sleep(Math.random() * 100);
       await db.transaction((trx) => appendToOutbox(trx, new Date(), [messageOf(number)]));
       const committed = performance.now();
       const ms = (await arrived.promise) - committed;
-      // The first ones open connections and, with Kafka, make the topic and wait for the group.
+      // Warm-up: the first messages open connections and, with Kafka, create the topic and wait for the group.
       if (number >= 0) times.push(ms);
     }
   } finally {

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { startTestServers, type TestServers } from '@enterprise-access/db/testing';
 import { assignments } from './assignments.ts';
+import { auditLists } from './audit-lists.ts';
 import { flood } from './flood.ts';
 import { growth } from './growth.ts';
 import { kafka } from './kafka.ts';
@@ -9,7 +10,7 @@ import { type Row, type Settings, table } from './measure.ts';
 import { memory } from './memory.ts';
 import { outbox } from './outbox.ts';
 import { queries } from './queries.ts';
-import { recordsLists } from './records-lists.ts';
+import { decisionLists, records } from './records.ts';
 import { redeem } from './redeem.ts';
 import { rest } from './rest.ts';
 import { overhead } from './sdk-overhead.ts';
@@ -24,9 +25,11 @@ const USAGE = `Measures us against the least that the same work could cost, both
   redeem   redemptions at one hot policy against their writes through the bare driver
   assignments  long lists against bare inserts of the same rows; lists of very many assignments against few
   flood    what other callers notice of anonymous floods of large and unfinished bodies
+  records  redeem, allocate and can-redeem that leave decisions against the same without
+  decision-lists  lists of very many decisions against few
   growth   latency with very many ledger transactions against few
   queries  statements per request, many policies and keys against one
-  records-lists  lists of the audit trail with very many entries against few
+  audit-lists  lists of the audit trail with very many entries against few
   outbox   jobs through the outbox against pg-boss alone with the same inserts and work
   kafka    events from the outbox to Kafka against a bare producer with the same batches
   latency  from the commit to the handler in an idle worker
@@ -41,16 +44,18 @@ const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Setti
   queries,
   rest,
   redeem,
+  records,
+  'decision-lists': decisionLists,
   growth,
   flood,
-  'records-lists': recordsLists,
+  'audit-lists': auditLists,
   outbox,
   kafka,
   latency,
   memory,
 };
 
-/** Those that need no database. */
+/** Benchmarks without a database. */
 const ofClients: Readonly<Record<string, (settings: Settings) => Promise<Row[]>>> = { types, size, overhead };
 
 async function run(names: readonly string[], settings: Settings): Promise<Row[]> {

@@ -1,17 +1,17 @@
-/** One line of the result: what we do, what it is compared with, and how it turned out. */
+/** One line of the result: the operation, its reference, and the measured values. */
 export interface Row {
   readonly name: string;
   readonly ours: string;
   readonly reference: string;
   readonly ratio: number;
-  /** Null for a line that only explains another one. */
+  /** Required ratio; null for an informational line. */
   readonly bar: { readonly at: 'least' | 'most'; readonly value: number } | null;
 }
 
 export interface Settings {
-  /** Length of one round of load. */
+  /** Duration of a round. */
   readonly seconds: number;
-  /** Rounds of each side, in turn. */
+  /** Number of rounds per side. */
   readonly rounds: number;
   /** Ledger transactions of the large database. */
   readonly rows: number;
@@ -45,7 +45,7 @@ export function table(rows: readonly Row[]): string {
   return cells.map((line) => line.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')).join('\n');
 }
 
-/** Runs both sides in turn, so that whatever else the machine does meets both. */
+/** Alternates between both sides, so that other load on the machine affects both. */
 export async function alternate<T>(
   rounds: number,
   sides: readonly (() => Promise<T>)[],
@@ -57,7 +57,7 @@ export async function alternate<T>(
   return results;
 }
 
-/** Repeats `work` from so many places at once for a time; the rate per second. */
+/** Repeats `work` from a number of concurrent clients for a time; returns the rate per second. */
 export async function rateOf(clients: number, seconds: number, work: (client: number) => Promise<void>) {
   let done = 0;
   const start = performance.now();

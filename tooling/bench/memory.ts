@@ -43,14 +43,14 @@ async function measure(servers: TestServers, what: string, more: Readonly<Record
   }
 }
 
-/** Fills the folder with the worker's compiled code, as the image does: without variables it only loads, and refuses. */
+/** Fills the compile cache like the image build does: without variables, the worker loads its code and exits. */
 const compile = (folder: string): Promise<void> =>
   run({
     program: 'sh',
     args: ['-c', `! env -i NODE_COMPILE_CACHE=${folder} ${process.execPath} ${MAIN} 2>/dev/null`],
   });
 
-/** What the worker of the image holds when it has nothing to do. */
+/** Memory of an idle worker from the image. */
 export async function memory(servers: TestServers): Promise<Row[]> {
   if (process.platform !== 'linux') {
     process.stderr.write('  left out: memory is read from /proc\n');

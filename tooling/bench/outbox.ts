@@ -15,7 +15,7 @@ const chunks = (): Payload[][] => {
   return Array.from({ length: JOBS / CHUNK }, (_, index) => all.slice(index * CHUNK, (index + 1) * CHUNK));
 };
 
-/** Resolves when it was called so often. */
+/** Resolves after a number of ticks. */
 function countdown(count: number): { tick: () => void; done: Promise<void> } {
   const { promise: done, resolve } = Promise.withResolvers<void>();
   let left = count;
@@ -59,7 +59,7 @@ async function ours({ db, env, runtime }: WorkerSetting, name: string, isKeyed: 
   };
 }
 
-/** The same jobs put straight into a queue of the same kind, with the same work, by the queue's own means. */
+/** The same jobs with the same work, inserted directly into a queue with pg-boss's own API. */
 async function reference({ db, env }: WorkerSetting, name: string, isKeyed: boolean) {
   let current = countdown(JOBS);
   const boss = new PgBoss({
@@ -85,7 +85,7 @@ async function reference({ db, env }: WorkerSetting, name: string, isKeyed: bool
     );
     await Promise.all(work);
     for (const _ of batch) current.tick();
-    // As ours: it looks again at once, whether or not the batch was full.
+    // Like our worker: fetch the next batch immediately.
     boss.notifyWorker(worker);
   });
   return {
@@ -130,7 +130,7 @@ async function compare(servers: TestServers, dialect: Dialect, isKeyed: boolean,
   }
 }
 
-/** Jobs through the outbox against the same jobs straight through pg-boss: the same inserts, the same work. */
+/** Jobs through the outbox, compared with the same jobs inserted directly into pg-boss. */
 export async function outbox(servers: TestServers, { rounds }: Settings): Promise<Row[]> {
   const rows: Row[] = [];
   for (const dialect of dialectsOf(servers)) {

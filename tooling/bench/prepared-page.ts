@@ -33,7 +33,7 @@ const policy = (index: number): Policy => ({
   created: new Date('2026-06-01T12:00:00Z'),
 });
 
-/** What the policy list hands to the transport: one page of policies. */
+/** A page of policies, as the handler of the policy list returns it. */
 export const preparedPage = (size: number): z.infer<(typeof list)['output']> => ({
   items: Array.from({ length: size }, (_, index) => policy(index)),
   nextCursor: null,

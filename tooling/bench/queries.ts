@@ -19,7 +19,7 @@ async function statementsOf({ db, get }: Setting, path: string): Promise<number>
 const bar = { at: 'most', value: 1 } as const;
 const listPath = `/api/v1/subsidy-access-policies/?enterprise_customer_uuid=${demonstration.customer}&active=true`;
 
-/** Statements per request must not grow with policies or keys. */
+/** The number of statements per request must not grow with the number of policies or content keys. */
 export async function queries(servers: TestServers): Promise<Row[]> {
   const rows: Row[] = [];
   for (const dialect of dialectsOf(servers)) {

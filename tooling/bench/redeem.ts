@@ -3,7 +3,7 @@ import { openBare } from './bare.ts';
 import { alternate, median, type Row, rateOf, type Settings } from './measure.ts';
 import { CLIENTS, dialectsOf, makeSetting } from './setting.ts';
 
-/** One hot policy and 16 clients: the whole redemption through the REST bridge, against its writes alone. */
+/** One hot policy and 16 clients: whole redemptions over REST, compared with their database writes alone. */
 export async function redeem(servers: TestServers, { seconds, rounds }: Settings): Promise<Row[]> {
   const rows: Row[] = [];
   for (const dialect of dialectsOf(servers)) {

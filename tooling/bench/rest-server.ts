@@ -9,15 +9,15 @@ import { preparedPage } from './prepared-page.ts';
 import { bigWorld, environment, operatorToken } from './setting.ts';
 
 /**
- * The side that answers, in a process of its own: the real application whose policy list hands out a prepared page
- * without a database, and plain routes that answer with the same body.
+ * Server process of the benchmark: the real application, whose policy list returns a prepared page without a
+ * database, and plain routes with the same body.
  */
 const [databaseUrl = '', sizeText = '10'] = process.argv.slice(2);
 const size = Number(sizeText);
 const path = `/api/v1/subsidy-access-policies/?enterprise_customer_uuid=11111111-1111-4111-8111-111111111111&page_size=${size}`;
 const db = connect({ url: databaseUrl, poolSize: 2 });
 
-// Before the transport is built: it looks its procedures up once.
+// Replace the procedure before the transport is built, which looks it up once.
 const procedures = service.appRouter._def.procedures as unknown as Record<string, unknown>;
 const page = preparedPage(size);
 procedures['policies.list'] = procedure(list).query(() => page);
@@ -54,5 +54,5 @@ process.on('message', (message) => {
     void Promise.all([ours.close(), plain.close(), db.destroy()]).then(() => process.disconnect());
 });
 process.send?.({ ours: `${oursUrl}${path}`, sameDoor: `${oursUrl}/plain`, plain: `${plainUrl}/plain`, token });
-// Whoever measured is gone.
+// Exit with the parent process.
 process.once('disconnect', () => process.exit());

@@ -17,7 +17,7 @@ interface Addresses {
 
 interface Measured {
   readonly perSecond: number;
-  /** Processor time of the server per request, in microseconds: the client cannot hide it. */
+  /** CPU time of the server per request, in microseconds; independent of the client. */
   readonly cpu: number;
 }
 
@@ -101,8 +101,8 @@ async function pageOf(size: number, databaseUrl: string, { seconds, rounds }: Se
 }
 
 /**
- * the REST bridge with its procedure, its checks of input and output and its encoding, over a handler that needs no
- * database, against a Fastify route that answers with the same body. Real HTTP, 16 connections kept alive.
+ * The REST transport with its call pipeline, validation and encoding, for a handler without a database, compared with
+ * a Fastify route with the same body. Real HTTP, 16 keep-alive connections.
  */
 export async function rest(servers: TestServers, settings: Settings): Promise<Row[]> {
   const { url, drop } = await createTestDatabase(servers, 'postgres', 2);

@@ -6,7 +6,7 @@ import { percentile, type Row, type Settings } from './measure.ts';
 
 const SERVER = fileURLToPath(new URL('sdk-server.ts', import.meta.url));
 const CUSTOMER = '11111111-1111-4111-8111-111111111111';
-/** Calls of one side before it is the other's turn. */
+/** Calls per turn of each side. */
 const TURN = 50;
 
 /** Microseconds per call of some calls one after the other. */
@@ -41,7 +41,7 @@ export async function overhead({ seconds, rounds }: Settings): Promise<Row[]> {
       sdk.push(await timeOf(ours));
       plain.push(await timeOf(bare));
     }
-    // The quiet turns: what else the machine does is in the others.
+    // Compare the fastest turns, which are least affected by other load.
     const [quietOurs, quietBare] = [percentile(sdk, 0.1), percentile(plain, 0.1)];
     return [
       {

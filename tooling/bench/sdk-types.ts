@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { exampleInput, type Method, methodOf, sdkFiles } from '@enterprise-access/contracts/sdk';
 import { models, type Operation, operations, type StreamOperation, streams } from '@enterprise-access/domain';
-import { exampleInput, type Method, methodOf, sdkFiles } from '@enterprise-access/sdk-gen';
 import { alternate, median, type Row, type Settings } from './measure.ts';
 
 const execute = promisify(execFile);
@@ -48,7 +48,7 @@ const client = createTRPCClient<AppRouter>({ links: [httpLink({ url: 'http://127
 ${calls.join('\n')}\n`;
 }
 
-/** What a program costs the compiler. */
+/** Compiler cost of a program. */
 async function costOf(folder: string, name: string): Promise<Cost> {
   const config = join(folder, `${name}.json`);
   await writeFile(

@@ -1,9 +1,9 @@
 import type { Database, Dialect } from '@enterprise-access/db';
 import { createTestDatabase, type TestServers } from '@enterprise-access/db/testing';
-import type { Learner } from '@enterprise-access/domain';
+import { type Learner, type Settings as SliceSettings, service } from '@enterprise-access/domain';
 import { contentWith, emptyWorld, testRuntime, type World } from '@enterprise-access/domain/testing';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
-import { makeToken } from '@enterprise-access/token';
+import { makeToken } from '@enterprise-access/start/token';
 import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../../apps/api/src/app.ts';
 import { readEnvironment } from '../../apps/api/src/env.ts';
@@ -13,7 +13,7 @@ export const CLIENTS = 16;
 export const RUN = 'course-v1:edX+DemoX+2T2026';
 const SECRET = 'a secret of the benchmarks only';
 
-/** Every id is a learner of the customer. */
+/** A map in which every id is a learner of the customer. */
 class EveryLearner extends Map<string, Learner> {
   override get(key: string): Learner {
     const lmsUserId = Number(key.split(':')[1]);
@@ -73,13 +73,21 @@ export const canRedeemPath = (lmsUserId: number, keys: readonly string[]): strin
 };
 
 /** The application on a database of its own, with one policy that pays for as much as anybody wants. */
-export async function makeSetting(servers: TestServers, dialect: Dialect, world: World = bigWorld()): Promise<Setting> {
+export async function makeSetting(
+  servers: TestServers,
+  dialect: Dialect,
+  world: World = bigWorld(),
+  settings: Partial<SliceSettings> = {},
+): Promise<Setting> {
   const { db, url, drop } = await createTestDatabase(servers, dialect, 20);
   await seedDemonstration(db);
   await db('policies').where({ uuid: demonstration.spendPolicy }).update({ spend_limit_cents: null });
   await db('policies').whereNot({ uuid: demonstration.spendPolicy }).update({ active: false });
   await db('ledgers').update({ balance_cents: 1_000_000_000_000, deposits_cents: 1_000_000_000_000 });
-  const app = await buildApp({ env: environment(), runtime: testRuntime(db, world) });
+  const standard = testRuntime(db, world);
+  // As where no variable is set: tests keep more decisions than that.
+  const asDeployed = { ...standard.settings, ...service.settings.standard(), ...settings };
+  const app = await buildApp({ env: environment(), runtime: { ...standard, settings: asDeployed } });
   const token = operatorToken();
   const headers = { authorization: `JWT ${token}` };
   const redeemPath = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;

@@ -8,7 +8,7 @@ import { readWorkerEnvironment, type WorkerEnvironment } from '../../apps/worker
 export const payloadSchema = z.object({ number: z.int(), text: z.string() });
 export type Payload = z.infer<typeof payloadSchema>;
 
-/** As large as what our jobs are given. */
+/** A payload of typical size. */
 export const payloadOf = (number: number): Payload => ({ number, text: 'x'.repeat(150) });
 
 /** The work of a job: its effect is one row in a transaction that also claims the job. */
@@ -34,7 +34,7 @@ export const workJob = (name: string, isKeyed: boolean, onDone: (payload: Payloa
     },
   );
 
-/** A hundred things to which jobs and events happen in turn. */
+/** Distributes jobs and events over a hundred keys. */
 export const keyOf = (number: number): string => `key-${number % 100}`;
 
 export interface WorkerSetting {

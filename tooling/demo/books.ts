@@ -6,13 +6,13 @@ const KEYS_PER_QUESTION = 40;
 const MAX_PAGES = 100;
 const LEARNERS_ASKED_FOR_BALANCE = 50;
 
-/** The same money, told by three sides, in cents. */
+/** Totals of the same money from three sources, in cents. */
 export interface Books {
-  /** What the policies say that redemptions have taken. */
+  /** Spend according to the policies. */
   readonly policies: number;
-  /** What the learners' own standing transactions add up to. */
+  /** Sum of the learners' transactions, net of reversals. */
   readonly learners: number;
-  /** What is left in the ledgers. */
+  /** Balance of the ledgers. */
   readonly balance: number;
   readonly balanceFrom: 'subsidies' | 'credits_available';
 }
@@ -51,7 +51,7 @@ async function redeemedBy(client: Client, userId: number, keys: readonly string[
       .reduce((sum, { quantity }) => sum - quantity, 0);
   }
   if (refusalOf(reply) === null) throw new Error(`can-redeem answered with status ${reply.status}.`);
-  // Content without a price refuses the whole question; alone, it has nothing that was redeemed.
+  // Content without a price makes the whole request fail; ask per key, and count such a key as zero.
   if (keys.length === 1) return 0;
   let sum = 0;
   for (const key of keys) sum += await redeemedBy(client, userId, [key]);
@@ -80,7 +80,7 @@ async function subsidyBalance(client: Client, uuid: string): Promise<number | nu
   return reply.status === 200 && parsed.success ? parsed.data.current_balance : null;
 }
 
-/** Only learners with credit left are told the balance, so several are asked. */
+/** Reads the balance from the credits of a learner; only learners with remaining credit see it, so try several. */
 async function balanceByCredits(client: Client, scope: Scope, uuid: string): Promise<number> {
   for (let index = scope.learners - 1; index >= Math.max(0, scope.learners - LEARNERS_ASKED_FOR_BALANCE); index -= 1) {
     const userId = scope.firstLearner + index;
@@ -112,7 +112,7 @@ export async function readBooks(client: Client, scope: Scope): Promise<Books> {
   return { policies: cents, learners: await learnerTotals(client, scope), balance, balanceFrom };
 }
 
-/** What each side says that this run has moved. */
+/** The change of each total during this run. */
 export function movement(before: Books, after: Books) {
   const moved = {
     policies: after.policies - before.policies,

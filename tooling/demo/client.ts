@@ -1,9 +1,9 @@
 import { demonstration } from '@enterprise-access/start/demonstration';
-import { DEVELOPMENT_SECRET, makeToken } from '@enterprise-access/token';
+import { DEVELOPMENT_SECRET, makeToken } from '@enterprise-access/start/token';
 import { Pool } from 'undici';
 import { z } from 'zod';
 
-/** Nobody answers, or nobody who knows us. */
+/** No server answers, or it rejects our tokens. */
 export class NoServer extends Error {
   override readonly name = 'NoServer';
 }
@@ -40,7 +40,7 @@ const learnerToken = (userId: number): string =>
     secret,
   });
 
-/** The REST bridge as learners and an operator of Demo Company see it. */
+/** REST client for learners and an operator of the demo customer. */
 export class Client {
   readonly customer = demonstration.customer;
   readonly operator = makeToken({ roles: ['enterprise_openedx_operator'], enterprise: '*', userId: 7, secret });
@@ -76,7 +76,7 @@ export class Client {
     return { status: reply.statusCode, body: isJson ? JSON.parse(text) : text, ms };
   }
 
-  /** Whether there is a server that takes our tokens and knows the demonstration's customer. */
+  /** Checks that a server accepts our tokens and has the demo customer. */
   async assertServer(): Promise<void> {
     const path = `/api/v1/subsidy-access-policies/?enterprise_customer_uuid=${this.customer}&page_size=1`;
     const reply = await this.call('GET', path, this.operator).catch((cause: unknown) => {
@@ -109,7 +109,7 @@ export class Client {
   }
 }
 
-/** Why a reply is no success: its reasons, or its detail. */
+/** The reasons or the detail of an error reply; null for a success. */
 export function refusalOf(reply: Reply): string | null {
   if (reply.status !== 422) return null;
   const listed = reasons.safeParse(reply.body);

@@ -1,4 +1,4 @@
-/** Course runs of the demonstration; one of them is past its deadline, so that there is a refusal to see. */
+/** Course runs of the demo; one is past its deadline, to show a refusal. */
 export const demonstrationCourses: readonly string[] = [
   'DemoX',
   'CentsX',

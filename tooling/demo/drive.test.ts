@@ -48,7 +48,7 @@ describe('covering a catalog', () => {
     expect(courses.map((key) => server.redeemed.get(key))).toEqual([1_000, 1_001, 1_002, 1_000, 1_001]);
   });
 
-  test('whoever has used up their share is passed over', async () => {
+  test('learners whose share is used up are skipped', async () => {
     const server = serverWith({ share: 2 });
     server.redeemed.set('x', 1_000).set('y', 1_000);
     const outcome = await drive(server, { ...options, courses: courses.slice(0, 4), concurrency: 1 });
@@ -56,7 +56,7 @@ describe('covering a catalog', () => {
     expect([...server.redeemed.values()].filter((owner) => owner === 1_000)).toHaveLength(2);
   });
 
-  test('what nobody can redeem is named, after one attempt or after all learners', async () => {
+  test('courses that nobody can redeem are listed, after one attempt or after all learners', async () => {
     expect((await drive(serverWith({ forbidden: ['c'] }), options)).uncovered).toEqual(['c']);
     const { attempted, uncovered } = await drive(serverWith({ share: 0 }), { ...options, courses: ['a'] });
     expect({ attempted, uncovered }).toEqual({ attempted: 3, uncovered: ['a'] });
@@ -69,7 +69,7 @@ describe('covering a catalog', () => {
   });
 });
 
-test('without covering every learner asks for every course run', async () => {
+test('without covering, every learner redeems every course run', async () => {
   const outcome = await drive(serverWith(), { ...options, cover: false });
   expect(outcome).toMatchObject({ attempted: 15, uncovered: [] });
 });

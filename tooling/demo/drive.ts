@@ -2,16 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { answers, type Client, type Reply, refusalOf } from './client.ts';
 
 const REPEATS = 5;
-/** Refusals that another learner may not meet. */
+/** Refusals that depend on the learner. */
 const PERSONAL = new Set(['learner_max_spend_reached', 'learner_max_enrollments_reached']);
 
-type Door = Pick<Client, 'canRedeem' | 'redeem'>;
+type RedeemApi = Pick<Client, 'canRedeem' | 'redeem'>;
 
 export interface Outcome {
   attempted: number;
   redeemed: number;
   alreadyRedeemed: number;
-  /** Course runs that nobody could redeem, when somebody was to. */
+  /** Course runs that no learner could redeem, with `cover`. */
   readonly uncovered: string[];
   readonly refused: Map<string, number>;
   readonly errors: Map<string, number>;
@@ -34,7 +34,7 @@ const emptyOutcome = (): Outcome => ({
 
 const add = (counts: Map<string, number>, name: string) => counts.set(name, (counts.get(name) ?? 0) + 1);
 
-/** Runs `work` for every item, so many at a time. */
+/** Runs `work` for every item with limited concurrency. */
 export async function inParallel<T>(
   items: readonly T[],
   concurrency: number,
@@ -47,8 +47,14 @@ export async function inParallel<T>(
   await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, worker));
 }
 
-/** A redemption that is being completed asks to be repeated, and never charges twice. */
-async function redeem(client: Door, outcome: Outcome, userId: number, policy: string, key: string): Promise<Reply> {
+/** Redeems; repeats the request while the redemption is being completed. */
+async function redeem(
+  client: RedeemApi,
+  outcome: Outcome,
+  userId: number,
+  policy: string,
+  key: string,
+): Promise<Reply> {
   for (let attempt = 1; ; attempt += 1) {
     const reply = await client.redeem(userId, policy, key);
     outcome.redeemMs.push(reply.ms);
@@ -63,10 +69,10 @@ function note(outcome: Outcome, reply: Reply, where: string): void {
   else add(outcome.refused, refusal);
 }
 
-/** How an attempt ended for the caller's purposes: whether somebody else could still do it. */
+/** Result of an attempt: whether another learner could still redeem. */
 type Ending = 'done' | 'refused' | 'refused to this learner';
 
-async function attempt(client: Door, outcome: Outcome, userId: number, key: string): Promise<Ending> {
+async function attempt(client: RedeemApi, outcome: Outcome, userId: number, key: string): Promise<Ending> {
   outcome.attempted += 1;
   const asked = await client.canRedeem(userId, [key]);
   outcome.canRedeemMs.push(asked.ms);
@@ -99,13 +105,13 @@ export interface Drive {
   readonly learners: number;
   readonly courses: readonly string[];
   readonly concurrency: number;
-  /** Each course run by one learner, the next who may, instead of by all. */
+  /** Redeem each course run for one learner only instead of for all. */
   readonly cover: boolean;
   readonly onProgress: (outcome: Outcome) => void;
 }
 
-/** Every learner asks for every course run, and redeems what they may; or somebody for each. */
-export async function drive(client: Door, options: Drive): Promise<Outcome> {
+/** Every learner redeems every course run that is redeemable; with `cover`, one learner per run. */
+export async function drive(client: RedeemApi, options: Drive): Promise<Outcome> {
   const outcome = emptyOutcome();
   const start = performance.now();
   const trying = async (userId: number, key: string): Promise<Ending> => {
@@ -135,7 +141,7 @@ async function everybody({ firstLearner, learners, courses, concurrency }: Drive
   });
 }
 
-/** Learners take turns, so that nobody is asked for more than their share before the others are. */
+/** Learners take turns, to distribute the redemptions. */
 async function cover(options: Drive, outcome: Outcome, trying: Try): Promise<void> {
   const { firstLearner, learners, courses, concurrency } = options;
   await inParallel([...courses.entries()], concurrency, async ([at, key]) => {

@@ -18,7 +18,7 @@ export const USAGE = `Lets many learners ask and redeem at a running server, the
   --cover          each course run is redeemed once, by the next learner who may; all course runs unless --courses says less
 `;
 
-/** What the caller got wrong, in a sentence. */
+/** Invalid arguments; the message explains the problem. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
@@ -52,7 +52,7 @@ function address(text: string): string {
   return url.origin;
 }
 
-/** What others throw about something that the caller wrote. */
+/** Converts other errors about arguments to a `UsageError`. */
 function asUsage<T>(read: () => T): T {
   try {
     return read();

@@ -2,9 +2,9 @@ import { demonstration } from '@enterprise-access/start/demonstration';
 import fc from 'fast-check';
 import { z } from 'zod';
 
-/** The parts of a JSON Schema that inputs use. */
-interface Schema {
-  readonly type?: string;
+/** The parts of a JSON Schema that inputs use; references are resolved. */
+export interface InputSchema {
+  readonly type?: string | readonly string[];
   readonly enum?: readonly unknown[];
   readonly const?: unknown;
   readonly format?: string;
@@ -13,17 +13,17 @@ interface Schema {
   readonly minLength?: number;
   readonly maxLength?: number;
   readonly minItems?: number;
-  readonly anyOf?: readonly Schema[];
-  readonly items?: Schema;
-  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly anyOf?: readonly InputSchema[];
+  readonly items?: InputSchema;
+  readonly properties?: Readonly<Record<string, InputSchema>>;
   readonly isDate?: true;
 }
 
 const uuids = [...Object.values(demonstration), '00000000-0000-0000-0000-000000000000'];
 const names = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', '\u0000', ''];
 
-/** Values that nobody asked for. */
-const strange: fc.Arbitrary<unknown> = fc.oneof(
+/** Unexpected values. */
+export const strange: fc.Arbitrary<unknown> = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 40 }),
   fc.constantFrom(
     '\u0000',
@@ -45,21 +45,29 @@ const strange: fc.Arbitrary<unknown> = fc.oneof(
   }),
 );
 
+const time = fc.date({ noInvalidDate: true, min: new Date('1970-01-01'), max: new Date('2100-01-01') });
+
 const bounded = (of: number | undefined, otherwise: number): number =>
   Math.max(-(2 ** 31), Math.min(of ?? otherwise, 2 ** 31));
 
-function valid(schema: Schema, name: string): fc.Arbitrary<unknown> {
-  if (schema.isDate) return fc.date({ noInvalidDate: true, min: new Date('1970-01-01'), max: new Date('2100-01-01') });
+/** A value with which a field of this name leads further than the outermost checks; undefined for none. */
+type Hint = (name: string) => unknown;
+
+function valid(schema: InputSchema, name: string, hint: Hint): fc.Arbitrary<unknown> {
+  const { type } = schema;
+  if (typeof type === 'object') return fc.oneof(...type.map((each) => valid({ ...schema, type: each }, name, hint)));
+  if (schema.isDate) return time;
   if (schema.enum) return fc.constantFrom(...schema.enum);
   if (schema.const !== undefined) return fc.constant(schema.const);
-  if (schema.anyOf) return fc.oneof(...schema.anyOf.map((each) => valid(each, name)));
-  switch (schema.type) {
+  if (schema.anyOf) return fc.oneof(...schema.anyOf.map((each) => valid(each, name, hint)));
+  switch (type) {
     case 'array':
-      return fc.array(valid(schema.items ?? {}, name), { minLength: schema.minItems ?? 0, maxLength: 4 });
+      return fc.array(valid(schema.items ?? {}, name, hint), { minLength: schema.minItems ?? 0, maxLength: 4 });
     case 'integer':
     case 'number': {
       const any = fc.integer({ min: bounded(schema.minimum, -1_000), max: bounded(schema.maximum, 10_000) });
-      return /lmsUserId/i.test(name) ? fc.oneof(fc.integer({ min: 1_000, max: 1_020 }), any) : any;
+      const likely = /lms_?user_?id/i.test(name) ? fc.oneof(fc.integer({ min: 1_000, max: 1_020 }), any) : any;
+      return hinted(likely, 'number', hint(name));
     }
     case 'boolean':
       return fc.boolean();
@@ -67,35 +75,40 @@ function valid(schema: Schema, name: string): fc.Arbitrary<unknown> {
       return fc.constant(null);
     case 'object':
       return schema.properties
-        ? recordOf(schema.properties)
+        ? recordOf(schema.properties, hint)
         : fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 3, noNullPrototype: true });
     default:
-      return text(schema, name);
+      return hinted(text(schema, name), 'string', hint(name));
   }
 }
 
-function text(schema: Schema, name: string): fc.Arbitrary<unknown> {
+const hinted = (any: fc.Arbitrary<unknown>, type: 'number' | 'string', value: unknown): fc.Arbitrary<unknown> =>
+  typeof value === type ? fc.oneof(fc.constant(value), any) : any;
+
+function text(schema: InputSchema, name: string): fc.Arbitrary<unknown> {
   const length = { minLength: schema.minLength ?? 0, maxLength: Math.min(schema.maxLength ?? 60, 300) };
   if (/uuids?$/i.test(name)) return fc.oneof(fc.constantFrom(...uuids), fc.uuid());
-  if (/contentKeys?$/.test(name)) return fc.oneof(fc.constant(demonstration.run), fc.string(length));
+  if (schema.format === 'date-time') return time.map((at) => at.toISOString());
+  if (/content_?keys?$/i.test(name)) return fc.oneof(fc.constant(demonstration.run), fc.string(length));
   if (/email/i.test(name)) return fc.oneof(fc.emailAddress(), fc.string(length));
   return fc.string({ ...length, unit: 'grapheme' });
 }
 
-/** A field as the contract has it; now and then something else, or nothing. */
-const field = (schema: Schema, name: string): fc.Arbitrary<unknown> =>
+/** A valid field; sometimes an unexpected value, or a missing field. */
+const field = (schema: InputSchema, name: string, hint: Hint): fc.Arbitrary<unknown> =>
   fc.oneof(
-    { weight: 16, arbitrary: valid(schema, name) },
+    { weight: 16, arbitrary: valid(schema, name, hint) },
     { weight: 2, arbitrary: strange },
     { weight: 1, arbitrary: fc.constant(undefined) },
   );
 
-const recordOf = (properties: Readonly<Record<string, Schema>>) =>
-  fc.record(Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, field(schema, name)])), {
+/** Objects with these fields, mostly as their schemas have them. */
+export const recordOf = (properties: Readonly<Record<string, InputSchema>>, hint: Hint = () => undefined) =>
+  fc.record(Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, field(schema, name, hint)])), {
     noNullPrototype: true,
   });
 
-/** Inputs of an operation: mostly as its contract says, with some fields wrong, and now and then no object at all. */
+/** Inputs of an operation: mostly valid, some with wrong fields, a few that are not an object. */
 export function inputsOf(input: z.ZodType): fc.Arbitrary<unknown> {
   const schema = z.toJSONSchema(input, {
     io: 'input',
@@ -104,7 +117,7 @@ export function inputsOf(input: z.ZodType): fc.Arbitrary<unknown> {
     override: ({ zodSchema, jsonSchema }) => {
       if (zodSchema._zod.def.type === 'date') Object.assign(jsonSchema, { isDate: true });
     },
-  }) as Schema;
+  }) as InputSchema;
   return fc.oneof(
     { weight: 30, arbitrary: recordOf(schema.properties ?? {}) },
     { weight: 1, arbitrary: strange },

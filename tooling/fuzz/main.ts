@@ -36,7 +36,7 @@ async function main(): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), 'enterprise-access-fuzz-'));
   const { servers, stop } = await startTestServers();
   const failures: string[] = [];
-  // At once: a run may be long, and is stopped by whoever has seen enough.
+  // Print immediately: a run can be long and may be stopped early.
   const fail = (failure: string) => {
     failures.push(failure);
     say(`\n${failure}`);

@@ -33,7 +33,7 @@ export function runSchemathesis(
   return new Promise((resolve, reject) => {
     const options = { cwd: wanted.folder, maxBuffer: 256 * 1024 * 1024, env: { ...process.env, PYTHONHASHSEED: '0' } };
     execFile(join(fuzzPrograms(), 'schemathesis'), args, options, (error, stdout, stderr) => {
-      // 1: some check failed, which the report says. Everything else is no run.
+      // Exit code 1: some checks failed. Other codes: schemathesis itself failed.
       if (error && error.code !== 1)
         reject(new Error(`schemathesis ended early: ${stdout}${stderr}`, { cause: error }));
       // A fault of the generator itself is listed as an error, and says nothing about the API.

@@ -4,7 +4,7 @@ import { createTestDatabase, type TestServers } from '@enterprise-access/db/test
 import { buildRuntime } from '@enterprise-access/platform';
 import { startSandbox } from '@enterprise-access/sandbox';
 import { demonstration, sandboxMail, seedDemonstration } from '@enterprise-access/start/demonstration';
-import { makeToken } from '@enterprise-access/token';
+import { makeToken } from '@enterprise-access/start/token';
 import { buildApp } from '../../apps/api/src/app.ts';
 import { readEnvironment } from '../../apps/api/src/env.ts';
 import type { Caller } from './trpc.ts';
@@ -21,7 +21,7 @@ export const callers: readonly Caller[] = [
   { name: 'operator', token: token('enterprise_openedx_operator', '*', 7, true) },
 ];
 
-/** The API as it runs in production, on a database of its own, with the sandbox for other services. Loopback only. */
+/** Starts the API with its own database and the sandbox, on the loopback interface. */
 export async function startTarget(servers: TestServers, dialect: Dialect) {
   const database = await createTestDatabase(servers, dialect, 10);
   await seedDemonstration(database.db);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { z } from 'zod';
 import { inputsOf } from './inputs.ts';
 
-/** Who sends the requests: a word before the token, or nobody. */
+/** Sender of the requests: a token, or anonymous. */
 export interface Caller {
   readonly name: string;
   readonly token: string | null;
@@ -12,7 +12,7 @@ export interface Caller {
 export interface Sent {
   requests: number;
   readonly statuses: Record<string, number>;
-  /** What was wrong, with how to send it again. */
+  /** Failures, with the request to reproduce each. */
   readonly failures: string[];
 }
 
@@ -25,8 +25,8 @@ const failure = z.object({
   }),
 });
 
-/** What a reply lacks of what its contract promises; null for a good one. */
-function flawOf({ contract }: Operation, status: number, body: unknown): string | null {
+/** How a reply violates its contract; null if it does not. */
+function problemOf({ contract }: Operation, status: number, body: unknown): string | null {
   if (status >= 500) return 'a failure of the server';
   if (status < 400) {
     const data = z.object({ result: z.object({ data: z.unknown() }) }).safeParse(body).data;
@@ -42,7 +42,7 @@ function flawOf({ contract }: Operation, status: number, body: unknown): string 
   return parsed.data.error.json.data.httpStatus === status ? null : 'a status that is not that of the line';
 }
 
-/** Sends so many tRPC calls, spread over all operations, and judges every reply by the contract. */
+/** Sends a number of tRPC calls, distributed over all operations, and validates every reply against its contract. */
 export async function sendTrpc(
   url: string,
   { name, token }: Caller,
@@ -53,7 +53,7 @@ export async function sendTrpc(
   const headers = token === null ? {} : { authorization: `JWT ${token}` };
   const work = operations.map(async (operation) => {
     const { id, contract } = operation;
-    // Samples, not a property: one failure must not end the operation's turn.
+    // Samples instead of a property, so that one failure does not end the operation's turn.
     for (const input of fc.sample(inputsOf(contract.input), { numRuns: perOperation, seed: wanted.seed })) {
       const body = JSON.stringify(transformer.input.serialize(input)).toWellFormed();
       const isQuery = contract.kind === 'query';
@@ -66,10 +66,10 @@ export async function sendTrpc(
       const text = await reply.text();
       sent.requests += 1;
       sent.statuses[reply.status] = (sent.statuses[reply.status] ?? 0) + 1;
-      const flaw = judged(() => flawOf(operation, reply.status, JSON.parse(text)));
-      if (flaw !== null) {
+      const problem = judged(() => problemOf(operation, reply.status, JSON.parse(text)));
+      if (problem !== null) {
         sent.failures.push(
-          `trpc ${id} as ${name}: ${flaw}\n  ${body.slice(0, 1_000)}\n  ${reply.status} ${text.slice(0, 500)}`,
+          `trpc ${id} as ${name}: ${problem}\n  ${body.slice(0, 1_000)}\n  ${reply.status} ${text.slice(0, 500)}`,
         );
       }
     }

@@ -73,7 +73,7 @@ test('a catalog lists its courses, counts them, and finds the course of a run', 
   expect(body).toMatchObject({ next: null, count: 1, results: [{ key: 'edX+DemoX' }] });
 });
 
-test('a run is a record of its own unless its course is asked for', async () => {
+test('a run has its own record unless its course is requested', async () => {
   const { call } = sandboxClient();
   const url = `/catalog/api/v1/content-metadata/${run('DemoX')}`;
   expect((await call('GET', url)).body).toMatchObject({ content_type: 'courserun', parent_content_key: 'edX+DemoX' });

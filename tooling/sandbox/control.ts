@@ -14,7 +14,7 @@ const parseAll = <S extends z.ZodType>(schema: S, body: unknown): z.output<S>[] 
 
 const reversalBody = z.strictObject({ transactionUuid: z.uuid(), idempotencyKey: z.string().min(1).optional() });
 
-/** The API through which tests arrange the stand-in services and look at what they were asked. */
+/** Control API: tests use it to set up the fake services and to inspect their requests. */
 export function controlRoutes(app: FastifyInstance, state: SandboxState): void {
   app.put('/faults', (request, reply) => {
     state.faults.push(...parseAll(faultBody, request.body).map(faultFrom));

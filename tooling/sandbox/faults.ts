@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 
-/** What a test may ask for. `path` is a prefix, or a regular expression; one that starts with `/` is anchored. */
+/** A fault to inject. `path` is a prefix, or a regular expression; one that starts with `/` is anchored. */
 export const faultBody = z.strictObject({
   method: z.string().optional(),
   path: z.string().min(1),
@@ -12,7 +12,7 @@ export const faultBody = z.strictObject({
   garbage: z.boolean().optional(),
   hang: z.boolean().optional(),
   dropConnection: z.boolean().optional(),
-  /** Does what was asked and drops the connection instead of saying so. */
+  /** Executes the request but drops the connection instead of replying. */
   loseReply: z.boolean().optional(),
   times: z.int().min(1).optional(),
 });
@@ -27,7 +27,7 @@ export interface Fault {
 
 const GARBAGE = '<!doctype html><html><body><h1>It works!</h1><!-- not what you asked for';
 
-/** A path that is no valid expression can still be meant as a prefix: content keys are full of `+`. */
+/** Compiles the expression; an invalid one is used as a prefix, because content keys contain `+`. */
 function compile(path: string): RegExp | undefined {
   try {
     return new RegExp(path.startsWith('/') ? `^(?:${path})` : path);
@@ -50,7 +50,7 @@ export function faultFrom(spec: FaultSpec): Fault {
   };
 }
 
-/** The first fault that fits, used up by one. Older faults go first, so that a test can line up a sequence. */
+/** Takes the first matching fault. Older faults come first, so that a test can queue a sequence. */
 export function takeFault(faults: Fault[], method: string, url: string): FaultSpec | undefined {
   const index = faults.findIndex((fault) => fault.matches(method, url));
   const fault = faults[index];
@@ -60,7 +60,7 @@ export function takeFault(faults: Fault[], method: string, url: string): FaultSp
   return fault.spec;
 }
 
-/** Requests that are carried out and get no reply. */
+/** Requests that are executed but get no reply. */
 const unanswered = new WeakSet<FastifyRequest>();
 
 /** Just before a reply is sent: the last moment to lose it. */
@@ -69,7 +69,7 @@ export function loseReply(request: FastifyRequest): void {
   if (unanswered.has(request)) request.raw.socket.destroy();
 }
 
-/** Carries a fault out. `proceed` continues with the real answer, which a merely slow service still gives. */
+/** Injects a fault. `proceed` continues with the real answer, for faults that only delay. */
 export function misbehave(spec: FaultSpec, request: FastifyRequest, reply: FastifyReply, proceed: () => void): void {
   const act = () => {
     if (spec.hang) {

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 
-/** An answer that ends the request early; `body` is exactly what the upstream would have sent. */
+/** Thrown to answer a request early; `body` is the exact body of the upstream service. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly status: number;
@@ -16,7 +16,7 @@ export class Refusal extends Error {
 
 export const notFound = (detail = 'Not found.') => new Refusal(404, { detail });
 
-/** Query parameters as Django reads them: the last value wins for `one`, repeats are kept by `many`. */
+/** Query parameters like in Django: `one` returns the last value, `many` all values. */
 export interface Query {
   one(name: string): string | undefined;
   many(name: string): string[];
@@ -35,7 +35,7 @@ export function queryOf(request: FastifyRequest): Query {
   };
 }
 
-/** Django's reading of a flag in a query string or form. */
+/** Parses a flag in a query string or form like Django. */
 export const isTrue = (text: string | undefined) => text !== undefined && /^(true|1)$/i.test(text);
 
 /** Parses a body, or answers 400 with the field map that a DRF serializer would have produced. */

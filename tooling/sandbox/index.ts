@@ -10,7 +10,7 @@ export type { SandboxState } from './state.ts';
 export interface SandboxOptions {
   /** 0, the default, takes a free port. */
   port?: number;
-  /** Loopback unless told otherwise. */
+  /** Default: loopback. */
   host?: string;
   /** CSV whose courses join both catalogs. */
   catalogFile?: string;
@@ -35,10 +35,10 @@ function build(options: SandboxOptions): { app: FastifyInstance; state: SandboxS
   return { app: buildServer(state, { tokenSecret, logger: options.logger ?? false }), state };
 }
 
-/** The stand-in services as a Fastify instance, for tests that `inject`. */
+/** The fake services as a Fastify instance, for tests with `inject`. */
 export const buildSandbox = (options: SandboxOptions = {}): FastifyInstance => build(options).app;
 
-/** Starts the stand-in services and tells where they are. */
+/** Starts the fake services and returns their URLs. */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const { app, state } = build(options);
   const host = options.host ?? '127.0.0.1';

@@ -162,7 +162,7 @@ test.each([
   if (status !== 200) expect(reply.text).toBe('');
 });
 
-test('a token is a signed service account, and without one nobody is served', async () => {
+test('a token is a signed service account, and requests without one are refused', async () => {
   const { app, call } = sandboxClient({ tokenSecret: 's', now: () => new Date('2026-01-01T00:00:00Z') });
   const form = 'grant_type=client_credentials&client_id=a&client_secret=b&token_type=jwt';
   const reply = await call('POST', '/oauth2/access_token', form, {

@@ -17,7 +17,7 @@ const MAX_PARAM_LENGTH = 1000;
 
 const isControl = (url: string) => url.startsWith('/control/');
 
-/** Bodies as Django takes them: forms, and JSON that may be absent. */
+/** Parses bodies like Django: forms, and optional JSON. */
 function parseBodies(app: FastifyInstance): void {
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
     try {
@@ -31,7 +31,7 @@ function parseBodies(app: FastifyInstance): void {
   });
 }
 
-/** Request id, request counter and faults: the same for every service, and before its own checks. */
+/** Request id, request counter and faults: for every service, before its own checks. */
 function observe(app: FastifyInstance, state: SandboxState): void {
   app.addHook('onRequest', (request, reply, done) => {
     const requestId = request.headers['x-request-id'];
@@ -67,12 +67,12 @@ function answerErrors(app: FastifyInstance): void {
       return;
     }
     const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
-    // Not a secret: whoever runs the sandbox is the one to mend it.
+    // Internal errors are shown, because only developers use the sandbox.
     reply.code(status).send({ detail: error instanceof Error ? error.message : 'Internal error' });
   });
 }
 
-/** A service under its prefix, for callers whose Authorization header has one of the schemes. */
+/** Mounts a service under a prefix, for requests with one of the authorization schemes. */
 function mount(
   app: FastifyInstance,
   prefix: string,
@@ -97,7 +97,7 @@ const JWT = /^JWT \S+$/i;
 /** Braze takes its API key as a bearer token. */
 const JWT_OR_BEARER = /^(JWT|Bearer) \S+$/i;
 
-/** All stand-in services in one server, not yet listening. */
+/** All fake services in one server, not yet listening. */
 export function buildServer(state: SandboxState, options: { tokenSecret: string; logger: boolean }): FastifyInstance {
   const app = fastify({
     logger: options.logger,

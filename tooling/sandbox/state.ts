@@ -6,7 +6,7 @@ import type { LmsStore } from './lms-store.ts';
 import { seedContent, seedLms, seedSubsidies } from './seed.ts';
 import type { SubsidyStore } from './subsidies.ts';
 
-/** Everything the stand-in services know. A reset replaces the parts, so hold on to this object and not to a part. */
+/** State of all fake services. A reset replaces its parts, so keep a reference to this object and not to a part. */
 export interface SandboxState {
   readonly now: () => Date;
   readonly catalogCourses: readonly CourseSeed[];
@@ -15,7 +15,7 @@ export interface SandboxState {
   subsidies: SubsidyStore;
   braze: BrazeStore;
   faults: Fault[];
-  /** How often each "METHOD path" was asked for. */
+  /** Number of requests per "METHOD path". */
   requests: Map<string, number>;
 }
 
@@ -34,7 +34,7 @@ export const createState = (now: () => Date, catalogCourses: readonly CourseSeed
   ...freshParts(catalogCourses),
 });
 
-/** Back to the first moment: data, faults, counters and recorded mails. */
+/** Resets data, faults, counters and recorded mails. */
 export function resetState(state: SandboxState): void {
   Object.assign(state, freshParts(state.catalogCourses));
 }

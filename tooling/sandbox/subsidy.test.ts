@@ -118,7 +118,7 @@ test('worked example 5: a second policy gets the first transaction and is not ch
   expect((await record()).current_balance).toBe(40_000);
 });
 
-test('a replayed key answers the first transaction, even when the balance or the subsidy is gone', async () => {
+test('a replayed key returns the first transaction, even without balance or subsidy', async () => {
   const { redeem, travel } = await world(10_000, 10_000);
   const first = await redeem({ idempotency_key: 'k' });
   travel('2027-06-01T00:00:00Z');
@@ -205,7 +205,7 @@ test('a deposit with a key is made once; without one a repeat is refused', async
   });
 });
 
-test('an unknown subsidy is forbidden, in the words of each version', async () => {
+test('an unknown subsidy is 403, with the message of each version', async () => {
   const { call } = sandboxClient();
   const v1 = await call('GET', `/subsidy/api/v1/subsidies/${A}/`);
   expect(v1).toMatchObject({

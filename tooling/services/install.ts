@@ -23,7 +23,7 @@ interface Installation {
   install(into: string): Promise<void>;
 }
 
-/** A virtual environment knows its own path: it is made where it stays, and its last step is the mark that it is whole. */
+/** A virtual environment contains its own path, so it is created in place; the last step marks it as complete. */
 const virtualEnvironment = (name: string, home: string, requirements: string): Installation => ({
   name,
   folder: join(home, 'installed'),
@@ -56,7 +56,8 @@ const installations: readonly Installation[] = [
         program: program('mvn'),
         args: [
           ...MAVEN,
-          // Newer ones want to read the artifact's parent, which is not published; this one takes the archive alone.
+          // Newer versions read the artifact's parent POM, which is not published; this version copies only the
+          // archive.
           `${plugin('2.8')}:copy`,
           `-Dartifact=${REGISTRY_ARTIFACT}`,
           `-DoutputDirectory=${into}`,
@@ -87,7 +88,7 @@ const installations: readonly Installation[] = [
   virtualEnvironment("The platform's event bus in Python", folders.platform(), PLATFORM_REQUIREMENTS),
 ];
 
-/** Brings what is not there yet from the Maven and Python registries that this machine is set up for. */
+/** Installs missing programs from the configured Maven and Python registries. */
 for (const { name, folder, install } of installations) {
   if (existsSync(folder)) {
     process.stdout.write(`${name}: is there\n`);
@@ -98,7 +99,7 @@ for (const { name, folder, install } of installations) {
   const into = await mkdtemp(`${folder}.`);
   try {
     await install(into);
-    // One step from nothing to everything: an interrupted run leaves nothing that looks complete.
+    // Rename at the end, so that an interrupted run leaves nothing that looks complete.
     await rename(into, folder);
   } finally {
     await rm(into, { recursive: true, force: true });

@@ -7,12 +7,12 @@ import { findProgram, folders, program } from './paths.ts';
 import { isListening, portFor } from './ports.ts';
 
 export interface KafkaOptions {
-  /** Folder of the broker; made when it is not there, kept when we stop. */
+  /** Data folder; created if missing, kept after a stop. */
   readonly dataDir: string;
   readonly port?: number;
-  /** The port that clients are told to use, when something stands between them and the broker. */
+  /** Advertised port, if there is a proxy in front of the broker. */
   readonly advertisedPort?: number;
-  /** False ends the broker at once instead of in good order: for tests. */
+  /** False kills the broker at stop instead of a clean shutdown, for tests. */
   readonly durable?: boolean;
 }
 
@@ -32,7 +32,7 @@ export function kafkaMissing(): string | null {
 const JVM = ['-Xms64m', '-Xmx320m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
 const LOGGING = ['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-Dorg.slf4j.simpleLogger.showDateTime=true'];
 
-/** Starts a broker that is its own controller, on the loopback interface and in a folder of our own. */
+/** Starts a broker that is its own controller, on the loopback interface, with its own data folder. */
 export async function startKafka(options: KafkaOptions): Promise<RunningKafka> {
   const missing = kafkaMissing();
   if (missing !== null) throw new Error(`${missing}.`);
@@ -86,7 +86,7 @@ const properties = (options: {
     'log.dirs': options.dataDir,
     'auto.create.topics.enable': true,
     'num.partitions': 3,
-    // One node: every internal topic has one copy, in few files, and nobody waits for more members of a group.
+    // Single node: internal topics have one replica and few segments; groups start without an initial delay.
     'offsets.topic.replication.factor': 1,
     'offsets.topic.num.partitions': 1,
     'transaction.state.log.replication.factor': 1,

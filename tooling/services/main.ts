@@ -29,7 +29,7 @@ interface Service {
 
 const DATABASE = 'enterprise_access';
 
-/** Makes the database of a new server; that it is there already is no failure. */
+/** Creates a database unless it exists. */
 async function makeDatabase(url: string, name: string): Promise<void> {
   const admin = connect({ url, poolSize: 1 });
   try {
@@ -76,7 +76,7 @@ const services = (data: string): Readonly<Record<string, Service>> => ({
   registry: {
     missing: registryMissing,
     async start(port) {
-      // Kept as long as Kafka's messages, which name schemas by the registry's numbers.
+      // Stored with Kafka's data, because its messages refer to schemas by the registry's ids.
       const server = await startRegistry({
         dataFile: resolve(data, 'registry'),
         logFile: resolve(data, 'registry.log'),

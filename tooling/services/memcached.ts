@@ -26,7 +26,7 @@ export async function startMemcached(options: { logFile: string; port?: number }
         '--listen=127.0.0.1',
         `--port=${port}`,
         '--memory-limit=64',
-        // It refuses to run as root unless it is told which user to become.
+        // As root, memcached requires a user to switch to.
         ...(process.getuid?.() === 0 ? ['--user=nobody'] : []),
       ],
     },

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 export const REGISTRY_ARTIFACT = 'io.apicurio:apicurio-registry-app:3.0.9:tar.gz:all';
 
 export const KAFKA_POM = fileURLToPath(new URL('./maven/pom.xml', import.meta.url));
-/** Maven coordinates of the generator of Java clients; everything it needs is inside. */
+/** Maven coordinates of the Java client generator, a self-contained archive. */
 export const JAVA_GENERATOR_ARTIFACT = 'org.openapitools:openapi-generator-cli:7.25.0';
 
 export const JAVA_CLIENT_POM = fileURLToPath(new URL('./clients/pom.xml', import.meta.url));
@@ -24,7 +24,7 @@ const root = (): string =>
 
 const digest = (text: string | Buffer): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
 
-/** Folders of what `services:install` brings. Their names change with what is asked for, so an old one is never used. */
+/** Folders of `services:install`. Their names depend on the versions, so an outdated one is never used. */
 export const folders = {
   kafka: () => join(root(), `kafka-${digest(readFileSync(KAFKA_POM))}`),
   registry: () => join(root(), `registry-${digest(REGISTRY_ARTIFACT)}`),

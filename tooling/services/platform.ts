@@ -14,7 +14,7 @@ export interface PlatformCommand {
   readonly brokers?: string;
   readonly registryUrl?: string;
   readonly topicPrefix?: string;
-  /** What the command works on, see `platform/event_bus.py`. */
+  /** Input of the command, see `platform/event_bus.py`. */
   readonly input: unknown;
 }
 

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { freePort } from '@enterprise-access/db/servers';
 
-/** Whether somebody serves on a port of the loopback interface. */
+/** Whether a server listens on a port of the loopback interface. */
 export const isListening = (port: number): Promise<boolean> =>
   new Promise((answer) => {
     const socket = connect({ port, host: '127.0.0.1' });
@@ -12,7 +12,10 @@ export const isListening = (port: number): Promise<boolean> =>
     socket.once('error', () => answer(false));
   });
 
-/** The port that was asked for, or any free one. A stranger who listens there would be taken for our server. */
+/**
+ * The requested port, or any free one. Throws if another program uses the port, because it would be taken for our
+ * server.
+ */
 export async function portFor(options: { port?: number }): Promise<number> {
   if (options.port === undefined) return freePort();
   if (await isListening(options.port)) throw new Error(`Port ${options.port} is in use.`);

@@ -1,21 +1,21 @@
 import { connect, createServer, type Socket } from 'node:net';
 
-/** A server on the loopback interface that can be disturbed without being stopped. */
+/** A TCP proxy on the loopback interface that can simulate network faults. */
 export interface Proxy {
-  /** `host:port` of what stands before it. */
+  /** `host:port` of the proxy. */
   readonly address: string;
-  /** How often somebody connected. */
+  /** Number of connections so far. */
   readonly connections: () => number;
-  /** Nothing goes through any more, and nobody is told. */
+  /** Stops forwarding without closing connections. */
   hang(): void;
-  /** Lets so many bytes of the next reply through and cuts the connection. */
+  /** Forwards a number of bytes of the next reply and then closes the connection. */
   cutAfter(bytes: number): void;
-  /** Lets everything through again. Those who hung are cut off. */
+  /** Forwards again; closes connections that were hanging. */
   heal(): void;
   stop(): void;
 }
 
-/** Stands between a client and the server on a port. */
+/** Starts a proxy in front of a server on a port. */
 export async function startProxy(port: number): Promise<Proxy> {
   const sockets = new Set<Socket>();
   let isHanging = false;

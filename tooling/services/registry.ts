@@ -6,7 +6,7 @@ import { findProgram, folders, program } from './paths.ts';
 import { portFor } from './ports.ts';
 
 export interface RegistryOptions {
-  /** Where the schemas are kept, a path without extension. In memory when it is left out. */
+  /** File for the schemas, without extension; default in memory. */
   readonly dataFile?: string;
   readonly logFile: string;
   readonly port?: number;
@@ -14,7 +14,7 @@ export interface RegistryOptions {
 
 export interface RunningRegistry {
   readonly port: number;
-  /** As `SCHEMA_REGISTRY_URL` has it: the root of the Confluent-compatible routes. */
+  /** Base URL of the Confluent-compatible API, for `SCHEMA_REGISTRY_URL`. */
   readonly url: string;
   stop(): Promise<void>;
 }
@@ -25,7 +25,7 @@ export function registryMissing(): string | null {
   return existsSync(folders.registry()) ? null : 'the schema registry is not installed (npm run services:install)';
 }
 
-/** Starts Apicurio, which speaks the API of Confluent's schema registry, on the loopback interface. */
+/** Starts Apicurio, which is compatible with Confluent's schema registry, on the loopback interface. */
 export async function startRegistry(options: RegistryOptions): Promise<RunningRegistry> {
   const missing = registryMissing();
   if (missing !== null) throw new Error(`${missing}.`);

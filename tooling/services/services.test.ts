@@ -27,7 +27,7 @@ async function ask(port: number, line: string): Promise<string> {
 }
 
 describe.skipIf(services.missing.memcached)('memcached', () => {
-  test('is started once for all who ask, and answers', async () => {
+  test('is started once for all test files, and answers', async () => {
     const [first, second] = await Promise.all([useService(services, 'memcached'), useService(services, 'memcached')]);
     expect(second).toBe(first);
     expect(await ask(Number(first.split(':')[1]), 'version\r\n')).toMatch(/^VERSION /u);
@@ -49,7 +49,7 @@ describe.skipIf(services.missing.memcached)('memcached', () => {
     while (await isListening(port)) await new Promise((resolve) => setTimeout(resolve, 5));
   });
 
-  test('a port that somebody else has is refused', async () => {
+  test('a port in use is refused', async () => {
     const stranger = createServer().listen(0, '127.0.0.1');
     await once(stranger, 'listening');
     const address = stranger.address();

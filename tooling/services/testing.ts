@@ -10,11 +10,11 @@ import { registryMissing, startRegistry } from './registry.ts';
 
 export type ServiceName = 'kafka' | 'registry' | 'memcached' | 'platform' | 'pythonClient' | 'javaClient' | 'fuzz';
 
-/** What test files know of the services before they ask for one. */
+/** Data that test files get about the services. */
 export interface TestServices {
-  /** Where a service is asked for; it is started by the first who does. */
+  /** URL to request a service; the first request starts it. */
   readonly url: string;
-  /** Why a service cannot be had, or null when it can. */
+  /** Why a service is not available; null if it is. */
   readonly missing: Readonly<Record<ServiceName, string | null>>;
 }
 
@@ -40,7 +40,7 @@ interface Service {
 
 const nothingToStop = async () => undefined;
 
-/** Not a server but a program that tests run; to ask for it is to say that it was tested. */
+/** A program that tests run, not a server; requesting it records that it was tested. */
 const program = (missing: () => string | null): Service => ({
   missing,
   start: async () => ({ address: '', stop: nothingToStop }),
@@ -82,14 +82,14 @@ const given = (name: ServiceName): string | undefined => process.env[SERVICES[na
 
 export interface ServicesOfARun {
   readonly services: TestServices;
-  /** One line per service, and whether one could not be had. */
+  /** One line per service, and whether one is missing. */
   report(): { lines: string[]; isOneMissing: boolean };
   stop(): Promise<void>;
 }
 
 /**
- * Offers the services to the test files of a run and starts each when the first file asks for it: a run of one file
- * waits for no Java machine that it does not need.
+ * Provides services to the test files of a run and starts each on its first request, so that a run of one file does
+ * not wait for services it does not need.
  */
 export async function offerServices(): Promise<ServicesOfARun> {
   const folder = await mkdtemp(join(tmpdir(), 'enterprise-access-services-'));

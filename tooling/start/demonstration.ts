@@ -1,11 +1,11 @@
-import { type Database, transaction } from '@enterprise-access/db';
+import { type Database, transaction, withOrigin } from '@enterprise-access/db';
 import { campaigns, depositEntry, insertTransaction, newUuid } from '@enterprise-access/domain';
 import { demonstration } from '@enterprise-access/domain/demonstration';
 import { SANDBOX_BRAZE_KEY } from '@enterprise-access/platform';
 
 export { demonstration };
 
-/** The sandbox as the mail service, with a campaign for every kind of mail, named like its variable. */
+/** Variables that use the sandbox as mail service, with a campaign id for every mail. */
 export const sandboxMail = (sandboxUrl: string): Readonly<Record<string, string>> => ({
   BRAZE_API_URL: `${sandboxUrl}/braze`,
   BRAZE_API_KEY: SANDBOX_BRAZE_KEY,
@@ -146,8 +146,24 @@ async function seedPolicies(db: Database): Promise<void> {
   ]);
 }
 
-/** Fills an empty database; what is there already stays as it is. */
-export async function seedDemonstration(db: Database): Promise<void> {
+/** Inserts the demo data; existing rows are not changed. */
+/** Stores the demonstration data unless it is there; the audit trail says where it came from. */
+export const seedDemonstration = (db: Database): Promise<void> =>
+  withOrigin(
+    {
+      operation: 'demonstration.seed',
+      source: 'import',
+      actorUserId: null,
+      role: null,
+      requestId: null,
+      correlationId: newUuid(),
+      customerUuid: null,
+      reason: null,
+    },
+    () => seed(db),
+  );
+
+async function seed(db: Database): Promise<void> {
   const subsidies: SubsidySeed[] = [
     {
       uuid: demonstration.subsidy,
@@ -162,8 +178,8 @@ export async function seedDemonstration(db: Database): Promise<void> {
       reference: '00kDEMO0000000002A',
     },
   ];
-  for (const seed of subsidies) {
-    if (!(await db('subsidies').where({ uuid: seed.uuid }).first('uuid'))) await seedSubsidy(db, seed);
+  for (const subsidy of subsidies) {
+    if (!(await db('subsidies').where({ uuid: subsidy.uuid }).first('uuid'))) await seedSubsidy(db, subsidy);
   }
   if (!(await db('policies').where({ uuid: demonstration.spendPolicy }).first('uuid'))) await seedPolicies(db);
 }

@@ -9,8 +9,8 @@ import { connect, migrate } from '@enterprise-access/db';
 import { startPostgres } from '@enterprise-access/db/servers';
 import { SANDBOX_CLIENT_SECRET } from '@enterprise-access/platform';
 import { startSandbox } from '@enterprise-access/sandbox';
-import { DEVELOPMENT_SECRET } from '@enterprise-access/token';
 import { demonstration, sandboxMail, seedDemonstration } from './demonstration.ts';
+import { DEVELOPMENT_SECRET } from './token.ts';
 
 const API = fileURLToPath(new URL('../../apps/api/src/main.ts', import.meta.url));
 const WORKER = fileURLToPath(new URL('../../apps/worker/src/main.ts', import.meta.url));
@@ -35,7 +35,7 @@ interface Databases {
   readonly jobs: string;
 }
 
-/** The embedded server for what is not given; its databases are made on the first start. */
+/** Starts the embedded server for databases that are not configured; creates them on the first start. */
 async function startDatabases(dataDir: string, parts: Part[]): Promise<Databases> {
   const { DATABASE_URL: business, JOBS_DATABASE_URL: jobs } = process.env;
   if (business && jobs) return { business, jobs };
@@ -65,14 +65,14 @@ async function prepare(databaseUrl: string): Promise<void> {
   }
 }
 
-/** Starts one of our processes and waits until it is ready; answers with its address. */
+/** Starts one of our processes, waits until it is ready and returns its URL. */
 async function startProcess(
   program: string,
   env: NodeJS.ProcessEnv,
   parts: Part[],
   onEnd: () => void,
 ): Promise<string> {
-  // Outside our process group, so that Ctrl-C reaches it through us and in order.
+  // Outside of our process group, so that Ctrl-C does not reach it directly and we can shut down in order.
   const child = fork(program, { env, detached: true });
   const exited = once(child, 'exit');
   parts.push({
@@ -82,7 +82,7 @@ async function startProcess(
       await exited;
     },
   });
-  // It shall not outlive us, however we end.
+  // It must not outlive this process.
   process.once('exit', () => child.kill('SIGKILL'));
   const [message] = (await Promise.race([once(child, 'message'), exited.then(() => [null])])) as [
     { ready: string } | null,
@@ -92,7 +92,7 @@ async function startProcess(
   return message.ready;
 }
 
-/** For the commands of a developer, who need not repeat what we chose. The secrets in it open nothing but the sandbox. */
+/** Saves the environment for other commands. Its secrets are valid for the sandbox only. */
 async function leaveEnvironment(dataDir: string, environment: Readonly<Record<string, string>>): Promise<void> {
   await mkdir(dataDir, { recursive: true });
   await writeFile(resolve(dataDir, 'environment.json'), JSON.stringify(environment, null, 2), { mode: 0o600 });
@@ -148,7 +148,7 @@ async function main(): Promise<void> {
   };
   const end = (exitCode: number) => void stop().then(() => process.exit(exitCode));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end(0));
-  // A process that ends by itself takes the others along.
+  // If one process exits, stop the others.
   const onEnd = () => {
     if (!stopping) end(1);
   };

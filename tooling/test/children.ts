@@ -1,2 +1,2 @@
-/** Arguments of Node for processes that a test starts: what earlier ones compiled is not compiled again. */
+/** Node arguments for child processes of tests: use a compile cache. */
 export const quickStart: readonly string[] = ['--import', new URL('./compiled.mjs', import.meta.url).href];

@@ -25,8 +25,8 @@ const position = (table: string): number => positions.get(table) ?? -1;
 const isAddedOnly = (table: string): boolean => addedOnly.has(table);
 
 /**
- * What is wrong with a transaction that locks rows of these tables in this order; null when nothing is. A table may come
- * again: then its rows are taken for those that the transaction holds already.
+ * Checks the order in which a transaction locks tables; null if it is correct. A repeated table is allowed: its rows
+ * are assumed to be locked already.
  */
 export function brokenLockOrder(tables: readonly string[]): string | null {
   const held = new Set<string>();
@@ -44,9 +44,9 @@ export function brokenLockOrder(tables: readonly string[]): string | null {
 }
 
 export interface LockWatch {
-  /** Ordered tables of each transaction that has ended, in the order in which it locked them first. */
+  /** Tables of each ended transaction, in the order of their first lock. */
   readonly transactions: readonly (readonly string[])[];
-  /** Throws when a transaction took rows in another order than `lockOrder`. */
+  /** Throws if a transaction locked rows in another order than `lockOrder`. */
   assertInOrder(): void;
 }
 

@@ -6,7 +6,7 @@ import { indiscretion } from './discretion.ts';
 /** A file for the log of one application or process under test. */
 export const openLog = (folder: string): number => openSync(join(folder, `${crypto.randomUUID()}.log`), 'a');
 
-/** The lines of all logs that hold what no log may hold, each with what that is. */
+/** Log lines that contain secrets, each with the kind of secret. */
 export async function givenAway(folder: string): Promise<string[]> {
   const found: string[] = [];
   for (const file of await readdir(folder)) {

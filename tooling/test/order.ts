@@ -1,7 +1,7 @@
 export const slowestFirst = <T>(files: readonly T[], secondsOf: (file: T) => number): T[] =>
   files.toSorted((a, b) => secondsOf(b) - secondsOf(a));
 
-/** So many parts that take about the same time: each file, slowest first, goes where least is to be done. */
+/** Splits files into parts of similar duration: each file, slowest first, goes to the part with the least total. */
 export function balanced<T>(files: readonly T[], count: number, secondsOf: (file: T) => number): T[][] {
   const parts = Array.from({ length: count }, () => ({ files: [] as T[], seconds: 0 }));
   for (const file of slowestFirst(files, secondsOf)) {

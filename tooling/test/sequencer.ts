@@ -6,7 +6,7 @@ const seconds: Readonly<Record<string, number>> = JSON.parse(
   readFileSync(new URL('durations.json', import.meta.url), 'utf8'),
 );
 
-/** The slowest files first, so that none of them runs alone at the end; shards of the same length. */
+/** Runs the slowest files first, so that none of them runs alone at the end; balances shards by duration. */
 export default class ByDuration extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     return slowestFirst(files, this.#seconds);

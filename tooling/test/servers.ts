@@ -9,7 +9,7 @@ declare module 'vitest' {
   interface ProvidedContext {
     servers: TestServers;
     services: TestServices;
-    /** Where what is under test writes its log; read at the end of the run. */
+    /** Folder for logs of the programs under test; checked at the end of the run. */
     logFolder: string;
   }
 }
@@ -21,8 +21,8 @@ interface Project {
 }
 
 /**
- * Starts the databases once for all test files, offers the other real servers to those that ask for them, and says at
- * the end which were tested and whether a log gave away what it may not.
+ * Starts the databases once for all test files and the other servers on request. At the end it reports which servers
+ * were tested, and secrets in logs.
  */
 export default async function setup(project: Project): Promise<() => Promise<void>> {
   const [databases, offer] = await Promise.all([startTestServers(), offerServices()]);

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import type { Reporter, TestModule } from 'vitest/node';
 
 const SHOWN = 10;
-/** Quicker files do not matter for the order. */
+/** Faster files do not matter for the order. */
 const RECORDED_SECONDS = 3;
 
 const secondsOf = (module: TestModule): number => {
@@ -11,8 +11,8 @@ const secondsOf = (module: TestModule): number => {
 };
 
 /**
- * Says at the end of a run which files took longest, in seconds: where an hour of work on test time is well spent. With
- * `RECORD_DURATIONS=true` it notes them for the order of later runs.
+ * Prints the slowest test files at the end of a run, in seconds. With `RECORD_DURATIONS=true` it saves the durations
+ * for the order of later runs.
  */
 export default class SlowestFiles implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {

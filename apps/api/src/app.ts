@@ -39,7 +39,7 @@ import { actorsFor } from './users.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Ids of all operations: names that logs and metrics may hold. */
+    /** Ids of all operations: the values that logs and metrics use as names. */
     operationIds: ReadonlySet<string>;
   }
   interface FastifyRequest {
@@ -58,24 +58,24 @@ export interface AppOptions {
   readonly runtime: Runtime & Partial<Shared>;
   readonly logger?: FastifyBaseLogger;
   readonly isAccepting?: () => boolean;
-  /** Other slices than all of them, for tests. */
+  /** Replaces the default composition of all slices; for tests. */
   readonly service?: Composition;
 }
 
-/** A path that no route can have. The framework's own words would repeat it. */
+/** Answers URLs that the router cannot parse. Fastify's own message would repeat the URL. */
 function refuseAddress({ code }: { code: string }, reply: FastifyReply): void {
   if (code === 'FST_ERR_MAX_PARAM_LENGTH') reply.code(404).send({ detail: 'Not found.' });
   else reply.code(400).send({ detail: 'The address is not valid.' });
 }
 
-/** Bound on receiving a request, for what no other bound covers. */
+/** Time limit for receiving a whole request, in addition to the limits for headers and body. */
 const REQUEST_MS = 60_000;
 const HEADERS_MS = 10_000;
 const BOUNDS_CHECK_MS = 2_000;
-/** How long browsers remember the reply to a preflight. */
+/** How long browsers cache the reply to a preflight. */
 const DAY_SECONDS = 86_400;
 
-/** The HTTP application: both transports, their documents, and what operators look at. */
+/** The HTTP application: both transports, the OpenAPI document, health, metrics and the job dashboard. */
 export async function buildApp({
   env,
   runtime,
@@ -85,7 +85,7 @@ export async function buildApp({
 }: AppOptions): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({
     ...(logger ? { loggerInstance: logger } : { logger: false }),
-    // Each proxy adds the address that it was called from at the end; what stands before was written by anybody.
+    // `X-Forwarded-For`: only the last `TRUST_PROXY` entries can be trusted; the rest is client input.
     trustProxy: env.TRUST_PROXY > 0 && ((_address, hop) => hop < env.TRUST_PROXY),
     bodyLimit: DEFAULT_BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_MS,
@@ -97,10 +97,10 @@ export async function buildApp({
     clientErrorHandler: answerClientError,
     return503OnClosing: true,
     forceCloseConnections: 'idle',
-    // One line per request of our own, below.
+    // Requests are logged below, one line each.
     logController: new LogController({ disableRequestLogging: true }),
     frameworkErrors: (error, _request, reply) => refuseAddress(error, reply as unknown as FastifyReply),
-    // Contracts refuse parameters that are too long, in the operation's own words.
+    // Contracts limit the length of parameters, with the operation's own error.
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAXIMUM_HEADER_BYTES },
     genReqId: (request) => {
       const given = request.headers['x-request-id'];
@@ -133,7 +133,7 @@ export async function buildApp({
     maximumPerAddress: env.TRUST_PROXY > 0 ? null : Math.ceil(env.CONNECTION_LIMIT / 4),
   });
   await app.register(headers);
-  // The CORS plugin would answer what is no preflight with plain text.
+  // The CORS plugin would answer an OPTIONS request that is not a preflight with plain text.
   app.addHook('onRequest', (request, reply, done) => {
     const { origin, 'access-control-request-method': method } = request.headers;
     if (request.method !== 'OPTIONS' || (origin !== undefined && method !== undefined)) return done();
@@ -154,14 +154,14 @@ export async function buildApp({
       'x-correlation-id',
       'use-jwt-cookie',
       'idempotency-key',
-      // What tracing adds, of the SDK's callers too, and what tRPC's own links send.
+      // Headers of tracing, of the SDK, and of tRPC's own client links.
       'traceparent',
       'tracestate',
       'baggage',
       'trpc-accept',
       ...env.CORS_ALLOW_HEADERS_EXTRA,
     ],
-    exposedHeaders: ['X-Request-ID', 'Retry-After'],
+    exposedHeaders: ['X-Request-ID', 'X-Decision-Id', 'Retry-After'],
     methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
   });
   const limit = rateLimiter(throttleCounter(runtime.shared ?? null, runtime.clock), env);
@@ -179,8 +179,8 @@ export async function buildApp({
   await app.register(streams);
   await app.register(metrics, { db: runtime.db });
 
-  await app.register(async (doors) => {
-    authenticated(doors, limit);
+  await app.register(async (transports) => {
+    authenticated(transports, limit);
     const contextFrom =
       (source: RpcContext['source']) =>
       (request: FastifyRequest): RpcContext => {
@@ -194,10 +194,10 @@ export async function buildApp({
           idempotencyKey: typeof key === 'string' ? key : null,
         };
       };
-    await doors.register(rest, { service, contextOf: contextFrom('rest') });
-    await doors.register(trpc, { service, contextOf: contextFrom('trpc') });
+    await transports.register(rest, { service, contextOf: contextFrom('rest') });
+    await transports.register(trpc, { service, contextOf: contextFrom('trpc') });
     const jobsDatabaseUrl = env.JOBS_DATABASE_URL;
-    if (jobsDatabaseUrl !== undefined) await doors.register(jobDashboard, { jobsDatabaseUrl });
+    if (jobsDatabaseUrl !== undefined) await transports.register(jobDashboard, { jobsDatabaseUrl });
   });
   return app;
 }

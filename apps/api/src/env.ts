@@ -9,25 +9,28 @@ import {
 import { z } from 'zod';
 import { isKeySet } from './tokens.ts';
 
-/** A key that stands in our repository is no secret. */
+/** Public in this repository, so production refuses it. */
 export const DEVELOPMENT_SECRET = 'development-secret-never-for-production';
 
-/** HS256 keys are as long as the digest (RFC 7518, 3.2). Few different characters are no random key, however long. */
+/**
+ * HS256 keys must be at least as long as the digest (RFC 7518, 3.2). A key with few different characters is not
+ * random.
+ */
 const MINIMUM_KEY_BYTES = 32;
 const MINIMUM_KEY_CHARACTERS = 10;
 
 const isWeakKey = (key: string): boolean =>
   Buffer.byteLength(key) < MINIMUM_KEY_BYTES || new Set(key).size < MINIMUM_KEY_CHARACTERS;
 
-/** Everything the process can be told, with what happens when it is not told. Read once, at start. */
+/** All environment variables of the API with their defaults. Read once, at start. */
 export const environment = serviceEnvironment.extend({
-  PORT: integer(0, 65_535).default(18_270).describe('Port to listen on; 0 takes a free one.'),
+  PORT: integer(0, 65_535).default(18_270).describe('Port to listen on; 0 uses a free port.'),
   TRUST_PROXY: z
     .enum(['false', 'true', '0', '1', '2', '3', '4', '5'])
     .transform((text) => (text === 'true' ? 1 : Number(text) || 0))
     .default(0)
     .describe(
-      'Proxies in front of this process; true is one. Client addresses are taken from X-Forwarded-For, as many from its end.',
+      'Number of proxies in front of this process; true means 1. Only that many entries at the end of X-Forwarded-For are trusted.',
     ),
   JWT_ISSUERS: list('http://localhost:18000/oauth2').describe('Accepted issuers, separated by commas.'),
   JWT_AUDIENCE: z.string().min(1).default('lms-key').describe('Accepted audience.'),
@@ -37,28 +40,30 @@ export const environment = serviceEnvironment.extend({
     .refine(isKeySet, 'must be JSON text {"keys":[…]} with at least one RSA key')
     .optional()
     .describe('JSON text {"keys":[…]} of the RSA keys of asymmetric tokens.'),
-  JWT_LEEWAY_SECONDS: integer(0, 60).default(1).describe('Tolerated difference of clocks.'),
+  JWT_LEEWAY_SECONDS: integer(0, 60).default(1).describe('Clock tolerance in seconds.'),
   CORS_ORIGINS: list('').describe(
-    'Origins of front ends whose pages may call, separated by commas; the sandbox also allows localhost.',
+    'Origins of front ends that can call the API, separated by commas; with the sandbox also localhost.',
   ),
-  CORS_ALLOW_HEADERS_EXTRA: list('').describe('Further headers that their pages may send, separated by commas.'),
-  CSRF_TRUSTED_ORIGINS: list('').describe('Further origins that may send cookies.'),
+  CORS_ALLOW_HEADERS_EXTRA: list('').describe('Additional request headers allowed for CORS, separated by commas.'),
+  CSRF_TRUSTED_ORIGINS: list('').describe('Additional origins whose pages can send cookies.'),
   JOBS_DATABASE_URL: jobsDatabaseUrl
     .optional()
-    .describe('PostgreSQL database of the job queues; with it, staff see them under /jobs.'),
+    .describe('PostgreSQL database of the job queues; enables the job dashboard for staff under /jobs.'),
   BODY_TIMEOUT_MS: integer(100, 60_000)
     .default(10_000)
-    .describe('How long a request body may take to arrive, in milliseconds; large ones get more, in proportion.'),
+    .describe('Time limit for receiving a request body, in milliseconds; large bodies get proportionally more.'),
   DATABASE_STATEMENT_TIMEOUT_MS: integer(100, 300_000)
     .default(10_000)
-    .describe('How long one statement of a request may take before the request gets 503, in milliseconds.'),
+    .describe('Statement timeout in milliseconds; the request then gets 503.'),
   CONNECTION_LIMIT: integer(10, 1_000_000)
     .default(10_000)
-    .describe('Open connections of this process. Without a proxy one address may hold a quarter of them.'),
-  THROTTLE_ACTOR_PER_MINUTE: integer(1, 10_000_000).default(60_000).describe('Requests of one caller per minute.'),
+    .describe('Maximum number of client connections. Without a proxy, one client IP can hold a quarter of them.'),
+  THROTTLE_ACTOR_PER_MINUTE: integer(1, 10_000_000)
+    .default(60_000)
+    .describe('Maximum number of requests per actor and minute.'),
   THROTTLE_ANONYMOUS_PER_MINUTE: integer(1, 10_000_000)
     .default(6_000)
-    .describe('Anonymous requests of one address per minute.'),
+    .describe('Maximum number of anonymous requests per client IP and minute.'),
 });
 
 export type Environment = z.infer<typeof environment>;

@@ -13,11 +13,11 @@ await runProcess('API', 'PORT', async () => {
     statementTimeoutMs: env.DATABASE_STATEMENT_TIMEOUT_MS,
   });
   let isAccepting = true;
-  // In production nothing is needed of the database to start: until it answers, the process is not ready.
+  // In production the process starts without the database; it is not ready until the database answers.
   if (env.NODE_ENV !== 'production') {
     await waitForDatabase(runtime.db, startPatience(env, log));
-    // Several processes may start at once: the migrations wait for each other.
-    // On connections of their own: a statement that changes the schema may take longer than one of a request.
+    // Processes that start at the same time wait for each other's migrations. They use a pool without the statement
+    // timeout, because DDL can take longer than a statement of a request.
     const db = connect({ url: env.DATABASE_URL, poolSize: 2 });
     await migrate(db, { say: (sentence) => log.info(sentence) }).finally(() => db.destroy());
   }

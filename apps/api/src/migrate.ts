@@ -1,6 +1,6 @@
 import { connect, databaseUrlProblem, migrate, waitForDatabase } from '@enterprise-access/db';
 
-/** How long the database may take to come up, in milliseconds. */
+/** How long to wait for the database to start, in milliseconds. */
 const PATIENCE_MS = 60_000;
 
 const say = (sentence: string) => void process.stdout.write(`${sentence}\n`);
@@ -10,7 +10,7 @@ async function main(): Promise<void> {
   const url = process.env.DATABASE_URL ?? '';
   const problem = url === '' ? 'is not set' : databaseUrlProblem(url);
   if (problem !== null) throw new Error(`DATABASE_URL ${problem}.`);
-  // One connection migrates, the other looks what it waits for.
+  // One connection migrates, the other reports what it waits for.
   const db = connect({ url, poolSize: 2 });
   try {
     await waitForDatabase(db, { patienceMs: PATIENCE_MS, onWait: () => say('Waiting for the database to answer.') });

@@ -1,7 +1,7 @@
 import fastJson from 'fast-json-stringify';
 import { z } from 'zod';
 
-/** The parts of a JSON Schema that are looked at here. */
+/** The parts of a JSON Schema that are used here. */
 interface Schema {
   type?: string;
   format?: string;
@@ -12,7 +12,7 @@ interface Schema {
   required?: string[];
 }
 
-/** Turns `T | null` into the form that the serializer compiles; of other unions it would have to try each option. */
+/** Rewrites `T | null` as nullable, which the serializer compiles; for other unions it tries each option. */
 function asNullable(schema: Schema): void {
   const [inner, nothing, ...others] = schema.anyOf ?? [];
   if (!inner || nothing?.type !== 'null' || others.length > 0 || inner.$ref !== undefined) return;
@@ -20,7 +20,7 @@ function asNullable(schema: Schema): void {
   Object.assign(schema, inner, { nullable: true });
 }
 
-/** What the serializer needs to know of a schema: names on the wire, types, and which values are times. */
+/** Converts a zod schema for the serializer: wire names, types, and which values are times. */
 function shapeOf(schema: z.ZodType, rename: (name: string) => string): object {
   const { $schema: _dialect, ...shape } = z.toJSONSchema(schema, {
     io: 'output',
@@ -40,9 +40,9 @@ function shapeOf(schema: z.ZodType, rename: (name: string) => string): object {
 }
 
 /**
- * Compiles the writer of a reply: one pass over a known shape, several times faster than a search for what a value
- * holds. Fields that the schema does not name are left out; a required one that is missing is an error. `rename` gives
- * the names on the wire where the schema is not written in them.
+ * Compiles the serializer of a reply: one pass over a known shape, several times faster than `JSON.stringify`. Fields
+ * that are not in the schema are omitted; a missing required field is an error. `rename` maps field names to wire
+ * names.
  */
 export const serializerOf = (
   schema: z.ZodType,

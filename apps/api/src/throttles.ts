@@ -2,35 +2,35 @@ import { hash } from 'node:crypto';
 import type { Clock, SharedStore } from '@enterprise-access/domain';
 import { LRUCache } from 'lru-cache';
 
-/** Requests of one caller in the present window, and when that ends, in milliseconds from now. */
+/** Requests of one caller in the current window, and the milliseconds until the window ends. */
 export interface Count {
   readonly current: number;
   readonly ttl: number;
 }
 
-/** The requests of one caller in one window, as this process knows them. */
+/** State of one caller's window in this process. */
 interface Window {
   readonly sharedKey: string;
   readonly endsAt: number;
-  /** Of all processes, when they were last asked. */
+  /** Total of all processes when memcached was last read. */
   known: number;
-  /** Counted here and not told yet. */
+  /** Counted here and not yet added to memcached. */
   own: number;
   askedAt: number;
 }
 
 const MAXIMUM_CALLERS = 50_000;
-/** Far from the limit a process counts alone for so long, in milliseconds… */
+/** Far from the limit, a process counts locally for up to this time, in milliseconds… */
 const ALONE_MS = 100;
-/** …up to this part of the limit… */
+/** …or up to this share of the limit… */
 const ALONE_SHARE = 0.01;
-/** …and nearer to the limit than this part every request is counted by all. */
+/** …and above this share of the limit every request is counted in memcached. */
 const FAR_SHARE = 0.9;
 
 /**
- * Counts requests per caller and window, for all processes that share a store. Near the limit, and for limits so small
- * that every request matters, each request is counted there; far from it a process tells its requests in lots, so that
- * a busy caller costs a round trip per tenth of a second. While the store does not answer, each process counts alone.
+ * Counts requests per caller and window, for all processes that share a store. Near the limit, and for small limits,
+ * each request is counted in the store. Far from the limit a process adds its requests in batches, so that a busy
+ * caller costs one round trip per tenth of a second. While the store does not answer, each process counts alone.
  */
 export function throttleCounter(shared: SharedStore | null, clock: Clock) {
   const windows = new LRUCache<string, Window>({ max: MAXIMUM_CALLERS });
@@ -39,7 +39,7 @@ export function throttleCounter(shared: SharedStore | null, clock: Clock) {
     const before = windows.get(caller);
     if (before && now < before.endsAt) return before;
     const endsAt = windowEnd(caller, windowMs, now);
-    // Hashed: addresses of callers are nobody else's business.
+    // Hashed, because client IPs are personal data.
     const sharedKey = `throttle:${hash('sha256', `${caller}:${endsAt}`, 'base64url')}`;
     const window: Window = { sharedKey, endsAt, known: 0, own: 0, askedAt: Number.NEGATIVE_INFINITY };
     windows.set(caller, window);
@@ -51,7 +51,7 @@ export function throttleCounter(shared: SharedStore | null, clock: Clock) {
     window.own = 0;
     try {
       const total = await store.increment(window.sharedKey, by, windowMs);
-      // A server that was restarted has forgotten what we know.
+      // After a restart the store has a smaller total than we know.
       window.known = Math.max(total, window.known + by);
       window.askedAt = clock().getTime();
     } catch {
@@ -67,13 +67,13 @@ export function throttleCounter(shared: SharedStore | null, clock: Clock) {
     window.own += 1;
     const current = window.known + window.own;
     const isFar = window.own < max * ALONE_SHARE && current < max * FAR_SHARE && now - window.askedAt < ALONE_MS;
-    // Who is over the limit stays there to the end of the window.
+    // A caller above the limit stays above it until the window ends.
     if (!shared || isFar || window.known > max) return { current, ttl };
     return tell(shared, window, windowMs).then((total) => ({ current: total, ttl }));
   };
 }
 
-/** Windows follow the clock, so that all processes have the same; each caller's begin at another moment of it. */
+/** Windows are aligned to the clock, so that all processes agree; each caller has another offset. */
 export function windowEnd(caller: string, windowMs: number, now: number): number {
   const offset = Number.parseInt(hash('sha1', caller).slice(0, 8), 16) % windowMs;
   return now - ((now + offset) % windowMs) + windowMs;

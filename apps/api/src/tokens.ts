@@ -32,12 +32,12 @@ type Keys = Pick<
   'JWT_ISSUERS' | 'JWT_AUDIENCE' | 'JWT_SECRET_KEY' | 'JWT_PUBLIC_SIGNING_JWK_SET' | 'JWT_LEEWAY_SECONDS'
 >;
 
-/** Why a token is not accepted; for the log only. */
+/** Why a token is rejected; for the log only. */
 export class TokenRefused extends Error {
   override readonly name = 'TokenRefused';
 }
 
-/** The token is genuine and names nobody (R-JWT-06); the message is for the caller. */
+/** The token is valid but has no user name (R-JWT-06); the message is for the caller. */
 export class NamelessToken extends TokenRefused {
   constructor() {
     super('JWT must include a preferred_username or username claim!');
@@ -53,16 +53,15 @@ export function isJwt(text: string): boolean {
   }
 }
 
-/** At once for a token that was seen before; otherwise after its signature was checked. */
+/** Synchronous for a token that was verified before. */
 export type VerifyToken = (token: string) => Promise<Claims> | Claims;
 
 const SUPPORTED_MAJOR = 1;
 
 /**
- * Verifies a token of the platform. The algorithm decides which kind of key may verify it and is pinned: a symmetric
- * token is never checked against a public key, nor the other way round; `kid` chooses among the RSA keys, and without
- * one any of them may verify. What was verified is remembered until it expires, because the same token comes with every
- * request of a page.
+ * Verifies a token of the platform. The algorithm is pinned to the kind of key: a symmetric token is never verified
+ * with a public key, or the other way round. `kid` selects the RSA key; without `kid` any of them can verify.
+ * Verified tokens are cached until they expire, because a page sends the same token with every request.
  */
 export function tokenVerifier(keys: Keys): VerifyToken {
   const secret = keys.JWT_SECRET_KEY === undefined ? null : new TextEncoder().encode(keys.JWT_SECRET_KEY);
@@ -120,7 +119,7 @@ export function tokenVerifier(keys: Keys): VerifyToken {
   };
 }
 
-/** The LMS names no key in its tokens: while keys are exchanged, each of them may have signed. */
+/** Tries all keys: the LMS sets no `kid`, and during a key rotation any of them can have signed. */
 async function verifyWithAny(
   token: string,
   keys: errors.JWKSMultipleMatchingKeys,
@@ -140,7 +139,7 @@ const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).min(
 
 const parseKeySet = (text: string): JSONWebKeySet => keySet.parse(JSON.parse(text));
 
-/** Whether a text holds keys that tokens can be checked with. */
+/** Whether a text is a JWK set with usable keys. */
 export function isKeySet(text: string): boolean {
   try {
     return parseKeySet(text).keys.some((key) => key.kty === 'RSA' && createPublicKey({ key, format: 'jwk' }) !== null);

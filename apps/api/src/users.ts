@@ -3,12 +3,12 @@ import {
   type Actor,
   type Composition,
   findUser,
-  flawOf,
   insertUser,
   invalidToken,
   linkAccount,
   newUuid,
   type Runtime,
+  storageProblemOf,
   type UserAttributes,
   type UserWithRole,
   updateUser,
@@ -20,15 +20,15 @@ import type { Claims } from './tokens.ts';
 /** Reads roles of tokens and of stored assignments. */
 type Roles = Pick<Composition, 'grantsOfToken' | 'grantOfAssignment'>;
 
-/** Who stands behind a token; at once while it is remembered. */
+/** Finds the actor of a token; synchronous while it is cached. */
 export type ActorOf = (claims: Claims) => Promise<Actor> | Actor;
 
-/** How long stored flags and roles may be taken from memory, in milliseconds. */
+/** How long flags and roles from the database are cached, in milliseconds. */
 const REMEMBERED_MS = 10_000;
 
 /**
- * The local copy of the platform's users: made with the first token, brought up to date when a token says something
- * new (R-JWT-06), and joined with the roles that are stored here.
+ * The local copy of the platform's users: created from the first token, updated from later tokens (R-JWT-06), and
+ * joined with the roles stored in the database.
  */
 export function actorsFor(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, roles: Roles): ActorOf {
   const remembered = new LRUCache<string, { claims: Claims; actor: Actor }>({ max: 20_000, ttl: REMEMBERED_MS });
@@ -43,7 +43,7 @@ export function actorsFor(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, roles:
   };
 }
 
-/** What the columns of a user can hold. */
+/** Limits of the user columns. */
 const storable = z.object({
   username: z.string().max(150),
   email: z.string().max(254).nullish(),
@@ -53,7 +53,7 @@ const storable = z.object({
 
 function assertStorable(claims: Claims): void {
   const user = storable.safeParse(claims);
-  if (user.success && flawOf(user.data) === null) return;
+  if (user.success && storageProblemOf(user.data) === null) return;
   const message = `[edx-drf-extensions] User retrieval failed for username ${claims.username}.`;
   throw invalidToken({}, { message });
 }
@@ -76,7 +76,7 @@ async function load(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, roles: Roles
   const stored = rows.flatMap((row) =>
     row.featureRole === null ? [] : [roles.grantOfAssignment(row.featureRole, row.enterpriseCustomerUuid)],
   );
-  // Whoever is switched off here keeps a valid token until it ends, but no rights.
+  // An inactive user keeps a valid token until it expires, but gets no permissions.
   const grants = user.isActive
     ? [...roles.grantsOfToken(claims.roles ?? []), ...stored.filter((grant) => grant !== null)]
     : [];
@@ -112,11 +112,11 @@ async function link(
   try {
     await linkAccount(runtime, { email, lmsUserId });
   } catch (err) {
-    runtime.log.error({ err }, 'assignments could not be linked to the account of a login');
+    runtime.log.error({ err }, 'assignments could not be linked to the account of a user');
   }
 }
 
-/** What a token says about its user; claims that it does not carry are left out. */
+/** The user attributes in a token; missing claims are omitted. */
 const attributesOf = (claims: Claims): UserAttributes =>
   Object.fromEntries(
     Object.entries({

@@ -4,13 +4,13 @@ import type { JobResult, JobWithMetadata } from 'pg-boss';
 import type { OutageWatch } from './outage.ts';
 import type { QueuedJob } from './queues.ts';
 
-/** How an attempt ended: `interrupted` is nobody's fault and is never the last one. */
+/** How an attempt ended. `interrupted` (outage, shutdown) does not count as a failure and is always retried. */
 export type Outcome = 'completed' | 'failed' | 'interrupted' | 'dead';
 
 export interface AttemptsOptions {
   readonly runtime: Runtime;
   readonly outages: OutageWatch;
-  /** Comes when the process must stop and has no time left. */
+  /** Aborted when the process must exit and the time to drain is over. */
   readonly stopping: AbortSignal;
   readonly onEnded?: ((name: string, outcome: Outcome, seconds: number) => void) | undefined;
 }
@@ -20,18 +20,18 @@ class JobTimeout extends Error {
   override readonly name = 'JobTimeout';
 }
 
-/** The process stops, or our database was away for all of the job's time. */
+/** The process is stopping, or the business database was down for the whole time limit of the job. */
 class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
 
-/** Runs `work` in the trace of whoever asked for the job, and on behalf of the job for the services it calls. */
+/** Runs `work` in the trace of the job's sender, with the job's id as the request id of calls to other services. */
 const inTrace = <T>({ id, name, data }: JobWithMetadata<QueuedJob>, work: () => Promise<T>): Promise<T> =>
   inSpan(`job ${name}`, { kind: SpanKind.CONSUMER, parent: data.trace, attributes: { 'job.id': id } }, () =>
     withRequestId(id, work),
   );
 
-/** Rejects with the reason of the signal as soon as it comes; the work may go on, and nobody waits for it. */
+/** Rejects with the signal's reason as soon as it is aborted. The work may continue, but its result is ignored. */
 function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   if (signal.aborted) return Promise.reject(signal.reason);
   const { promise, resolve, reject } = Promise.withResolvers<T>();
@@ -41,7 +41,7 @@ function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return promise;
 }
 
-/** Resolves with what the job reports; an outage of our database is waited out as long as the job may take. */
+/** Runs the job and returns its report. During an outage of the database it waits, up to the job's time limit. */
 async function report(
   options: AttemptsOptions,
   job: Job,
@@ -52,7 +52,7 @@ async function report(
   const overdue = new AbortController();
   const timer = setTimeout(() => overdue.abort(new JobTimeout()), job.contract.timeoutSeconds * 1_000);
   const signal = AbortSignal.any([queued.signal, overdue.signal, stopping]);
-  // A job that comes back from the dead letters has another id and is the same job.
+  // A retried dead letter has a new id but is the same job.
   const uuid = queued.sourceRootId ?? queued.id;
   const attempt = {
     uuid,
@@ -67,10 +67,10 @@ async function report(
       try {
         return await unless(signal, runJob(runtime, job, attempt));
       } catch (error) {
-        if (stopping.aborted) throw new Interrupted('The process stops.', { cause: error });
+        if (stopping.aborted) throw new Interrupted('The process is stopping.', { cause: error });
         if (signal.aborted || !(await outages.explains(error))) throw error;
         await outages.over(signal).catch((cause: unknown) => {
-          throw new Interrupted('The database is away.', { cause });
+          throw new Interrupted('The database is unavailable.', { cause });
         });
       }
     }
@@ -79,7 +79,7 @@ async function report(
   }
 }
 
-/** One attempt at a job, and what becomes of the job then. */
+/** Runs one attempt of a job and completes, retries or dead-letters the job. */
 export function attempts(
   options: AttemptsOptions,
 ): (job: Job, queued: JobWithMetadata<QueuedJob>) => Promise<JobResult> {
@@ -97,7 +97,7 @@ export function attempts(
       const isDead = isLast && !(error instanceof Interrupted);
       end(isDead ? 'dead' : error instanceof Interrupted ? 'interrupted' : 'failed');
       runtime.log.warn({ err: error, job: name, id, isDead }, 'an attempt at a job failed');
-      // The kind of failure only: messages can hold personal data, and staff read these.
+      // Only the kind of failure: staff read it, and messages can contain personal data.
       const output = { error: error instanceof Error ? error.name : 'Error' };
       return { id, status: isDead ? 'deadletter' : 'failed', output };
     }

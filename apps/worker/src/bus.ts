@@ -1,14 +1,16 @@
-import { type EventBus, embeddedBus, kafkaBus } from '@enterprise-access/bus';
+import { type EventBus, embeddedBus, eventTypesOf, kafkaBus } from '@enterprise-access/bus';
 import type { Database } from '@enterprise-access/db';
-import type { Clock, Log } from '@enterprise-access/domain';
+import { type Clock, events, type Log } from '@enterprise-access/domain';
 import type { WorkerEnvironment } from './env.ts';
 
-/** Kafka where it is configured, otherwise the bus in the business database. */
+const eventTypes = eventTypesOf(events.values());
+
+/** Opens Kafka if it is configured, otherwise the bus in the business database. */
 export function openBus(env: WorkerEnvironment, deps: { db: Database; log: Log; clock: Clock }): EventBus {
   const { db, log, clock: now } = deps;
   const service = env.EVENTS_SERVICE_NAME;
   if (env.KAFKA_BROKERS.length === 0 || env.SCHEMA_REGISTRY_URL === undefined) {
-    return embeddedBus({ db, service, now, log });
+    return embeddedBus({ db, eventTypes, service, now, log });
   }
   return kafkaBus({
     kafka: {
@@ -22,6 +24,7 @@ export function openBus(env: WorkerEnvironment, deps: { db: Database; log: Log; 
       key: env.SCHEMA_REGISTRY_API_KEY,
       secret: env.SCHEMA_REGISTRY_API_SECRET,
     },
+    eventTypes,
     topicPrefix: env.EVENT_BUS_TOPIC_PREFIX,
     service,
     now,

@@ -14,7 +14,7 @@ import { rewindJob } from './rewind.ts';
 const kebabCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
-/** Options of a job are the fields of its payload: `olderThanSeconds` is `--older-than-seconds`. */
+/** The options of a job command are the fields of its payload: `olderThanSeconds` becomes `--older-than-seconds`. */
 const fieldsOf = ({ contract }: Job) => Object.entries(contract.payload.shape as Record<string, z.ZodType>);
 
 function usage(all: readonly Job[]): string {
@@ -34,7 +34,7 @@ ${lines.join('\n\n')}
 `;
 }
 
-/** What `npm start` left for the commands of a developer, where the environment itself says nothing. */
+/** Adds the variables that `npm start` saved for other commands; the environment takes precedence. */
 function environmentOf(variables: Variables): Variables {
   if (variables.DATABASE_URL) return variables;
   try {
@@ -54,7 +54,7 @@ function payloadOf(job: Job, values: Readonly<Record<string, unknown>>): Record<
   );
 }
 
-/** A wrong name, option or value; the message says which. */
+/** An invalid name, option or value; the message names it. */
 class UsageError extends Error {}
 
 function parsed(all: readonly Job[], args: readonly string[]) {

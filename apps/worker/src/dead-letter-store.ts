@@ -19,7 +19,7 @@ const outgoing = z.object({
   trace: z.string().nullable().default(null),
 });
 
-/** Keeps a message that no consumer could use; keeping it twice is keeping it once. */
+/** Stores a received message that could not be processed. Idempotent. */
 export async function keepIncoming(db: Connection, letter: DeadLetter, now: Date): Promise<void> {
   const { key, value, headers, position } = letter.message;
   const message: z.input<typeof incoming> = {
@@ -44,7 +44,7 @@ export async function keepIncoming(db: Connection, letter: DeadLetter, now: Date
   await insertIfAbsent(db, deadLetters.table, row);
 }
 
-/** Keeps an event that the bus will not take; its own id keeps it from being kept twice. */
+/** Stores an event that the bus rejected. Idempotent by the id of the event. */
 export async function keepOutgoing(db: Connection, event: OutgoingEvent, reason: string, now: Date): Promise<void> {
   const row = deadLetters.encode({
     uuid: event.id,
@@ -86,5 +86,5 @@ export async function countOpen(db: Connection): Promise<number> {
   return Number(row?.n ?? 0);
 }
 
-export const settle = (db: Connection, uuid: string, now: Date): Promise<number> =>
+export const markSettled = (db: Connection, uuid: string, now: Date): Promise<number> =>
   db(deadLetters.table).where({ uuid }).update({ settled: now });

@@ -9,15 +9,15 @@ import { clearBlockedKeys } from './workers.ts';
 
 const retryContract = defineJob({
   name: 'dead-letters.retry',
-  summary: 'Send jobs that failed for good back to their queues, and try events again that had no effect.',
+  summary: 'Retry dead letters: jobs that failed finally, and events that could not be processed.',
   payload: z.object({
     job: z.string().max(120).optional().describe('Only jobs of this name, and no events.'),
-    limit: z.int().min(1).max(10_000).default(1_000).describe('At most so many of each.'),
+    limit: z.int().min(1).max(10_000).default(1_000).describe('Maximum number of each.'),
   }),
   result: z.object({
-    jobs: z.int().min(0).describe('Jobs sent back, or that would be.'),
-    events: z.int().min(0).describe('Events that had their effect now, or that would be tried.'),
-    open: z.int().min(0).describe('Events that still have none.'),
+    jobs: z.int().min(0).describe('Jobs that were retried, or would be.'),
+    events: z.int().min(0).describe('Events that were processed, or would be retried.'),
+    open: z.int().min(0).describe('Events that failed again.'),
   }),
   keyOf: () => 'all',
   retry: { limit: 1, delaySeconds: 10, maximumDelaySeconds: 10 },
@@ -26,21 +26,21 @@ const retryContract = defineJob({
 
 const clearContract = defineJob({
   name: 'dead-letters.clear-keys',
-  summary: 'Let the jobs go on that wait behind one of their key that failed for good.',
+  summary: 'Unblock jobs that wait behind a finally failed job of the same key.',
   payload: z.object({}),
-  result: z.object({ cleared: z.int().min(0).describe('Places that were freed.') }),
-  // Without a key: it could not free the place that it blocks itself.
+  result: z.object({ cleared: z.int().min(0).describe('Number of unblocked keys.') }),
+  // No key: the job could not unblock its own key.
   retry: { limit: 1, delaySeconds: 10, maximumDelaySeconds: 10 },
   timeoutSeconds: 60,
 });
 
-/** What these jobs work on; it is opened by whoever runs them. */
+/** Queues and bus that these jobs use; opened by the process that runs them. */
 export interface Transport {
   readonly boss: PgBoss;
   readonly bus: EventBus;
 }
 
-/** Jobs about the transport itself; they need it, so they are made with it. */
+/** Jobs that manage queues and bus. They take them as a parameter, because they are not part of the runtime. */
 export function deadLetterJobs(
   transport: () => Transport,
   others: readonly Job[],
@@ -65,7 +65,7 @@ export function deadLetterJobs(
   ];
 }
 
-/** Each on its own: one that still fails stays, and the others go on. */
+/** Retries each event separately: one that fails again stays and does not block the others. */
 async function retryEvents(
   runtime: Runtime,
   bus: EventBus,
@@ -77,9 +77,9 @@ async function retryEvents(
     try {
       if (letter.direction === 'in') await handle(runtime, consumers, await bus.read(letter.message));
       else if ((await bus.publish([letter.event])).length > 0) continue;
-      settled += await deadLetters.settle(runtime.db, letter.uuid, runtime.clock());
+      settled += await deadLetters.markSettled(runtime.db, letter.uuid, runtime.clock());
     } catch (error) {
-      runtime.log.warn({ err: error, deadLetter: letter.uuid }, 'a dead letter stays one');
+      runtime.log.warn({ err: error, deadLetter: letter.uuid }, 'a dead letter failed again');
     }
   }
   return settled;

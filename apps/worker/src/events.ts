@@ -13,12 +13,12 @@ import { handOver } from './hand-over.ts';
 import type { Publisher } from './relay.ts';
 import { topicsOf } from './rewind.ts';
 
-/** Puts events on the bus. What the bus will never take is kept as a dead letter, so that the others go on. */
+/** Publishes events. An event that the bus rejects becomes a dead letter, so that it does not block the others. */
 export const eventPublisher = (
   { db, clock, log }: Pick<Runtime, 'db' | 'clock' | 'log'>,
   bus: EventBus,
 ): Publisher => ({
-  async take(messages) {
+  async publish(messages) {
     const publishing = handOver('publish', messages);
     const events = publishing.messages.map(
       ({ uuid: id, name: type, key, payload: data, created: time, trace, correlationId }) => ({
@@ -32,14 +32,14 @@ export const eventPublisher = (
       }),
     );
     for (const { event, reason } of await publishing.during(() => bus.publish(events))) {
-      log.error({ event: event.id, type: event.type, reason }, 'an event cannot be sent');
+      log.error({ event: event.id, type: event.type, reason }, 'an event cannot be published');
       await deadLetters.keepOutgoing(db, event, reason, clock());
     }
   },
   saturated: async () => [],
 });
 
-/** The effect of one event; those that mean nothing to us have none. */
+/** Runs the consumer of an event. Event types without a consumer are ignored. */
 export async function handle(runtime: Runtime, consumers: readonly Consumer[], event: ReceivedEvent): Promise<void> {
   const consumer = consumers.find(({ type }) => type === event.type);
   if (!consumer) return;
@@ -60,7 +60,7 @@ export interface ConsumingOptions {
   readonly onLag?: (lag: Lag) => void;
 }
 
-/** Listens to the topics of all consumers. */
+/** Subscribes to the topics of all consumers. */
 export function startConsuming(options: ConsumingOptions): Subscription {
   const { bus, runtime, consumers, group, onLag } = options;
   return bus.consume({

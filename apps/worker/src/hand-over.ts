@@ -2,13 +2,13 @@ import type { StoredMessage } from '@enterprise-access/db';
 import { fail, SpanKind, startSpan, traceparent } from '@enterprise-access/tracing';
 
 export interface HandOver {
-  /** The messages, each with the trace context of its hand-over, where it belongs to a trace. */
+  /** The messages, each with the trace context of its publish span if it has a trace. */
   readonly messages: readonly StoredMessage[];
-  /** The hand-over itself. It is one for all of them, and a span in the trace of each. */
+  /** Runs the publishing of all messages; it is recorded as a span in the trace of each message. */
   during<T>(work: () => Promise<T>): Promise<T>;
 }
 
-/** Makes the way out of the outbox a part of the traces that the messages belong to. */
+/** Adds the publishing from the outbox to the traces of the messages. */
 export function handOver(verb: 'publish' | 'queue', messages: readonly StoredMessage[]): HandOver {
   const spans = messages.map(({ name, uuid, trace, created }) =>
     trace === null

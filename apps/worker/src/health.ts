@@ -9,7 +9,7 @@ export interface HealthOptions {
   readonly db: Database;
   readonly queuesAnswer: () => Promise<unknown>;
   readonly metrics: ProcessMetrics;
-  /** False from the moment that the process is asked to stop. */
+  /** False once shutdown has begun. */
   readonly isAccepting: () => boolean;
 }
 

@@ -5,18 +5,18 @@ import type { PgBoss } from 'pg-boss';
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { countOpen } from './dead-letter-store.ts';
 
-/** Longer than a redemption in good hands takes, and than the schedule that finishes the others waits. */
+/** Longer than a redemption normally takes, and than the interval of the job that completes pending ones. */
 const STUCK_MS = 5 * 60_000;
 
 const PATIENCE_MS = 2_000;
 
-/** A database that does not answer takes away its own numbers only. */
+/** Returns null if the query fails, so that an unavailable database only removes its own metrics. */
 function orNull<T>(asked: Promise<T>): Promise<T | null> {
   const late = new Promise<null>((resolve) => setTimeout(resolve, PATIENCE_MS, null).unref());
   return Promise.race([asked.catch(() => null), late]);
 }
 
-/** What operators watch of a worker. Times in seconds. What the database knows is the same at every worker. */
+/** Metrics of a worker; times in seconds. Metrics read from the database are the same on every worker. */
 export function workerMetrics(db: Database, boss: PgBoss) {
   const all: ProcessMetrics = processMetrics(db);
   const registers = [all.registry];

@@ -4,7 +4,7 @@ import { type Database, isConnectionLost } from '@enterprise-access/db';
 const CHECK_MS = 2_000;
 const PAUSE_MS = 250;
 
-/** Whether a database answers a question at all, within two seconds. */
+/** Whether a database answers a query within two seconds. */
 export async function answers(ask: () => Promise<unknown>): Promise<boolean> {
   const answer = ask().then(
     () => true,
@@ -13,11 +13,13 @@ export async function answers(ask: () => Promise<unknown>): Promise<boolean> {
   return Promise.race([answer, sleep(CHECK_MS, false, { ref: false })]);
 }
 
-/** Tells failures of the work from an outage of our own database, which is nobody's fault and ends by itself. */
+/**
+ * Distinguishes failures of a job from outages of the business database, which are temporary and not the job's fault.
+ */
 export interface OutageWatch {
-  /** Whether `error` comes of an outage, or happened during one. */
+  /** Whether `error` was caused by an outage, or happened during one. */
   explains(error: unknown): Promise<boolean>;
-  /** Resolves when the database answers again; rejects when the signal comes before. */
+  /** Resolves when the database answers again; rejects if the signal is aborted first. */
   over(signal: AbortSignal): Promise<void>;
 }
 

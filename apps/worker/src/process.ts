@@ -4,10 +4,10 @@ import { pino } from 'pino';
 import { readWorkerEnvironment } from './env.ts';
 import { startWorker, type WorkerOptions } from './worker.ts';
 
-/** What this process works on, where that is not everything that the domain declares. */
+/** Jobs and schedules of this process, if not those of all slices. */
 export type ProcessOptions = Pick<WorkerOptions, 'jobs' | 'schedules' | 'consumers'>;
 
-/** The worker as a process: until it is told to stop, or until it cannot start. */
+/** Runs the worker as a process until it is stopped. */
 export const runWorkerProcess = (variables: Variables, options: ProcessOptions = {}): Promise<void> =>
   runProcess('worker', 'WORKER_PORT', async () => {
     const env = readWorkerEnvironment(variables);

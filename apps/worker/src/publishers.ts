@@ -6,21 +6,21 @@ import { fullQueues, type QueuedJob } from './queues.ts';
 import type { Publisher } from './relay.ts';
 
 /**
- * Puts jobs into their queues under the ids of their messages: a repeat adds nothing. A newer process may ask for jobs
- * that this one does not know: they stay in the outbox for a worker that does, and those behind them go on.
+ * Inserts jobs into their queues with the ids of their outbox messages, so repeating it is safe. Jobs of a newer
+ * release that this worker does not know stay in the outbox for a newer worker and do not block later ones.
  */
 export function jobPublisher(boss: PgBoss, jobs: readonly Job[], log: Log): Publisher {
   const known = new Map(jobs.map((job) => [job.contract.name, job]));
   const unknown = new Set<string>();
   return {
-    async take(messages) {
+    async publish(messages) {
       const groups = Map.groupBy(messages, (message) => message.name);
       const strange = [...groups.keys()].filter((name) => !known.has(name));
       for (const job of strange) {
-        if (!unknown.has(job)) log.error({ job }, 'this worker does not know the job and leaves it to another one');
+        if (!unknown.has(job)) log.error({ job }, 'unknown job; left for another worker');
         unknown.add(job);
       }
-      // What is taken is marked as sent, all of it; the next look at the lane leaves these out.
+      // All messages of a batch are marked as sent, so fail here; the next poll of the lane excludes these names.
       if (strange.length > 0) throw new Error(`There is no job named ${strange.join(', ')}.`);
       for (const [name, group] of groups) {
         for (const run of known.get(name)?.contract.keyOf ? ascendingRuns(group) : [group]) {
@@ -42,8 +42,9 @@ const insertOf = (message: StoredMessage): JobInsert<QueuedJob> => ({
 });
 
 /**
- * Cuts messages where the ids of a key do not ascend. A queue orders jobs of one key by the time of their insert, which
- * one statement gives to all, and then by id; ids come from the clocks of many machines, and their order is no promise.
+ * Splits messages where the ids of a key do not ascend. A queue orders jobs of one key by insert time, which is the
+ * same for all jobs of a statement, and then by id. Ids contain the clocks of different machines, so their order is
+ * not reliable.
  */
 export function ascendingRuns<M extends Pick<StoredMessage, 'key' | 'uuid'>>(messages: readonly M[]): M[][] {
   const runs: M[][] = [];

@@ -2,31 +2,37 @@ import { postgresConnection } from '@enterprise-access/db';
 import type { Job, Log } from '@enterprise-access/domain';
 import { PgBoss } from 'pg-boss';
 
-/** Where jobs end that failed for good; `npm run job -- dead-letters.retry` sends them back. */
+/** Queue of jobs that failed finally; `npm run job -- dead-letters.retry` retries them. */
 export const DEAD_LETTERS = 'dead-letters';
 
-/** A process that dies is noticed after this long, in seconds, and its jobs are tried again. */
+/** After this time without a heartbeat, in seconds, a process counts as crashed and its jobs are retried. */
 const HEARTBEAT_SECONDS = 15;
 
-/** How much longer than a job its queue waits for it, in seconds: who runs it ends it first, and knows why. */
+/**
+ * The queue's time limit exceeds the job's by this, in seconds, so that the worker ends the attempt first and knows
+ * why.
+ */
 const GRACE_SECONDS = 30;
 
 /**
- * Attempts that end without a fault of the job: its process died or was stopped, or our database was away. They are not
- * the last ones; yet a job that takes every process down with it must come to an end.
+ * Extra attempts for interruptions (crash, shutdown, database outage), which do not count as failures. The number is
+ * bounded, so that a job that crashes every process ends at some point.
  */
 const INTERRUPTIONS = 100;
 
-/** Ten years: a queue deletes what waits longer, and nobody asked for that. */
+/** Ten years: the library deletes jobs that wait longer, which we do not want. */
 const KEPT_SECONDS = 315_360_000;
 
-/** Jobs of one kind that wait in their queue. More wait in the outbox: each look into a queue reads all that wait there. */
+/**
+ * Maximum number of waiting jobs in a queue. The rest waits in the outbox, because each fetch from a queue reads all
+ * its waiting jobs.
+ */
 const CAPACITY = 1_000;
 
-/** What a queue holds of a job. */
+/** A job as stored in its queue. */
 export interface QueuedJob {
   readonly payload: Readonly<Record<string, unknown>>;
-  /** W3C trace context of whoever asked for it. */
+  /** W3C trace context of the sender. */
   readonly trace: string | null;
   /** Shared by everything that follows from one call; jobs of earlier releases have none. */
   readonly correlationId?: string | null;
@@ -45,7 +51,7 @@ const optionsOf = ({ contract }: Job) => ({
   notify: true,
 });
 
-/** Opens the queues; those of new jobs are made, those of known ones follow their contracts. */
+/** Opens the queues. Creates the queues of new jobs and updates the others to their contracts. */
 export async function openQueues(url: string, jobs: readonly Job[], log: Log): Promise<PgBoss> {
   const boss = new PgBoss({
     application_name: 'enterprise-access-worker',
@@ -55,7 +61,7 @@ export async function openQueues(url: string, jobs: readonly Job[], log: Log): P
     superviseIntervalSeconds: 5,
   });
   boss.on('error', (error) => log.error({ err: error }, 'the job queues reported an error'));
-  boss.on('warning', ({ message }) => log.warn({ warning: message }, 'the job queues warn'));
+  boss.on('warning', ({ message }) => log.warn({ warning: message }, 'warning of the job queues'));
   await boss.start();
   const deadLetters = { retryLimit: 0, retentionSeconds: KEPT_SECONDS };
   await boss.createQueue(DEAD_LETTERS, deadLetters);
@@ -66,12 +72,15 @@ export async function openQueues(url: string, jobs: readonly Job[], log: Log): P
     await boss.createQueue(name, { policy, ...optionsOf(job) });
     await boss.updateQueue(name, optionsOf(job));
   }
-  // The queues look for jobs of dead processes every few seconds; a process that lives shorter would never look.
-  boss.supervise().catch((error: unknown) => log.warn({ err: error }, 'jobs of dead processes are looked for later'));
+  // pg-boss looks for jobs of crashed processes every few seconds; look now, because a process might not live that
+  // long.
+  boss
+    .supervise()
+    .catch((error: unknown) => log.warn({ err: error }, 'jobs of crashed processes could not be checked yet'));
   return boss;
 }
 
-/** Opens the queues for somebody who looks or asks and runs no jobs: nothing is made, kept up or scheduled. */
+/** Opens the queues to read them or to send jobs, without creating, maintaining or scheduling anything. */
 export async function lookIntoQueues(url: string, log: Log): Promise<PgBoss> {
   const boss = new PgBoss({
     application_name: 'enterprise-access-command',
@@ -84,7 +93,7 @@ export async function lookIntoQueues(url: string, log: Log): Promise<PgBoss> {
   return boss.start();
 }
 
-/** Those of the queues in which enough jobs wait. */
+/** Names of the queues that have reached their capacity. */
 export async function fullQueues(boss: PgBoss, names: readonly string[]): Promise<string[]> {
   const { rows } = await boss.getDb().executeSql(
     `select q.name from unnest($1::text[]) as q(name) where (

@@ -6,8 +6,8 @@ type DeadJob = Pick<JobWithMetadata<QueuedJob>, 'id' | 'sourceName' | 'sourceId'
 const age = ({ sourceCreatedOn }: DeadJob): number => sourceCreatedOn?.getTime() ?? 0;
 
 /**
- * Dead letters in rounds: each round has at most one of a key, and those of a key come in the order in which they were asked
- * for. A queue gives all jobs of one round the same time and new ids, so within a round there is no order to keep.
+ * Splits dead letters into rounds with at most one job per key, in the original order of each key. The queue gives
+ * all jobs of one round the same time and new ids, so order is only kept between rounds.
  */
 export function rounds(deadLetters: readonly DeadJob[]): DeadJob[][] {
   const oldestFirst = deadLetters.toSorted(
@@ -26,7 +26,7 @@ export function rounds(deadLetters: readonly DeadJob[]): DeadJob[][] {
 const keyOf = ({ id, sourceName, singletonKey }: DeadJob): string =>
   singletonKey ? `${sourceName} ${singletonKey}` : id;
 
-/** Dead letters of a job, or of all of them, oldest first. */
+/** Dead letters of one job name, or of all, oldest first. */
 export async function deadJobs(boss: PgBoss, name: string | undefined, limit: number): Promise<DeadJob[]> {
   const waiting = await boss.findJobs<QueuedJob>(DEAD_LETTERS, { queued: true });
   return rounds(waiting.filter(({ sourceName }) => sourceName && (name === undefined || sourceName === name)))
@@ -34,7 +34,7 @@ export async function deadJobs(boss: PgBoss, name: string | undefined, limit: nu
     .slice(0, limit);
 }
 
-/** Sends dead letters back to their queues, those of one key in their order; answers with the number. */
+/** Moves dead letters back to their queues, in order per key. Returns their number. */
 export async function redrive(boss: PgBoss, deadLetters: readonly DeadJob[]): Promise<number> {
   let sent = 0;
   for (const round of rounds(deadLetters)) {

@@ -3,9 +3,9 @@ import { type Database, type Lane, lanesWithMessages, relayLane, type StoredMess
 import type { Log } from '@enterprise-access/domain';
 
 export interface Publisher {
-  /** Takes messages over, in their order; when it returns they are safe where they belong. Safe to repeat. */
-  take(messages: readonly StoredMessage[]): Promise<void>;
-  /** Names of messages that it has enough of; they stay in the outbox, where waiting costs nothing. */
+  /** Publishes messages in order; resolves when they are stored at their destination. Safe to repeat. */
+  publish(messages: readonly StoredMessage[]): Promise<void>;
+  /** Names of messages whose destination is full; they stay in the outbox. */
   saturated(): Promise<readonly string[]>;
 }
 
@@ -13,9 +13,9 @@ export interface RelayOptions {
   readonly db: Database;
   readonly log: Log;
   readonly publishers: Readonly<Record<Lane['kind'], Publisher>>;
-  /** Pause after a look that found nothing, in milliseconds. */
+  /** Pause after an empty poll, in milliseconds. */
   readonly pollMs: number;
-  /** Called with the number of messages and the age of the oldest in milliseconds, after each hand-over. */
+  /** Called after each published batch with the number of messages and the age of the oldest, in milliseconds. */
   readonly onRelayed?: (kind: Lane['kind'], count: number, ageMs: number) => void;
 }
 
@@ -23,8 +23,8 @@ const BATCH = 500;
 const LANES_AT_ONCE = 4;
 const LONGEST_PAUSE_MS = 5_000;
 
-/** A lane that failed is left alone for a while, longer each time; the others go on. */
-class Patience {
+/** Exponential backoff per lane: a lane that failed is skipped for a while, the others continue. */
+class LaneBackoff {
   readonly #until = new Map<string, { readonly at: number; readonly pause: number }>();
 
   isDue(lane: Lane, now: number): boolean {
@@ -42,11 +42,11 @@ class Patience {
   }
 }
 
-/** Moves the outbox on until it is stopped. Any number of relays share the work: a lane has one at a time. */
+/** Publishes the outbox until it is stopped. Any number of relays share the work: one at a time per lane. */
 export function startRelay(options: RelayOptions): { stop(): Promise<void> } {
   const { db, log, publishers, pollMs } = options;
   const stopping = new AbortController();
-  const patience = new Patience();
+  const backoff = new LaneBackoff();
 
   async function relay(lane: Lane): Promise<number> {
     try {
@@ -54,26 +54,26 @@ export function startRelay(options: RelayOptions): { stop(): Promise<void> } {
       const count = await relayLane(db, lane, {
         limit: BATCH,
         except: await publisher.saturated(),
-        async hand(messages) {
-          await publisher.take(messages);
+        async publish(messages) {
+          await publisher.publish(messages);
           const oldest = messages[0]?.created.getTime() ?? Date.now();
           options.onRelayed?.(lane.kind, messages.length, Date.now() - oldest);
         },
       });
-      patience.worked(lane);
+      backoff.worked(lane);
       return count;
     } catch (error) {
-      patience.failed(lane, Date.now());
-      log.warn({ err: error, lane }, 'messages stay in the outbox for now');
+      backoff.failed(lane, Date.now());
+      log.warn({ err: error, lane }, 'messages stay in the outbox');
       return 0;
     }
   }
 
-  /** One look at all lanes; the number of messages moved. */
+  /** Polls all lanes once. Returns the number of messages published. */
   async function sweep(): Promise<number> {
     const now = Date.now();
-    const due = (await lanesWithMessages(db)).filter((lane) => patience.isDue(lane, now));
-    // Relays that look at the same time shall not queue for the same lanes.
+    const due = (await lanesWithMessages(db)).filter((lane) => backoff.isDue(lane, now));
+    // Random order, so that concurrent relays do not wait for the same lanes.
     const lanes = due.sort(() => Math.random() - 0.5);
     let moved = 0;
     const loop = async () => {

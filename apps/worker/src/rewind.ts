@@ -1,25 +1,24 @@
-import { type EventBus, eventTypes } from '@enterprise-access/bus';
-import { type Consumer, defineJob, implementJob, type Job } from '@enterprise-access/domain';
+import type { EventBus } from '@enterprise-access/bus';
+import { type Consumer, defineJob, events, implementJob, type Job } from '@enterprise-access/domain';
 import { z } from 'zod';
 
 const contract = defineJob({
   name: 'events.rewind',
-  summary:
-    'Consume events again, from an instant on. Only while no worker runs; effects that are there are not repeated.',
+  summary: 'Rewind the event consumers to a time. Only while no worker runs; events that were processed are skipped.',
   payload: z.object({
-    to: z.iso.datetime({ offset: true }).describe('The first event of this instant or later comes next.'),
+    to: z.iso.datetime({ offset: true }).describe('Time to rewind to; the first event at or after it comes next.'),
   }),
-  result: z.object({ topics: z.int().min(0).describe('Topics whose position was set, or would be.') }),
+  result: z.object({ topics: z.int().min(0).describe('Topics that were rewound, or would be.') }),
   retry: { limit: 0, delaySeconds: 1, maximumDelaySeconds: 1 },
   timeoutSeconds: 60,
 });
 
-/** Topics of the events that mean something to us. */
+/** Topics of the events that have a consumer. */
 export const topicsOf = (consumers: readonly Consumer[]): string[] => [
-  ...new Set(consumers.flatMap(({ type }) => eventTypes.get(type)?.topic ?? [])),
+  ...new Set(consumers.flatMap(({ type }) => events.get(type)?.topic ?? [])),
 ];
 
-/** For the command line only: a worker would be in the way of itself. */
+/** For the command line only: a running worker consumes in the group, which blocks the rewind. */
 export const rewindJob = (bus: () => EventBus, group: () => string, consumers: readonly Consumer[]): Job =>
   implementJob(contract, async ({ dryRun }, { to }) => {
     const topics = topicsOf(consumers);

@@ -10,10 +10,10 @@ export interface Schedule {
   readonly payload?: Readonly<Record<string, unknown>>;
 }
 
-/** What happens by itself, and when. Each is also a command: `npm run job -- NAME [--dry-run]`. */
+/** All scheduled jobs. Each is also a command: `npm run job -- NAME [--dry-run]`. */
 export const schedules: readonly Schedule[] = [...ofSlices, { job: 'dead-letters.clear-keys', cron: '* * * * *' }];
 
-/** Makes the stored schedules those of the table. One job per time, however many workers there are. */
+/** Updates the stored schedules to this table. pg-boss creates one job per time, for any number of workers. */
 export async function keepSchedules(boss: PgBoss, jobs: readonly Job[], table = schedules): Promise<void> {
   const known = new Map(jobs.map((job) => [job.contract.name, job]));
   for (const { name, key } of await boss.getSchedules()) {
@@ -23,7 +23,7 @@ export async function keepSchedules(boss: PgBoss, jobs: readonly Job[], table = 
     const job = known.get(name);
     if (!job) throw new Error(`There is a schedule but no job named ${name}.`);
     const data: QueuedJob = { payload, trace: null };
-    // Without a key it means nothing to the queue, except to one that was made when the job still had one.
+    // Set the key also for jobs without one: a queue that was created when the job still had a key requires it.
     const singletonKey = job.contract.keyOf?.(job.contract.payload.parse(payload)) ?? name;
     await boss.schedule(name, cron, data, { tz: 'UTC', singletonKey });
   }

@@ -25,15 +25,15 @@ export interface WorkerOptions {
 }
 
 export interface Worker {
-  /** Address of readiness and metrics. */
+  /** URL of the health and metrics endpoints. */
   readonly url: string;
   readonly boss: PgBoss;
   readonly bus: EventBus;
-  /** Takes nothing new, lets what is in hand finish or gives it back, and closes. */
+  /** Accepts no new work, finishes running jobs or returns them to their queues, and closes. */
   stop(): Promise<void>;
 }
 
-/** The database of the queues may be starting or recovering; the business database is waited for by all that use it. */
+/** Waits for the jobs database to start or recover. The connection pool does the same for the business database. */
 async function waitForQueues(env: WorkerEnvironment, log: ServiceRuntime['log']): Promise<void> {
   const queues = connect({ url: env.JOBS_DATABASE_URL, poolSize: 1 });
   try {
@@ -43,7 +43,7 @@ async function waitForQueues(env: WorkerEnvironment, log: ServiceRuntime['log'])
   }
 }
 
-/** The composition root: queues and their workers, schedules, relay of the outbox, consumers of events, health. */
+/** Composition root of the worker: queues, job workers, schedules, outbox relay, event consumers, health. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { env, runtime } = options;
   const { db, log } = runtime;
@@ -101,9 +101,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     bus,
     async stop() {
       isAccepting = false;
-      // All at once: none of them waits for another, and together they have no more time than one.
+      // In parallel: they are independent, and share one time limit.
       await Promise.all([relay.stop(), workers.stop(env.DRAIN_SECONDS * 1_000)]);
-      // Stops what consumes, too.
+      // Stops the consumers, too.
       await bus.close();
       await boss.stop({ graceful: true, timeout: 2_000 });
       await health.stop();

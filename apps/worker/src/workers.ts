@@ -10,17 +10,17 @@ export interface WorkersOptions {
   readonly runtime: Runtime;
   readonly jobs: readonly Job[];
   readonly outages: OutageWatch;
-  /** Jobs of one kind that this process runs at once. */
+  /** Concurrent jobs of one kind in this process. */
   readonly concurrency: number;
   readonly onEnded?: (name: string, outcome: Outcome, seconds: number) => void;
 }
 
 export interface Workers {
-  /** Takes nothing new; what is in hand has so much time, then it is given back to its queue. */
+  /** Accepts no new jobs. Running jobs get this much time; then they are returned to their queues. */
   stop(patienceMs: number): Promise<void>;
 }
 
-/** Lets this process work on all jobs. Each is tried as its contract says; then it is a dead letter. */
+/** Starts workers for all jobs. A job is retried as its contract says and then becomes a dead letter. */
 export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   const { boss, runtime, jobs, outages, concurrency, onEnded } = options;
   const stopping = new AbortController();
@@ -28,7 +28,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   for (const job of jobs) {
     const { name, reportsProgress } = job.contract;
     const settings = {
-      // A batch waits for its slowest job, so long ones come one by one.
+      // A batch waits for its slowest job, so long jobs are fetched one by one.
       batchSize: reportsProgress ? 1 : concurrency,
       includeMetadata: true,
       perJobResults: true,
@@ -38,7 +38,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     let worker = '';
     worker = await boss.work<QueuedJob, unknown, typeof settings>(name, settings, async (batch) => {
       const results = await Promise.all(batch.map((queued) => attempt(job, queued)));
-      // There may be more; without this it would come with the next poll.
+      // Fetch the next job immediately instead of at the next poll.
       boss.notifyWorker(worker);
       return results;
     });
@@ -54,8 +54,8 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
 }
 
 /**
- * A job that failed for good holds up the later ones of its key. It is a dead letter by now, so its place is cleared.
- * Returns how many there were; a dry run only counts them.
+ * Unblocks keys: a finally failed job blocks later jobs of its key. It is a dead letter by now, so it is removed from
+ * its queue. Returns the number of jobs; a dry run only counts them.
  */
 export async function clearBlockedKeys(
   boss: PgBoss,

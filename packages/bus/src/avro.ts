@@ -3,16 +3,16 @@ import { Unreadable } from './unreadable.ts';
 
 export type Data = Readonly<Record<string, unknown>>;
 
-/** A schema made ready for use. */
+/** A compiled Avro schema. */
 export interface AvroType {
-  /** Null when the data fits; otherwise the paths of the fields that do not. Fields that the schema lacks do not fit. */
+  /** Null if the data is valid; otherwise the paths of the invalid fields. Unknown fields are invalid. */
   misfit(data: Data): string | null;
   encode(data: Data): Buffer;
-  /** Reads what was written with this very schema, or through a resolver with another one. */
+  /** Decodes data that was written with this schema, or with the resolver's schema. */
   decode(body: Buffer, resolver?: AvroResolver): Data;
-  /** How data of another schema is read with this one. */
+  /** Creates a resolver to read data of another writer schema. */
   resolver(writer: unknown): AvroResolver;
-  /** The data without fields that the schema lacks, and with the defaults of those that are missing. */
+  /** Removes unknown fields and adds the defaults of missing ones. */
   conform(data: Data): Data;
 }
 
@@ -45,14 +45,14 @@ export function avroType(schema: unknown): AvroType {
       try {
         return type.createResolver(forSchema(writer));
       } catch (cause) {
-        throw new Unreadable('unknown_schema', 'The schema of the value does not lead to ours.', { cause });
+        throw new Unreadable('unknown_schema', 'The schema of the value cannot be resolved to ours.', { cause });
       }
     },
     conform: (data) => plain(type.clone(data)) as Data,
   };
 }
 
-/** Records arrive as objects of generated classes; everybody else expects plain ones. */
+/** Converts records, which are instances of generated classes, to plain objects. */
 function plain(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return value;

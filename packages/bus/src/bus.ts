@@ -1,6 +1,6 @@
-/** An event to be sent. Its data is the body that consumers see, with the names of the wire. */
+/** An event to publish. Its data is the body that consumers receive, with wire names. */
 export interface OutgoingEvent {
-  /** UUID; consumers recognize a repetition by it. */
+  /** UUID; consumers detect redeliveries by it. */
   readonly id: string;
   /** `org.openedx.….v1` */
   readonly type: string;
@@ -8,13 +8,13 @@ export interface OutgoingEvent {
   readonly key: string;
   readonly data: Readonly<Record<string, unknown>>;
   readonly time: Date;
-  /** W3C trace context of whoever made the change. */
+  /** W3C trace context of the change. */
   readonly trace?: string | null;
   /** Shared by everything that follows from one call. */
   readonly correlationId?: string | null;
 }
 
-/** An event that cannot be sent now or by repeating: it must be kept for somebody to look at. */
+/** An event that cannot be published, even by a retry. Store it as a dead letter. */
 export interface RefusedEvent {
   readonly event: OutgoingEvent;
   /** Names fields, never their values. */
@@ -29,14 +29,14 @@ export interface ReceivedEvent {
   /** `openedx/<service>/web` */
   readonly source: string;
   readonly minorVersion: number;
-  /** W3C trace context of the change that it tells of. */
+  /** W3C trace context of the change that caused the event. */
   readonly trace: string | null;
   /** Shared by everything that follows from one call; null when the sender knows of none. */
   readonly correlationId: string | null;
   readonly position: Position;
 }
 
-/** Where a message is on the bus. */
+/** Position of a message on the bus. */
 export interface Position {
   /** Without the prefix of the environment. */
   readonly topic: string;
@@ -44,7 +44,7 @@ export interface Position {
   readonly offset: string;
 }
 
-/** A message as it came, before anybody tried to understand it. */
+/** A message as received, not yet decoded. */
 export interface RawMessage {
   readonly position: Position;
   readonly key: Buffer | null;
@@ -53,24 +53,27 @@ export interface RawMessage {
   readonly headers: Readonly<Record<string, readonly Buffer[]>>;
 }
 
-/** Why a message has no effect. */
+/** Why a message could not be processed. */
 export type DeadLetterReason =
   /** A header is missing, repeated or malformed. */
   | 'bad_header'
-  /** A well-formed event that we have no definition of. */
+  /** A well-formed event of an unknown type. */
   | 'unknown_type'
   /** No value, or not in the framing of the schema registry. */
   | 'not_framed'
-  /** The registry has no such schema, or it does not lead to the one that we read with. */
+  /** The registry does not have the schema, or the schema cannot be resolved to ours. */
   | 'unknown_schema'
-  /** The bytes are not what the schema says. */
+  /** The bytes do not match the schema. */
   | 'undecodable'
-  /** The handler understood the event and cannot work with what it says. */
+  /** The handler rejected the data of the event. */
   | 'invalid_data'
-  /** The handler failed as often as it may. */
+  /** The handler failed on every attempt. */
   | 'handler_failed';
 
-/** A message that is put aside so that those behind it can go on. It holds all that a later `read` needs. */
+/**
+ * A message that could not be processed and is set aside, so that it does not block later ones. Contains all that
+ * `read` needs.
+ */
 export interface DeadLetter {
   readonly group: string;
   readonly message: RawMessage;
@@ -89,58 +92,60 @@ export interface RetryPolicy {
 
 export interface Lag extends Omit<Position, 'offset'> {
   readonly group: string;
-  /** Messages of the partition that this group has not finished. */
+  /** Messages of the partition that this group has not processed yet. */
   readonly messages: number;
 }
 
 export interface ConsumeOptions {
-  /** Processes of one group share the work; each group sees every message. All of them name the same topics. */
+  /**
+   * Processes of one group share the work; each group receives every message. All processes of a group must have the
+   * same topics.
+   */
   readonly group: string;
   /** Without the prefix of the environment. */
   readonly topics: readonly string[];
   /**
-   * Resolves when the effect of the event is stored; the position moves on only then. The same event can come again,
-   * so its id is claimed in the inbox together with the effect. After a failure it comes again, and nothing behind it
-   * in its partition comes before it. `Unreadable` says that repeating is no use.
+   * Resolves when the effect of the event is stored; only then the position advances. The same event can be
+   * redelivered, so claim its id in the inbox in the transaction of the effect. After a failure it is redelivered
+   * before later messages of its partition. Throw `Unreadable` if a retry is useless.
    */
   handle(event: ReceivedEvent): Promise<void>;
-  /** Resolves when the dead letter is stored; it comes again until then. */
+  /** Resolves when the dead letter is stored; retried until then. */
   deadLetter(letter: DeadLetter): Promise<void>;
   readonly retry?: RetryPolicy;
   readonly onLag?: (lag: Lag) => void;
 }
 
 export interface Subscription {
-  /** Whether messages can arrive at present. */
+  /** Whether the subscription is connected. */
   readonly isConnected: boolean;
-  /** Finishes the message in hand, stores the position and leaves the group. */
+  /** Finishes the current message, stores the position and leaves the group. */
   stop(): Promise<void>;
 }
 
-/** What a service tells others and hears from them. At least once, in order per key. */
+/** Publishes and consumes events. Delivery is at least once, in order per key. */
 export interface EventBus {
   /**
-   * Resolves when all events are kept by the bus, in the given order, except those it returns. Rejects when that is
-   * not certain: the same events must be published again, and some may then be there twice.
+   * Resolves when all events are stored by the bus, in the given order, except the rejected ones, which it returns.
+   * Rejects if that is uncertain: publish the same events again, which can create duplicates.
    */
   publish(events: readonly OutgoingEvent[]): Promise<readonly RefusedEvent[]>;
   /**
-   * Consumes until stopped, and comes back by itself however long the bus is away. A group that was never seen starts
-   * with the first message that is kept; `rewind` gives it another beginning.
+   * Consumes until stopped, and reconnects after outages of any length. A new group starts with the oldest retained
+   * message; use `rewind` for another position.
    */
   consume(options: ConsumeOptions): Subscription;
-  /** Understands a message that was put aside, as `consume` would; rejects with `Unreadable` when it still cannot. */
+  /** Decodes the message of a dead letter like `consume`; rejects with `Unreadable` if it cannot. */
   read(message: RawMessage): Promise<ReceivedEvent>;
   /**
-   * Lets a group start again with the first message of that instant or later (R-EVT-13). Needs that nobody consumes in
-   * the group.
+   * Moves a group to the first message at or after a time (R-EVT-13). Fails while a consumer of the group is running.
    */
   rewind(options: { group: string; topics: readonly string[]; to: Date }): Promise<void>;
-  /** Stops what consumes, then lets go of the connections. */
+  /** Stops all subscriptions and closes the connections. */
   close(): Promise<void>;
 }
 
-/** Structured log; fields hold no data of events. */
+/** Structured log; fields never contain event data. */
 export interface Log {
   info(fields: Readonly<Record<string, unknown>>, message: string): void;
   warn(fields: Readonly<Record<string, unknown>>, message: string): void;

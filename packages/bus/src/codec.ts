@@ -1,6 +1,6 @@
 import { type Data, encodeString } from './avro.ts';
 import type { OutgoingEvent, RawMessage } from './bus.ts';
-import { type EventType, eventTypes } from './event-types.ts';
+import type { EventType, EventTypes } from './event-types.ts';
 import { frame, unframe } from './framing.ts';
 import { type Metadata, readHeaders } from './headers.ts';
 import type { SchemaRegistry } from './registry.ts';
@@ -13,7 +13,7 @@ export interface ValueCodec {
 }
 
 /** Why an event cannot be sent, or its definition. */
-export function sendable(event: OutgoingEvent): { definition: EventType } | { reason: string } {
+export function sendable(eventTypes: EventTypes, event: OutgoingEvent): { definition: EventType } | { reason: string } {
   const definition = eventTypes.get(event.type);
   if (definition === undefined) return { reason: `There is no event type ${event.type}.` };
   const misfit = definition.avro.misfit(event.data);
@@ -54,9 +54,9 @@ export const jsonCodec: ValueCodec = {
 
 /** Metadata and data of a message; `Unreadable` when it has none that we understand. */
 export async function readMessage(
+  eventTypes: EventTypes,
   message: RawMessage,
-  codec: ValueCodec,
-  defaults: { readonly now: Date; readonly source: string },
+  { codec, ...defaults }: { readonly codec: ValueCodec; readonly now: Date; readonly source: string },
 ): Promise<Metadata & { readonly data: Data }> {
   const metadata = readHeaders(message.headers, defaults);
   const definition = eventTypes.get(metadata.type);

@@ -26,7 +26,7 @@ const event = ({ position }: RawMessage): ReceivedEvent => ({
   position,
 });
 
-test('waits double up to their maximum, and start anew with the next message', async () => {
+test('delays double up to their maximum, and are reset for the next message', async () => {
   let isDown = true;
   const received = collector();
   const deliver = delivery({
@@ -69,7 +69,7 @@ test('a registry that is away is waited for, however long; no message becomes a 
   expect(received.letters.items).toEqual([]);
 });
 
-test('after an outage the handler has the first word: what it can do now is no dead letter', async () => {
+test('after an outage the handler is tried again before a dead letter is stored', async () => {
   let isDown = true;
   const letters: DeadLetter[] = [];
   const down = async () => {

@@ -4,7 +4,7 @@ import { Unreadable } from './unreadable.ts';
 
 export const DEFAULT_RETRY: RetryPolicy = { initialMs: 100, maximumMs: 30_000, attempts: 12 };
 
-/** `null` when the message is dealt with; otherwise how long to wait before it comes again. */
+/** `null` if the message is done; otherwise the delay until its redelivery, in milliseconds. */
 export type Deliver = (message: RawMessage) => Promise<number | null>;
 
 interface DeliveryOptions extends Pick<ConsumeOptions, 'group' | 'handle' | 'deadLetter' | 'retry'> {
@@ -13,13 +13,13 @@ interface DeliveryOptions extends Pick<ConsumeOptions, 'group' | 'handle' | 'dea
 }
 
 /**
- * Takes one message to its end: the handler's effect, or a dead letter. Neither bus decides anything about a message
- * by itself, so both treat the same message in the same way.
+ * Processes one message to its end: the handler's effect or a dead letter. Shared by both kinds of bus, so that they
+ * behave the same.
  */
 export function delivery(options: DeliveryOptions): Deliver {
   const { group, log } = options;
   const retry = options.retry ?? DEFAULT_RETRY;
-  /** Failures of the message at the head of each partition; at most one per partition. */
+  /** Failures of the current message of each partition. */
   const heads = new Map<string, { readonly offset: string; readonly failures: number; readonly handled: number }>();
 
   return async (message) => {
@@ -31,7 +31,7 @@ export function delivery(options: DeliveryOptions): Deliver {
 
     const bury = async (reason: DeadLetterReason, detail: string) => {
       await options.deadLetter({ group, message, reason, detail });
-      log.error({ group, topic, partition, offset, reason, detail }, 'message put aside');
+      log.error({ group, topic, partition, offset, reason, detail }, 'message moved to the dead letters');
     };
 
     try {
@@ -41,8 +41,8 @@ export function delivery(options: DeliveryOptions): Deliver {
         await options.handle(event);
       } catch (error) {
         if (error instanceof Unreadable) await bury(error.reason, error.message);
-        // The last word is the handler's: after an outage it may work again before the dead letter can be stored.
-        // A message that could not even be read for want of the registry waits however long that takes.
+        // Call the handler again before storing the dead letter: after an outage it may succeed. A message that
+        // cannot be decoded because the registry is unavailable is retried without limit.
         else if (handled > before.handled && handled >= retry.attempts) await bury('handler_failed', textOf(error));
         else throw error;
       }
@@ -52,13 +52,13 @@ export function delivery(options: DeliveryOptions): Deliver {
       const failures = before.failures + 1;
       heads.set(head, { offset, failures, handled });
       const waitMs = backoff(retry, failures);
-      log.warn({ group, topic, partition, offset, failures, waitMs, error: textOf(error) }, 'message comes again');
+      log.warn({ group, topic, partition, offset, failures, waitMs, error: textOf(error) }, 'message will be retried');
       return waitMs;
     }
   };
 }
 
-/** Kind and code of an error. Messages of drivers quote values of rows, so they stay out. */
+/** Kind and code of an error, without its message: messages of database drivers contain values of rows. */
 export function textOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
   return 'code' in error ? `${error.name} ${String(error.code)}` : error.name;

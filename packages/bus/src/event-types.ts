@@ -1,9 +1,3 @@
-import accessPolicy from '../schemas/access-policy.json' with { type: 'json' };
-import enterpriseGroup from '../schemas/enterprise-group.json' with { type: 'json' };
-import learnerCreditEnrollment from '../schemas/learner-credit-enrollment.json' with { type: 'json' };
-import ledgerTransaction from '../schemas/ledger-transaction.json' with { type: 'json' };
-import ping from '../schemas/ping.json' with { type: 'json' };
-import subsidyRedemption from '../schemas/subsidy-redemption.json' with { type: 'json' };
 import { type AvroType, avroType } from './avro.ts';
 import { type Json, schemaText } from './schema-text.ts';
 
@@ -22,74 +16,46 @@ export interface EventType {
   readonly keySchema: string | null;
 }
 
+/** Every event type that is sent or read, by name. */
+export type EventTypes = ReadonlyMap<string, EventType>;
+
 const DOCUMENTATION = 'Avro Event Format for CloudEvents created with openedx_events/schema';
 
-interface DataField {
-  readonly name: string;
-  readonly type: Json;
-}
+/** An event type as data: all that the bus is told of it. */
+export type EventDeclaration = { readonly type: string; readonly topic: string } & (
+  | {
+      /** Of the platform: the data is one field of a record that is named after the event type (section 2.2). */
+      readonly form: 'platform';
+      readonly data: { readonly name: string; readonly type: Json };
+      /** Name of the field that holds the key. */
+      readonly keyField: string;
+    }
+  /** Of this service's own (section 7): subjects by topic, keys as plain text. */
+  | { readonly form: 'own'; readonly schema: Json }
+);
 
-/** An event of the platform: the data is one field of a record that is named after the event type (section 2.2). */
-function cloudEvent(type: string, topic: string, data: DataField, keyField = 'uuid'): EventType {
-  const schema = {
-    name: 'CloudEvent',
-    type: 'record',
-    namespace: type,
-    doc: DOCUMENTATION,
-    fields: [{ name: data.name, type: data.type }],
-  };
+function eventTypeOf(declared: EventDeclaration): EventType {
+  const { type, topic, form } = declared;
+  const schema =
+    form === 'own'
+      ? declared.schema
+      : {
+          name: 'CloudEvent',
+          type: 'record',
+          namespace: type,
+          doc: DOCUMENTATION,
+          fields: [{ name: declared.data.name, type: declared.data.type }],
+        };
   return {
     type,
     topic,
     avro: avroType(schema),
     schema: schemaText(schema),
-    valueSubject: (full) => `${full}-${type}.CloudEvent`,
+    valueSubject: (full) => (form === 'own' ? `${full}-value` : `${full}-${type}.CloudEvent`),
     // The declaration of the field that holds the key.
-    keySchema: schemaText({ name: keyField, type: 'string' }),
+    keySchema: form === 'own' ? null : schemaText({ name: declared.keyField, type: 'string' }),
   };
 }
 
-/** An event of this service's own (section 7): subjects by topic, keys as plain text. */
-const ownEvent = (type: string, topic: string, schema: Json): EventType => ({
-  type,
-  topic,
-  avro: avroType(schema),
-  schema: schemaText(schema),
-  valueSubject: (full) => `${full}-value`,
-  keySchema: null,
-});
-
-export const topics = {
-  ledgerTransactions: 'enterprise-subsidies-transaction-lifecycle',
-  learnerCreditEnrollments: 'learner-credit-course-enrollment-lifecycle',
-  enterpriseCore: 'enterprise-core',
-  accessPolicies: 'access-policy',
-  subsidyRedemptions: 'subsidy-redemption',
-} as const;
-
-const ledgerTransactionEvent = (what: string) =>
-  cloudEvent(
-    `org.openedx.enterprise.subsidy_ledger_transaction.${what}.v1`,
-    topics.ledgerTransactions,
-    ledgerTransaction,
-  );
-const accessPolicyEvent = (what: string) =>
-  ownEvent(`org.openedx.enterprise.access.access-policy.${what}.v1`, topics.accessPolicies, accessPolicy);
-const redemptionEvent = (what: string) =>
-  ownEvent(`org.openedx.enterprise.access.subsidy.${what}.v1`, topics.subsidyRedemptions, subsidyRedemption);
-
-/** Every event type that we send or read. */
-export const eventTypes: ReadonlyMap<string, EventType> = new Map(
-  [
-    ...['created', 'committed', 'failed', 'reversed'].map(ledgerTransactionEvent),
-    cloudEvent(
-      'org.openedx.enterprise.learner_credit_course_enrollment.revoked.v1',
-      topics.learnerCreditEnrollments,
-      learnerCreditEnrollment,
-    ),
-    cloudEvent('org.openedx.enterprise.enterprise_group.deleted.v1', topics.enterpriseCore, enterpriseGroup),
-    cloudEvent('org.openedx.enterprise.core.ping.v1', topics.enterpriseCore, ping, 'ping_uuid'),
-    ...['created', 'updated', 'deleted'].map(accessPolicyEvent),
-    ...['redeemed', 'redemption-reversed'].map(redemptionEvent),
-  ].map((event) => [event.type, event]),
-);
+export const eventTypesOf = (declared: Iterable<EventDeclaration>): EventTypes =>
+  new Map([...declared].map((each) => [each.type, eventTypeOf(each)]));

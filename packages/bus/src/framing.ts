@@ -3,7 +3,7 @@ import { Unreadable } from './unreadable.ts';
 const MAGIC = 0;
 const HEADER_BYTES = 5;
 
-/** A zero byte, the schema's id in four bytes, then the Avro body (section 2.2). */
+/** The Confluent wire format: a zero byte, the schema's id in four bytes, then the Avro body. */
 export function frame(schemaId: number, body: Buffer): Buffer {
   const message = Buffer.allocUnsafe(HEADER_BYTES + body.length);
   message.writeUInt8(MAGIC, 0);

@@ -5,14 +5,13 @@ import { Unreadable } from './unreadable.ts';
 
 /**
  * Version of the platform's event library whose definitions our schemas are. Consumers split it at the dots and need
- * whole numbers (section 2.1).
- */
+ * integers. */
 const LIBRARY_VERSION = '10.5.0';
 const SOURCE_HOST = hostname();
 
 export const sourceOf = (service: string): string => `openedx/${service}/web`;
 
-/** ISO 8601 with the offset of UTC; the platform's older consumers do not know the letter Z. */
+/** ISO 8601 with offset `+00:00`; older consumers of the platform do not accept `Z`. */
 const isoTime = (time: Date): string => time.toISOString().replace('Z', '+00:00');
 
 const CORRELATION = 'correlationid';
@@ -32,7 +31,7 @@ export const writeHeaders = (
   'content-type': options.contentType,
   sourcehost: SOURCE_HOST,
   sourcelib: LIBRARY_VERSION,
-  // Not of the platform, which passes over headers that it does not know.
+  // Our extension; the platform ignores unknown headers.
   ...(event.trace ? { traceparent: event.trace } : {}),
   ...(event.correlationId ? { [CORRELATION]: event.correlationId } : {}),
 });
@@ -47,14 +46,14 @@ export interface Metadata {
   readonly correlationId: string | null;
 }
 
-// An instant in another zone, or in none, makes a message unusable (worked example 10).
+// A time that is not in UTC, or has no offset, makes a message unreadable.
 const UTC = z.iso.datetime({ offset: true }).refine((text) => /(?:Z|[+-]00:00)$/u.test(text));
 const UUID = z.guid().toLowerCase();
 const INTEGER = z.string().regex(/^\d{1,9}$/u);
 const TRACE = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/u;
 const LIBRARY = z.string().regex(/^\d+(?:\.\d+)*$/u);
 
-/** No event is refused for it: a trace context that is missing, repeated or malformed is none. */
+/** A missing, repeated or malformed trace context is ignored; it does not make the event unreadable. */
 function traceOf(headers: RawMessage['headers']): string | null {
   const [value, ...more] = headers.traceparent ?? [];
   const text = value?.toString('utf8') ?? '';

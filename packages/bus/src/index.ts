@@ -14,7 +14,7 @@ export type {
   Subscription,
 } from './bus.ts';
 export { embeddedBus } from './embedded/index.ts';
-export { eventTypes, topics } from './event-types.ts';
+export { type EventDeclaration, type EventTypes, eventTypesOf } from './event-types.ts';
 export { type KafkaBusOptions, kafkaBus } from './kafka/index.ts';
 export { GroupInUse } from './kafka/rewind.ts';
 export { RegistryUnavailable } from './registry.ts';

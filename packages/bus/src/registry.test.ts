@@ -37,7 +37,7 @@ async function answering(reply: (asked: Asked) => { status?: number; body: unkno
   return { asked, url: `http://127.0.0.1:${address.port}/base/` };
 }
 
-test('each question is asked once, by however many at the same time', async () => {
+test('concurrent lookups share one request', async () => {
   const { asked, url } = await answering(({ line }) =>
     line.startsWith('POST') ? { body: { id: 7 } } : { body: { schema: '"string"' } },
   );

@@ -3,28 +3,28 @@ import { z } from 'zod';
 import { Unreadable } from './unreadable.ts';
 
 export interface RegistryOptions {
-  /** Root of the Confluent routes; may have a path. */
+  /** Base URL of the Confluent API; can have a path. */
   readonly url: string;
   readonly key?: string | undefined;
   readonly secret?: string | undefined;
-  /** Bound on one request, in milliseconds. */
+  /** Timeout of a request, in milliseconds. */
   readonly timeoutMs?: number;
 }
 
 export interface SchemaRegistry {
-  /** The id of a schema under a subject; registers it when it is new there. */
+  /** Returns the id of a schema under a subject; registers the schema if it is new. */
   register(subject: string, schema: string): Promise<number>;
-  /** The schema with this id; `Unreadable` when there is none. */
+  /** Returns the schema with this id; throws `Unreadable` if there is none. */
   schema(id: number): Promise<unknown>;
   close(): Promise<void>;
 }
 
-/** No usable answer: asking again later makes sense. */
+/** The registry gave no usable answer; retry later. */
 export class RegistryUnavailable extends Error {
   override readonly name = 'RegistryUnavailable';
 }
 
-/** The registry will not take this schema under this subject. */
+/** The registry rejects this schema for this subject. */
 export class SchemaRejected extends Error {
   override readonly name = 'SchemaRejected';
 }
@@ -32,7 +32,7 @@ export class SchemaRejected extends Error {
 const registered = z.object({ id: z.int() });
 const found = z.object({ schema: z.string(), schemaType: z.string().optional() });
 
-/** Client of a schema registry. What it has answered stays true, so each question is asked once. */
+/** Client of a schema registry. Its answers never change, so they are cached without limit. */
 export function schemaRegistry(options: RegistryOptions): SchemaRegistry {
   const root = options.url.replace(/\/+$/, '');
   const agent = new Agent({ connections: 4 });
@@ -84,7 +84,10 @@ export function schemaRegistry(options: RegistryOptions): SchemaRegistry {
     }
   }
 
-  /** By subject, then by schema: asked for every event that is sent, so the long texts are not put together each time. */
+  /**
+   * By subject, then by schema. Looked up for every published event; nested maps avoid concatenating long texts as a
+   * key.
+   */
   const ids = new Map<string, Map<string, Promise<number>>>();
   const schemas = new Map<number, Promise<unknown>>();
   return {
@@ -98,7 +101,7 @@ export function schemaRegistry(options: RegistryOptions): SchemaRegistry {
   };
 }
 
-/** One question for all who ask at the same time; a failure is forgotten, an answer is kept. */
+/** Shares one request among concurrent callers; caches answers but not failures. */
 function once<K, V>(known: Map<K, Promise<V>>, key: K, ask: () => Promise<V>): Promise<V> {
   const before = known.get(key);
   if (before !== undefined) return before;

@@ -1,8 +1,8 @@
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /**
- * The text under which a schema is registered: keys sorted, spaced as the platform's Python code does it. A registry
- * gives the same id only to the same text, so this is part of the wire format (section 2.2).
+ * The text of a schema in the registry: sorted keys, and the spacing of Python's `json.dumps`, as the platform
+ * registers it. A registry gives the same id only to identical texts, so this is part of the wire format.
  */
 export function schemaText(schema: Json): string {
   if (Array.isArray(schema)) return `[${schema.map(schemaText).join(', ')}]`;

@@ -1,6 +1,6 @@
 import type { DeadLetterReason } from './bus.ts';
 
-/** Nothing will ever follow from this message: it goes to the dead letters and the next one comes. */
+/** The message can never be processed: it becomes a dead letter. */
 export class Unreadable extends Error {
   override readonly name = 'Unreadable';
   readonly reason: Exclude<DeadLetterReason, 'handler_failed'>;

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { type EventBus, type Log, topics, Unreadable } from '../src/index.ts';
+import { type EventBus, type Log, Unreadable } from '../src/index.ts';
 import { type Collector, collector, Watched, watchedLog } from './collector.ts';
+import { topics } from './event-types.ts';
 import { NOON, PING, ping, REVERSED, reversed, textOf } from './events.ts';
 
 /** One kind of bus, as the tests see it. */
@@ -85,7 +86,7 @@ export function promisesOfABus(harness: Harness): void {
     await bus.close();
   });
 
-  test('the lag of a group is told, down to nothing', async () => {
+  test('the lag of a group is reported, down to zero', async () => {
     const bus = harness.open();
     const lags = new Watched<number>();
     await bus.publish([ping('1'), ping('2'), ping('3')]);
@@ -152,7 +153,7 @@ export function promisesOfABus(harness: Harness): void {
     await bus.close();
   });
 
-  test('a handler that never succeeds: a dead letter, and the partition goes on', async () => {
+  test('an event whose handler never succeeds becomes a dead letter, and the partition continues', async () => {
     const bus = harness.open();
     const received = collector();
     const group = newGroup();
@@ -204,7 +205,7 @@ export function promisesOfABus(harness: Harness): void {
     await bus.close();
   });
 
-  test('a stop finishes the event in hand and begins no other; the next process goes on behind it', async () => {
+  test('a stop finishes the current event only; the next process continues after it', async () => {
     const bus = harness.open();
     const group = newGroup();
     const started = Promise.withResolvers<void>();
@@ -256,7 +257,7 @@ export function promisesOfABus(harness: Harness): void {
     await bus.close();
   });
 
-  test('what cannot be sent comes back with its reason; the others are sent', async () => {
+  test('events that cannot be published are returned with the reason; the others are published', async () => {
     const bus = harness.open();
     const unknown = { ...ping('x'), type: 'org.openedx.enterprise.core.pong.v1' };
     // Worked example 11: a transaction without a policy.
@@ -385,7 +386,7 @@ export function promisesOfABus(harness: Harness): void {
       handle: () => Promise.reject(new Error('a bug')),
     });
     await bus.publish([ping('private')]);
-    await lines.until((all) => all.some(({ message }) => message === 'message put aside'));
+    await lines.until((all) => all.some(({ message }) => message === 'message moved to the dead letters'));
     expect(JSON.stringify(lines.items)).not.toContain('private');
     await bus.close();
   });

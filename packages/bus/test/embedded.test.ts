@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { claimMessage, connect, type Database, type Dialect, transaction } from '@enterprise-access/db';
 import { createTestDatabase, type TestDatabase } from '@enterprise-access/db/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
-import { type EventBus, embeddedBus, topics } from '../src/index.ts';
+import { type EventBus, embeddedBus } from '../src/index.ts';
 import { collector, Watched, watchedLog } from './collector.ts';
 import { promisesOfABus, until } from './contract.ts';
+import { eventTypes, topics } from './event-types.ts';
 import { NOON, PING, ping, textOf } from './events.ts';
 
 const dialects: Dialect[] = ['postgres', 'mysql'];
@@ -24,7 +25,14 @@ describe.for(dialects.filter((dialect) => !('skipped' in inject('servers')[diale
     });
 
     const open = (options: Partial<Parameters<typeof embeddedBus>[0]> = {}): EventBus =>
-      embeddedBus({ db, service: 'enterprise_access', now: () => new Date(), log: watchedLog().log, ...options });
+      embeddedBus({
+        db,
+        eventTypes,
+        service: 'enterprise_access',
+        now: () => new Date(),
+        log: watchedLog().log,
+        ...options,
+      });
 
     async function put(message: { topic: string; headers: readonly (readonly [string, string])[] }) {
       const headers = Object.groupBy(message.headers, ([name]) => name);
@@ -127,7 +135,7 @@ describe.for(dialects.filter((dialect) => !('skipped' in inject('servers')[diale
       await bus.close();
     });
 
-    test('data that does not fit its schema is put aside', async () => {
+    test('data that does not match its schema becomes a dead letter', async () => {
       const bus = open();
       await put({
         topic: topics.enterpriseCore,
@@ -192,7 +200,7 @@ describe.for(dialects.filter((dialect) => !('skipped' in inject('servers')[diale
       await own.destroy();
     });
 
-    test('the database goes away and comes back: consuming goes on', async () => {
+    test('consuming continues after a database outage', async () => {
       const { log, lines } = watchedLog();
       const own = connect({ url: database.url, poolSize: 5 });
       const bus = open({ db: own, log });
@@ -200,7 +208,7 @@ describe.for(dialects.filter((dialect) => !('skipped' in inject('servers')[diale
       const subscription = bus.consume({ group: 'g', topics: [topics.enterpriseCore], ...received });
       await until(() => subscription.isConnected);
       await own.destroy();
-      await lines.until((all) => all.some(({ message }) => message === 'consumer lost the database'));
+      await lines.until((all) => all.some(({ message }) => message === 'consumer lost the database connection'));
       expect(subscription.isConnected).toBe(false);
       own.initialize();
       await bus.publish([ping('1')]);

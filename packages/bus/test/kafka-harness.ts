@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { type TestServices, useService } from '@enterprise-access/services/testing';
 import { Kafka, logLevel, type Producer } from 'kafkajs';
 import { encodeEvent } from '../src/codec.ts';
-import { eventTypes } from '../src/event-types.ts';
 import { type EventBus, kafkaBus, type Log, type OutgoingEvent } from '../src/index.ts';
 import { type SchemaRegistry, schemaRegistry } from '../src/registry.ts';
 import { watchedLog } from './collector.ts';
 import type { Harness } from './contract.ts';
+import { eventTypes } from './event-types.ts';
 import { ping } from './events.ts';
 
 export interface KafkaHarness extends Harness {
@@ -50,6 +50,7 @@ export async function kafkaHarness(services: TestServices): Promise<KafkaHarness
       kafkaBus({
         kafka: { brokers: [options.brokers ?? brokers], clientId: 'enterprise_access' },
         registry: { url: registryUrl },
+        eventTypes,
         topicPrefix: prefix,
         service: 'enterprise_access',
         now: options.now ?? (() => new Date()),

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { frame } from '../src/framing.ts';
-import { GroupInUse, topics } from '../src/index.ts';
+import { GroupInUse } from '../src/index.ts';
 import { collector } from './collector.ts';
 import { promisesOfABus, until } from './contract.ts';
+import { topics } from './event-types.ts';
 import { PING, ping, textOf } from './events.ts';
 import { type KafkaHarness, kafkaHarness } from './kafka-harness.ts';
 

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { type PlatformCommand, runPlatform } from '@enterprise-access/services';
 import { useService } from '@enterprise-access/services/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
-import { eventTypes } from '../src/event-types.ts';
-import { type OutgoingEvent, topics, Unreadable } from '../src/index.ts';
+import { type OutgoingEvent, Unreadable } from '../src/index.ts';
 import { collector } from './collector.ts';
+import { eventTypes, topics } from './event-types.ts';
 import { ledgerTransaction, NOON, PING, REVERSED, reversed } from './events.ts';
 import { type KafkaHarness, kafkaHarness } from './kafka-harness.ts';
 

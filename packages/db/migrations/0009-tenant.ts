@@ -94,9 +94,9 @@ const notNull = (schema: Schema, table: string): Step =>
 export const tenant: Migration = {
   name: '0009-tenant',
   up: (schema) => [
-    ...required.flatMap((each) => [added(schema, each.table), filled(schema, each), notNull(schema, each.table)]),
-    filled(schema, partly),
-    notNull(schema, partly.table),
-    ...optional.map((table) => added(schema, table)),
+    ...[...required.map(({ table }) => table), ...optional].map((table) => added(schema, table)),
+    ...[...required, partly].map((each) => filled(schema, each)),
+    // Last: a repeated run cannot tell whether these are done, and takes what comes after them as not done.
+    ...[...required, partly].map(({ table }) => notNull(schema, table)),
   ],
 };

@@ -7,7 +7,9 @@ import { assignments } from './0006-assignments.ts';
 import { exactText } from './0007-exact-text.ts';
 import { leases } from './0008-leases.ts';
 import { tenant } from './0009-tenant.ts';
+import { asciiFolding } from './0010-ascii-folding.ts';
 import { audit, auditReplacesHistories } from './0011-audit.ts';
+import { decisions } from './0012-decisions.ts';
 import { auditExports } from './0013-audit-exports.ts';
 import type { Migration } from './migration.ts';
 
@@ -22,7 +24,9 @@ export const migrations: readonly Migration[] = [
   exactText,
   leases,
   tenant,
+  asciiFolding,
   audit,
   auditReplacesHistories,
+  decisions,
   auditExports,
 ];

@@ -1,12 +1,12 @@
 import knexFactory, { type Knex } from 'knex';
 import { Instant } from './instant.ts';
 
-/** A connection of either driver, as far as it is used here. */
+/** The part of either driver's connection that is used here. */
 export interface Session {
   query(sql: string): Promise<unknown>;
   readonly connection?: { readonly stream?: { destroy(): void } };
   destroy?(): void;
-  /** How knex marks a connection that its pool must not hand out again. */
+  /** Set to make the pool of knex drop the connection. */
   __knex__disposed?: Error;
 }
 
@@ -23,29 +23,29 @@ interface DialectClient {
 
 type ClientClass = new (config: object) => DialectClient;
 
-/** Settings of ours that travel in the configuration of knex. */
+/** Our own settings inside the knex configuration. */
 export interface ClientSettings {
-  /** Zero for none. */
+  /** Zero means no timeout. */
   readonly statementTimeoutMs: number;
   readonly onFailure: (error: unknown) => void;
   readonly onAnswer: () => void;
 }
 
-/** The server ends a statement a little earlier than we give up, so that it reports the timeout itself where it can. */
+/** Our timeout is longer than the server's by this, so that the server reports the timeout if it can. */
 const GRACE_MS = 1_000;
 
 function statementTimeout(session: Session): Error {
   const error = Object.assign(new Error('The database did not finish a statement in time.'), {
     code: 'STATEMENT_TIMEOUT',
   });
-  // The statement may go on, and so this connection cannot be used for another one.
+  // The statement may still be running, so the connection cannot be reused.
   session.__knex__disposed = error;
   if (session.connection?.stream) session.connection.stream.destroy();
   else session.destroy?.();
   return error;
 }
 
-/** Settles as the work does, or rejects when it takes too long. A COMMIT is bounded only here: no server setting does. */
+/** Applies a timeout to work. For a COMMIT this is the only timeout, because servers have no setting for it. */
 function bounded<T>(work: Promise<T>, session: Session, timeoutMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(statementTimeout(session)), timeoutMs);
@@ -69,7 +69,7 @@ function clientWith(Base: ClientClass, isPostgres: boolean): ClientClass {
       }
     }
 
-    /** Drivers write milliseconds only: times that have more are handed to them as text. */
+    /** The drivers send only milliseconds, so times with microseconds are passed as text. */
     override prepBindings(bindings?: readonly unknown[]): unknown[] | undefined {
       const written = ({ exact }: Instant) => (isPostgres ? exact : exact.slice(0, -1).replace('T', ' '));
       return super.prepBindings(bindings)?.map((each) => (each instanceof Instant ? written(each) : each));

@@ -15,8 +15,8 @@ const MARIADB: TextTypes = { text: of('utf8mb4', 'utf8mb4_nopad_bin'), ascii: of
 const MYSQL: TextTypes = { text: of('utf8mb4', 'utf8mb4_0900_bin'), ascii: of('utf8mb4', 'utf8mb4_0900_bin') };
 
 /**
- * Collations that compare texts exactly. Under the usual ones, which are PAD SPACE, 'boss ' is equal to 'boss', unlike on
- * PostgreSQL. MariaDB and MySQL name those that are NO PAD differently, so the server is asked.
+ * Collations that compare text exactly. Default collations are PAD SPACE: 'boss ' equals 'boss', unlike on
+ * PostgreSQL. MariaDB and MySQL have different names for NO PAD collations, so they are queried from the server.
  */
 export async function exactTextTypes(db: Connection): Promise<TextTypes> {
   if (dialectOf(db) === 'postgres') return MARIADB;

@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import type { TextTypes } from './collations.ts';
 import { type Connection, dialectOf } from './knex.ts';
 
-/** The schema under construction: builders of statements, and how the server names its types. */
+/** Context of a migration: the connection, and the text types of the server. */
 export interface Schema {
   readonly db: Connection;
   readonly texts: TextTypes;
@@ -23,7 +23,8 @@ export const uuidType = ({ db, texts }: Schema): string =>
 export const instantType = ({ db }: Schema): string => (dialectOf(db) === 'mysql' ? 'datetime(6)' : 'timestamptz(6)');
 
 /**
- * Column types that mean the same on both dialects. A migration names what a column holds, never a dialect.
+ * Column types with the same meaning on both dialects. Migrations declare columns by meaning and do not depend on the
+ * dialect.
  */
 export function columns(schema: Schema, table: Knex.CreateTableBuilder) {
   const mysql = dialectOf(schema.db) === 'mysql';
@@ -83,8 +84,8 @@ export const addComputed = ({ db }: Schema, table: string, all: readonly Compute
   );
 
 /**
- * Uniqueness among some rows only, as a real constraint on both dialects: a generated flag is 1 for those rows and null
- * for the others, and a key that holds a null never collides.
+ * A partial unique constraint on both dialects: a generated flag is 1 for the constrained rows and null for the
+ * others, and a unique key with a null never collides.
  */
 export const uniqueAmong = (
   schema: Schema,

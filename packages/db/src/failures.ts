@@ -1,18 +1,18 @@
 const UNIQUE = new Set(['23505', 'ER_DUP_ENTRY']);
 
-/** Deadlock victim, lock wait timeout, serialization failure: the database undid everything and asks to be tried again. */
+/** Deadlock victim, lock wait timeout, serialization failure: the transaction was rolled back and can be retried. */
 const TRY_AGAIN = new Set(['40001', '40P01', '55P03', 'ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT', 'ER_CHECKREAD']);
 
-/** The server went away, is starting or cannot be reached: what was under way was undone, or its end is unknown. */
+/** Connection lost, server starting or unreachable: running work was rolled back, or its result is unknown. */
 const LOST =
   /^(?:08...|57P0[1-5]|ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|PROTOCOL_CONNECTION_LOST|PROTOCOL_ENQUEUE_AFTER_\w+|ER_SERVER_SHUTDOWN|ER_CONNECTION_KILLED|ER_ABORTING_CONNECTION|ER_NEW_ABORTING_CONNECTION)$/u;
-/** Connection failures for which the drivers have no code. knex puts the statement before the message. */
+/** Connection failures without an error code. knex prepends the statement to the message. */
 const LOST_MESSAGE =
   /(?:^| - )(?:Connection terminated|Connection ended unexpectedly|Client has encountered a connection error|timeout expired$|Can't add new command when connection is in closed state|Unable to acquire a connection$)/u;
 
 /**
- * The server answers, but cannot do its work now: a node without quorum (1047), read-only, too many connections, disk
- * full, out of memory, or a statement that took longer than it may.
+ * The server answers but cannot work now: node without quorum (1047), read-only, too many connections, disk full, out
+ * of memory, or statement timeout.
  */
 const REFUSED = new Set([
   '25006',
@@ -44,13 +44,13 @@ const REFUSED = new Set([
   'STATEMENT_TIMEOUT',
 ]);
 
-/** Errors of MariaDB for which the driver, made for MySQL, has no name: connection killed, statement took too long. */
+/** MariaDB errors that the MySQL driver has no name for: connection killed, statement timeout. */
 const REFUSED_NUMBERS = new Set([1927, 1969]);
 
 const codeOf = (error: object): string => ('code' in error ? String(error.code) : '');
 
 /**
- * Objection and others wrap driver errors, so the chain is searched. It ends at the failure of another service, whose
+ * The causes of an error, because Objection and others wrap driver errors. Stops at failures of other services, whose
  * network errors have the same codes.
  */
 function* chainOf(error: unknown): Generator<Error> {
@@ -68,13 +68,13 @@ const some = (error: unknown, matches: (e: Error) => boolean): boolean => {
 
 export const isUniqueViolation = (error: unknown): boolean => some(error, (e) => UNIQUE.has(codeOf(e)));
 
-/** The database undid the whole transaction: the same work can succeed at once. */
+/** The whole transaction was rolled back and can be retried immediately. */
 export const isRetryable = (error: unknown): boolean => some(error, (e) => TRY_AGAIN.has(codeOf(e)));
 
 export const isConnectionLost = (error: unknown): boolean =>
   some(error, (e) => LOST.test(codeOf(e)) || LOST_MESSAGE.test(e.message));
 
-/** The database cannot do the work now, for a reason that is not the work's: later it can. */
+/** The database is temporarily unavailable; the same work can succeed later. */
 export const isDatabaseUnavailable = (error: unknown): boolean =>
   isRetryable(error) ||
   isConnectionLost(error) ||

@@ -3,13 +3,13 @@ import { inbox } from './platform-tables.ts';
 import { insertIfAbsent } from './upsert.ts';
 
 /**
- * Claims a consumed message in the transaction of its effect.
- * False means that the effect is already there and the message is a redelivery.
+ * Claims a consumed message in the transaction of its effect. Returns false for a redelivery, whose effect exists
+ * already.
  */
 export const claimMessage = (trx: Transaction, message: { consumer: string; messageId: string; received: Date }) =>
   insertIfAbsent(trx, inbox.table, inbox.encode(message));
 
-/** Ids of messages that a consumer has dealt with, from one id to another in the order of text. */
+/** Ids of processed messages of a consumer, within a range of ids in text order. */
 export async function consumedBetween(
   db: Connection,
   consumer: string,

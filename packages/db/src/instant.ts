@@ -1,11 +1,11 @@
 /**
- * A time that a `Date` cannot hold whole: with microseconds, or in the exact words of another service. It works as a
- * `Date` of milliseconds everywhere else.
+ * A `Date` that also keeps microseconds, or the original text of another service. Elsewhere it behaves like a `Date`
+ * with milliseconds.
  */
 export class Instant extends Date {
-  /** UTC with six digits of a second: what the database stores. */
+  /** UTC with microseconds, as stored in the database. */
   readonly exact: string;
-  /** What callers of the REST interface read. */
+  /** The text in REST replies. */
   readonly text: string;
 
   constructor(date: Date, exact: string, text: string) {
@@ -17,7 +17,7 @@ export class Instant extends Date {
 
 const digitsOf = (text: string): string => (/\.(\d+)/.exec(text)?.[1] ?? '').slice(0, 6).padEnd(6, '0');
 
-/** The same time with the microseconds that its text has; a plain `Date` when that can hold them. */
+/** Adds the microseconds of a text to a time; a plain `Date` if there are none. */
 export function withMicroseconds(date: Date, text: string): Date {
   const digits = digitsOf(text);
   if (digits.endsWith('000')) return date;
@@ -25,7 +25,7 @@ export function withMicroseconds(date: Date, text: string): Date {
   return new Instant(date, exact, exact);
 }
 
-/** ISO 8601 in UTC as the old services write it: six digits of a second, or none when they are zero. */
+/** ISO 8601 in UTC in the format of the old services: six fractional digits, or none if they are zero. */
 export function timeText(date: Date): string {
   if (date instanceof Instant) return date.text;
   const text = date.toISOString();

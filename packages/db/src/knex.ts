@@ -9,37 +9,37 @@ import { readOnlyPostgres } from './read-only-postgres.ts';
 import { type Dialect, parseDatabaseUrl, postgresConnection } from './url.ts';
 
 export type Database = Knex;
-/** A connection pool or an open transaction: whatever can run a statement. */
+/** A connection pool or an open transaction. */
 export type Connection = Knex | Knex.Transaction;
 export type Transaction = Knex.Transaction;
 
 export interface ConnectOptions {
   /** `postgres://…` or `mysql://…` (MariaDB too). */
   readonly url: string;
-  /** Largest number of open connections of this process. */
+  /** Maximum number of open connections. */
   readonly poolSize?: number;
-  /** How long a statement waits for a free connection before it fails, in milliseconds. */
+  /** Timeout for getting a connection from the pool, in milliseconds. */
   readonly acquireTimeoutMs?: number;
-  /** The database refuses every write: for those who promise to look only. */
+  /** Read-only connections: the database rejects every write. For dry runs. */
   readonly readOnly?: boolean;
-  /** How long one statement may take, a COMMIT too, in milliseconds; without it there is no bound, as migrations need. */
+  /** Timeout of a statement, including COMMIT, in milliseconds; default none, as migrations need. */
   readonly statementTimeoutMs?: number;
-  /** Told when the database is unavailable, and when it answers. */
+  /** Notified of failures and successes, to log outages. */
   readonly outages?: OutageLog;
 }
 
-/** A server that does not even accept a connection in this time is not there, in milliseconds. */
+/** Timeout for establishing a connection, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 5_000;
 
 const lostAt = new WeakMap<object, Date>();
 
-/** When this process last found one of its connections lost; null when it never has. */
+/** When this process last lost a connection; null if never. */
 export const lastConnectionLostAt = (db: Database): Date | null => lostAt.get(db.client.config.onFailure) ?? null;
 
-/** knex writes each failure of a connection to stderr, with its stack; the statement that fails tells its caller. */
+/** Silences knex, which writes each connection failure to stderr; the failing statement reports it to its caller. */
 const QUIET = { warn: () => undefined, error: () => undefined, debug: () => undefined, deprecate: () => undefined };
 
-/** Sums and big integers arrive as numbers; a value that a number cannot hold exactly is an error, not a rounding. */
+/** Parses sums and big integers to numbers; throws if the value is not a safe integer. */
 export function exactNumber(text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw new RangeError('Integer beyond the safe range.');
@@ -64,7 +64,7 @@ interface MysqlField {
   string(): string | null;
 }
 
-/** MySQL has no booleans, and its decimals and big integers are text: both become what PostgreSQL gives. */
+/** Converts MySQL's booleans, decimals and big integers to the values that PostgreSQL returns. */
 function mysqlValue(field: MysqlField, next: () => unknown): unknown {
   if (field.type === 'TINY' && field.length === 1) {
     const text = field.string();
@@ -76,13 +76,13 @@ function mysqlValue(field: MysqlField, next: () => unknown): unknown {
   }
   if (field.type === 'DATETIME' || field.type === 'TIMESTAMP') {
     const text = field.string();
-    // With a space in it, `Date` would take the year 0001 for 2001.
+    // Replace the space by `T`: otherwise `Date` parses the year 0001 as 2001.
     return text === null ? null : withMicroseconds(new Date(`${text.replace(' ', 'T')}Z`), text);
   }
   return next();
 }
 
-/** Opens a pool; every difference between the dialects that a connection can hide is hidden here. */
+/** Opens a connection pool and hides differences between the dialects where a connection can. */
 export function connect(options: ConnectOptions): Database {
   const pool = { min: 0, max: options.poolSize ?? 20 };
   const acquireConnectionTimeout = options.acquireTimeoutMs ?? 15_000;
@@ -142,7 +142,7 @@ export function connect(options: ConnectOptions): Database {
 
 type Prepared<S> = (error: Error | null, session: S) => void;
 
-/** A connection that is lost while nobody uses it says so by an event. */
+/** Handles the error event of a connection that is lost while idle. */
 const watchSession =
   <S extends Pick<EventEmitter, 'on'>>({ onFailure }: ClientSettings) =>
   (session: S, done: Prepared<S>): void => {
@@ -156,9 +156,9 @@ interface MysqlSession extends Pick<EventEmitter, 'on'> {
 }
 
 /**
- * READ COMMITTED on both dialects: conditional updates then see what is committed, and InnoDB takes no gap locks. The
- * statement is the one form that MySQL 8 and all of MariaDB know; the variable has another name on each.
- * Strict mode makes bad values fail instead of being truncated; with ANSI quotes a quoted name is never a text.
+ * READ COMMITTED on both dialects: conditional updates see committed rows, and InnoDB takes no gap locks. This
+ * statement works on MySQL 8 and MariaDB, while the variable has different names. Strict mode rejects invalid values
+ * instead of truncating them; with ANSI quotes, double-quoted text is an identifier.
  */
 const MYSQL_SESSION = [
   "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ANSI_QUOTES', time_zone = '+00:00'",
@@ -167,7 +167,10 @@ const MYSQL_SESSION = [
 /** How long to wait for a row lock, in seconds: the server's own default is 50. */
 const LOCK_WAIT_S = 10;
 
-/** Each server reads the comment that is meant for it. MySQL bounds reading statements only; our own timer the others. */
+/**
+ * Version comments select the statement for each server. MySQL applies its timeout to reads only; our own timer
+ * covers the rest.
+ */
 const mysqlTimeouts = (ms: number): string =>
   `SET SESSION innodb_lock_wait_timeout = ${LOCK_WAIT_S} /*M!100100 , max_statement_time = ${ms / 1_000} */ /*!80000 , max_execution_time = ${ms} */`;
 const READ_ONLY = 'SET SESSION TRANSACTION READ ONLY';
@@ -185,7 +188,7 @@ const prepareMysqlSession =
         prepareMysqlSession(rest)(session, done);
         return;
       }
-      // The pool forgets a session that could not be prepared. Left open, it would keep the process alive for ever.
+      // The pool does not track a session whose preparation failed; an open one would keep the process alive.
       session.destroy();
       done(error, session);
     });

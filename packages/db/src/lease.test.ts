@@ -39,7 +39,7 @@ describe.each(dialects)('leases on %s', (dialect) => {
     });
   });
 
-  test('an owner that was silent too long writes nothing and takes nothing from its successor', async () => {
+  test('an owner whose lease has expired writes nothing and does not release the new owner’s lease', async () => {
     const { db } = world;
     await underLease(db, 'outbox_lanes', LANE, async (late) => {
       await expire();
@@ -63,15 +63,15 @@ describe.each(dialects)('leases on %s', (dialect) => {
     await db('outbox_lanes')
       .where({ ...lane })
       .update({ lease_owner: 'dead', lease_ends: new Date(Date.now() + 60_000) });
-    const handing = { limit: 10, except: [], hand: nothing };
-    expect(await relayLane(db, lane, handing)).toBe(0);
+    const options = { limit: 10, except: [], publish: nothing };
+    expect(await relayLane(db, lane, options)).toBe(0);
     await db('outbox_lanes')
       .where({ ...lane })
       .update({ lease_ends: new Date(0) });
-    expect(await relayLane(db, lane, handing)).toBe(1);
+    expect(await relayLane(db, lane, options)).toBe(1);
   });
 
-  test('a statement that takes too long ends as an unavailable database, and the pool goes on', async () => {
+  test('a statement timeout is reported as an unavailable database, and the pool still works', async () => {
     const db = connect({ url: world.url, poolSize: 1, statementTimeoutMs: 200 });
     const slow = dialect === 'postgres' ? 'select pg_sleep(5)' : 'select sleep(5) from outbox_lanes';
     await expect(db.transaction((trx) => trx.raw(slow))).rejects.toSatisfy(isDatabaseUnavailable);
@@ -80,7 +80,7 @@ describe.each(dialects)('leases on %s', (dialect) => {
     await db.destroy();
   });
 
-  test('a database that reads and lets every write wait is not ready', async () => {
+  test('a database that can be read but blocks writes is not ready', async () => {
     const probe = databaseProbe(world.db);
     expect(await probe()).toBe(true);
     const fresh = databaseProbe(world.db);

@@ -2,16 +2,16 @@ import { v7 } from 'uuid';
 import type { Connection, Database, Transaction } from './knex.ts';
 import { transaction } from './transaction.ts';
 
-/** How long others wait after the owner has died. */
+/** Lifetime of a lease: how long others wait after the owner has crashed. */
 const LEASE_SECONDS = 10;
 const RENEW_MS = 3_000;
 
 export interface Lease {
-  /** Aborted when the lease is found lost. */
+  /** Aborted when the lease was lost. */
   readonly signal: AbortSignal;
   /**
-   * Writes what was done and gives the row back, in one transaction; false, and nothing is written, when somebody else
-   * has the row meanwhile.
+   * Writes the result and releases the lease in one transaction. If another process has taken the lease, returns
+   * false and writes nothing.
    */
   finish(write: (trx: Transaction) => Promise<unknown>): Promise<boolean>;
 }
@@ -22,9 +22,9 @@ type Key = Readonly<Record<string, string | number>>;
 const inSeconds = (db: Connection, seconds: number) => db.raw(`current_timestamp(6) + interval '${seconds}' second`);
 
 /**
- * Does work that one process at a time may do, and answers null when another process has the row of that work. A row
- * lock would be known to one node of a cluster only, so the row is written: its columns `lease_owner` and `lease_ends`
- * say who has it, and a conditional update takes it. An owner that dies keeps the row until the lease ends.
+ * Runs work under a lease, which one process at a time can hold; returns null if another process holds it. A row lock
+ * would be visible on one node of a Galera cluster only, so the lease is stored in the columns `lease_owner` and
+ * `lease_ends` and taken by a conditional update. If the owner crashes, the lease stays until it expires.
  */
 export async function underLease<T>(
   db: Database,
@@ -50,7 +50,7 @@ export async function underLease<T>(
         .update({ lease_ends: inSeconds(db, LEASE_SECONDS) });
       if (kept === 0 && !isReleased) lost.abort();
     } catch {
-      // The next renewal may succeed; `finish` has the last word.
+      // The next renewal may succeed; `finish` decides.
     }
   }, RENEW_MS);
   const release = (trx: Connection) => trx(table).where(own).update({ lease_owner: null, lease_ends: null });
@@ -69,7 +69,7 @@ export async function underLease<T>(
     });
   } finally {
     clearInterval(renewal);
-    // After a failure others go on at once; when this fails too, the lease ends by itself.
+    // Release after a failure, so that others can continue immediately; if this fails too, the lease expires.
     if (!isReleased) await release(db).catch(() => undefined);
   }
 }

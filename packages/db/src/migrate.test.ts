@@ -260,7 +260,22 @@ describe.each(dialects)('migrations on %s', { timeout: 240_000 }, (dialect) => {
     expect(await described(old)).toEqual(await described(fresh));
   });
 
-  test('whoever waits for another migration says for whom, and goes on when that one is gone', async () => {
+  test('only ASCII letters of addresses are folded, and the same on every server', async () => {
+    const { db } = await emptyDatabase();
+    await migrate(db, { migrations: migrations.slice(0, 6), texts: PADDED });
+    const times = { created: new Date(), modified: new Date() };
+    const written = ['BOSS.AZ@X.Example', 'bo\u212A@x.example', '\u0130\u00C4\u03A3Q@x.example', 'p\u00C9 '];
+    const [before, after] = [written.slice(0, 2), written.slice(2)];
+    const insert = (all: string[]) => db('users').insert(all.map((email) => ({ username: email, email, ...times })));
+    await insert(before);
+    await migrate(db);
+    await insert(after);
+    const keys = ['boss.az@x.example', 'bo\u212A@x.example', '\u0130\u00C4\u03A3q@x.example', 'p\u00C9 '];
+    expect(await db('users').orderBy('id').pluck('email_key')).toEqual(keys);
+    expect(await db('users').where({ email_key: 'bok@x.example' })).toEqual([]);
+  });
+
+  test('a waiting migration reports its blocker, and continues when that has ended', async () => {
     const database = await emptyDatabase();
     const { db, die } = mortal(database.url);
     const holding = await db.transaction();
@@ -318,7 +333,7 @@ describe.runIf(dialects.includes('mysql'))('migrations on mysql that other progr
     for (const database of [whole, broken]) await database.drop();
   });
 
-  test('a table of somebody else is not taken for ours', async () => {
+  test('a foreign table is not taken for ours', async () => {
     const { db, drop } = await emptyDatabase();
     await db.raw('create table users (id int primary key)');
     await expect(migrate(db)).rejects.toMatchObject({ code: 'ER_TABLE_EXISTS_ERROR' });

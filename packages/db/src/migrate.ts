@@ -7,18 +7,18 @@ import { type Connection, type Database, dialectOf, type Transaction } from './k
 import { type Blocker, blockersOf, giveUpLock, holder, sessionOf, tryLock } from './migration-lock.ts';
 
 const DONE = 'schema_migrations';
-/** MySQL only: the migration that was begun. As long as its name is here, some of its statements may be done. */
+/** MySQL only: the migration in progress. While its name is here, some of its statements may have been executed. */
 const BEGUN = 'schema_migrations_begun';
-/** Left by releases that migrated with knex; set when one of them died on the way. */
+/** Lock table of old releases that migrated with knex; locked if one of them crashed. */
 const KNEX_LOCK = `${DONE}_lock`;
 
 const LOOK_AGAIN_MS = 200;
 const SAY_EVERY_MS = 10_000;
 
 export interface MigrateOptions {
-  /** Told in whole sentences what the migration does and what it waits for. */
+  /** Reports progress and waits, in sentences. */
   readonly say?: (sentence: string) => void;
-  /** Waiting is reported this often, in milliseconds. */
+  /** Interval of reports while waiting, in milliseconds. */
   readonly sayEveryMs?: number;
   /** For tests: an earlier schema. */
   readonly migrations?: readonly Migration[];
@@ -26,8 +26,8 @@ export interface MigrateOptions {
 }
 
 /**
- * Brings the schema up to date; returns the names of the migrations that ran. Safe to call from several processes, and
- * after one that died at any statement: each migration is run under a lock that ends with its connection.
+ * Runs pending migrations and returns their names. Safe to call from several processes, and after a crash at any
+ * statement: each migration runs under a lock that ends with its connection.
  */
 export async function migrate(db: Database, options: MigrateOptions = {}): Promise<string[]> {
   const names: string[] = [];
@@ -38,13 +38,13 @@ export async function migrate(db: Database, options: MigrateOptions = {}): Promi
   return names;
 }
 
-/** Names of the migrations that are done. */
+/** Names of the completed migrations. */
 async function applied(db: Connection): Promise<Set<string>> {
   if (!(await db.schema.hasTable(DONE))) return new Set();
   return new Set(await db(DONE).pluck('name'));
 }
 
-/** Runs `work` in a transaction, and so on one connection, that holds the lock. */
+/** Runs `work` in a transaction, and so on one connection, while holding the lock. */
 async function underLock<T>(db: Database, options: MigrateOptions, work: (trx: Transaction) => Promise<T>): Promise<T> {
   return db.transaction(async (trx) => {
     await waitForLock(trx, options);
@@ -84,7 +84,7 @@ async function apply(trx: Transaction, db: Database, migration: Migration, optio
   const statements = steps.flatMap((step) => statementsOf(trx, step));
   options.say?.(`${migration.name}: ${statements.length} statements${isResumed ? ', continued' : ''}.`);
   const session = await sessionOf(trx);
-  // Statements that are done already are the first ones; after one that changes the schema now, all have to be done.
+  // Only the first statements can be done already; after the first one that changes the schema, all others must run.
   let mayBeDone = isResumed;
   for (const [index, statement] of statements.entries()) {
     const stopWatching = watch(db, session, options, `${migration.name}, statement ${index + 1}`);
@@ -101,7 +101,7 @@ async function apply(trx: Transaction, db: Database, migration: Migration, optio
   return true;
 }
 
-/** The tables that say what is done; the first is as knex made it in earlier releases. */
+/** Creates the bookkeeping tables; the first has the structure that knex created in earlier releases. */
 async function makeTables(schema: Schema & { readonly db: Transaction }): Promise<void> {
   const { db } = schema;
   if (!(await db.schema.hasTable(DONE))) {
@@ -116,7 +116,7 @@ async function makeTables(schema: Schema & { readonly db: Transaction }): Promis
     await createTable(schema, BEGUN, (_table, column) => column.text('name', 255).primary());
 }
 
-/** Says whether statements of the migration may be done. PostgreSQL does a migration whole or not at all. */
+/** Returns whether the migration may be partially done. Always false on PostgreSQL, whose DDL is transactional. */
 async function begin(trx: Transaction, { name }: Migration): Promise<boolean> {
   if (dialectOf(trx) === 'postgres') return false;
   if (await trx(BEGUN).where({ name }).first('name')) return true;
@@ -144,7 +144,7 @@ interface Sql {
   readonly sql: string;
 }
 
-/** knex gives the statements of a schema builder as a list, those of other builders one by one. */
+/** The SQL statements of a step: a schema builder of knex returns a list, other builders a single one. */
 function statementsOf(trx: Transaction, step: Step): Statement[] {
   const compiled = (step as unknown as { toSQL(): Sql | Sql[] }).toSQL();
   if (Array.isArray(compiled)) return compiled.map(({ sql }) => statement(sql, () => trx.raw(sql)));
@@ -158,7 +158,7 @@ const statement = (sql: string, run: () => PromiseLike<unknown>): Statement => (
   run: async () => run(),
 });
 
-/** What MySQL and MariaDB say when a table, column, key or foreign key is there already, or gone already. */
+/** Errors of MySQL and MariaDB for a table, column, key or foreign key that already exists or is already dropped. */
 const DONE_ALREADY = new Set([
   'ER_TABLE_EXISTS_ERROR',
   'ER_DUP_FIELDNAME',
@@ -174,12 +174,12 @@ function isDoneAlready(error: unknown, { isInsert, changesSchema }: Statement): 
   if (!(error instanceof Error) || !('code' in error)) return false;
   const code = String(error.code);
   if (isInsert) return code === 'ER_DUP_ENTRY';
-  // MariaDB has no code of its own for a foreign key that is there.
+  // MariaDB has no specific code for an existing foreign key.
   const isForeignKeyThere = code === 'ER_CANT_CREATE_TABLE' && /errno: 121\b/.test(error.message);
   return changesSchema && (DONE_ALREADY.has(code) || isForeignKeyThere);
 }
 
-/** Reports a statement that takes long, and which connections it waits for. Answers with what ends the watch. */
+/** Reports a slow statement and the connections that it waits for. Returns a function that stops the reports. */
 function watch(db: Database, session: number, options: MigrateOptions, what: string): () => void {
   const { say, sayEveryMs = SAY_EVERY_MS } = options;
   if (!say) return () => undefined;

@@ -1,14 +1,14 @@
 import { type Connection, dialectOf, type Transaction } from './knex.ts';
 
-/** A connection that somebody waits for. */
+/** A connection that blocks others. */
 export interface Blocker {
   readonly session: number;
   readonly user: string;
-  /** Host and port, or the name that the application gives itself. */
+  /** Host and port, or the application name. */
   readonly client: string;
-  /** How long it has been doing what it does. */
+  /** Duration of its current statement or transaction, in seconds. */
   readonly seconds: number;
-  /** The statement that ends it. */
+  /** Statement that terminates the connection. */
   readonly remedy: string;
 }
 
@@ -23,8 +23,8 @@ async function rowsOf<T>(db: Connection, sql: string, bindings: readonly (string
 }
 
 /**
- * Takes the lock if nobody has it. On PostgreSQL it is the transaction's, which also holds through a pooler; on MySQL it
- * is the connection's, because each statement of a migration ends a transaction. Both are gone when the connection is.
+ * Takes the lock if it is free. On PostgreSQL it belongs to the transaction, which also works through a pooler; on
+ * MySQL to the connection, because each DDL statement ends a transaction. Both end with the connection.
  */
 export async function tryLock(trx: Transaction): Promise<boolean> {
   const sql =
@@ -35,13 +35,13 @@ export async function tryLock(trx: Transaction): Promise<boolean> {
   return row?.held === 1;
 }
 
-/** One that is lost has nothing to give up. */
+/** Releases the lock; a lost connection has released it already. */
 export async function giveUpLock(trx: Transaction): Promise<void> {
   if (dialectOf(trx) === 'postgres') return;
   await trx.raw(`select release_lock(${MYSQL_LOCK})`).catch(() => undefined);
 }
 
-/** The number under which the server knows this connection. */
+/** The server's id of this connection. */
 export async function sessionOf(trx: Transaction): Promise<number> {
   const sql = dialectOf(trx) === 'postgres' ? 'select pg_backend_pid() as id' : 'select connection_id() as id';
   const [row] = await rowsOf<{ id: number }>(trx, sql);
@@ -54,7 +54,7 @@ const POSTGRES_SESSION = `a.pid as session, a.usename as "user", coalesce(nullif
 const MYSQL_SESSION =
   "p.id as session, p.user as `user`, p.host as client, p.time as seconds, concat('kill ', p.id) as remedy";
 
-/** Who has the lock. Null when it was given up meanwhile, or when we may not see other connections. */
+/** The holder of the lock. Null if it was released meanwhile, or if we lack the privilege to see other connections. */
 export async function holder(trx: Transaction): Promise<Blocker | null> {
   const [found] =
     dialectOf(trx) === 'postgres'
@@ -73,7 +73,10 @@ export async function holder(trx: Transaction): Promise<Blocker | null> {
   return found ?? null;
 }
 
-/** Whom a statement of `session` waits for: on MySQL, the oldest open transactions, while it waits for a table. */
+/**
+ * Connections that block the statement of `session`; on MySQL, the oldest open transactions while it waits for a
+ * table lock.
+ */
 export const blockersOf = (db: Connection, session: number): Promise<Blocker[]> =>
   dialectOf(db) === 'postgres'
     ? rowsOf<Blocker>(db, `select ${POSTGRES_SESSION} from pg_stat_activity a where a.pid = any(pg_blocking_pids(?))`, [

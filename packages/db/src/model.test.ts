@@ -10,6 +10,7 @@ const dialects = (['postgres', 'mysql'] as const).filter((dialect) => 'adminUrl'
 
 const badges = defineModel('badges', {
   tenant: 'enterpriseCustomerUuid',
+  audited: { subject: 'badge', address: 'learnerEmail', ignored: ['priceCents'] },
   columns: {
     uuid: is.uuid(),
     enterpriseCustomerUuid: is.uuid(),
@@ -27,7 +28,7 @@ const badges = defineModel('badges', {
 describe.each(dialects)('a model on %s', (dialect) => {
   let database: TestDatabase;
   beforeAll(async () => {
-    database = await createTestDatabase(servers, dialect, 2, { migrated: false });
+    database = await createTestDatabase(servers, dialect, 2);
     const schema = { db: database.db, texts: await exactTextTypes(database.db) };
     await createTable(schema, 'badges', (table, column) => {
       column.uuid('uuid').primary();
@@ -40,7 +41,10 @@ describe.each(dialects)('a model on %s', (dialect) => {
       table.index('enterprise_customer_uuid');
     });
   });
-  afterAll(() => database.drop());
+  afterAll(async () => {
+    await database.db.schema.dropTable('badges');
+    await database.drop();
+  });
 
   const row = {
     uuid: '11111111-1111-4111-8111-111111111111',
@@ -52,12 +56,14 @@ describe.each(dialects)('a model on %s', (dialect) => {
     awardedAt: new Date('2026-01-02T03:04:05.678Z'),
   };
 
-  test('gives back what was stored: JSON, booleans, instants and 64 bit numbers alike', async () => {
+  test('reads what was stored: JSON, booleans, times and 64-bit numbers', async () => {
     const { db } = database;
     await transaction(db, (trx) => badges.insert(trx, row));
     expect({ ...(await badges.find(db, row.uuid)) }).toEqual(row);
     const changed = { ...row, isActive: false, metadata: null };
     await transaction(db, (trx) => badges.change(trx, row, changed));
+    const recorded = await db('audit_changes').where({ subject_uuid: row.uuid }).orderBy('entry_uuid').pluck('action');
+    expect(recorded).toEqual(['created', 'updated']);
     expect({ ...(await badges.find(db, row.uuid)) }).toEqual(changed);
   });
 
@@ -70,6 +76,44 @@ describe.each(dialects)('a model on %s', (dialect) => {
     const [plain] = await db('badges').where({ uuid: other.uuid });
     expect(badges.decode(plain)).toEqual(other);
     expect(badges.encode({ priceCents: 1 })).toEqual({ price_cents: 1 });
+  });
+
+  test('is one side of a join, with its JSON; null when the join found nothing', async () => {
+    const { db } = database;
+    const joined = badges.joined('b');
+    const read = async (uuid: string) => {
+      const [raw] = await db('badges as a')
+        .leftJoin('badges as b', (on) => on.on('b.uuid', 'a.uuid').andOnVal('b.uuid', uuid))
+        .limit(1)
+        .orderBy('b.uuid')
+        .whereRaw('coalesce(b.uuid, ?) = ?', [uuid, uuid])
+        .select({ uuid: 'a.uuid', ...joined.columns });
+      return joined.decode(raw);
+    };
+    await db('badges').delete();
+    await db('badges').insert(badges.encode(row));
+    expect(await read(row.uuid)).toEqual(row);
+    expect(await read('44444444-4444-4444-8444-444444444444')).toBeNull();
+  });
+
+  test('refuses names that are no columns: the compiler, and at run time', () => {
+    // @ts-expect-error
+    expect(() => badges.encode({ priceCents: 1, colour: 'red' })).toThrow('badges has no column for colour');
+    const wider = { priceCents: 1, color: 'red' };
+    // @ts-expect-error
+    expect(() => badges.encode(wider)).toThrow('badges has no column for color');
+  });
+
+  test('gives names to a select, but not those of JSON, which would come as text', () => {
+    expect(badges.pick('uuid', 'priceCents')).toEqual({ uuid: 'uuid', priceCents: 'price_cents' });
+    expect(() => badges.pick('metadata')).toThrow('badges.metadata is JSON');
+  });
+
+  test('knows what the audit trail records: personal data without its value, counters not at all', () => {
+    const { fields = [], hidden = new Set<string>(), ...subject } = badges.subject ?? {};
+    expect(subject).toMatchObject({ kind: 'badge', customer: 'enterpriseCustomerUuid', address: 'learnerEmail' });
+    expect(fields).toEqual(['uuid', 'enterpriseCustomerUuid', 'learnerEmail', 'isActive', 'metadata', 'awardedAt']);
+    expect([...hidden]).toEqual(['learnerEmail']);
   });
 
   test('names its tenant and its personal data', () => {

@@ -1,12 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Model, type QueryBuilder, snakeCaseMappers } from 'objection';
-import { recordChanges } from './audit.ts';
+import { type RowChange, recordChanges } from './audit.ts';
 import type { Connection, Transaction } from './knex.ts';
 
-// The one place that imports Objection: a linter rule keeps it out of every other file. Plain queries only, no relations
+// The one place that imports Objection: a linter rule keeps it out of every other file. Plain queries only, no
+// relations
 // and no graphs, so that another mapper is a change of this file.
 
-/** What becomes of personal data: the job that deletes it, or why it stays. */
+/** How personal data ends: the job that deletes it, or why it is kept. */
 export type PersonalDataEnd = { readonly job: string } | { readonly stays: string };
 
 export interface PersonalData {
@@ -14,7 +15,7 @@ export interface PersonalData {
   readonly ends: PersonalDataEnd;
 }
 
-/** What a column holds. `T` is the type that code sees. */
+/** A column type. `T` is the type in code. */
 export interface Column<T = unknown> {
   readonly kind: 'plain' | 'json';
   readonly isNullable: boolean;
@@ -22,7 +23,7 @@ export interface Column<T = unknown> {
   readonly isInAudit: boolean;
   /** Null is allowed. */
   nullable(): Column<T | null>;
-  /** Says who somebody is, and what becomes of it. */
+  /** Marks personal data, and how it is deleted. */
   personalData(what: PersonalData): Column<T>;
   /** The audit trail says that it changed, but not to what. So it is with all personal data. */
   notInAudit(): Column<T>;
@@ -42,13 +43,13 @@ const column = <T>(marks: Marks): Column<T> => ({
 const of = <T>(kind: Column['kind']) => column<T>({ kind, isNullable: false, personal: null, isInAudit: true });
 
 /**
- * Columns by what they hold. Connections decode booleans, instants and big integers for both dialects; JSON, which
- * MariaDB keeps as text, is decoded by the model.
+ * Column types by meaning. Connections decode booleans, times and big integers for both dialects; the model decodes
+ * JSON, which MariaDB stores as text.
  */
 export const is = {
   uuid: () => of<string>('plain'),
   text: () => of<string>('plain'),
-  /** One of a few short texts. */
+  /** A short code with few values. */
   code: <const T extends string = string>() => of<T>('plain'),
   integer: () => of<number>('plain'),
   /** US cents. */
@@ -64,14 +65,14 @@ export type RowOf<C extends Columns> = { -readonly [K in keyof C]: C[K] extends 
 export type Row<M> = M extends TableModel<infer R> ? R : never;
 
 export interface ModelSpec<C extends Columns> {
-  /** Column with the customer that a row belongs to, or why there is none. */
+  /** Column with the customer that owns the row, or the reason why there is none. */
   readonly tenant: (keyof C & string) | { readonly platform: string };
-  /** Columns of the primary key; `uuid` unless given. */
+  /** Columns of the primary key; default `uuid`. */
   readonly key?: readonly string[];
   /** Changes of rows are recorded in the audit trail. */
   readonly audited?: AuditedSpec<keyof C & string>;
   readonly columns: C;
-  /** Columns that only statements see: computed by the database, or changed in place. */
+  /** Columns that are used in SQL only: computed by the database, or updated in place. */
   readonly internal?: Columns;
 }
 
@@ -108,10 +109,10 @@ export interface StoredColumn {
   readonly isNullable: boolean;
 }
 
-/** Names that are not columns, as a type that no value has. */
+/** Type `never` for names that are not columns, to reject them at compile time. */
 type NoOthers<V, R> = { readonly [K in Exclude<keyof V, keyof R>]: never };
 
-/** A table as code sees it: names in camel case, JSON as values. */
+/** A table in code: camelCase names, decoded JSON. */
 export interface TableModel<R extends object = object> {
   readonly table: string;
   /** Name in the table of the column with the customer. */
@@ -131,47 +132,124 @@ export interface TableModel<R extends object = object> {
   change(trx: Transaction, before: R, after: R, note?: string): Promise<void>;
   /** Names in the table by the names in code. */
   readonly stored: Readonly<Record<keyof R & string, string>>;
-  /** Columns for a `select` in which the table goes by an alias. */
+  /** Columns for a `select` with a table alias. */
   aliased(alias: string): Readonly<Record<keyof R & string, string>>;
-  /** The table as a part of a join: columns whose names start with the alias, and what makes a row of them. */
+  /** The table in a join: columns prefixed with the alias, and a decoder for them. */
   joined(alias: string): {
     readonly columns: Readonly<Record<string, string>>;
-    /** Null when the join found nothing. */
+    /** Null if the join found no row. */
     decode(raw: object): R | null;
   };
-  /** Some columns for a `select` whose rows are used as they come, and so without JSON. */
+  /** Columns for a `select` whose rows are not decoded; not for JSON columns. */
   pick<K extends keyof R & string>(...names: readonly K[]): Readonly<Record<K, string>>;
-  /** A row that was read by `aliased` or by the table's own names. */
+  /** Decodes a row that was selected with `aliased` or with database column names. */
   decode(raw: object): R;
-  /** Values by the table's own names, for statements that are written out; undefined values are left out. */
+  /** Encodes values by database column name, for raw statements; undefined values are omitted. */
   encode<V extends Partial<R>>(values: V & NoOthers<V, R>): Record<string, unknown>;
 }
 
 const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-/** Declares a table. Names of columns are the snake case of the names in `columns`. */
-export function defineModel<C extends Columns>(table: string, spec: ModelSpec<C>): TableModel<RowOf<C>> {
-  type R = RowOf<C>;
-  const key = (spec.key ?? ['uuid']).map(snakeCase);
-  const named = (columns: Columns) =>
-    Object.entries(columns).map(([name, marks]) => ({
-      name,
-      stored: snakeCase(name),
-      isJson: marks.kind === 'json',
-      isNullable: marks.isNullable,
-      personal: marks.personal,
-      isInAudit: marks.isInAudit && marks.personal === null,
-    }));
-  const own = named(spec.columns);
-  const all = [...own, ...named(spec.internal ?? {})];
+interface Named extends Omit<Marks, 'kind'> {
+  readonly name: string;
+  readonly stored: string;
+  readonly isJson: boolean;
+}
+
+const namesOf = (columns: Columns): Named[] =>
+  Object.entries(columns).map(([name, { kind, isNullable, personal, isInAudit }]) => ({
+    name,
+    stored: snakeCase(name),
+    isJson: kind === 'json',
+    isNullable,
+    personal,
+    isInAudit: isInAudit && personal === null,
+  }));
+
+type Values = Readonly<Record<string, unknown>>;
+type Codec<R extends object> = Pick<TableModel<R>, 'stored' | 'aliased' | 'joined' | 'pick' | 'decode' | 'encode'>;
+
+/** Between the names and values of the table and those of the code. */
+function codecOf<R extends object>(table: string, own: readonly Named[], key: readonly string[]): Codec<R> {
+  const names = own.map(({ name }) => name);
+  const storedNames = own.map(({ stored }) => stored);
   const byName = new Map(own.map((each) => [each.name, each]));
-  const missing = key.find((name) => !all.some(({ stored }) => stored === name));
-  if (missing) throw new Error(`${table} has no column ${missing} for its key.`);
-  const columnNamed = (name: string) => {
+  // Tells rows that were read by the names in code from those by the names in the table.
+  const telling = own.find(({ name, stored }) => name !== stored)?.name ?? '';
+  const columnNamed = (name: string): Named => {
     const found = byName.get(name);
     if (!found) throw new Error(`${table} has no column for ${name}.`);
     return found;
   };
+  const decodeBy = (by: readonly string[], raw: object): R => {
+    const row: Record<string, unknown> = {};
+    own.forEach(({ name, isJson }, at) => {
+      const value = (raw as Values)[by[at] ?? ''];
+      row[name] = isJson && typeof value === 'string' ? JSON.parse(value) : value;
+    });
+    return row as R;
+  };
+  const record = (textOf: (column: Named) => string) =>
+    Object.fromEntries(own.map((each) => [each.name, textOf(each)])) as Record<keyof R & string, string>;
+
+  return {
+    stored: record(({ stored }) => stored),
+    aliased: (alias) => record(({ stored }) => `${alias}.${stored}`),
+    joined(alias) {
+      const joinedNames = names.map((name) => `${alias}_${name}`);
+      const keyNames = joinedNames.filter((_, at) => key.includes(storedNames[at] ?? ''));
+      return {
+        columns: Object.fromEntries(joinedNames.map((name, at) => [name, `${alias}.${storedNames[at]}`])),
+        decode: (raw) => (keyNames.some((name) => (raw as Values)[name] === null) ? null : decodeBy(joinedNames, raw)),
+      };
+    },
+    pick: (...wanted) =>
+      Object.fromEntries(
+        wanted.map((name) => {
+          const { stored, isJson } = columnNamed(name);
+          if (isJson) throw new Error(`${table}.${stored} is JSON and must be decoded.`);
+          return [name, stored];
+        }),
+      ) as Record<(typeof wanted)[number], string>,
+    decode: (raw) => decodeBy(telling in raw ? names : storedNames, raw),
+    encode(values) {
+      const row: Record<string, unknown> = {};
+      for (const name of Object.keys(values)) {
+        const { stored, isJson } = columnNamed(name);
+        const value = (values as Values)[name];
+        if (value === undefined) throw new Error(`${table}.${stored} is undefined.`);
+        row[stored] = isJson && value !== null ? JSON.stringify(value) : value;
+      }
+      return row;
+    },
+  };
+}
+
+function subjectOf<Name extends string>(
+  { subject, learner, address, follows, ignored = [] }: AuditedSpec<Name>,
+  tenant: string | null,
+  own: readonly Named[],
+): Subject {
+  const silent = new Set<string | undefined>(['created', 'modified', follows, ...ignored]);
+  return {
+    kind: subject,
+    customer: tenant,
+    learner: learner ?? null,
+    address: address ?? null,
+    follows: follows ?? null,
+    fields: own.flatMap(({ name }) => (silent.has(name) ? [] : [name])),
+    hidden: new Set(own.flatMap(({ name, isInAudit }) => (isInAudit ? [] : [name]))),
+  };
+}
+
+/** Declares a table. Database column names are the snake_case form of the names in `columns`. */
+export function defineModel<C extends Columns>(table: string, spec: ModelSpec<C>): TableModel<RowOf<C>> {
+  type R = RowOf<C>;
+  const key = (spec.key ?? ['uuid']).map(snakeCase);
+  const own = namesOf(spec.columns);
+  const all = [...own, ...namesOf(spec.internal ?? {})];
+  const missing = key.find((name) => !all.some(({ stored }) => stored === name));
+  if (missing) throw new Error(`${table} has no column ${missing} for its key.`);
 
   class Row extends Model {
     static override tableName = table;
@@ -179,88 +257,38 @@ export function defineModel<C extends Columns>(table: string, spec: ModelSpec<C>
     static override columnNameMappers = snakeCaseMappers();
     static override jsonAttributes = own.flatMap(({ name, isJson }) => (isJson ? [name] : []));
   }
-  const subjectOf = ({ subject, learner, address, follows, ignored = [] }: AuditedSpec<keyof C & string>): Subject => {
-    const silent = new Set<string | undefined>(['created', 'modified', follows, ...ignored]);
-    return {
-      kind: subject,
-      customer: typeof spec.tenant === 'string' ? spec.tenant : null,
-      learner: learner ?? null,
-      address: address ?? null,
-      follows: follows ?? null,
-      fields: own.flatMap(({ name }) => (silent.has(name) ? [] : [name])),
-      hidden: new Set(own.flatMap(({ name, isInAudit }) => (isInAudit ? [] : [name]))),
-    };
-  };
-  const decodeNamed = (raw: object, nameOf: (column: (typeof own)[number]) => string): R => {
-    const values = raw as Readonly<Record<string, unknown>>;
-    const row: Record<string, unknown> = {};
-    for (const each of own) {
-      const value = values[nameOf(each)];
-      row[each.name] = each.isJson && typeof value === 'string' ? JSON.parse(value) : value;
-    }
-    return row as R;
-  };
   const query = (db: Connection) => Row.query(db) as unknown as QueryBuilder<Model & R, (Model & R)[]>;
 
-  const model: TableModel<R> = {
+  const tenant = typeof spec.tenant === 'string' ? spec.tenant : null;
+  const subject = spec.audited ? subjectOf(spec.audited, tenant, own) : null;
+  const record = (trx: Transaction, change: RowChange) => {
+    if (subject) recordChanges(trx, { table, subject }, [change]);
+  };
+
+  return {
     table,
     tenant: typeof spec.tenant === 'string' ? snakeCase(spec.tenant) : spec.tenant,
     key,
     columns: all.map(({ stored, isNullable }) => ({ stored, isNullable })),
     personal: Object.fromEntries(all.flatMap(({ stored, personal }) => (personal ? [[stored, personal]] : []))),
-    subject: spec.audited ? subjectOf(spec.audited) : null,
+    subject,
     query,
     find: async (db, id) => (await query(db).findById(id)) as R | undefined,
     async insert(trx, row) {
       await query(trx).insert(row as never);
-      if (model.subject) recordChanges(trx, model, [{ before: null, after: row as never }]);
+      record(trx, { before: null, after: row as never });
     },
     async change(trx, before, after, note) {
-      const changed = own.filter(({ name }) => !isDeepStrictEqual(before[name as keyof R], after[name as keyof R]));
-      const written = Object.fromEntries(changed.map(({ name }) => [name, after[name as keyof R]]));
       const { uuid } = before as { uuid?: string };
       if (uuid === undefined) throw new Error(`${table} has no uuid to change a row by.`);
+      const changed = own.filter(({ name }) => !isDeepStrictEqual(before[name as keyof R], after[name as keyof R]));
+      const written = Object.fromEntries(changed.map(({ name }) => [name, after[name as keyof R]]));
       if (changed.length > 0)
         await query(trx)
           .findById(uuid)
           .patch(written as never);
-      if (model.subject)
-        recordChanges(trx, model, [{ before: before as never, after: after as never, note: note ?? null }]);
+      record(trx, { before: before as never, after: after as never, note: note ?? null });
     },
-    stored: Object.fromEntries(own.map(({ name, stored }) => [name, stored])) as Record<keyof R & string, string>,
-    aliased: (alias) =>
-      Object.fromEntries(own.map(({ name, stored }) => [name, `${alias}.${stored}`])) as Record<
-        keyof R & string,
-        string
-      >,
-    pick: (...names) =>
-      Object.fromEntries(
-        names.map((name) => {
-          const { stored, isJson } = columnNamed(name);
-          if (isJson) throw new Error(`${table}.${stored} is JSON and must be decoded.`);
-          return [name, stored];
-        }),
-      ) as Record<(typeof names)[number], string>,
-    joined(alias) {
-      const nameOf = ({ name }: { readonly name: string }) => `${alias}_${name}`;
-      const keyNames = own.filter(({ stored }) => key.includes(stored)).map(nameOf);
-      return {
-        columns: Object.fromEntries(own.map((each) => [nameOf(each), `${alias}.${each.stored}`])),
-        decode: (raw) =>
-          keyNames.some((name) => (raw as Readonly<Record<string, unknown>>)[name] === null)
-            ? null
-            : decodeNamed(raw, nameOf),
-      };
-    },
-    decode: (raw) => decodeNamed(raw, ({ name, stored }) => (name in raw ? name : stored)),
-    encode(values) {
-      const row: Record<string, unknown> = {};
-      for (const [name, value] of Object.entries(values)) {
-        const { stored, isJson } = columnNamed(name);
-        if (value !== undefined) row[stored] = isJson && value !== null ? JSON.stringify(value) : value;
-      }
-      return row;
-    },
+    ...codecOf<R>(table, own, key),
   };
-  return model;
 }

@@ -70,7 +70,7 @@ function namesThatAreReserved(sql: string): string[] {
   ];
 }
 
-test('no statement that is written out uses a reserved word of MySQL 8.4 as a name', () => {
+test('no raw statement uses a reserved word of MySQL 8.4 as a name', () => {
   const files = globSync(['packages/*/{src,migrations}/**/*.ts', 'apps/*/src/**/*.ts'], {
     cwd: ROOT,
     exclude: ['**/*.test.ts'],

@@ -5,21 +5,24 @@ interface Log {
   info(details: object, message: string): void;
 }
 
-/** Told how statements and connections fare. */
+/** Receives the results of statements and connections. */
 export interface OutageLog {
   failed(error: unknown): void;
   answered(): void;
 }
 
-/** Answers between failures do not end an outage: a node without quorum reads some tables and refuses others. */
+/**
+ * An outage ends after this time without failures. Single successes do not end it: a node without quorum can read
+ * some tables.
+ */
 const CALM_MS = 5_000;
 
-/** Logs an outage of the database when it begins and when it is over, however many statements fail in it. */
+/** Logs the beginning and end of a database outage, once each, for any number of failing statements. */
 export function outageLog(log: Log, now: () => number = () => performance.now()): OutageLog {
   let outage: { readonly since: number; latest: number; failures: number } | null = null;
   return {
     failed(error) {
-      // A conflict of two transactions is no outage.
+      // A conflict between transactions is not an outage.
       if (!isDatabaseUnavailable(error) || isRetryable(error)) return;
       if (outage === null) log.error({ err: error }, 'the database is unavailable; requests that need it get 503');
       outage ??= { since: now(), latest: now(), failures: 0 };

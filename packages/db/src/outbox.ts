@@ -6,31 +6,31 @@ import { underLease } from './lease.ts';
 import { outbox, outboxLanes } from './platform-tables.ts';
 import { insertAbsent } from './upsert.ts';
 
-/** What must follow a change and may not be lost: an event for other services or a job for the worker. */
+/** A message that must follow a change: an event for other services or a job for the worker. */
 export interface OutboxMessage {
   readonly kind: 'event' | 'job';
   /** Event type or job name. */
   readonly name: string;
-  /** Messages with one key keep their order. */
+  /** Messages with the same key keep their order. */
   readonly key: string;
   readonly payload: Readonly<Record<string, unknown>>;
-  /** Customer that the message is about; null when it is about none, or about several. */
+  /** Customer of the message; null if it concerns none or several. */
   readonly enterpriseCustomerUuid: string | null;
-  /** Chosen by callers who tell others about the message; a new one unless given. */
+  /** Set by callers who need the id; default a new one. */
   readonly uuid?: string;
 }
 
-/** Fixed: a change would move keys between shards while messages are under way. */
+/** Fixed: changing it would move keys between shards while messages are in flight. */
 export const OUTBOX_SHARDS = 16;
 
-/** FNV-1a of the key's UTF-16 units; only has to spread well and never change. */
+/** FNV-1a hash of the key's UTF-16 units; must be well distributed and never change. */
 export function shardOf(key: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < key.length; at += 1) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
   return (hash >>> 0) % OUTBOX_SHARDS;
 }
 
-/** Stores messages in the transaction of the change that they follow. */
+/** Stores messages in the transaction of their change. */
 export async function appendToOutbox(trx: Transaction, now: Date, messages: readonly OutboxMessage[]): Promise<void> {
   if (messages.length === 0) return;
   touch(trx);
@@ -49,7 +49,7 @@ export async function appendOnceToOutbox(
 }
 
 function rowsOf(now: Date, messages: readonly OutboxMessage[]) {
-  // What follows belongs to the trace of what runs now.
+  // The messages continue the current trace.
   const trace = traceparent();
   const correlationId = currentOrigin()?.correlationId ?? null;
   return messages.map((message) =>
@@ -68,7 +68,7 @@ function rowsOf(now: Date, messages: readonly OutboxMessage[]) {
   );
 }
 
-/** A message as the relay hands it on. */
+/** A stored message, as the relay publishes it. */
 export interface StoredMessage {
   readonly uuid: string;
   readonly kind: OutboxMessage['kind'];
@@ -86,13 +86,16 @@ const messageOf = (raw: object): StoredMessage => {
   return { ...message, key };
 };
 
-/** Events and jobs go different ways, and one that is blocked must not hold up the other. */
+/**
+ * A partition of the outbox by kind and shard. Events and jobs have separate lanes, so that they do not block each
+ * other.
+ */
 export interface Lane {
   readonly kind: OutboxMessage['kind'];
   readonly shard: number;
 }
 
-/** Lanes with messages that are not sent yet; as quick with many of them as with none. */
+/** Lanes with unsent messages; equally fast for any number of messages. */
 export const lanesWithMessages = (db: Connection): Promise<Lane[]> =>
   db('outbox_lanes as l')
     .whereExists((unsent) =>
@@ -100,21 +103,21 @@ export const lanesWithMessages = (db: Connection): Promise<Lane[]> =>
     )
     .select('l.kind', 'l.shard');
 
-/** What is done with messages of a lane. */
-interface Handing {
-  /** At most so many at once. */
+/** Options for publishing messages of a lane. */
+interface Relaying {
+  /** Maximum number of messages. */
   readonly limit: number;
-  /** Names of those whose receiver has enough for now. */
+  /** Names of messages to skip, because their destination is full. */
   readonly except: readonly string[];
-  readonly hand: (messages: readonly StoredMessage[]) => Promise<void>;
+  readonly publish: (messages: readonly StoredMessage[]) => Promise<void>;
 }
 
 /**
- * Hands the oldest unsent messages of a lane on, in order, and marks them as sent. Nothing is marked when `hand` fails; a
- * crash between the two repeats messages, which receivers know by their uuid. Messages of the names in `except` stay.
- * Returns how many were handed on; zero also when another relay has the lane.
+ * Publishes the oldest unsent messages of a lane, in order, and marks them as sent. If `publish` fails, nothing is
+ * marked; after a crash in between, messages are repeated, and receivers detect them by uuid. Messages with names in
+ * `except` are skipped. Returns the number of messages; zero also if another relay holds the lane.
  */
-export async function relayLane(db: Database, lane: Lane, { limit, except, hand }: Handing): Promise<number> {
+export async function relayLane(db: Database, lane: Lane, { limit, except, publish }: Relaying): Promise<number> {
   const relayed = await underLease(db, outboxLanes.table, { ...lane }, async ({ finish }) => {
     const rows: { position: number }[] = await db(outbox.table)
       .where({ ...lane })
@@ -124,11 +127,11 @@ export async function relayLane(db: Database, lane: Lane, { limit, except, hand 
       .limit(limit)
       .select('position', 'uuid', 'kind', 'name', 'message_key', 'payload', 'trace', 'correlation_id', 'created');
     if (rows.length === 0) return 0;
-    await hand(rows.map(messageOf));
+    await publish(rows.map(messageOf));
     const positions = rows.map(({ position }) => position);
     const isOurs = await finish(async (trx) => {
       const marked = await trx(outbox.table).whereIn('position', positions).update({ sent: new Date() });
-      if (marked !== rows.length) throw new Error('Messages left the outbox while they were handed on.');
+      if (marked !== rows.length) throw new Error('Messages were removed from the outbox while they were published.');
     });
     if (!isOurs) throw new Error('The lease of the lane was lost: its messages are handed on again.');
     return rows.length;
@@ -136,7 +139,7 @@ export async function relayLane(db: Database, lane: Lane, { limit, except, hand 
   return relayed ?? 0;
 }
 
-/** Number of messages that wait, and since when the oldest does. */
+/** Number of unsent messages, and the time of the oldest. */
 export async function outboxBacklog(db: Connection): Promise<{ waiting: number; oldest: Date | null }> {
   const [row] = await db(outbox.table).whereNull('sent').count({ waiting: '*' }).min({ oldest: 'created' });
   return { waiting: Number(row?.waiting ?? 0), oldest: (row?.oldest as Date | null | undefined) ?? null };

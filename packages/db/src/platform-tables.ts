@@ -13,7 +13,7 @@ export const outbox = defineModel('outbox', {
   key: ['position'],
   columns: {
     uuid: is.uuid(),
-    /** Null for messages that are about no customer, such as those of schedules. */
+    /** Null for messages without a customer, such as those of schedules. */
     enterpriseCustomerUuid: is.uuid().nullable(),
     kind: is.code<'event' | 'job'>(),
     name: is.text(),
@@ -21,7 +21,7 @@ export const outbox = defineModel('outbox', {
     payload: is
       .json<Readonly<Record<string, unknown>>>()
       .personalData({ holds: 'Events, some with the address of a learner.', ends: EXPIRES }),
-    /** W3C trace context of whoever made the change. */
+    /** W3C trace context of the change. */
     trace: is.text().nullable(),
     /** Shared by everything that follows from one call. */
     correlationId: is.text().nullable(),
@@ -122,7 +122,7 @@ export const deadLetters = defineModel('dead_letters', {
   columns: {
     uuid: is.uuid(),
     direction: is.code<'in' | 'out'>(),
-    /** Who should have received it; null on the way out. */
+    /** Consumer group of a received message; null for a message that could not be published. */
     consumerGroup: is.text().nullable(),
     topic: is.text(),
     partitionNumber: is.integer().nullable(),

@@ -4,15 +4,15 @@ import type { Database } from './knex.ts';
 
 const SLOTS = 64;
 const ANSWER_MS = 2_000;
-/** An answer holds this long, so that probes of several kinds cost one write. */
+/** How long a result is reused, so that several probes cost one write. */
 const FRESH_MS = 1_000;
 
-/** Whether the database does its work: reads our tables and takes writes. */
+/** Whether the database can be read and written. */
 export type DatabaseProbe = () => Promise<boolean>;
 
 /**
- * Only a write that is committed proves it: a node without quorum answers `select 1`, a replica reads, and a primary
- * whose synchronous replica is gone waits at every COMMIT. While one write waits, no other is begun.
+ * Probes the database with a committed write: a node without quorum answers `select 1`, a replica can be read, and a
+ * primary without its synchronous replica hangs at COMMIT. At most one write at a time.
  */
 export function databaseProbe(db: Database): DatabaseProbe {
   const slot = Math.floor(Math.random() * SLOTS);
@@ -23,7 +23,7 @@ export function databaseProbe(db: Database): DatabaseProbe {
       await db('write_probes').insert({ slot, written: new Date() }).onConflict('slot').merge();
       return true;
     } catch (error) {
-      // Another process wrote the same slot at the same moment: so writes are taken.
+      // A conflict with another process's write shows that writes work.
       return isRetryable(error);
     }
   }
@@ -37,7 +37,7 @@ export function databaseProbe(db: Database): DatabaseProbe {
       begun.answer.then(end, end);
       latest = begun;
     }
-    // A pool may let callers wait for a connection far longer than those who ask for readiness do.
+    // The pool can wait for a connection longer than a readiness probe waits for its answer.
     return Promise.race([latest.answer, sleep(ANSWER_MS, false, { ref: false })]);
   };
 }

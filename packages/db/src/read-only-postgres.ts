@@ -8,8 +8,8 @@ const isEnd = (sql: string): boolean => /^(?:commit|rollback)\s*;?$/i.test(sql);
 const inTransaction = new WeakSet<Session>();
 
 /**
- * A client whose every statement is in a read-only transaction. It says so with each transaction, because a pooler such
- * as pgbouncer refuses options at the start of a connection, and gives each transaction another connection of the server.
+ * A client that runs every statement in a read-only transaction. Set per transaction, because poolers such as
+ * pgbouncer reject startup options and use another server connection for each transaction.
  */
 class ReadOnlyPostgres extends Postgres {
   override async _query(session: Session, statement: Statement): Promise<unknown> {

@@ -2,15 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { connect, type Database } from './knex.ts';
 import { migrate } from './migrate.ts';
 
-// MySQL cannot copy a database, and migrating a new one takes seconds. So test files hand databases on: the one who is
-// done empties its database, the next one takes it.
+// MySQL cannot copy a database, and migrating a new one takes seconds. So test databases are pooled: a test file
+// empties its database when it is done, and the next one leases it.
 
 const POOL = 'test_pool';
 
 /** A migrated database whose tables are as the migrations left them. */
 interface Pooled {
   readonly name: string;
-  /** Says how the schema looked after the migrations; a test may have changed it. */
+  /** Fingerprint of the schema after the migrations, to detect changes by a test. */
   readonly fingerprint: string;
 }
 
@@ -25,7 +25,7 @@ export async function createPool(admin: Database): Promise<void> {
     (name varchar(64) primary key, fingerprint varchar(10000) not null)`);
 }
 
-/** Takes a database that somebody has given back; null when there is none. */
+/** Leases a returned database; null if there is none. */
 export const lease = (admin: Database): Promise<Pooled | null> =>
   admin.transaction(async (trx) => {
     const free = trx(`${POOL}.free_databases`);
@@ -47,7 +47,7 @@ export async function createPooled({ adminUrl, urlOf }: MysqlServer): Promise<Po
   return { name, fingerprint };
 }
 
-/** Empties the database and offers it to the next test; drops it when it is no longer what the migrations left. */
+/** Empties the database and returns it to the pool; drops it if its schema has changed. */
 export async function giveBack({ adminUrl, urlOf }: MysqlServer, { name, fingerprint }: Pooled): Promise<void> {
   const admin = connect({ url: adminUrl, poolSize: 1 });
   await disconnectOthers(admin, name);
@@ -64,7 +64,7 @@ export async function giveBack({ adminUrl, urlOf }: MysqlServer, { name, fingerp
 async function disconnectOthers(admin: Database, name: string): Promise<void> {
   const connections = () => admin('information_schema.processlist').where({ db: name }).select({ id: 'id' });
   for (let left = await connections(); left.length > 0; left = await connections()) {
-    // One that has gone meanwhile cannot be killed.
+    // Ignore connections that have ended meanwhile.
     for (const { id } of left) await admin.raw(`kill ${Number(id)}`).catch(() => undefined);
   }
 }

@@ -8,7 +8,7 @@ import { findMariadb, type RunningServer, startMariadb, startPostgres } from './
 import { createPool, createPooled, giveBack, lease, type MysqlServer } from './testing-pool.ts';
 import type { Dialect } from './url.ts';
 
-/** Where test databases are made, per dialect: a URL of the server's own database, or why there is none. */
+/** Test servers per dialect: the admin URL, or why there is none. */
 export type TestServers = Readonly<Record<Dialect, { readonly adminUrl: string } | { readonly skipped: string }>>;
 
 const TEMPLATE = 'enterprise_access_template';
@@ -29,19 +29,26 @@ export async function startTestServers(): Promise<{ servers: TestServers; stop: 
     running.push(ready);
     return { adminUrl: ready.url(database) };
   };
-  const postgres = process.env.TEST_POSTGRES_URL
-    ? { adminUrl: process.env.TEST_POSTGRES_URL }
-    : await started(
-        startPostgres({ dataDir: join(folder, 'postgres'), durable: false, maxConnections: 300 }),
-        ADMIN_DATABASE.postgres,
-      );
-  const mysql = process.env.TEST_MYSQL_URL
-    ? { adminUrl: process.env.TEST_MYSQL_URL }
-    : findMariadb() === null
-      ? { skipped: 'mariadbd is not installed and TEST_MYSQL_URL is not set' }
+  const openPostgres = async () => {
+    const postgres = process.env.TEST_POSTGRES_URL
+      ? { adminUrl: process.env.TEST_POSTGRES_URL }
+      : await started(
+          startPostgres({ dataDir: join(folder, 'postgres'), durable: false, maxConnections: 300 }),
+          ADMIN_DATABASE.postgres,
+        );
+    await makeTemplate(postgres.adminUrl);
+    return postgres;
+  };
+  const openMysql = async () => {
+    if (!process.env.TEST_MYSQL_URL && findMariadb() === null)
+      return { skipped: 'mariadbd is not installed and TEST_MYSQL_URL is not set' };
+    const mysql = process.env.TEST_MYSQL_URL
+      ? { adminUrl: process.env.TEST_MYSQL_URL }
       : await started(startMariadb({ dataDir: join(folder, 'mariadb'), durable: false }), ADMIN_DATABASE.mysql);
-  await makeTemplate(postgres.adminUrl);
-  if ('adminUrl' in mysql) await asAdmin(mysql.adminUrl, createPool);
+    await asAdmin(mysql.adminUrl, createPool);
+    return mysql;
+  };
+  const [postgres, mysql] = await Promise.all([openPostgres(), openMysql()]);
   return {
     servers: { postgres, mysql },
     async stop() {
@@ -51,7 +58,7 @@ export async function startTestServers(): Promise<{ servers: TestServers; stop: 
   };
 }
 
-/** PostgreSQL copies a migrated database in a moment; the migrations run once for all test files. */
+/** Migrates a template database once; test databases are copies of it. */
 async function makeTemplate(adminUrl: string): Promise<void> {
   const admin = connect({ url: adminUrl, poolSize: 1 });
   await admin.raw(`drop database if exists ${TEMPLATE}`);
@@ -77,7 +84,7 @@ async function asAdmin<T>(adminUrl: string, work: (admin: Database) => Promise<T
   }
 }
 
-/** A migrated database on MySQL: one that an earlier test has given back, or a new one. */
+/** A migrated database on MySQL: one from the pool, or a new one. */
 async function leaseTestDatabase(adminUrl: string, poolSize: number): Promise<TestDatabase> {
   const server: MysqlServer = { adminUrl, urlOf: (name) => withDatabase(adminUrl, name) };
   const pooled = (await asAdmin(adminUrl, lease)) ?? (await createPooled(server));
@@ -93,7 +100,7 @@ async function leaseTestDatabase(adminUrl: string, poolSize: number): Promise<Te
   };
 }
 
-/** A database of the caller's own, in well under a second; migrated unless that is what is tested. */
+/** Creates a separate test database in well under a second; migrated by default. */
 export async function createTestDatabase(
   servers: TestServers,
   dialect: Dialect,

@@ -3,21 +3,21 @@ import { completeRecords } from './audit.ts';
 import { isRetryable } from './failures.ts';
 import type { Database, Transaction } from './knex.ts';
 
-/** No new attempt begins after this long, in milliseconds. On a hot row of a cluster many attempts can be needed. */
+/** No new attempt starts after this time, in milliseconds. A hot row on a cluster can need many attempts. */
 const DEADLINE_MS = 10_000;
 const FIRST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 320;
 
 export interface TransactionOptions {
   readonly deadlineMs?: number;
-  /** Milliseconds on a clock that only goes forward. */
+  /** Monotonic clock in milliseconds. */
   readonly now?: () => number;
 }
 
 /**
- * Runs `work` in one transaction and repeats it when the database undid it: as a deadlock victim, after a wait for a
- * lock, or because another node of a cluster committed first. So `work` has no effect outside the transaction: no
- * network, no shared state.
+ * Runs `work` in a transaction and retries it if the database rolled it back: as a deadlock victim, after a lock wait
+ * timeout, or because another node of a cluster committed first. So `work` must have no effects outside the
+ * transaction: no network, no shared state.
  */
 export async function transaction<T>(
   db: Database,

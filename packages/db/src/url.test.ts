@@ -30,7 +30,7 @@ test('host, port, user, password and database are decoded', () => {
   });
 });
 
-describe('TLS is as asked for', () => {
+describe('TLS is as configured', () => {
   test.each<[string, unknown]>([
     [mysql(''), false],
     [mysql('?ssl=false'), false],

@@ -4,14 +4,14 @@ import type { ConnectionOptions } from 'node:tls';
 
 export type Dialect = 'postgres' | 'mysql';
 
-/** Something is wrong with the URL of a database. The message never holds the URL: it has a password. */
+/** Invalid database URL. The message never contains the URL, which has a password. */
 export class DatabaseUrlError extends Error {
   override readonly name = 'DatabaseUrlError';
 }
 
-/** TLS of a connection; false is in clear, because that was asked for or nothing was. */
+/** TLS settings; false for an unencrypted connection. */
 export type TlsSettings = Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'minVersion' | 'rejectUnauthorized'> & {
-  /** Whether the certificate must be for the host that was asked for. */
+  /** Whether the certificate must match the host. */
   readonly verifyIdentity: boolean;
 };
 
@@ -38,7 +38,7 @@ const PORTS = { postgres: 5432, mysql: 3306 } as const;
 
 const quoted = (names: readonly string[]): string => names.join(', ');
 
-/** A parameter that is not listed is refused, not ignored: it may ask for safety. */
+/** Rejects unknown parameters instead of ignoring them: they could be meant to enable TLS. */
 function parametersOf(url: URL, known: readonly string[]): Parameters {
   const parameters = new Map<string, string>();
   for (const [name, value] of url.searchParams) {
@@ -77,7 +77,7 @@ function material(parameters: Parameters, names: { ca: string; cert: string; key
   return { ...(ca ? { ca } : {}), ...(cert && key ? { cert, key } : {}) };
 }
 
-/** What is not encrypted cannot use certificates: somebody believes that it is. */
+/** Unencrypted; rejects certificate parameters, because they show that TLS was expected. */
 function clear(given: object): false {
   if (Object.keys(given).length > 0) throw new DatabaseUrlError('has certificates, but TLS is not switched on');
   return false;
@@ -129,7 +129,7 @@ function mysqlTls(parameters: Parameters): TlsSettings | false {
   }
   if (mode === 'DISABLED' || flag === 'false' || flag === '0') return clear(files);
   if (mode === undefined && flag === undefined) return clear(files);
-  // As with the clients of MySQL, REQUIRED alone encrypts and trusts any server. With a CA somebody wants it checked.
+  // Like MySQL's clients, REQUIRED alone encrypts without verifying the server. With a CA, the certificate is verified.
   const isTrusting = mode === 'REQUIRED' && !('ca' in files);
   const verifyIdentity = mode === undefined || mode === 'VERIFY_IDENTITY';
   return { ...files, rejectUnauthorized: !isTrusting, verifyIdentity };
@@ -149,7 +149,7 @@ function postgresTls(parameters: Parameters): TlsSettings | false {
   if (flag !== undefined && mode !== undefined) throw new DatabaseUrlError('has both ssl and sslmode');
   if (mode === 'disable') return clear(files);
   if (mode === undefined && flag === undefined) return clear(files);
-  // As node-postgres has it: what asks for TLS gets it with both checks, unless it says otherwise.
+  // Like node-postgres: TLS verifies certificate and host unless configured otherwise.
   return {
     ...files,
     rejectUnauthorized: mode !== 'no-verify',
@@ -160,7 +160,7 @@ function postgresTls(parameters: Parameters): TlsSettings | false {
 const MYSQL_PARAMETERS = ['ssl', 'ssl-mode', ...Object.values(MYSQL_FILES)];
 const POSTGRES_PARAMETERS = ['ssl', 'sslmode', ...Object.values(POSTGRES_FILES), 'application_name'];
 
-/** Reads the URL of a database. Throws `DatabaseUrlError` with what is wrong with it. */
+/** Parses a database URL. Throws `DatabaseUrlError`. */
 export function parseDatabaseUrl(text: string): DatabaseUrl {
   if (!URL.canParse(text)) throw new DatabaseUrlError('is no URL');
   const url = new URL(text);
@@ -196,7 +196,7 @@ function decoded(text: string): string {
   }
 }
 
-/** What is wrong with the URL of a database, to be put behind the name of its variable; null when nothing is. */
+/** The problem of a database URL, to append to the name of its variable; null if it is valid. */
 export function databaseUrlProblem(text: string): string | null {
   try {
     parseDatabaseUrl(text);
@@ -207,7 +207,7 @@ export function databaseUrlProblem(text: string): string | null {
   }
 }
 
-/** What node-postgres needs to connect, for those who do not connect through `connect`. */
+/** Connection options of node-postgres, for code that does not use `connect`. */
 export interface PostgresConnection {
   readonly host: string;
   readonly port: number;

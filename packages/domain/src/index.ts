@@ -32,7 +32,7 @@ export type { Log, Runtime } from './kernel/runtime.ts';
 export { definitionOf, fieldOf, type Side, shapeOf, unwrapInput } from './kernel/schema.ts';
 export { flag, type Settings } from './kernel/settings.ts';
 export { defineSlice, type Slice } from './kernel/slice.ts';
-export { flawOf } from './kernel/storable.ts';
+export { storageProblemOf } from './kernel/storable.ts';
 export {
   cacheAsked,
   circuitChanged,

@@ -1,10 +1,10 @@
 import { compose } from './kernel/compose.ts';
 import { slices } from './slices.ts';
 
-/** The service: all slices put together. */
+/** The service: all slices combined. */
 export const service = compose(slices);
 export type AppRouter = typeof service.appRouter;
 
 export const { operations, streams, models } = service;
-export const { jobs, schedules, consumers } = service;
+export const { jobs, schedules, events, consumers } = service;
 export const { ownersIn, settings, campaigns } = service;

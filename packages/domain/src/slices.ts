@@ -1,6 +1,7 @@
 import { assignmentsSlice } from './assignments/slice.ts';
 import { auditSlice } from './audit/slice.ts';
 import { booksSlice } from './books/slice.ts';
+import { decisionsSlice } from './decisions/slice.ts';
 import { groupsSlice } from './groups/slice.ts';
 import { housekeepingSlice } from './housekeeping/slice.ts';
 import { jobsSlice } from './jobs/slice.ts';
@@ -11,11 +12,12 @@ import { redemptionsSlice } from './redemptions/slice.ts';
 import { subsidiesSlice } from './subsidies/slice.ts';
 import { usersSlice } from './users/slice.ts';
 
-/** Every slice of the service. A new one is a folder and a line here. */
+/** All slices of the service. To add one, create its folder and add a line here. */
 export const slices = [
   assignmentsSlice,
   auditSlice,
   booksSlice,
+  decisionsSlice,
   groupsSlice,
   housekeepingSlice,
   jobsSlice,

@@ -17,7 +17,7 @@ import type { Braze } from './upstreams/braze.ts';
 
 export { addedOnly, lockOrder, newRowsAreOwn } from './kernel/lock-order.ts';
 
-/** A member of staff who may do everything everywhere. */
+/** A staff actor with all permissions for all customers. */
 export const operator: Actor = {
   userId: 1,
   username: 'operator',
@@ -27,14 +27,14 @@ export const operator: Actor = {
   grants: [],
 };
 
-/** A mail that somebody got. The campaign is named by its environment variable. */
+/** A sent mail. Its campaign is the name of the environment variable. */
 export interface SentMail extends Recipient {
   readonly campaign: string;
   readonly properties: Readonly<Record<string, unknown>>;
   readonly at: Date;
 }
 
-/** A small world of learners and content, held in memory, for tests of what stands above the upstream clients. */
+/** In-memory fake of the LMS, catalog and mail service, for tests above the upstream clients. */
 export interface World {
   readonly customers: Map<string, Customer>;
   /** By customer and LMS user id, `customer:42`. */
@@ -45,17 +45,17 @@ export interface World {
   readonly catalogs: Map<string, string>;
   readonly groups: Map<string, { readonly customerUuid: string; readonly invitations: Map<string, Invitation> }>;
   readonly enrollments: Map<string, string>;
-  /** Transactions that were enrolled whatever the deadline. */
+  /** Transactions that were enrolled with `force`. */
   readonly forcedEnrollments: Set<string>;
   now: Date;
-  /** Stands in the way of enrolments, to try what happens when the LMS does not play along. */
+  /** Called before each enrollment; can throw or delay to simulate failures of the LMS. */
   enrollmentFault: (() => Promise<void>) | null;
-  /** Fulfilments that were cancelled. */
+  /** Cancelled fulfillments. */
   readonly cancelled: Set<string>;
-  /** Stands in the way of cancellations. */
+  /** Called before each cancellation, like `enrollmentFault`. */
   cancellationFault: (() => Promise<void>) | null;
   readonly mails: SentMail[];
-  /** Stands in the way of mails; sees for whom the next one is. */
+  /** Called before each mail with its recipients, like `enrollmentFault`. */
   mailFault: ((recipients: readonly Recipient[]) => Promise<void>) | null;
 }
 
@@ -154,12 +154,12 @@ const brazeOf = (world: World): Braze => ({
   },
 });
 
-/** Each campaign has the name of its variable as its id. */
+/** Campaign ids for tests: the name of each variable. */
 export const everyCampaign = Object.fromEntries(Object.keys(campaigns).map((name) => [name, name]));
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** A runtime on a real database, with the world as its LMS and catalog. */
+/** A runtime with a real database, and the world as LMS and catalog. */
 export function testRuntime(
   db: Database,
   world: World,
@@ -183,6 +183,8 @@ export function testRuntime(
       learnerPortalUrl: 'http://portal.test',
       subsidyUrl: 'http://access.test',
       ...settings.standard(),
+      // A sample would make the number of statements a matter of luck.
+      decisionSampleCanRedeem: 1,
     },
     jobRuns: watchJobRuns(db, silent),
     ownerOf: ownersIn(db),
@@ -190,7 +192,7 @@ export function testRuntime(
   };
 }
 
-/** What every slice says of itself for the tests of all operations. */
+/** Test data of all slices. */
 export const slicesTesting: readonly SliceTesting[] = await Promise.all(
   globSync('*/slice-testing.ts', { cwd: import.meta.dirname })
     .toSorted()

@@ -24,7 +24,7 @@ test.each([
   else expect(() => read(change)).toThrow(problem);
 });
 
-test('each campaign has its variable, and an empty one is none', () => {
+test('each campaign has its variable, and an empty one counts as not set', () => {
   const [first = '', second = ''] = Object.keys(campaigns);
   const env = read({ [first]: 'campaign-1', [second]: '' });
   expect([env[first as keyof typeof env], env[second as keyof typeof env]]).toEqual(['campaign-1', undefined]);

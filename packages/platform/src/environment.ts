@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 const url = z.url();
 export const integer = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum);
-/** Texts separated by commas. */
+/** A comma-separated list. */
 export const list = (standard: string) =>
   z
     .string()
@@ -16,7 +16,7 @@ export const list = (standard: string) =>
         .filter(Boolean),
     );
 
-/** Says what is wrong with the URL of a database: a parameter that is not known may have asked for safety. */
+/** Validates a database URL. Unknown parameters are errors, because one of them could have been meant to enable TLS. */
 const checkDatabaseUrl = ({ value, issues }: z.core.ParsePayload<string>): void => {
   const problem = databaseUrlProblem(value);
   if (problem !== null) issues.push({ code: 'custom', message: problem, input: value });
@@ -36,22 +36,22 @@ const campaignIds = Object.fromEntries(
   ]),
 );
 
-/** What every process of the service can be told. */
+/** Environment variables of all processes. */
 export const serviceEnvironment = z.object({
   NODE_ENV: z
     .enum(['development', 'test', 'production'])
     .default('development')
     .describe('Production refuses development secrets and the sandbox.'),
-  HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
+  HOST: z.string().default('127.0.0.1').describe('IP address to listen on.'),
   PUBLIC_URL: url
     .optional()
     .describe(
-      'Address under which callers reach this service, with the path that a proxy removes; part of links. Outside production http://localhost:$PORT unless given.',
+      'Public URL of this service, including a path that a proxy removes; used in links. Outside production the default is http://localhost:$PORT.',
     ),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
-    .describe('Least important level that is logged.'),
+    .describe('Minimum log level.'),
   DATABASE_URL: z
     .string()
     .regex(/^(postgres(ql)?|mysql|mariadb):\/\//, { error: 'must be a postgres:// or mysql:// URL', abort: true })
@@ -59,73 +59,73 @@ export const serviceEnvironment = z.object({
     .describe('Business database.'),
   DATABASE_START_SECONDS: integer(0, 3_600)
     .default(60)
-    .describe('How long a process waits at its start for databases that do not answer yet, before it gives up.'),
-  DATABASE_POOL_SIZE: integer(1, 500).default(20).describe('Open connections of this process.'),
-  LMS_URL: url.describe('Root of the LMS.'),
-  ENTERPRISE_CATALOG_URL: url.describe('Root of enterprise-catalog.'),
+    .describe('How long a process waits for its databases at the start, in seconds.'),
+  DATABASE_POOL_SIZE: integer(1, 500).default(20).describe('Size of the connection pool of this process.'),
+  LMS_URL: url.describe('Base URL of the LMS.'),
+  ENTERPRISE_CATALOG_URL: url.describe('Base URL of enterprise-catalog.'),
   ENTERPRISE_SUBSIDY_URL: url
     .optional()
-    .describe('Root of an enterprise-subsidy service that keeps the ledger; without it the ledger is our own.'),
-  OAUTH2_URL: url.describe('Root of the token endpoint.'),
+    .describe('Base URL of an enterprise-subsidy service with the ledger; without it the embedded ledger is used.'),
+  OAUTH2_URL: url.describe('Base URL of the token endpoint.'),
   BACKEND_SERVICE_EDX_OAUTH2_KEY: z.string().min(1).describe('Client id of this service.'),
   BACKEND_SERVICE_EDX_OAUTH2_SECRET: z.string().min(1).describe('Client secret of this service.'),
   UPSTREAM_TIMEOUT_MS: integer(100, 120_000)
     .default(10_000)
-    .describe('Bound on one call to another service, with all its attempts.'),
+    .describe('Timeout of a call to another service including retries, in milliseconds.'),
   ENROLLMENT_TIMEOUT_MS: integer(100, 120_000)
     .default(20_000)
-    .describe('The same for enrolling and unenrolling; a subsidy service that spends gets half as much again.'),
+    .describe(
+      'Timeout of enrollments and unenrollments, in milliseconds; spends in a subsidy service get 1.5 times this.',
+    ),
   MEMCACHED_SERVERS: list('')
     .pipe(z.array(z.string().regex(MEMCACHED_SERVER, 'must be [user:password@]host[:port], separated by commas')))
     .describe(
       'memcached servers, host:port, separated by commas, that all processes share; without them each process keeps a cache and counts throttles of its own.',
     ),
-  MEMCACHED_TIMEOUT_MS: integer(10, 5_000)
-    .default(200)
-    .describe('How long memcached may take before we go on without it, in milliseconds.'),
+  MEMCACHED_TIMEOUT_MS: integer(10, 5_000).default(200).describe('Timeout of memcached commands, in milliseconds.'),
   CACHE_KEY_VERSION_STAMP: z
     .string()
     .max(100)
     .default('')
-    .describe('Part of every key in memcached; another value makes all processes begin with an empty cache.'),
-  BRAZE_API_URL: url.optional().describe('Root of the mail service (Braze); without it no mail is sent.'),
-  BRAZE_API_KEY: z.string().optional().describe('Its key; needed with BRAZE_API_URL.'),
+    .describe('Part of every memcached key; changing it empties the cache of all processes.'),
+  BRAZE_API_URL: url.optional().describe('Base URL of the mail service (Braze); without it no mails are sent.'),
+  BRAZE_API_KEY: z.string().optional().describe('API key of Braze; required with BRAZE_API_URL.'),
   ...(campaignIds as object),
   FRONTEND_APP_LEARNING_URL: url
     .optional()
-    .describe('Root of the learning front end; part of `courseware_url` when the ledger is ours. Unset: the LMS.'),
-  ENTERPRISE_LEARNER_PORTAL_URL: url.optional().describe('Root of the learner portal; part of links in mails.'),
+    .describe('Base URL of the learning front end, for `courseware_url` with the embedded ledger; default the LMS.'),
+  ENTERPRISE_LEARNER_PORTAL_URL: url.optional().describe('Base URL of the learner portal, for links in mails.'),
   ...(settings.variables as object),
   OTEL_EXPORTER_OTLP_ENDPOINT: url
     .optional()
-    .describe('OpenTelemetry collector that takes traces over HTTP; without it nothing is traced.'),
-  SANDBOX: flag.default(false).describe('Whether other services are stand-ins; never in production.'),
+    .describe('OpenTelemetry collector for traces over HTTP; without it tracing is off.'),
+  SANDBOX: flag.default(false).describe('Whether the sandbox replaces other services; not allowed in production.'),
 });
 export type ServiceEnvironment = z.infer<typeof serviceEnvironment>;
 
-/** What is wrong with the environment, one line per problem. */
+/** The environment is invalid; the message has one line per problem. */
 export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError';
 }
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** What stands in our repository is no secret: the one with which `npm start` asks the sandbox for tokens. */
+/** Client secret that `npm start` uses with the sandbox. Public in this repository, so production refuses it. */
 export const SANDBOX_CLIENT_SECRET = 'sandbox';
 
-/** The sandbox's key for mails. */
+/** Mail API key of the sandbox. Production refuses it, too. */
 export const SANDBOX_BRAZE_KEY = 'sandbox';
 
 /**
- * Reads what a process knows of; everything that is wrong is one `EnvironmentError`. `problemsOf` says what is wrong with
- * values that are well-formed each.
+ * Parses the environment; throws one `EnvironmentError` with all problems. `problemsOf` checks combinations of values
+ * that are valid individually.
  */
 export function parseEnvironment<E extends ServiceEnvironment>(
   schema: z.ZodType<E>,
   variables: Variables,
   problemsOf: (env: E) => string[] = () => [],
 ): E {
-  // An empty variable is as good as none.
+  // An empty variable counts as not set.
   const given = Object.fromEntries(
     Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
   );
@@ -153,7 +153,7 @@ function productionProblems(env: ServiceEnvironment): string[] {
 }
 
 function problem(issue: z.core.$ZodIssue, given: Variables): string {
-  // An item of a list is part of its variable.
+  // Problems of list items are reported for their variable.
   const name = String(issue.path[0]);
   return given[name] === undefined ? `${name} is not set.` : `${name} is not valid: ${issue.message}.`;
 }

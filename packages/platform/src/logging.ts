@@ -6,13 +6,13 @@ interface LoggedRequest {
   readonly url: string;
 }
 
-/** What a log line says of a request: never a query, a header or a body, which may hold personal data. */
+/** Log serializers. A request is logged without query, headers and body, which can contain personal data. */
 const serializers = {
   req: (request: LoggedRequest) => ({ method: request.method, path: request.url.split('?')[0] }),
   err: (error: Error & { code?: string }) => describe(error),
 };
 
-/** Type, place and code of an error. Messages of drivers quote values of rows, so they stay out. */
+/** Type, stack and code of an error. Messages of database drivers are omitted because they contain values of rows. */
 function describe(error: Error & { code?: string; cause?: unknown }): Record<string, unknown> {
   return {
     type: error.name,
@@ -25,7 +25,7 @@ function describe(error: Error & { code?: string; cause?: unknown }): Record<str
   };
 }
 
-/** Lines lead to the trace that they belong to, where there are traces. */
+/** Adds the trace id to log lines if tracing is on. */
 const traced = () => ({ traceId: currentTraceId() });
 
 export const loggerOptions = (level: string): LoggerOptions => ({

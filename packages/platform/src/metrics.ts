@@ -9,14 +9,14 @@ import {
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 export interface ProcessMetrics {
-  /** Where a process puts what only it has. */
+  /** Registry for metrics of one application. */
   readonly registry: Registry;
   readonly contentType: string;
-  /** Everything, in the text format of Prometheus. */
+  /** All metrics in the text format of Prometheus. */
   text(): Promise<string>;
 }
 
-/** What use cases tell, and the state of Node; once per process, however many applications run in it. */
+/** Metrics of use cases and of Node. One registry per process, even with several applications. */
 function shared(): Registry {
   const registry = new Registry();
   const registers = [registry];
@@ -99,13 +99,13 @@ function poolMetrics(db: Database, registers: Registry[]): void {
 
 let ofProcess: Registry | undefined;
 
-/** Begins to count what use cases tell; safe to repeat. */
+/** Subscribes the metrics to telemetry events. Idempotent. */
 export function subscribeMetrics(): Registry {
   ofProcess ??= shared();
   return ofProcess;
 }
 
-/** The metrics that API and worker have in common. Times in seconds. */
+/** Metrics of both API and worker; times in seconds. */
 export function processMetrics(db: Database): ProcessMetrics {
   const common = subscribeMetrics();
   const registry = new Registry();

@@ -21,7 +21,7 @@ async function stopped(stop: string) {
   return { code, errors, lines: output.split('\n').filter(Boolean) };
 }
 
-test('a process that is told to stop ends with 0', async () => {
+test('a stopped process exits with 0', async () => {
   expect(await stopped('')).toEqual({ code: 0, errors: '', lines: ['ready', 'stopping', 'stopped'] });
 });
 
@@ -29,6 +29,6 @@ test('what cannot be ended in order is logged, and the exit code says so: no mes
   expect(await stopped("throw new Error('a value of a row')")).toEqual({
     code: 1,
     errors: '',
-    lines: ['ready', 'stopping', 'something could not be ended in order'],
+    lines: ['ready', 'stopping', 'graceful shutdown failed'],
   });
 });

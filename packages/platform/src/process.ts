@@ -1,13 +1,13 @@
 import { EnvironmentError } from './environment.ts';
 
-/** How long a process may take to end what it has begun, in milliseconds; as long as orchestrators wait. */
+/** Time limit of a graceful shutdown in milliseconds; the default of orchestrators. */
 const DRAIN_MS = 30_000;
 
-/** A process that does its work. */
+/** A started process. */
 export interface Running {
-  /** Where it listens. */
+  /** URL that it listens on. */
   readonly address: string;
-  /** Takes nothing new, ends what was begun, and lets go of everything. */
+  /** Accepts no new work, finishes current work and releases all resources. */
   stop(): Promise<void>;
 }
 
@@ -17,9 +17,9 @@ interface Note {
 }
 
 /**
- * The life of one of our processes: it starts, tells whoever started it that it is ready, and stops once, in order, when
- * it is told to or when the process that started it is gone. A start that fails says why, without a stack where the
- * operator is the one to act; of a port that is taken, in which variable another one is given.
+ * Runs a process: start, report readiness to the parent process, and one ordered shutdown on a signal or when the
+ * parent exits. A failed start prints the reason, without a stack for configuration errors; for a port in use it
+ * names the variable of the port.
  */
 export async function runProcess(
   name: string,
@@ -33,12 +33,12 @@ export async function runProcess(
       if (isStopping) return;
       isStopping = true;
       log.info({ cause }, 'stopping');
-      // Whoever hangs is not waited for longer than an orchestrator would.
+      // Exit even if the shutdown hangs.
       setTimeout(() => process.exit(1), DRAIN_MS).unref();
       try {
         await stop();
       } catch (error) {
-        log.error({ err: error }, 'something could not be ended in order');
+        log.error({ err: error }, 'graceful shutdown failed');
         process.exit(1);
       }
       log.info({}, 'stopped');
@@ -47,7 +47,7 @@ export async function runProcess(
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stopOnce(signal));
     process.on('disconnect', () => void stopOnce('parent is gone'));
     log.info({ address }, 'ready');
-    // A parent that started us learns the port and that we are ready.
+    // Tell the parent process the port and that we are ready.
     process.send?.({ ready: address });
   } catch (error) {
     process.stderr.write(`${failureOf(name, portVariable, error)}\n`);

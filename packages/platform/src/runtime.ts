@@ -25,7 +25,7 @@ import {
 import type { ServiceEnvironment } from './environment.ts';
 import { subscribeMetrics } from './metrics.ts';
 
-/** What saves calls, and what several processes share: null where every process is on its own. */
+/** The cache, and the store shared between processes (null without memcached). */
 export interface Shared {
   readonly cache: Cache;
   readonly shared: SharedStore | null;
@@ -33,17 +33,20 @@ export interface Shared {
 
 export type ServiceRuntime = Runtime & Partial<Shared> & { close(): Promise<void> };
 
-/** The subsidy service enrols before it answers, and may ask a provider of courses before that. */
+/**
+ * Factor of the enrollment timeout for spends: the subsidy service enrolls before it replies, and can call a course
+ * provider before that.
+ */
 const SPENDING_PER_ENROLMENT = 1.5;
 const LONGEST_TOKEN_MS = 5_000;
 
-/** The cache of this process, with memcached behind it where there is one. */
+/** Opens the cache of this process, with memcached as second tier if it is configured. */
 function openCache(env: ServiceEnvironment, log: Log): Shared {
   if (env.MEMCACHED_SERVERS.length === 0) return { cache: processCache(), shared: null };
   const store = memcached({ servers: env.MEMCACHED_SERVERS, timeoutMs: env.MEMCACHED_TIMEOUT_MS, log });
   return {
     shared: store,
-    // Some values take two calls.
+    // Twice the timeout: loading some values takes two calls.
     cache: sharedCache({ store, stamp: env.CACHE_KEY_VERSION_STAMP, longestLoadMs: 2 * env.UPSTREAM_TIMEOUT_MS }),
   };
 }
@@ -57,8 +60,8 @@ function braze({ BRAZE_API_URL, BRAZE_API_KEY, UPSTREAM_TIMEOUT_MS }: ServiceEnv
 }
 
 /**
- * Everything that use cases need, from one environment; `localUrl` stands in where no public one is configured. With
- * `readOnly` the database refuses to be written to.
+ * Builds the runtime of all use cases from one environment. `localUrl` is used if no public URL is configured. With
+ * `readOnly`, the database rejects writes.
  */
 export function buildRuntime(
   env: ServiceEnvironment,
@@ -66,7 +69,7 @@ export function buildRuntime(
   localUrl: string,
   { readOnly = false, statementTimeoutMs = 0 } = {},
 ): ServiceRuntime & Shared {
-  // Before anything is built that tells.
+  // Subscribe the metrics before any client is created.
   subscribeMetrics();
   const db = connect({
     url: env.DATABASE_URL,
@@ -80,7 +83,7 @@ export function buildRuntime(
     root: env.OAUTH2_URL,
     clientId: env.BACKEND_SERVICE_EDX_OAUTH2_KEY,
     clientSecret: env.BACKEND_SERVICE_EDX_OAUTH2_SECRET,
-    // A call that waits in vain can try another time.
+    // Half of the call's timeout, so that a call can retry the token request.
     timeoutMs: Math.min(env.UPSTREAM_TIMEOUT_MS / 2, LONGEST_TOKEN_MS),
   });
   const service = (name: string, baseUrl: string) =>

@@ -8,18 +8,18 @@ interface Waiting {
   readonly call: Call;
   readonly resolve: (reply: Reply<unknown>) => void;
   readonly reject: (error: unknown) => void;
-  /** What else there is to do when the caller's signal is aborted. */
+  /** Called when the caller's signal is aborted. */
   onLeave?: () => void;
 }
 
-/** Most operations in one request, and most characters of their names, that the service takes. */
+/** Limits of the service: operations per request, and characters of their names. */
 const MOST_CALLS = 20;
 const LONGEST_NAMES = 280;
 
-/** What must be equal for calls to share a request. */
+/** Key of calls that can share a request. */
 const kinship = ({ headers, timeoutMs }: Call): string => JSON.stringify([headers, timeoutMs]);
 
-/** Splits calls into requests that the service takes. */
+/** Splits calls into requests within the limits. */
 function* groupsOf(waiting: readonly Waiting[]): Generator<Waiting[]> {
   let group: Waiting[] = [];
   let length = 0;
@@ -36,7 +36,7 @@ function* groupsOf(waiting: readonly Waiting[]): Generator<Waiting[]> {
   if (group.length > 0) yield group;
 }
 
-/** Aborted when the last of the calls is: one that goes away does not take the others with it. */
+/** Aborted when all calls are aborted; a single aborted call does not affect the others. */
 function signalOfAll(group: readonly Waiting[]): AbortSignal {
   const controller = new AbortController();
   let left = group.length;
@@ -86,7 +86,7 @@ async function sendTogether(settings: Settings, group: readonly Waiting[]): Prom
       readJson(request, response, arrival),
     );
     for (const [index, { call, resolve, reject }] of group.entries()) {
-      // What is refused as a whole, such as a bad token, has one answer for all.
+      // A request that is refused as a whole, for example for an invalid token, has one answer for all calls.
       const envelope: Envelope | undefined = Array.isArray(body) ? body[index] : body;
       try {
         const data = dataOf(settings, { ...request, operation: call.operation }, head, envelope);
@@ -100,7 +100,7 @@ async function sendTogether(settings: Settings, group: readonly Waiting[]): Prom
   }
 }
 
-/** Sends queries that start in the same moment together. */
+/** Batches queries that start at the same time. */
 export function batcher(settings: Settings): (call: Call) => Promise<Reply<unknown>> {
   let waiting: Waiting[] = [];
   const flush = () => {

@@ -10,7 +10,7 @@ export class ApiPromise<T> implements Promise<T> {
     this.#reply = reply;
   }
 
-  /** The answer together with status, headers and request id of the reply that brought it. */
+  /** The answer with status, headers and request id of the reply. */
   withResponse(): Promise<Reply<T>> {
     return this.#reply;
   }

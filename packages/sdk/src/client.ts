@@ -8,8 +8,8 @@ import { type Reply, send } from './send.ts';
 import { Subscription } from './stream.ts';
 
 /**
- * How an operation is called: `list` is a query whose pages have cursors, `numbered` one whose pages have numbers, and
- * a `stream` answers again and again.
+ * Kind of an operation: `list` is a query with cursor pages, `numbered` a query with page numbers, `stream` a
+ * subscription.
  */
 export type Kind = 'query' | 'mutation' | 'list' | 'numbered' | 'stream';
 
@@ -20,7 +20,7 @@ type Input = Readonly<Record<string, unknown>>;
 type Cursor = ItemsOf<unknown> & { readonly nextCursor: string | null };
 type Numbered = ItemsOf<unknown> & { readonly page: number; readonly numPages: number };
 
-/** What interprets the table of operations; the generated client names them. */
+/** Base of the generated client; interprets the table of operations. */
 export abstract class Client {
   readonly #settings: Settings;
   readonly #send: Send;
@@ -31,7 +31,7 @@ export abstract class Client {
     this.#send = together ? (settings, call) => (call.isQuery ? together(call) : send(settings, call)) : send;
   }
 
-  /** The methods of a router, made from its table. */
+  /** Builds the methods of a router from its table. */
   protected router<R extends object>(name: string, table: Table): R {
     const methods = Object.entries(table).map(([method, kind]) => [method, this.#method(`${name}.${method}`, kind)]);
     return Object.fromEntries(methods) as R;

@@ -5,7 +5,7 @@ import { wire } from './wire.ts';
 
 type Head = Omit<Arrival<unknown>, 'body'>;
 
-/** The error of a reply, in the form that the service gives all of them. */
+/** The error in a reply of the service. */
 interface Shape {
   readonly message?: string;
   readonly data?: {
@@ -15,13 +15,13 @@ interface Shape {
   };
 }
 
-/** One answer as it comes: each operation of a batch has one. */
+/** The envelope of one answer; a batch has one per operation. */
 export interface Envelope {
   readonly result?: { readonly data?: unknown };
   readonly error?: unknown;
 }
 
-/** A success that is not what the service answers. */
+/** Error for a success reply that is not from the service. */
 export const unreadable = (request: Request, head: Head, message: string, isRetryable: boolean, cause?: unknown) =>
   new UnreadableReplyError({
     ...answered(request, head),
@@ -31,7 +31,7 @@ export const unreadable = (request: Request, head: Head, message: string, isRetr
     cause,
   });
 
-/** The JSON of a reply; whatever is none becomes an error that says so. */
+/** Parses the JSON of a reply; throws an SDK error if it is not JSON. */
 export async function readJson(request: Request, response: Response, head: Head): Promise<unknown> {
   const text = await response.text();
   if (!isJson(head.headers) || text === '') {
@@ -43,7 +43,7 @@ export async function readJson(request: Request, response: Response, head: Head)
     return JSON.parse(text);
   } catch {
     if (!response.ok) throw refusal(request, head);
-    // Cut off on its way: the next attempt can be lucky. The parser's error would quote the body, so it stays here.
+    // The reply was truncated; a retry can succeed. The parser's error is dropped because it quotes the body.
     throw unreadable(request, head, 'The reply is not complete JSON.', true);
   }
 }
@@ -69,7 +69,7 @@ export function errorOf(settings: Settings, request: Request, head: Head, wired:
   const Class = (Object.hasOwn(settings.errors, domain.code) && settings.errors[domain.code]) || DeclaredError;
   return new Class({
     ...failure,
-    // Another request with this key is under way; when it has ended, its reply is ours.
+    // Another request with this key is running; a retry gets its reply.
     isRetryable: failure.isRetryable || domain.code === 'idempotency_key_in_use',
     retryAfterMs: failure.retryAfterMs ?? (typeof wanted === 'number' ? wanted * 1000 : null),
   });

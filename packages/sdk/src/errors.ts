@@ -1,4 +1,4 @@
-/** What is known of a failed call besides its message. */
+/** Properties of a failed call. */
 export interface Failure {
   readonly code: string;
   readonly message: string;
@@ -12,23 +12,23 @@ export interface Failure {
   readonly cause?: unknown;
 }
 
-/** Every failure of a call. `code` tells which one it is, whatever its class is called after minification. */
+/** Base class of all errors. Use `code` to distinguish them; class names change with minification. */
 export abstract class EnterpriseAccessError<C extends string = string, D = unknown> extends Error {
   /** Stable machine name: `not_redeemable`, `timeout`, `http_502`. */
   readonly code: C;
   /** HTTP status of the reply; null when there was none. */
   readonly status: number | null;
-  /** Names the request in the logs of the service; null when no reply told it. */
+  /** Id of the request in the logs of the service; null without a reply. */
   readonly requestId: string | null;
-  /** What the failure has to say besides its message; its type belongs to the class. */
+  /** Typed details; the type depends on the class. */
   readonly details: D;
   /** The operation that was called: `redemptions.redeem`. */
   readonly operation: string;
-  /** Key that the mutation was sent with: a call with this key again is the same call. Null for queries. */
+  /** Idempotency key of the mutation: repeat the call with this key to retry it safely. Null for queries. */
   readonly idempotencyKey: string | null;
-  /** Whether the same call can succeed later. The client has repeated it already, as often as its options allow. */
+  /** Whether the same call can succeed later. The client has already retried it as often as its options allow. */
   readonly isRetryable: boolean;
-  /** Milliseconds after which the service wants to be asked again; null when it did not say. */
+  /** `Retry-After` of the service in milliseconds; null if missing. */
   readonly retryAfterMs: number | null;
 
   constructor(failure: Failure) {
@@ -49,47 +49,53 @@ export abstract class EnterpriseAccessError<C extends string = string, D = unkno
 const nameOf = (code: string): string =>
   `${code.replace(/_error$/, '').replace(/(?:^|_)(\w)/g, (_all, letter: string) => letter.toUpperCase())}Error`;
 
-/** A failure that the service declares. Each has a class of its own; one that is newer than this client has this. */
+/**
+ * A declared error of the service. Each declared error has its own class; errors that are newer than this client use
+ * this one.
+ */
 export class DeclaredError<C extends string = string, D = unknown> extends EnterpriseAccessError<C, D> {}
 
-/** The service, or something before it such as a proxy, refused without one of the declared errors. */
+/** An error reply without a declared error, for example from a proxy. */
 export class HttpError extends EnterpriseAccessError<`http_${number}`, HttpErrorDetails> {}
 
-/** What came instead of a declared error. */
+/** Details of an `HttpError`. */
 export interface HttpErrorDetails {
-  /** Media type of the reply; empty when it did not say. */
+  /** Media type of the reply; empty if missing. */
   readonly contentType: string;
 }
 
-/** No reply: the address does not exist, nobody listens there, or the connection broke. `cause` has the reason. */
+/** No reply: unknown host, connection refused, or connection lost. `cause` has the reason. */
 export class ConnectionError extends EnterpriseAccessError<'connection', null> {}
 
-/** No complete reply within `timeoutMs`. Whether a mutation happened is not known: repeat it with its key. */
+/** No complete reply within `timeoutMs`. A mutation may have happened: repeat it with its idempotency key. */
 export class TimeoutError extends EnterpriseAccessError<'timeout', TimeoutErrorDetails> {}
 
-/** How long was waited. */
+/** Details of a `TimeoutError`. */
 export interface TimeoutErrorDetails {
   /** Limit of one attempt, in milliseconds. */
   readonly timeoutMs: number;
 }
 
-/** The caller's signal ended the call; `cause` is the signal's reason. */
+/** The caller's signal was aborted; `cause` is its reason. */
 export class AbortedError extends EnterpriseAccessError<'aborted', null> {}
 
-/** The reply says success and is not what the service answers: HTML, nothing at all, or half of a body. */
+/** A success status with an invalid body: HTML, an empty body, or a truncated one. */
 export class UnreadableReplyError extends EnterpriseAccessError<'unreadable_reply', HttpErrorDetails> {}
 
-/** `token` or another function of the options failed, or the input cannot be sent; `cause` has the reason. */
+/**
+ * Nothing was sent: `token` or another function of the options failed, or the input cannot be serialized. `cause` has
+ * the reason.
+ */
 export class RequestError extends EnterpriseAccessError<'request', null> {}
 
-/** A class for a code, as the table of declared errors holds it. */
+/** Class of a declared error. */
 export type ErrorClass = new (failure: Failure) => EnterpriseAccessError;
 
-/** Messages by field, in the shape of the input; `non_field_errors` holds those of the whole. */
+/** Messages by field, in the structure of the input; `non_field_errors` has those of the whole input. */
 export interface FieldErrors {
   /** Sentences about a field, or about the fields inside it. */
   readonly [field: string]: readonly string[] | FieldErrors;
 }
 
-/** There is nothing more to say. */
+/** An error without details. */
 export type NoDetails = Readonly<Record<string, never>>;

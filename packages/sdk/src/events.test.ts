@@ -43,7 +43,7 @@ test('where the network cuts the bytes changes nothing', async () => {
   );
 });
 
-test('an aborted signal ends the reading of a silent stream', async () => {
+test('an aborted signal ends a stream without data', async () => {
   const controller = new AbortController();
   let isCancelled = false;
   const silent = new ReadableStream<Uint8Array>({

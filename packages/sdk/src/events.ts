@@ -6,7 +6,7 @@ export interface ServerEvent {
   readonly id: string | undefined;
 }
 
-/** The event of one block of lines; null for a block that only keeps the connection busy. */
+/** Parses a block of lines to an event; null for a keep-alive block. */
 function eventOf(lines: readonly string[]): ServerEvent | null {
   let event = 'message';
   let id: string | undefined;
@@ -22,7 +22,10 @@ function eventOf(lines: readonly string[]): ServerEvent | null {
   return data.length === 0 ? null : { event, data: data.join('\n'), id };
 }
 
-/** Reads server-sent events from their bytes until they end or the signal is aborted; half an event at the end is none. */
+/**
+ * Parses server-sent events from bytes until they end or the signal is aborted. An incomplete event at the end is
+ * dropped.
+ */
 export async function* eventsOf(
   body: ReadableStream<Uint8Array>,
   onBytes: () => void,
@@ -32,7 +35,7 @@ export async function* eventsOf(
   const decoder = new TextDecoder();
   let rest = '';
   let lines: string[] = [];
-  // Not waited for: whoever leaves does not wait for the other side.
+  // Not awaited: leaving does not wait for the server.
   const leave = () => void reader.cancel().catch(() => undefined);
   if (signal.aborted) leave();
   signal.addEventListener('abort', leave, { once: true });
@@ -42,7 +45,7 @@ export async function* eventsOf(
       if (done) return;
       onBytes();
       rest += decoder.decode(value, { stream: true });
-      // A carriage return at the end may be half of a line's end.
+      // A carriage return at the end can be the first half of CRLF.
       const parts = rest.split(/\r\n|\n|\r(?!$)/);
       rest = parts.pop() ?? '';
       for (const line of parts) {

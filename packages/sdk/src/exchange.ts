@@ -10,7 +10,7 @@ import {
 import { notify, type Settings } from './options.ts';
 import { isRetryableStatus, retryAfterMs } from './retry.ts';
 
-/** One HTTP request, and what is needed to tell how it failed. */
+/** One HTTP request, with data for its errors. */
 export interface Request {
   /** Operations in the request; more than one in a batch. */
   readonly operation: string;
@@ -25,7 +25,7 @@ export interface Request {
   readonly attempt: number;
 }
 
-/** What came back over HTTP; the body was read as `T`. */
+/** An HTTP reply with its body parsed as `T`. */
 export interface Arrival<T> {
   readonly status: number;
   readonly headers: Headers;
@@ -33,7 +33,7 @@ export interface Arrival<T> {
   readonly body: T;
 }
 
-/** Fields that all failures of a request without a reply share. */
+/** Common fields of errors without a reply. */
 const unanswered = (request: Request): Omit<Failure, 'code' | 'message'> => ({
   status: null,
   requestId: null,
@@ -44,7 +44,7 @@ const unanswered = (request: Request): Omit<Failure, 'code' | 'message'> => ({
   retryAfterMs: null,
 });
 
-/** Fields that all failures of a request with a reply share. */
+/** Common fields of errors with a reply. */
 export const answered = (
   request: Request,
   { status, headers, requestId }: Omit<Arrival<unknown>, 'body'>,
@@ -64,7 +64,7 @@ export function isJson(headers: Headers): boolean {
   return type === 'application/json' || /[/+]json\s*(;|$)/.test(type);
 }
 
-/** A refusal in nobody's words: from a proxy, or from another server than ours. */
+/** An error reply that is not from the service, for example from a proxy. */
 export function refusal(request: Request, arrival: Omit<Arrival<unknown>, 'body'>, message?: string): HttpError {
   const { status, headers } = arrival;
   const hint = status === 404 ? ' Is baseUrl right?' : '';
@@ -75,7 +75,7 @@ export function refusal(request: Request, arrival: Omit<Arrival<unknown>, 'body'
   });
 }
 
-/** Settles as the promise does, unless the signal is aborted before. */
+/** Rejects if the signal is aborted before the promise settles. */
 const orAborted = <T>(promise: Promise<T>, signal: AbortSignal): Promise<T> =>
   new Promise((resolve, reject) => {
     const leave = () => reject(signal.reason);
@@ -84,7 +84,7 @@ const orAborted = <T>(promise: Promise<T>, signal: AbortSignal): Promise<T> =>
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
   });
 
-/** Names in small letters, so that what is set later replaces what was set before. */
+/** Adds headers with lower-case names, so that later ones replace earlier ones. */
 function add(to: Record<string, string>, headers: Readonly<Record<string, string>> | undefined): void {
   for (const name in headers) to[name.toLowerCase()] = headers[name] as string;
 }
@@ -121,17 +121,20 @@ function areUsable(headers: Headers | Record<string, string>): boolean {
   }
 }
 
-/** Browsers do not tell a page why it gets no reply from another origin; mostly the service does not allow the page's. */
+/**
+ * Hint for pages of another origin: browsers do not report why a cross-origin request failed; usually the service
+ * does not allow the origin.
+ */
 function hintForPage(origin: string): string {
   const page = (globalThis as { location?: { origin?: string } }).location?.origin;
   if (page === undefined || page === origin) return '';
   return ` If the service is running, its variable CORS_ORIGINS must include this page's origin, ${page}.`;
 }
 
-/** Timers that are set for longer end at once; more than three weeks is no limit. */
+/** Longest possible timer; longer ones fire immediately. A longer timeout means no limit. */
 const LONGEST_TIMER_MS = 2_147_483_647;
 
-/** Sends a request and reads what comes back; the time limit and the caller's signal cover both. */
+/** Sends a request and reads the reply; the timeout and the caller's signal cover both. */
 export async function exchange<T>(
   settings: Settings,
   request: Request,

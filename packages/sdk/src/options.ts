@@ -3,7 +3,7 @@ import type { ErrorClass } from './errors.ts';
 /** Anything that behaves like the global `fetch`. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
-/** Replaces the built-in reading and writing of superjson, for whoever has the library anyway. */
+/** Replaces the built-in serializer, if you use the `superjson` library anyway. */
 export interface Serializer {
   /** The form of a value on the wire. */
   serialize(value: unknown): unknown;
@@ -11,13 +11,13 @@ export interface Serializer {
   deserialize(wire: never): unknown;
 }
 
-/** One attempt of a call, for the functions that watch. */
+/** One attempt of a call, for hooks. */
 export interface Attempt {
   /** The operation: `policies.list`; those of a batch with commas between them. */
   readonly operation: string;
   /** Number of the attempt, from 1. */
   readonly attempt: number;
-  /** Headers that will be sent; a function may add some, such as `traceparent`. */
+  /** Headers of the request; a hook can add some, such as `traceparent`. */
   readonly headers: Headers;
 }
 
@@ -31,7 +31,7 @@ export interface Outcome {
   readonly durationMs: number;
   /** HTTP status; null when there was no reply. */
   readonly status: number | null;
-  /** Names the request in the logs of the service; null when no reply told it. */
+  /** Id of the request in the logs of the service; null without a reply. */
   readonly requestId: string | null;
   /** Code of the failure; null for a success. */
   readonly errorCode: string | null;
@@ -39,74 +39,77 @@ export interface Outcome {
   readonly retryInMs: number | null;
 }
 
-/** Functions that watch calls, for tracing and metrics. What they throw is thrown away. */
+/** Hooks for tracing and metrics. Their errors are ignored. */
 export interface Hooks {
   /** Called before an attempt is sent. */
   onRequest?(attempt: Attempt): void;
-  /** Called when an attempt has ended, well or not. */
+  /** Called when an attempt has ended, successfully or not. */
   onResponse?(outcome: Outcome): void;
 }
 
-/** Where the client writes; `console` is one. Neither tokens nor inputs nor outputs are written. */
+/** Logger of the client, such as `console`. Tokens, inputs and outputs are never logged. */
 export interface Logger {
-  /** One line per attempt after which there is none. */
+  /** Logs the last attempt of a call. */
   debug(message: string, fields: Outcome): void;
-  /** One line per attempt that is going to be repeated. */
+  /** Logs an attempt that will be retried. */
   warn(message: string, fields: Outcome): void;
 }
 
-/** How a client reaches the service. Nothing is read from the environment. */
+/** Options of a client. Nothing is read from the environment. */
 export interface ClientOptions {
   /** Address of the service, `https://access.example.com`; a path before `/trpc` is kept. */
   readonly baseUrl: string;
-  /** JWT of the caller, or a function that gives one; it is asked before each attempt. None for cookies. */
+  /** JWT of the caller, or a function that returns one, called before each attempt. Omit it to use cookies. */
   readonly token?: string | (() => string | Promise<string>) | undefined;
   /** Used instead of the global `fetch`. */
   readonly fetch?: Fetch | undefined;
-  /** Milliseconds for one attempt; 30,000 unless given, 0 is no limit. */
+  /** Timeout of one attempt in milliseconds; default 30,000, 0 means no limit. */
   readonly timeoutMs?: number | undefined;
-  /** How often a failed call is repeated; 2 unless given. For streams: how often in a row nothing arrives. */
+  /** Maximum number of retries; default 2. For streams: of consecutive attempts without an event. */
   readonly maxRetries?: number | undefined;
   /** Headers of every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Where attempts are written; nowhere unless given. */
+  /** Logger for attempts; default none. */
   readonly logger?: Logger | undefined;
-  /** Functions that watch calls. */
+  /** Hooks for tracing and metrics. */
   readonly hooks?: Hooks | undefined;
-  /** Sends queries that start in the same moment as one request, at most 20 together. Off unless given. */
+  /** Sends queries that start at the same time as one request, at most 20 together. Default off. */
   readonly batch?: boolean | undefined;
-  /** Reads and writes the wire format instead of the built-in code: `superjson` itself is one. */
+  /** Replaces the built-in serializer of the wire format, for example by `superjson`. */
   readonly serializer?: Serializer | undefined;
 }
 
-/** Options of one call; they win over those of the client. */
+/** Options of one call; they override those of the client. */
 export interface CallOptions {
   /** Ends the call when it is aborted. */
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds for one attempt; 0 is no limit. */
+  /** Timeout of one attempt in milliseconds; 0 means no limit. */
   readonly timeoutMs?: number | undefined;
-  /** How often a failed call is repeated. */
+  /** Maximum number of retries. */
   readonly maxRetries?: number | undefined;
-  /** More headers. */
+  /** Additional headers. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Options of one mutation. */
 export interface MutationOptions extends CallOptions {
-  /** Names this intent, up to 255 characters: a call with the same key is answered with the first reply for 24 hours. Made up unless given. */
+  /**
+   * Idempotency key, up to 255 characters: for 24 hours, calls with the same key get the first reply. Generated by
+   * default.
+   */
   readonly idempotencyKey?: string | undefined;
 }
 
-/** Calls one who watches. What it throws, now or later, breaks neither the call nor the program. */
+/** Calls a hook. Its errors, synchronous or not, are ignored. */
 export function notify(watcher: () => unknown): void {
   try {
     Promise.resolve(watcher()).catch(() => undefined);
   } catch {
-    // Thrown away.
+    // Ignored.
   }
 }
 
-/** What a client works with: its options with their defaults, and the errors it knows. */
+/** Options with defaults, and the known error classes. */
 export interface Settings extends ClientOptions {
   readonly baseUrl: string;
   readonly fetch: Fetch;
@@ -118,7 +121,7 @@ export interface Settings extends ClientOptions {
 const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_RETRIES = 2;
 
-/** Complete options; a base URL that is none is a mistake of the program and thrown at once. */
+/** Applies defaults; throws a TypeError for an invalid base URL. */
 export function settingsOf(options: ClientOptions, errors: Settings['errors']): Settings {
   if (!/^https?:\/\/[^/?#]+[^?#]*$/.test(options.baseUrl) || !URL.canParse(options.baseUrl)) {
     throw new TypeError('baseUrl must be an absolute http or https URL without a query.');
@@ -126,7 +129,7 @@ export function settingsOf(options: ClientOptions, errors: Settings['errors']): 
   return {
     ...options,
     baseUrl: options.baseUrl.replace(/\/+$/, ''),
-    // Called as a method of another object, the fetch of browsers refuses.
+    // Browsers reject `fetch` if it is called as a method of another object.
     fetch: options.fetch ?? ((url, init) => fetch(url, init)),
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     maxRetries: options.maxRetries ?? DEFAULT_RETRIES,

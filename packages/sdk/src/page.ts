@@ -5,9 +5,9 @@ import type { Reply } from './send.ts';
 export interface Page<T> {
   /** Items of this page, in the order of the list. */
   readonly items: T[];
-  /** Give it as `cursor` for the next page; null at the end. */
+  /** Pass it as `cursor` to get the next page; null at the end. */
   readonly nextCursor: string | null;
-  /** Items in all pages together. */
+  /** Number of items on all pages. */
   readonly count: number;
   /** Number of this page, from 1. */
   readonly page: number;
@@ -15,13 +15,13 @@ export interface Page<T> {
   readonly pageSize: number;
 }
 
-/** What all pages have: their items. */
+/** Common part of all pages. */
 export interface ItemsOf<T> {
   /** Items of this page, in the order of the list. */
   readonly items: T[];
 }
 
-/** A list that has been asked for: `await` gives its first page, `for await` the items of all pages. */
+/** A requested list: `await` returns its first page, `for await` iterates over the items of all pages. */
 export class List<T, P extends ItemsOf<T> = Page<T>> extends ApiPromise<P> implements AsyncIterable<T> {
   readonly #next: (page: P) => List<T, P> | null;
 
@@ -30,7 +30,7 @@ export class List<T, P extends ItemsOf<T> = Page<T>> extends ApiPromise<P> imple
     this.#next = next;
   }
 
-  /** The pages, each asked for when the one before has been used. */
+  /** Iterates over pages; each is requested when the previous one was consumed. */
   async *pages(): AsyncGenerator<P, void, undefined> {
     for (let list: List<T, P> | null = this; list; ) {
       const page: P = await list;
@@ -44,7 +44,7 @@ export class List<T, P extends ItemsOf<T> = Page<T>> extends ApiPromise<P> imple
     for await (const page of this.pages()) yield* page.items;
   }
 
-  /** The first items, at most `limit`: how many there will be is not known beforehand. */
+  /** Collects up to `limit` items. */
   async toArray({ limit }: { readonly limit: number }): Promise<T[]> {
     const items: T[] = [];
     for await (const item of this) {

@@ -11,7 +11,7 @@ export type Send = (settings: Settings, call: Call) => Promise<Reply<unknown>>;
 const newKey = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 
-/** Tells those who watch how an attempt ended. */
+/** Reports the outcome of an attempt to hooks and logger. */
 export function tell({ hooks, logger }: Settings, outcome: Outcome): void {
   notify(() => hooks?.onResponse?.(outcome));
   const { operation, attempt, errorCode, retryInMs } = outcome;
@@ -19,7 +19,7 @@ export function tell({ hooks, logger }: Settings, outcome: Outcome): void {
   notify(() => (retryInMs === null ? logger?.debug(message, outcome) : logger?.warn(message, outcome)));
 }
 
-/** The input as it is sent; made once, because a key goes with one body. */
+/** Serializes the input once, because an idempotency key belongs to one body. */
 export function wired(settings: Settings, operation: string, input: unknown): string {
   try {
     return JSON.stringify((settings.serializer ?? wire).serialize(input));
@@ -39,7 +39,7 @@ export function wired(settings: Settings, operation: string, input: unknown): st
   }
 }
 
-/** A call with its repeats: the same bytes under the same key each time, so a mutation happens once. */
+/** Performs a call with retries: each attempt has the same bytes and the same key, so a mutation happens once. */
 export async function perform(
   settings: Settings,
   send: Send,

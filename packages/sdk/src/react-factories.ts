@@ -17,7 +17,7 @@ export interface QueryOptions<T> {
   readonly queryKey: DataTag<QueryKey, T, EnterpriseAccessError>;
   /** Makes the call; leaving the page ends it. */
   readonly queryFn: (context: { readonly signal: AbortSignal }) => Promise<T>;
-  /** The client repeats calls itself, and knows which can succeed. */
+  /** The client retries calls itself. */
   readonly retry: false;
 }
 
@@ -31,7 +31,7 @@ export interface InfiniteOptions<P, C> {
   readonly initialPageParam: C;
   /** Where it goes on; undefined at the end. */
   readonly getNextPageParam: (last: P) => C | undefined;
-  /** The client repeats calls itself, and knows which can succeed. */
+  /** The client retries calls itself. */
   readonly retry: false;
 }
 
@@ -41,7 +41,7 @@ export interface MutationOptionsOf<I, T> {
   readonly mutationKey: QueryKey;
   /** Makes the call under a key of its own, so that repeats of it happen once. */
   readonly mutationFn: (input: I) => Promise<T>;
-  /** The client repeats calls itself; whoever repeats them from outside does it under another key. */
+  /** The client retries calls itself; a retry from outside would use another idempotency key. */
   readonly retry: false;
 }
 

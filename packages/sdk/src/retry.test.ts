@@ -12,7 +12,7 @@ test.each([
   expect(delayMs(attempt, null, () => random)).toBe(expected);
 });
 
-test('the wish of the service wins, unless it is too long to wait for', () => {
+test('Retry-After takes precedence, unless it is too long', () => {
   expect(delayMs(1, 0)).toBe(0);
   expect(delayMs(1, 60_000)).toBe(60_000);
   expect(delayMs(1, 60_001)).toBeNull();

@@ -1,14 +1,14 @@
 const FIRST_MS = 500;
 const LONGEST_MS = 8_000;
-/** Whoever wants to be asked later than this is asked by the caller. */
+/** A longer `Retry-After` is not waited for; the call fails. */
 const LONGEST_WANTED_MS = 60_000;
 
 const RETRYABLE = new Set([408, 429, 502, 503, 504]);
 
-/** Whether the same request can succeed after this status. An error of the service itself (500) stays. */
+/** Whether a retry can succeed after this status. A 500 is a bug of the service and is not retried. */
 export const isRetryableStatus = (status: number): boolean => RETRYABLE.has(status);
 
-/** Milliseconds that a reply asks to wait. A date is measured by the clock of whoever wrote it, not by ours. */
+/** `Retry-After` in milliseconds. A date is compared with the `Date` header of the reply, not with our clock. */
 export function retryAfterMs(headers: Headers): number | null {
   const text = headers.get('retry-after');
   if (text === null) return null;
@@ -26,7 +26,7 @@ export function delayMs(attempt: number, wantedMs: number | null, random: () => 
   return Math.min(LONGEST_MS, FIRST_MS * 2 ** (attempt - 1)) * (1 - random() / 4);
 }
 
-/** Resolves after the time, or as soon as the signal is aborted: what comes next notices. */
+/** Resolves after the time, or when the signal is aborted; the next step checks the signal. */
 export const pause = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
   new Promise((resolve) => {
     const end = () => {

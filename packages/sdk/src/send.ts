@@ -2,7 +2,7 @@ import { dataOf, readJson } from './envelope.ts';
 import { exchange, type Request } from './exchange.ts';
 import type { Settings } from './options.ts';
 
-/** One call on its way: what is asked, and with which options. */
+/** A call with its options. */
 export interface Call {
   /** `policies.list` */
   readonly operation: string;
@@ -16,7 +16,7 @@ export interface Call {
   readonly attempt: number;
 }
 
-/** What an operation answered, with the reply that brought it. */
+/** The answer of an operation, with its HTTP reply. */
 export interface Reply<T> {
   /** The answer. */
   readonly data: T;
@@ -24,14 +24,14 @@ export interface Reply<T> {
   readonly status: number;
   /** Headers of the reply. */
   readonly headers: Headers;
-  /** Names the request in the logs of the service; null when the reply does not tell it. */
+  /** Id of the request in the logs of the service; null if the reply has none. */
   readonly requestId: string | null;
 }
 
-/** Servers and proxies take addresses of this length; longer questions travel in a body. */
+/** Servers and proxies accept URLs of this length; longer queries are sent as POST. */
 const LONGEST_URL = 4_000;
 
-/** The HTTP request of some operations: queries are GETs as long as they fit into an address. */
+/** Builds the HTTP request of one or more operations: queries are GETs if they fit into a URL. */
 export function requestOf(settings: Settings, call: Call, suffix = ''): Request {
   const { operation, input: json, isQuery, headers, idempotencyKey, signal, timeoutMs, attempt } = call;
   const address = `${settings.baseUrl}/trpc/${operation}${suffix}`;
@@ -52,7 +52,7 @@ export function requestOf(settings: Settings, call: Call, suffix = ''): Request 
   };
 }
 
-/** One attempt of one call in a request of its own. */
+/** Sends one attempt of one call as a separate request. */
 export async function send(settings: Settings, call: Call): Promise<Reply<unknown>> {
   const request = requestOf(settings, call);
   const head = await exchange(settings, request, (response, arrival) => readJson(request, response, arrival));

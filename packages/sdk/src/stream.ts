@@ -8,11 +8,11 @@ import { delayMs, pause } from './retry.ts';
 import { requestOf } from './send.ts';
 import { wire } from './wire.ts';
 
-/** What came back when the connection was made. */
+/** Status and request id of the connection. */
 type Opening = Pick<Outcome, 'status' | 'requestId'>;
 type Step<T> = Opening | { readonly value: T; readonly id: string | undefined } | 'end';
 
-/** The service says something at least every 15 seconds; a connection that is silent this long is dead. */
+/** The service sends a keep-alive every 15 seconds; after this time without data the connection counts as lost. */
 const SILENCE_MS = 45_000;
 
 const mostSilence = ({ data }: ServerEvent): number => {
@@ -24,7 +24,7 @@ const mostSilence = ({ data }: ServerEvent): number => {
   }
 };
 
-/** One connection of a stream, until it ends, breaks or falls silent. */
+/** One connection of a stream, until it ends, is lost or times out. */
 async function* connection<T>(
   settings: Settings,
   operation: string,
@@ -102,14 +102,14 @@ async function* connection<T>(
         }
       }
       silence.signal.throwIfAborted();
-      // The service says at least that we are connected.
+      // A working connection sends at least the event `connected`.
       if (isEmpty) throw new ConnectionError(lost(undefined));
     } catch (cause) {
       if (cause instanceof EnterpriseAccessError) throw cause;
       throw new ConnectionError(lost(cause));
     }
   } catch (error) {
-    // The signal of the connection is aborted for silence as well; that is no wish of the caller.
+    // The signal of the connection is also aborted by the timeout, which is not an abort by the caller.
     if (error instanceof AbortedError && !options.signal?.aborted) throw new ConnectionError(lost(error));
     throw error;
   } finally {
@@ -124,7 +124,7 @@ const abortedBy = ({ reason: cause }: AbortSignal, error: EnterpriseAccessError)
   return new AbortedError({ ...error, code: 'aborted', message, details: null, isRetryable: false, cause });
 };
 
-/** Answers of an operation that goes on and on. Asked for when the iteration begins; leaving the loop ends it. */
+/** A stream of events. Connects when the iteration begins; leaving the loop closes it. */
 export class Subscription<T> implements AsyncIterable<T> {
   readonly #settings: Settings;
   readonly #operation: string;
@@ -139,9 +139,9 @@ export class Subscription<T> implements AsyncIterable<T> {
   }
 
   /**
-   * The answers. A lost connection is taken up again after the last answer that arrived; the loop ends when the service
-   * has no more to say, and throws when the service refuses, when the signal is aborted, or when nothing arrives
-   * `maxRetries` times in a row.
+   * Iterates over the events. After a lost connection it resumes after the last event received. The loop ends when
+   * the stream is complete, and throws if the service refuses, if the signal is aborted, or after `maxRetries`
+   * consecutive attempts without an event.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
     const { signal, maxRetries = this.#settings.maxRetries } = this.#options;
@@ -179,7 +179,7 @@ export class Subscription<T> implements AsyncIterable<T> {
         if (!(error instanceof EnterpriseAccessError)) throw error;
         failure = signal?.aborted ? abortedBy(signal, error) : error;
       } finally {
-        // By the service, which has no more to say, or by whoever listened.
+        // Ended by the service or by the caller.
         if (isLeft) ended(null);
       }
       failures += 1;

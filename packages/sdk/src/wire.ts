@@ -8,7 +8,10 @@ import type { Serializer } from './options.ts';
  */
 
 type Kind = string | readonly [string, ...unknown[]];
-/** `[kind]` for a leaf, `[kind, inside]` for a value with notes inside, or the notes of what is inside by path. */
+/**
+ * superjson annotations: `[kind]` for a leaf, `[kind, inner]` for a value with inner annotations, or annotations by
+ * path.
+ */
 type Notes = readonly [kind: Kind, inside?: NotesByPath] | NotesByPath;
 interface NotesByPath {
   readonly [path: string]: Notes;
@@ -40,7 +43,7 @@ const revive = (kind: Kind, value: unknown): unknown => {
     case 'URL':
       return new URL(value as string);
     default:
-      throw new TypeError(`The reply holds a value of an unknown kind: ${kind}.`);
+      throw new TypeError(`The reply contains a value of an unknown type: ${kind}.`);
   }
 };
 
@@ -67,10 +70,10 @@ function segmentsOf(path: string): string[] {
 
 type Container = Record<string, unknown>;
 
-/** Only what the reply really has: a path such as __proto__ must not lead anywhere else. */
+/** Follows own properties only, so that a path with `__proto__` is rejected. */
 function own(value: unknown, segment: string): Container {
   if (typeof value === 'object' && value !== null && Object.hasOwn(value, segment)) return value as Container;
-  throw new TypeError('The reply has notes about a value that it does not hold.');
+  throw new TypeError('The reply has annotations for a value that it does not contain.');
 }
 
 function applyInside(root: unknown, inside: NotesByPath): void {
@@ -94,12 +97,12 @@ function apply(value: unknown, notes: Notes): unknown {
   return revive(kind, value);
 }
 
-/** Names that superjson neither writes nor addresses; an object with one of them travels as text. */
+/** Names that superjson refuses; an object with one of them is sent as JSON text. */
 const REFUSED_NAMES: readonly string[] = ['__proto__', 'constructor', 'prototype'];
 
 const escaped = (key: string): string => key.replace(/[\\.]/g, '\\$&');
 
-/** Dates become text with a note; `path` is null at the top. Undefined fields are left out, as JSON does. */
+/** Converts dates to text with an annotation; `path` is null at the top. Undefined fields are omitted, as in JSON. */
 function strip(value: unknown, path: string | null, notes: Record<string, Notes>): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Date) {
@@ -115,7 +118,7 @@ function strip(value: unknown, path: string | null, notes: Record<string, Notes>
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, strip(item, inside(key), notes)]));
 }
 
-/** Reads and writes what the service speaks. */
+/** The built-in serializer. */
 export const wire = {
   serialize(value) {
     const notes: Record<string, Notes> = {};

@@ -96,7 +96,7 @@ test('a mutation that meets its own first attempt waits for its reply', async ()
   expect(await access.policies.deactivate({ uuid })).toEqual({ uuid });
 });
 
-test('a list goes on with the cursor instead of the page that it began with', async () => {
+test('a list continues with the cursor instead of its first page number', async () => {
   const { access, sent } = accessTo(({ input }) =>
     data({ items: [{ uuid: String(input.cursor ?? input.page) }], nextCursor: input.cursor ? null : 'next' }),
   );
@@ -119,7 +119,7 @@ test('a list with numbers begins at the first page, unless all are wanted at onc
   expect(sent.at(-1)?.input).toEqual({ uuid, traversePagination: true });
 });
 
-test('one list can be walked twice, and its first page is asked for once', async () => {
+test('one list can be iterated twice, and its first page is requested once', async () => {
   const { access, sent } = accessTo(() => data({ items: [1, 2], nextCursor: null }));
   const list = access.policies.list({ enterpriseCustomerUuid: uuid });
   expect(await list.toArray({ limit: 9 })).toEqual(await list.toArray({ limit: 9 }));
@@ -127,7 +127,7 @@ test('one list can be walked twice, and its first page is asked for once', async
   expect(sent).toHaveLength(1);
 });
 
-test('a failure reaches also those who want no items of the list', async () => {
+test('a failure rejects also without iterating over the list', async () => {
   const { access } = accessTo(() => new Response(null, { status: 500 }));
   await expect(access.policies.list({ enterpriseCustomerUuid: uuid }).toArray({ limit: 0 })).rejects.toMatchObject({
     code: 'http_500',
@@ -170,7 +170,7 @@ test('mutations are never part of a batch', async () => {
   ]);
 });
 
-test.each([0, Infinity, 1e12])('a limit of %d ms is none', async (timeoutMs) => {
+test.each([0, Infinity, 1e12])('%d ms means no limit', async (timeoutMs) => {
   const slow = (_url: string, { signal }: RequestInit) =>
     new Promise<Response>((resolve, reject) => {
       signal?.addEventListener('abort', () => reject(signal.reason));

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { sdkFiles } from '@enterprise-access/contracts/sdk';
 import { type Operation, operations, streams } from '@enterprise-access/domain';
-import { sdkFiles } from '@enterprise-access/sdk-gen';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 

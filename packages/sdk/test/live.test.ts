@@ -113,7 +113,7 @@ describe.each(dialects)('the SDK against the service on %s', (dialect) => {
     expect(outcomes).toHaveLength(1);
   });
 
-  test('simultaneous queries travel together when asked to, and fail alone', async () => {
+  test('concurrent queries are batched if enabled, and fail separately', async () => {
     const sent: string[] = [];
     const access = as(operatorToken(), {
       batch: true,
@@ -180,7 +180,7 @@ describe.each(dialects)('the SDK against the service on %s', (dialect) => {
     };
     const report = (uuid: string, change: object) => world.db('job_runs').where({ uuid }).update(change);
 
-    test('each change is told until the end, which ends the loop', async () => {
+    test('each change is sent until the end, which ends the loop', async () => {
       const uuid = await newRun();
       const told: [string, number][] = [];
       for await (const answer of as(adminToken()).jobs.progress({ uuid })) {
@@ -216,7 +216,7 @@ describe.each(dialects)('the SDK against the service on %s', (dialect) => {
       await vi.waitFor(() => expect(world.app.openStreams.size).toBe(0), UNTIL);
     });
 
-    test('a broken connection is taken up after the last answer, and nothing is told twice', async () => {
+    test('a lost connection resumes after the last event, and no event is repeated', async () => {
       const uuid = await newRun({ state: 'active', done: 1 });
       const asked: unknown[] = [];
       const access = as(adminToken(), {

@@ -1,6 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { makeToken } from '@enterprise-access/token';
+import { makeToken } from '@enterprise-access/start/token';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { demonstration, dialects, operatorToken, SECRET, startApp } from '../../../apps/api/test/support/harness.ts';
 import { EnterpriseAccess, EnterpriseAccessError, type Outcome, TimeoutError } from '../src/index.ts';
@@ -172,7 +172,7 @@ describe('what is not the service gives a documented error', () => {
     });
   });
 
-  test('a stream tells the same', async () => {
+  test('a stream returns the same', async () => {
     const { url, server } = await serve((_request, reply) => reply.setHeader('content-type', 'text/html').end(html));
     servers.push(server);
     const follow = async () => {
@@ -228,7 +228,7 @@ describe('what is not the service gives a documented error', () => {
     expect(error).toMatchObject({ code: 'aborted', cause: 'enough' });
   });
 
-  test.each([-24, 24])('a clock that is %i hours off changes nothing', async (hours) => {
+  test.each([-24, 24])('a clock that is off by %i hours makes no difference', async (hours) => {
     let requests = 0;
     const { url, server } = await serve((_request, reply) => {
       requests += 1;

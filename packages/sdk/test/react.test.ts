@@ -36,7 +36,7 @@ function accessTo(answer: (sent: Sent) => object | Promise<object>) {
   return accessQueries(access);
 }
 
-test('a query is asked once for one input, and its data has its type', async () => {
+test('a query is fetched once per input, and its data is typed', async () => {
   const queries = accessTo(({ input }) => ({ uuid: input.uuid, displayName: 'Everybody' }));
   const options = queries.policies.get.queryOptions({ uuid });
   const [one, other] = await Promise.all([client.fetchQuery(options), client.fetchQuery(options)]);
@@ -47,7 +47,7 @@ test('a query is asked once for one input, and its data has its type', async () 
   expect(cached).toBe('Everybody');
 });
 
-test('nobody repeats what the client has repeated already', async () => {
+test('TanStack Query does not retry what the client has retried', async () => {
   const access = new EnterpriseAccess({
     baseUrl: 'http://access.test',
     maxRetries: 0,
@@ -78,7 +78,7 @@ test('leaving the page ends the call', async () => {
   await vi.waitFor(() => expect(sent[0]?.signal.aborted).toBe(true), UNTIL);
 });
 
-test('a list goes on from cursor to cursor, and keeps apart from its single page', async () => {
+test('a list follows its cursors, and has another query key than its single page', async () => {
   const queries = accessTo(({ input: { cursor } }) => ({
     items: [{ uuid: String(cursor ?? 'first') }],
     nextCursor: cursor === undefined ? 'second' : null,
@@ -96,7 +96,7 @@ test('a list goes on from cursor to cursor, and keeps apart from its single page
   leave();
 });
 
-test('a list with numbers goes on from page to page', async () => {
+test('a list with page numbers continues page by page', async () => {
   const queries = accessTo(({ input }) => ({ items: [], page: input.page, numPages: 2, count: 0 }));
   const observer = new InfiniteQueryObserver(client, queries.groups.listMembers.infiniteOptions({ uuid }));
   const leave = observer.subscribe(() => undefined);
@@ -107,7 +107,7 @@ test('a list with numbers goes on from page to page', async () => {
   leave();
 });
 
-test('a mutation makes its call, and invalidates what its router has told', async () => {
+test('a mutation makes its call and invalidates the queries of its router', async () => {
   const queries = accessTo(({ input }) => ({ uuid: input.uuid ?? 'new' }));
   const policy = queries.policies.get.queryOptions({ uuid });
   const redemption = queries.redemptions.get.queryOptions({ uuid });

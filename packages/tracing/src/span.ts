@@ -14,9 +14,9 @@ export { type Span, SpanKind };
 
 export interface SpanOptions {
   readonly kind?: SpanKind;
-  /** Names, ids and numbers; never a query, a header, a body or anything personal. */
+  /** Names, ids and numbers; never queries, headers, bodies or personal data. */
   readonly attributes?: Attributes;
-  /** W3C trace context of what caused this, in place of what runs now. */
+  /** W3C trace context of the parent; default is the current span. */
   readonly parent?: string | null | undefined;
 }
 
@@ -25,23 +25,23 @@ const tracer = () => trace.getTracer('enterprise-access');
 const parentOf = ({ parent }: SpanOptions): Context =>
   parent ? propagation.extract(context.active(), { traceparent: parent }) : context.active();
 
-/** Begins a span that its starter ends; `null` when nothing is traced. */
+/** Starts a span that the caller must end; `null` without tracing. */
 export function startSpan(name: string, options: SpanOptions = {}): Span | null {
   if (!isTracing()) return null;
   const { kind = SpanKind.INTERNAL, attributes = {} } = options;
   return tracer().startSpan(name, { kind, attributes }, parentOf(options));
 }
 
-/** Runs `work` as a part of the span. */
+/** Runs `work` with the span as current span. */
 export const within = <T>(span: Span | null, work: () => T): T =>
   span === null ? work() : context.with(trace.setSpan(context.active(), span), work);
 
-/** Marks a failure by its kind: messages can hold personal data. */
+/** Marks the span as failed, with the kind of error only: messages can contain personal data. */
 export function fail(span: Span | null, error?: unknown): void {
   span?.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.name : 'Error' });
 }
 
-/** Runs `work` in a span of its own. Without tracing it only runs. */
+/** Runs `work` in a new span, or without one if tracing is off. */
 export async function inSpan<T>(
   name: string,
   options: SpanOptions,
@@ -59,7 +59,7 @@ export async function inSpan<T>(
   }
 }
 
-/** W3C trace context of a span, or of what runs now, for those who go on with it; `null` when nothing is traced. */
+/** W3C trace context of a span, default the current one, to propagate it; `null` without tracing. */
 export function traceparent(span?: Span | null): string | null {
   if (!isTracing()) return null;
   const carrier: Record<string, string> = {};
@@ -67,5 +67,5 @@ export function traceparent(span?: Span | null): string | null {
   return carrier.traceparent ?? null;
 }
 
-/** Trace id of what runs now, for log lines. */
+/** Id of the current trace, for log lines. */
 export const currentTraceId = (): string | undefined => trace.getSpanContext(context.active())?.traceId;

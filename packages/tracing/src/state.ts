@@ -1,6 +1,6 @@
 let on = false;
 
-/** Whether this process traces. Everything asks this first, so that a process without a collector does no work for it. */
+/** Whether tracing is on. Checked first everywhere, so that a process without a collector has no overhead. */
 export const isTracing = (): boolean => on;
 
 export function setTracing(value: boolean): void {

@@ -1,13 +1,13 @@
 import { setTracing } from './state.ts';
 
 export interface Telemetry {
-  /** Sends what is still here. */
+  /** Flushes pending spans. */
   stop(): Promise<void>;
 }
 
 /**
- * Sends traces to an OpenTelemetry collector, over HTTP. Without an address nothing is traced, and not even the library
- * is loaded.
+ * Sends traces to an OpenTelemetry collector over HTTP. Without its URL, tracing is off and the library is not
+ * loaded.
  */
 export async function startTelemetry(service: string, collector: string | undefined): Promise<Telemetry> {
   if (collector === undefined) return { stop: async () => undefined };

@@ -6,7 +6,7 @@ export interface CollectedSpan {
   readonly spanId: string;
   readonly parentSpanId: string | undefined;
   readonly name: string;
-  /** Of the process. */
+  /** Service name of the process. */
   readonly service: string;
   readonly attributes: Readonly<Record<string, unknown>>;
 }
@@ -37,7 +37,7 @@ const spansOf = ({ resourceSpans }: Wire): CollectedSpan[] =>
     );
   });
 
-/** A collector as OpenTelemetry describes it (OTLP over HTTP, JSON); keeps what it is sent. */
+/** A fake OpenTelemetry collector (OTLP over HTTP, JSON) that stores the spans it receives. */
 export async function startCollector() {
   const spans: CollectedSpan[] = [];
   const server = createServer((request, response) => {

@@ -10,7 +10,7 @@ const info = {
   title: 'Enterprise Access',
   version: '1.0.0',
   description:
-    'Decides which learners of an enterprise may spend which value on which content, spends it, and keeps the books.',
+    'Decides which learners of an enterprise can spend which budget on which content, enrolls them, and keeps the ledger.',
   license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
 };
 
@@ -38,7 +38,7 @@ function describe(operation: Operation, method: string, names: SchemaNames, fail
   });
 }
 
-/** The OpenAPI 3.1 document of the REST bridge, made from the contracts. */
+/** The OpenAPI 3.1 document of the REST API, generated from the contracts. */
 export function openApiDocument({ operations: of, tags }: Pick<typeof service, 'operations' | 'tags'> = service): Json {
   const names = new SchemaNames();
   const failures = new Failures(names);

@@ -4,8 +4,8 @@ const POLICY = '88888888-8888-4888-8888-888888888881';
 const TRANSACTION = '0197b2c4-5d6e-7f80-9a1b-2c3d4e5f6071';
 
 /**
- * What fields of these names look like, whichever operation they occur in: those of the demonstration data, so that an
- * example can be tried as it is. Examples that a contract gives win. A row is used where its value fits the schema.
+ * Example values by field name, for all operations. They are ids of the demo data, so that readers can run an example
+ * unchanged. Examples in a contract take precedence. A value is used only where it matches the schema.
  */
 export const exampleValues: Readonly<Record<string, unknown>> = {
   access_method: 'direct',

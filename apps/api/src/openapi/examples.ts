@@ -11,13 +11,13 @@ const FORMATS: Readonly<Record<string, string>> = {
   uri: 'https://access.example.org/',
 };
 
-/** Optional fields in the example of a request that requires none. */
+/** Number of optional fields in the example of a request without required fields. */
 const FIELDS_OF_A_CHANGE = 2;
 
 const typesOf = ({ type }: Json): unknown[] => (Array.isArray(type) ? type : [type]);
 const firstOf = (value: unknown): unknown => (Array.isArray(value) ? value[0] : undefined);
 
-/** Whether a value of the table could stand in this place; the document's test judges the whole example. */
+/** Whether an example value could match the schema here; the test of the document validates the whole example. */
 function fits(value: unknown, json: Json): boolean {
   if (Array.isArray(json.enum)) return json.enum.includes(value);
   if (Array.isArray(json.anyOf)) return json.anyOf.some((each) => isJson(each) && fits(value, each));
@@ -62,7 +62,9 @@ function byType(json: Json, name: string): unknown {
   }
 }
 
-/** A value that the schema accepts: what the contract gives as an example, what the name stands for, or what fits. */
+/**
+ * A value that the schema accepts: the contract's example, the example value of that field name, or a made-up value.
+ */
 export function exampleOf(json: Json, name = ''): unknown {
   const given = firstOf(json.examples);
   if (given !== undefined) return given;
@@ -74,7 +76,7 @@ export function exampleOf(json: Json, name = ''): unknown {
   return isJson(option) ? exampleOf(option, name) : byType(json, name);
 }
 
-/** The body of a request: what it must have, and what its contract gives an example of. */
+/** Example of a request body: required fields, and fields for which the contract has an example. */
 export function exampleRequest(json: Json): Json {
   const fields = isJson(json.properties) ? json.properties : {};
   const required = Array.isArray(json.required) ? json.required : [];

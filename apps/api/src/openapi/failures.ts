@@ -1,4 +1,4 @@
-import { commonErrors, type ErrorSpec, invalidInput, type Operation } from '@enterprise-access/domain';
+import { commonErrors, type ErrorSpec, invalidInput, type Operation, shapeOf } from '@enterprise-access/domain';
 import { z } from 'zod';
 import { exampleOf } from './examples.ts';
 import { compact, type Json } from './json.ts';
@@ -6,7 +6,7 @@ import { pascalCase } from './names.ts';
 import type { SchemaNames } from './schema-names.ts';
 import { bodySchema } from './wire-schema.ts';
 
-/** A failure of any operation that no contract declares, because it is decided before or beside it. */
+/** A failure that no contract declares, because it is detected outside of the operation. */
 interface Undeclared {
   readonly code: string;
   readonly status: number;
@@ -16,12 +16,12 @@ interface Undeclared {
 const serverError: Undeclared = {
   code: 'internal_error',
   status: 500,
-  message: 'Something went wrong inside. Operators find it under the request id.',
+  message: 'Internal error. Operators can find it in the log by the request id.',
 };
 const headersTooLong: Undeclared = {
   code: 'headers_too_long',
   status: 431,
-  message: 'Address and headers have more than 64 KB.',
+  message: 'URL and headers exceed 64 KB.',
 };
 const ofBodies: readonly Undeclared[] = [
   { code: 'body_too_slow', status: 408, message: 'The request body did not arrive in time.' },
@@ -68,8 +68,14 @@ const responseHeaders: Readonly<Record<string, Json>> = {
 };
 
 export const headerComponents = {
+  DecisionId: {
+    description:
+      'The stored decision behind the refusal: `GET /api/v1/redemption-decisions/{uuid}/`. Left out when none is kept.',
+    schema: { type: 'string', format: 'uuid' },
+    example: '019730fb-3a8e-7c1d-9f50-5e6d1c0b7a42',
+  },
   RetryAfter: {
-    description: 'Seconds until another try can succeed.',
+    description: 'Seconds after which a retry can succeed.',
     schema: { type: 'integer', minimum: 0 },
     example: 1,
   },
@@ -87,6 +93,8 @@ interface Failure {
   /** Null for a reply without a body. */
   readonly schema: Json | null;
   readonly example: unknown;
+  /** Whether it can name the decision that refused. */
+  readonly hasDecision?: boolean;
   /** Whether every operation answers with the very same. */
   readonly isCommon: boolean;
 }
@@ -94,7 +102,12 @@ interface Failure {
 const detailsOf = ({ details }: ErrorSpec): Json =>
   z.toJSONSchema(details, { io: 'output', unrepresentable: 'any' }) as Json;
 
-function failureOf(operation: Operation, spec: ErrorSpec): Failure {
+const failureOf = (operation: Operation, spec: ErrorSpec): Failure => ({
+  ...bodyOf(operation, spec),
+  hasDecision: 'decisionUuid' in (shapeOf(spec.details) ?? {}),
+});
+
+function bodyOf(operation: Operation, spec: ErrorSpec): Failure {
   const { code, status, message } = spec;
   const form = operation.legacy.errors?.[code];
   if (form) {
@@ -124,7 +137,7 @@ const undeclared = ({ code, status, message }: Undeclared): Failure => ({
 
 const isOfKeys = ({ code }: ErrorSpec): boolean => code.startsWith('idempotency');
 
-/** Everything that can go wrong, in the bodies that callers really get. */
+/** All failures of an operation, with the bodies that callers actually get. */
 function failuresOf(operation: Operation, hasBody: boolean): Failure[] {
   const { contract } = operation;
   const common = commonErrors.filter((spec) => contract.kind === 'mutation' || !isOfKeys(spec));
@@ -137,12 +150,12 @@ function failuresOf(operation: Operation, hasBody: boolean): Failure[] {
   ];
 }
 
-/** A union inside a union would get a type of its own in generated clients. */
+/** Flattens unions: a nested union would become a separate type in generated clients. */
 const optionsOf = (json: Json): readonly Json[] => (json.anyOf as Json[] | undefined) ?? [json];
 
 /**
- * A status that may come without a body has no content: clients that were promised JSON fail on an empty reply. What
- * else the status can mean has its schema under `x-may-have-body`.
+ * If a status can come without a body, it is documented without content, because clients that expect JSON fail on an
+ * empty reply. The schema of its other bodies is in `x-may-have-body`.
  */
 function response(status: string, failures: readonly Failure[], names: SchemaNames): Json {
   const isSilent = failures.some(({ schema }) => schema === null);
@@ -150,10 +163,15 @@ function response(status: string, failures: readonly Failure[], names: SchemaNam
     description: failures
       .map(({ code, message, schema }) => `\`${code}\`: ${message}${schema === null ? ' Without a body.' : ''}`)
       .join('\n\n'),
-    headers: responseHeaders[status],
+    headers: headersOf(status, failures),
     content: isSilent ? undefined : contentOf(failures, names),
     'x-may-have-body': isSilent ? contentOf(failures, names) : undefined,
   });
+}
+
+function headersOf(status: string, failures: readonly Failure[]): Json | undefined {
+  if (!failures.some(({ hasDecision }) => hasDecision)) return responseHeaders[status];
+  return { ...responseHeaders[status], 'X-Decision-Id': { $ref: '#/components/headers/DecisionId' } };
 }
 
 function contentOf(failures: readonly Failure[], names: SchemaNames): Json | undefined {
@@ -171,7 +189,7 @@ function contentOf(failures: readonly Failure[], names: SchemaNames): Json | und
   };
 }
 
-/** Collects the answers that are the same for every operation, and writes each once. */
+/** Builds the failure responses of operations; responses that are common to all operations are defined once. */
 export class Failures {
   readonly #shared = new Map<string, Json>();
   readonly #names: SchemaNames;

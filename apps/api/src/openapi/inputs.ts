@@ -31,7 +31,7 @@ const idempotencyKey = {
 
 export const parameterComponents = { IdempotencyKey: idempotencyKey };
 
-/** The fields of the input that stand in the address, and in the query of a GET. */
+/** Path parameters, and for a GET the query parameters. */
 export function parameters(operation: Operation, names: SchemaNames): Json[] {
   const { contract } = operation;
   const { properties, required } = fieldsOf(operation);
@@ -65,7 +65,7 @@ export function parameters(operation: Operation, names: SchemaNames): Json[] {
   return [...fields, ...old, ...header];
 }
 
-/** `uuid` in an address names whatever the operation is about. */
+/** The example of a path parameter `uuid` depends on the resource of the operation. */
 const exampleName = ({ contract }: Operation, name: string): string =>
   name === 'uuid' && contract.context.field === 'uuid' ? `${contract.context.from}_uuid` : name;
 

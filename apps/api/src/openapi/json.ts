@@ -1,13 +1,13 @@
-/** A piece of a JSON document whose form its reader knows. */
+/** A part of a JSON document; its reader knows the structure. */
 export type Json = { [name: string]: unknown };
 
 export const isJson = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The same record in alphabetical order: documents must not depend on which module was loaded first. */
+/** Sorts a record by name, so that generated documents do not depend on the order of module loading. */
 export const byName = <T>(record: Readonly<Record<string, T>>): Record<string, T> =>
   Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
 
-/** Without the entries that say nothing. */
+/** Removes undefined entries. */
 export const compact = (record: Json): Json =>
   Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined));

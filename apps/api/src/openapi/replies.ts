@@ -6,12 +6,12 @@ import { operationIdOf, pascalCase } from './names.ts';
 import type { SchemaNames } from './schema-names.ts';
 import { bodySchema, wireSchema } from './wire-schema.ts';
 
-/** What an operation answers with when it succeeds, by status. */
+/** The success responses of an operation, by status. */
 export function replies(operation: Operation, names: SchemaNames): Json {
   const { contract, legacy } = operation;
   const schema = legacy.reply ? bodySchema(legacy.reply.body) : wireSchema(contract.output, 'output');
   const name = `${pascalCase(operationIdOf(operation, contract.rest.method))}Reply`;
-  // A status says it all.
+  // The reply has no body.
   const isSilent = legacy.reply?.body instanceof z.ZodUndefined;
   const statuses = legacy.reply?.statuses ?? [contract.rest.status ?? 200];
   const success = () => ({

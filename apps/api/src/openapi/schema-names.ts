@@ -1,11 +1,11 @@
 import { byName, isJson, type Json } from './json.ts';
 
-/** Keywords below which names and values belong to callers. */
+/** Keywords whose values are data, not schemas. */
 const DATA = new Set(['enum', 'const', 'default', 'examples', 'required']);
 
 /**
- * The named schemas of a document. A schema with a title is written once under that name and referred to wherever it
- * occurs, so that generated clients have one type for one thing.
+ * The named schemas of a document. A schema with a title is defined once and referenced everywhere else, so that
+ * generated clients have one type for it.
  */
 export class SchemaNames {
   readonly #bodies = new Map<string, Json>();
@@ -15,7 +15,7 @@ export class SchemaNames {
     return this.#walk(json) as Json;
   }
 
-  /** The same; an object without a title gets this name. */
+  /** Like `refer`; an object without a title gets this name. */
   referAs(name: string, json: Json): Json {
     return this.refer(json.type === 'object' && json.title === undefined ? { ...json, title: name } : json);
   }
@@ -34,13 +34,13 @@ export class SchemaNames {
       }),
     );
     if (typeof title !== 'string') return json;
-    // What a thing is belongs to the place where it is used; the shape belongs to the name.
+    // Keep the description where the schema is used, and the rest in the named schema.
     const { description, ...body } = json;
     this.#add(title, body);
     return { $ref: `#/components/schemas/${title}`, ...(description === undefined ? {} : { description }) };
   }
 
-  // Below `properties` every name is a field, also one that is called "title".
+  // Keys of `properties` are field names, even if a field is called "title".
   #fields(value: unknown): unknown {
     if (!isJson(value)) return value;
     return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, this.#walk(field)]));

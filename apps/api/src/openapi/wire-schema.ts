@@ -4,13 +4,13 @@ import { isJson, type Json } from './json.ts';
 
 type Direction = 'input' | 'output';
 
-/** Keywords whose values are names or data of callers, never schemas of their own. */
+/** Keywords whose values are data, not schemas. */
 const VERBATIM = new Set(['enum', 'const', 'default', 'examples', 'required']);
 
 /** JSON Schema of a contract's value on the wire: snake_case names, times as text. */
 export const wireSchema = (schema: z.ZodType, io: Direction): Json => jsonSchema(schema, io, snakeCase);
 
-/** JSON Schema of a body in the form of the old services, which is written in the names of the wire. */
+/** JSON Schema of a body in the format of the old services, whose schema already has wire names. */
 export const bodySchema = (schema: z.ZodType): Json => jsonSchema(schema, 'output', (name) => name);
 
 function jsonSchema(schema: z.ZodType, io: Direction, rename: (name: string) => string): Json {
@@ -31,14 +31,14 @@ function jsonSchema(schema: z.ZodType, io: Direction, rename: (name: string) => 
   return readable(json, io) as Json;
 }
 
-/** The schema in the words that generators of clients understand best. */
+/** Simplifies a schema to the forms that client generators support best. */
 function readable(node: unknown, io: Direction): unknown {
   if (Array.isArray(node)) return node.map((each) => readable(each, io));
   if (!isJson(node)) return node;
   const inner = Object.fromEntries(
     Object.entries(node).map(([name, value]) => {
       if (VERBATIM.has(name)) return [name, value];
-      // Below `properties` every name is a field, also one that is called "required".
+      // Keys of `properties` are field names, even if a field is called "required".
       if (name === 'properties' && isJson(value))
         return [name, Object.fromEntries(Object.entries(value).map(([key, field]) => [key, readable(field, io)]))];
       return [name, readable(value, io)];
@@ -48,7 +48,7 @@ function readable(node: unknown, io: Direction): unknown {
   return steps.reduce((json, step) => step(json), inner);
 }
 
-/** Amounts of cents do not fit in 32 bits; the bounds of a safe integer say nothing that a reader wants to know. */
+/** Declares integers beyond 32 bits, such as cents, as int64, and drops the bounds of safe integers. */
 function wholeNumber(json: Json): Json {
   if (json.type !== 'integer') return json;
   const { minimum, maximum, ...others } = json;
@@ -60,7 +60,7 @@ function wholeNumber(json: Json): Json {
   };
 }
 
-/** The format says it already. */
+/** Drops the pattern: `format: uuid` is enough. */
 function uuid(json: Json): Json {
   if (json.format !== 'uuid' && json.format !== 'guid') return json;
   const { pattern: _pattern, ...others } = json;
@@ -69,7 +69,7 @@ function uuid(json: Json): Json {
 
 const isNull = (json: unknown): boolean => isJson(json) && json.type === 'null';
 
-/** A plain value that may be null needs no union of schemas. */
+/** Writes a nullable plain value as a list of types instead of a union. */
 function nullable(json: Json): Json {
   const { anyOf, ...others } = json;
   if (!Array.isArray(anyOf) || anyOf.length !== 2 || !anyOf.some(isNull)) return json;
@@ -78,7 +78,7 @@ function nullable(json: Json): Json {
   return { ...value, ...others, type: [value.type, 'null'] };
 }
 
-/** Replies may gain fields; a client that refused unknown ones would break. */
+/** Allows unknown fields in replies, so that clients do not break when a field is added. */
 function open(json: Json): Json {
   if (json.additionalProperties !== false) return json;
   const { additionalProperties: _closed, ...others } = json;

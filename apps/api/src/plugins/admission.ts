@@ -13,15 +13,15 @@ declare module 'fastify' {
 type Done = (error?: Error) => void;
 type Limiter = ReturnType<typeof rateLimiter>;
 
-/** A name, an IPv4 or an IPv6 address, with or without a port. */
+/** A host name, IPv4 or IPv6 address, with an optional port. */
 const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
 
-/** Orchestrators ask these at any rate, and their refusal would stop the process. */
+/** Not rate limited: orchestrators call them at any rate, and restart the process if they fail. */
 const PROBES = new Set(['/live', '/ready']);
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** The request line may hold a whole URL. Only the target behind the host counts, but it must be a URL. */
+/** The request line can contain an absolute URL. Only its path is used, but the URL must be valid. */
 const isTarget = (target: string): boolean => target.startsWith('/') || URL.canParse(target);
 
 const isHost = (host: string): boolean => HOST.test(host) && URL.canParse(`http://${host}`);
@@ -32,13 +32,13 @@ export const methodNotAllowed = (request: FastifyRequest, reply: FastifyReply, a
     .header('Allow', [...allowed].join(', '))
     .send({ detail: `Method "${request.method}" not allowed.` });
 
-/** Runs `then` with the outcome, at once if it is there. */
-function settle(outcome: Promise<Error | undefined> | Error | undefined, then: Done): void {
+/** Calls `then` with the outcome, synchronously if it is already known. */
+function onOutcome(outcome: Promise<Error | undefined> | Error | undefined, then: Done): void {
   if (outcome instanceof Promise) outcome.then(then, then);
   else then(outcome);
 }
 
-/** What every request passes before its body is read, whatever its route. */
+/** Checks of every request, on any route, before its body is read. */
 export const admission = fp<{ readonly limit: Limiter }>(async (app: FastifyInstance, { limit }) => {
   app.addHook('onRequest', (request, reply, done) => {
     const { raw, routeOptions } = request;
@@ -47,7 +47,7 @@ export const admission = fp<{ readonly limit: Limiter }>(async (app: FastifyInst
       return;
     }
     if (routeOptions.config.authenticates || PROBES.has(routeOptions.url ?? '')) return done();
-    settle(limit(request), (error) => {
+    onOutcome(limit(request), (error) => {
       if (error) return done(error);
       if (!request.is404) return done();
       if (METHODS.has(request.method)) reply.code(404).send({ detail: 'Not found.' });
@@ -56,7 +56,7 @@ export const admission = fp<{ readonly limit: Limiter }>(async (app: FastifyInst
   });
 });
 
-/** Who is calling, and whether he may call so often. Both are decided before the body is read. */
+/** Authenticates the caller and applies the rate limit, before the body is read. */
 export function authenticated(app: FastifyInstance, limit: Limiter): void {
   app.addHook('onRoute', (route) => {
     route.config = { ...route.config, authenticates: true };
@@ -64,10 +64,10 @@ export function authenticated(app: FastifyInstance, limit: Limiter): void {
   app.addHook('onRequest', (request, _reply, done) => {
     const admit = (actor: Actor | null) => {
       request.actor = actor;
-      settle(limit(request), done);
+      onOutcome(limit(request), done);
     };
     // A rejected token counts against the rate limit of the client IP.
-    const refuse = (refusal: Error) => settle(limit(request), (error) => done(error ?? refusal));
+    const refuse = (refusal: Error) => onOutcome(limit(request), (error) => done(error ?? refusal));
     const found = app.authenticate(request);
     if (found instanceof Promise) found.then(admit, refuse);
     else admit(found);

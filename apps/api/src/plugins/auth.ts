@@ -8,11 +8,11 @@ import type { ActorOf } from '../users.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Who is calling; null for nobody. A token in the header that is not valid is an error. */
+    /** The actor of the request; null for anonymous requests. An invalid token in the header is an error. */
     authenticate(request: FastifyRequest): Promise<Actor | null> | Actor | null;
   }
   interface FastifyContextConfig {
-    /** Forms of pages under this route come from pages under this route. */
+    /** Accept form posts from the same origin only (CSRF). */
     isOwnPage?: boolean;
   }
 }
@@ -31,13 +31,18 @@ const YEAR_SECONDS = 31_449_600;
 
 const SCHEME = /^(?:jwt|bearer)$/i;
 
-/** The two parts of `JWT x`, `Bearer x` or of somebody else's scheme; what has not two parts counts as no header. */
+/**
+ * Scheme and token of the `Authorization` header, such as `JWT x`. A header that does not have two parts is ignored.
+ */
 function headerParts(request: FastifyRequest): readonly [scheme: string, token: string] | null {
   const [scheme, token, ...more] = (request.headers.authorization ?? '').split(/\s+/).filter(Boolean);
   return scheme !== undefined && token !== undefined && more.length === 0 ? [scheme, token] : null;
 }
 
-/** The front ends split the token: what pages may read, and the signature that they may not. */
+/**
+ * The LMS splits the token into two cookies: header and payload, which pages can read, and the signature, which they
+ * cannot.
+ */
 function cookieToken(request: FastifyRequest): string | null {
   const { cookies } = request;
   const payload = cookies['edx-jwt-cookie-header-payload'];
@@ -51,11 +56,14 @@ function sameText(a: string, b: string): boolean {
   return left.length === right.length && timingSafeEqual(left, right);
 }
 
-/** A cookie comes along with whatever page made the browser send it: the page must prove that it is one of ours. */
+/**
+ * CSRF check: browsers send cookies with requests of any page, so the request must prove that it comes from a trusted
+ * one.
+ */
 function passesCsrf(request: FastifyRequest, isTrustedOrigin: AuthOptions['isTrustedOrigin']): boolean {
   if (SAFE_METHODS.has(request.method)) return true;
   const { origin } = request.headers;
-  // Pages that we serve ourselves know nothing of our token; browsers say which origin a form was sent from.
+  // Pages that we serve have no CSRF token; check the `Origin` header instead.
   if (request.routeOptions.config.isOwnPage) return URL.parse(origin ?? '')?.host === request.host;
   if (origin !== undefined && origin !== `${request.protocol}://${request.host}` && !isTrustedOrigin(origin))
     return false;
@@ -72,7 +80,7 @@ export const auth = fp<AuthOptions>(async (app: FastifyInstance, options) => {
       );
     return options.actorOf(claims);
   };
-  /** A token that was seen before costs no turn of the event loop: pages send the same one with every request. */
+  /** Synchronous for a token that was verified before: pages send the same token with every request. */
   const accepted = (token: string): Promise<Actor> | Actor => {
     const claims = options.verify(token);
     return claims instanceof Promise ? claims.then(actorOf) : actorOf(claims);
@@ -95,9 +103,9 @@ export const auth = fp<AuthOptions>(async (app: FastifyInstance, options) => {
     const header = headerParts(request);
     if (header !== null) {
       const [scheme, token] = header;
-      // Another scheme is somebody else's; cookies do not count beside it.
+      // With another scheme the request is anonymous; its cookies are ignored too.
       if (!SCHEME.test(scheme)) return null;
-      // So is a bearer token of another kind.
+      // The same for a bearer token that is not a JWT.
       if (/^bearer$/i.test(scheme) && !isJwt(token)) return null;
       const actor = accepted(token);
       return actor instanceof Promise ? actor.catch(refuse) : actor;
@@ -107,7 +115,7 @@ export const auth = fp<AuthOptions>(async (app: FastifyInstance, options) => {
   });
 
   app.get('/csrf/api/v1/token', async (request, reply) => {
-    // An empty one passes no check.
+    // An empty token would fail the check.
     const csrfToken = request.cookies[CSRF_COOKIE] || randomBytes(32).toString('hex');
     reply.setCookie(CSRF_COOKIE, csrfToken, {
       path: '/',

@@ -12,11 +12,11 @@ declare module 'fastify' {
 }
 
 export interface BodyOptions {
-  /** How long a body of the default size may take. Larger ones get more, in proportion. */
+  /** Time limit for a body of the default size. Larger bodies get proportionally more. */
   readonly timeoutMs: number;
 }
 
-/** Slowest upload of a large body that is accepted, in bytes per millisecond. */
+/** Minimum upload rate of a large body, in bytes per millisecond. */
 const SLOWEST_RATE = 256;
 /** Bodies above the default limit that one actor may have in transit, and all actors together. */
 const LARGE_PER_ACTOR = 2;
@@ -39,7 +39,7 @@ function largeBodies() {
     else byActor.delete(actor);
   };
   return {
-    /** Returns the function that gives the slot back. */
+    /** Reserves a slot; call the result to release it. */
     take(actor: number | null): () => void {
       if (total >= LARGE_IN_ALL || (byActor.get(actor) ?? 0) >= LARGE_PER_ACTOR)
         throw throttled({ retryAfterSeconds: RETRY_SECONDS });
@@ -57,7 +57,7 @@ interface Reading {
   readonly actor: number | null;
 }
 
-/** The bytes of a body. Stops listening at the limit: what still arrives is drained after the reply. */
+/** Reads the bytes of a body. Stops at the limit; the rest is drained after the reply. */
 function readBytes(payload: Readable, large: LargeBodies, { limitBytes, timeoutMs, actor }: Reading): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -81,7 +81,7 @@ function readBytes(payload: Readable, large: LargeBodies, { limitBytes, timeoutM
       chunks.push(chunk);
     };
     const onEnd = () => end(() => resolve(Buffer.concat(chunks, length)));
-    // The client went away in the middle: nobody reads the reply.
+    // The client disconnected; nobody reads this reply.
     const onClose = () => onFailure(refusal(400, 'The request body is incomplete.'));
     const timer = setTimeout(() => onFailure(tooSlow()), timeoutMs);
     payload.on('data', onData).on('end', onEnd).on('error', onFailure).on('close', onClose);
@@ -91,7 +91,7 @@ function readBytes(payload: Readable, large: LargeBodies, { limitBytes, timeoutM
 export const bodies = fp<BodyOptions>(async (app: FastifyInstance, options) => {
   const large = largeBodies();
   app.decorate('readJson', async (request: FastifyRequest, payload: Readable, limitBytes: number) => {
-    // Refused by its header, before any of it is read.
+    // Refuse by `Content-Length`, before any of the body is read.
     if (Number(request.headers['content-length']) > limitBytes) throw tooLarge();
     const timeoutMs = options.timeoutMs + Math.max(0, limitBytes - DEFAULT_BODY_LIMIT_BYTES) / SLOWEST_RATE;
     const bytes = await readBytes(payload, large, { limitBytes, timeoutMs, actor: request.actor?.userId ?? null });

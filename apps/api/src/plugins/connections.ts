@@ -5,19 +5,19 @@ import fp from 'fastify-plugin';
 
 export interface ConnectionOptions {
   readonly maximum: number;
-  /** Largest part of them that one address may hold; null when every connection comes from a proxy. */
+  /** Connections per client IP; null behind a proxy, where all connections have the proxy's address. */
   readonly maximumPerAddress: number | null;
 }
 
 /**
- * Longest request line and headers together, in bytes. The longest list of a GET, two hundred course runs, fits beside
- * a token.
+ * Limit for request line and headers together, in bytes. The longest GET, with two hundred course runs and a token,
+ * fits.
  */
 export const MAXIMUM_HEADER_BYTES = 64 * 1024;
 
-/** How long the rest of a refused body is read before its connection is closed. */
+/** How long to drain the rest of a refused body before its connection is closed. */
 const DRAIN_MS = 2_000;
-/** All refused bodies together are read at 10 MB/s at most: a flood of them must not keep the process busy. */
+/** Drain all refused bodies together at 10 MB/s at most, so that a flood of them does not keep the process busy. */
 const DRAIN_TICK_MS = 50;
 const DRAIN_BYTES_PER_TICK = 500_000;
 
@@ -32,7 +32,7 @@ const statusOf = (code: string | undefined): number => {
   return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
 };
 
-/** Answers what the parser refuses, in the form of other refusals, and closes the connection after the reply is sent. */
+/** Answers requests that the HTTP parser rejects, in the format of other errors, and then closes the connection. */
 export function answerClientError(error: { readonly code?: string | undefined }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
@@ -50,37 +50,60 @@ export function answerClientError(error: { readonly code?: string | undefined },
       body,
     ].join('\r\n'),
   );
-  // Without a pause the rest of the request would reset the connection before the reply is read.
+  // Keep reading: closing with unread data would reset the connection before the client reads the reply.
   socket.resume();
   setTimeout(() => socket.destroy(), DRAIN_MS).unref();
 }
 
-/** The rest of bodies that were refused: read on for a moment, so that their senders see the reply. */
+/** Refused bodies that are read at the same time. Each read takes up to 64 KB of memory before it can be paused. */
+const DRAINED_AT_ONCE = 8;
+/** From this many refused bodies on it is a flood, and further refusals are sent late. */
+const FLOOD_SIZE = 16;
+/** Posting again and again then costs one request per second and connection. */
+const FLOOD_DELAY_MS = 1_000;
+
+/** Drains refused bodies for a moment, so that clients receive the reply. */
 function drains() {
   const waiting = new Map<IncomingMessage, number>();
-  let allowance = 0;
+  let reading: IncomingMessage[] = [];
+  let allowance = DRAIN_BYTES_PER_TICK;
   let timer: NodeJS.Timeout | null = null;
 
+  const pause = () => {
+    for (const each of reading) each.pause();
+    reading = [];
+  };
+  const read = (request: IncomingMessage) => {
+    reading.push(request);
+    request.resume();
+  };
   const end = (request: IncomingMessage) => {
     waiting.delete(request);
     if (waiting.size > 0 || timer === null) return;
     clearInterval(timer);
     timer = null;
+    reading = [];
+    allowance = DRAIN_BYTES_PER_TICK;
   };
   const tick = () => {
+    pause();
     allowance = DRAIN_BYTES_PER_TICK;
     const now = performance.now();
-    for (const [request, deadline] of waiting) {
-      if (now > deadline) request.socket.destroy();
-      else request.resume();
+    for (const [request, deadline] of waiting) if (now > deadline) request.socket.destroy();
+    for (const [request, deadline] of [...waiting].slice(0, DRAINED_AT_ONCE)) {
+      // The next ones have their turn in the next tick.
+      waiting.delete(request);
+      waiting.set(request, deadline);
+      read(request);
     }
   };
   return {
-    /** Before the reply is complete: otherwise the server would read on as fast as the client sends. */
+    isFlooded: (): boolean => waiting.size >= FLOOD_SIZE,
+    /** Call before the reply is complete: afterwards Node reads the rest as fast as the client sends. */
     hold(request: IncomingMessage): void {
       request.on('data', (chunk: Buffer) => {
         allowance -= chunk.length;
-        if (allowance <= 0) for (const each of waiting.keys()) each.pause();
+        if (allowance <= 0) pause();
       });
       request.pause();
     },
@@ -88,14 +111,14 @@ function drains() {
       waiting.set(request, performance.now() + DRAIN_MS);
       const { socket } = request;
       const ended = () => {
-        // The connection may serve many more requests.
+        // Keep-alive: remove the listener, because the connection can serve many more requests.
         socket.off('close', ended);
         end(request);
       };
       request.once('close', ended).once('end', ended);
       socket.once('close', ended);
       timer ??= setInterval(tick, DRAIN_TICK_MS).unref();
-      request.resume();
+      if (reading.length < DRAINED_AT_ONCE && allowance > 0) read(request);
     },
   };
 }
@@ -103,7 +126,7 @@ function drains() {
 const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
-/** Bounds on connections, and replies that arrive although the body of their request was not read. */
+/** Limits connections, and delivers replies to requests whose body was refused. */
 export const connections = fp<ConnectionOptions>(async (app: FastifyInstance, options) => {
   const { server } = app;
   server.maxConnections = options.maximum;
@@ -129,16 +152,21 @@ export const connections = fp<ConnectionOptions>(async (app: FastifyInstance, op
   server.on('request', ({ socket }: IncomingMessage) => {
     unused.delete(socket);
   });
-  // The server ends idle connections, but waits for those that have not sent a request, and stops checking their time.
+  // On close, Node ends idle connections, but waits for connections without a request and no longer applies timeouts
+  // to them.
   app.addHook('preClose', async () => {
     for (const socket of unused) socket.destroy();
   });
-  const { hold, start } = drains();
+  const { hold, start, isFlooded } = drains();
   app.addHook('onSend', ({ raw }, reply, payload, done) => {
     if (raw.complete === false && hasBody(raw)) {
-      // Closing at once would reset the connection while the client still writes; it is closed below.
+      // Closing immediately would reset the connection while the client still writes; it is closed below.
       reply.removeHeader('connection');
       hold(raw);
+      if (isFlooded()) {
+        setTimeout(done, FLOOD_DELAY_MS, null, payload).unref();
+        return;
+      }
     }
     done(null, payload);
   });

@@ -4,7 +4,10 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { openApiDocument } from '../openapi/document.ts';
 
-/** The page needs nothing from elsewhere, and is read over plain HTTP too, so nothing is upgraded to HTTPS. */
+/**
+ * The page loads nothing from other origins. No `upgrade-insecure-requests`, because it is also served over plain
+ * HTTP.
+ */
 const PAGE_POLICY = {
   'default-src': "'self'",
   'img-src': "'self' data:",
@@ -14,9 +17,13 @@ const PAGE_POLICY = {
   'script-src-attr': "'none'",
 };
 
+/** Made once: all applications of a process serve the same. */
+let made: ReturnType<typeof openApiDocument> | undefined;
+
 /** The machine-readable document and a page to read it. */
 export async function docs(app: FastifyInstance): Promise<void> {
-  const document = openApiDocument();
+  made ??= openApiDocument();
+  const document = made;
   const text = JSON.stringify(document);
   app.get('/openapi.json', (_request, reply) => reply.type('application/json').send(text));
   await app.register(helmet, { global: true });

@@ -3,9 +3,9 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 
 /**
- * What a browser must know about replies that are data and no page (OWASP REST Security Cheat Sheet): they are not
- * stored, guessed at, framed or allowed to load anything. Pages get theirs from helmet, where they are served. A
- * constant, because helmet builds its dozen headers anew for each reply, which cost more than routing and parsing.
+ * Security headers of JSON replies (OWASP REST Security Cheat Sheet): no storing, sniffing, framing or loading. Pages
+ * get theirs from helmet. This is a constant because helmet builds its headers again for each reply, which cost more
+ * than routing and parsing.
  */
 const DATA_ONLY = {
   'cache-control': 'no-store',
@@ -16,7 +16,7 @@ const DATA_ONLY = {
   'x-frame-options': 'DENY',
 } as const;
 
-/** Headers of every reply, and the request's id for whatever is called on its behalf. */
+/** Sets the headers of every reply, and the request id that is passed on to other services. */
 export const headers = fp(async (app: FastifyInstance) => {
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id).headers(DATA_ONLY);

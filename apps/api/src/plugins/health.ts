@@ -4,7 +4,7 @@ import fp from 'fastify-plugin';
 
 export interface HealthOptions {
   readonly db: Database;
-  /** False from the moment that the process is asked to stop. */
+  /** False once shutdown has begun. */
   readonly isAccepting: () => boolean;
 }
 

@@ -2,16 +2,16 @@ import { readdir } from 'node:fs/promises';
 import { registerHooks } from 'node:module';
 import type { CreateDashboardHandlerOptions, DashboardHandler } from '@pg-boss/dashboard/handler';
 
-/** The schema that the dashboard's own copy of pg-boss was made for, as its source spells it. */
+/** The schema version in the source of the dashboard's own copy of pg-boss. */
 const BUNDLED = 'pgboss: { "schema": 42 }';
-/** The schema of the pg-boss that we run (12.35), which only adds columns and an index to the former. */
+/** The schema version of our pg-boss (12.35), which only adds columns and an index. */
 const OURS = 'pgboss: { "schema": 43 }';
 
 /**
- * Opens the dashboard. The newest one carries a pg-boss that is one schema older than ours and, for the page of a job and
- * for every change, refuses a database of another schema. What it does there works on ours, as the tests show for each
- * action, so its idea of the number is corrected while it is loaded. Any other version of it is left as it is, and the
- * tests then say whether this file can go (decision 0023).
+ * Opens the dashboard. The newest version contains a pg-boss that is one schema version older than ours; on the page
+ * of a job and for every change it refuses a database with another schema version. Its actions work on our schema, as
+ * the tests show, so the version number is replaced while it is loaded. With another version of the dashboard nothing
+ * is replaced, and the tests show whether this file is still needed (decision 0023).
  */
 export async function openDashboard(options: CreateDashboardHandlerOptions): Promise<DashboardHandler> {
   const hooks = registerHooks({
@@ -22,10 +22,11 @@ export async function openDashboard(options: CreateDashboardHandlerOptions): Pro
     },
   });
   try {
-    // It brings a rendering library along, for which processes without it shall not pay.
+    // Loaded lazily because it includes a rendering library.
     const { createDashboardHandler } = await import('@pg-boss/dashboard/handler');
     const dashboard = createDashboardHandler(options);
-    // It loads most of itself with the first request, so that comes from us; a page would ask the database.
+    // The dashboard loads most of its code with the first request, so request a static asset now; a page would query
+    // the database.
     const [file = ''] = await readdir(new URL('client/assets/', import.meta.resolve('@pg-boss/dashboard/handler')));
     await dashboard(new Request(`http://localhost${options.basePath ?? ''}/assets/${file}`));
     return dashboard;

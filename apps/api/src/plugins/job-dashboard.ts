@@ -12,7 +12,7 @@ export interface JobDashboardOptions {
 
 const INLINE_SCRIPT = /<script(?![^>]*\ssrc=)[^>]*>([\s\S]*?)<\/script>/g;
 
-/** The page's own inline scripts may run, known by their digests, and no others; nothing comes from elsewhere. */
+/** Content security policy that allows only the page's own inline scripts, by digest, and no other origins. */
 function policyOf(html: string): string {
   const digests = [...html.matchAll(INLINE_SCRIPT)].map(
     ([, text = '']) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`,
@@ -33,7 +33,7 @@ function requestOf(request: FastifyRequest): Request {
   const url = new URL(request.originalUrl, `${request.protocol}://${request.host}`);
   const headers = new Headers();
   for (const [name, value] of Object.entries(request.headers)) {
-    // Whoever is let in is let in here: the dashboard need not see who it is.
+    // The caller is authorized at this point: the dashboard does not need the token.
     if (typeof value === 'string' && name !== 'authorization' && name !== 'content-length') headers.set(name, value);
   }
   const body = Buffer.isBuffer(request.body) ? new Uint8Array(request.body) : null;
@@ -51,8 +51,8 @@ async function answer(reply: FastifyReply, response: Response): Promise<FastifyR
 }
 
 /**
- * pg-boss's own dashboard, for staff: queues, jobs with what they were given, schedules, warnings; failed jobs can be
- * sent back. It stands behind the tokens and cookies of every other operation.
+ * pg-boss's dashboard for staff: queues, jobs with payloads, schedules and warnings, and retries of failed jobs. It
+ * uses the same authentication as the operations.
  */
 export async function jobDashboard(app: FastifyInstance, { jobsDatabaseUrl }: JobDashboardOptions): Promise<void> {
   const dashboard = await openDashboard({

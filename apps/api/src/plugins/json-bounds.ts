@@ -1,4 +1,4 @@
-/** Matches the depth that free-form JSON may have, plus what surrounds it in a request. */
+/** The maximum depth of free-form JSON, plus the levels around it in a request. */
 const MAXIMUM_DEPTH = 100;
 /** The longest list that a contract accepts has half as many items. */
 const MAXIMUM_VALUES = 100_000;
@@ -20,8 +20,8 @@ function endOfString(text: string, start: number): number {
 }
 
 /**
- * Whether JSON text is nested deeper, or holds more values, than any operation needs. Asked before the text is parsed:
- * parsing and walking millions of tiny arrays blocks the process for seconds, counting brackets takes milliseconds.
+ * Whether JSON text is nested deeper, or has more values, than any operation needs. Checked before parsing: parsing
+ * and walking millions of tiny arrays blocks the process for seconds, counting brackets takes milliseconds.
  */
 export function isOutOfBounds(text: string): boolean {
   let depth = 0;

@@ -23,13 +23,14 @@ interface Answered {
   readonly seconds: number;
 }
 
-/** So many answers wait to be counted, and no more. */
+/** Upper bound on buffered observations. */
 const MAXIMUM_WAITING = 1_000;
 
-/** What Prometheus asks for. */
+/** `/metrics` for Prometheus. */
 export const metrics = fp<{ readonly db: Database }>(async (app: FastifyInstance, { db }) => {
   const { registry, contentType, text } = processMetrics(db);
-  // Counting one answer at a time took longer than routing it: they are counted together when somebody asks.
+  // Recording each reply separately took longer than routing it, so replies are buffered and recorded when metrics
+  // are scraped.
   let waiting: Answered[] = [];
   const requests = new Histogram({
     name: 'enterprise_access_request_seconds',

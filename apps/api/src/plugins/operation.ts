@@ -1,6 +1,8 @@
 import type { FastifyRequest } from 'fastify';
 
-/** What a request asks for, for traces and metrics: one of few names, whatever callers put into their addresses. */
+/**
+ * Name of the requested operation, for traces and metrics. The set of names is bounded, whatever paths callers send.
+ */
 export function operationOf(request: FastifyRequest): string {
   const { config, url } = request.routeOptions;
   if (config.operation) return config.operation;

@@ -13,12 +13,12 @@ import { z } from 'zod';
 
 export type Unsafe = Record<string, unknown>;
 
-/** What a request says, before anybody judged it. */
+/** The input of a request, not yet validated. */
 export interface ReadInput {
   readonly input: Unsafe;
-  /** Why the body cannot be right whatever the contract says; told after permission, as everything about the input. */
-  readonly flaw: string | null;
-  /** The query asks for the last page, whichever that is. */
+  /** Why the body is invalid for any contract. Reported after the permission check, like all validation errors. */
+  readonly problem: string | null;
+  /** The query asks for the last page (`page=last`). */
   readonly isLastPage: boolean;
 }
 
@@ -46,11 +46,11 @@ function queryField(name: string, field: z.ZodType): QueryField {
   };
 }
 
-/** A page number that no list reaches: what is no page at all is answered like a page beyond the end. */
+/** Whether a text is a valid page number. Any other text is answered like a page beyond the end. */
 const isPage = (text: string): boolean => /^\s*\+?\d+\s*$/.test(text) && Number(text) >= 1 && Number(text) <= LAST_PAGE;
 const isSize = (text: string): boolean => /^\s*\+?\d{1,9}\s*$/.test(text) && Number(text) >= 1;
 
-/** Page and size as the old services read them: a size that is none counts as not given. */
+/** Parses page and size like the old services: an invalid size is ignored. */
 function readPage(input: Unsafe, query: Query): boolean {
   const [page = '', size = ''] = [query.page ?? '', query.page_size ?? ''].map((text) => [text].flat().at(-1));
   const isLast = page === 'last';
@@ -59,7 +59,7 @@ function readPage(input: Unsafe, query: Query): boolean {
   return isLast;
 }
 
-/** Turns a request into the contract's input, without judging it: that is the procedure's task, after permission. */
+/** Maps a request to the contract's input without validating it; the call does that after the permission check. */
 export function inputReader({ contract, legacy }: Operation): (request: FastifyRequest) => ReadInput {
   const { path, method } = contract.rest;
   const inPath = [...path.matchAll(PLACEHOLDER)].map(([, name = '']) => name);
@@ -82,7 +82,10 @@ export function inputReader({ contract, legacy }: Operation): (request: FastifyR
   });
   const body = wireCodec(contract.input);
 
-  /** What the query string says by its old names. An empty value says nothing; of several about one field, all hold. */
+  /**
+   * Reads query parameters by their old names. Empty values are ignored; several parameters for one field are
+   * combined.
+   */
   const addOldNames = (input: Unsafe, given: Query): void => {
     const said = new Map<string, unknown>();
     for (const { name, field, isList, decode } of oldNames) {
@@ -99,7 +102,7 @@ export function inputReader({ contract, legacy }: Operation): (request: FastifyR
     }
     Object.assign(input, Object.fromEntries(said));
   };
-  /** An empty value of a filter is no filter, and neither is a flag that is neither true nor false. */
+  /** Reads query parameters. Empty filters are ignored, and so are flags that are neither true nor false. */
   const addQuery = (input: Unsafe, given: Query): void => {
     for (const [name, text] of Object.entries(given)) {
       const field = query.get(name);
@@ -112,15 +115,15 @@ export function inputReader({ contract, legacy }: Operation): (request: FastifyR
       input[field.name] = value;
     }
   };
-  // What the path says wins over query and body.
+  // Path parameters take precedence over query and body.
   const addPath = <T extends object>(input: T, params: Record<string, string>): T => {
     for (const { name, decode } of pathFields) (input as Unsafe)[name] = decode(params[name] ?? '');
     return input;
   };
-  const refused = (params: Record<string, string>, flaw: string): ReadInput => ({
-    // No contract accepts a list.
+  const refused = (params: Record<string, string>, problem: string): ReadInput => ({
+    // A list stays a list, which every contract rejects.
     input: addPath([], params) as unknown as Unsafe,
-    flaw,
+    problem,
     isLastPage: false,
   });
 
@@ -132,17 +135,17 @@ export function inputReader({ contract, legacy }: Operation): (request: FastifyR
       addQuery(input, given);
       addOldNames(input, given);
       const isLastPage = isPaged && readPage(input, given);
-      return { input: addPath(input, params), flaw: null, isLastPage };
+      return { input: addPath(input, params), problem: null, isLastPage };
     }
     addOldNames(input, given);
     if (request.body === undefined || (request.body === null && !hasBody))
-      return { input: addPath(input, params), flaw: null, isLastPage: false };
+      return { input: addPath(input, params), problem: null, isLastPage: false };
     if (request.body === null) return refused(params, 'No data provided');
     const decoded = body.decode(request.body);
     if (typeof decoded !== 'object' || decoded === null || Array.isArray(decoded))
       return refused(params, `Invalid data. Expected a dictionary, but got ${pythonType(decoded)}.`);
     const whole = Object.assign(decoded as Unsafe, input);
     if (isStrict) for (const name of inPath) if (Object.hasOwn(whole, name)) whole[`${FROM_BODY}${name}`] = true;
-    return { input: addPath(whole, params), flaw: null, isLastPage: false };
+    return { input: addPath(whole, params), problem: null, isLastPage: false };
   };
 }

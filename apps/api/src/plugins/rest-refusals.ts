@@ -3,14 +3,14 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { ReadInput } from './rest-input.ts';
 
-interface Asked extends Pick<ReadInput, 'input' | 'flaw'> {
+interface Asked extends Pick<ReadInput, 'input' | 'problem'> {
   readonly request: FastifyRequest;
 }
 
 const isInvalidInput = (error: unknown): error is DomainError =>
   error instanceof DomainError && error.spec.code === invalidInput.code;
 
-/** Bad input in the words that the old services had for it in this place of a request. */
+/** Rewords validation errors to the messages of the old services for this part of a request. */
 export function rewording({ contract, legacy }: Operation): (error: unknown, asked: Asked) => unknown {
   const { context, rest, input: schema } = contract;
   const isInPath = rest.path.includes(`{${context.field}}`);
@@ -21,10 +21,10 @@ export function rewording({ contract, legacy }: Operation): (error: unknown, ask
   const nameIn = (query: object) => (field: string) =>
     oldNames.find(([name, { field: of }]) => of === field && Object.hasOwn(query, name))?.[0] ?? snakeCase(field);
 
-  return (error, { request, input, flaw }) => {
+  return (error, { request, input, problem }) => {
     if (!isInvalidInput(error)) return error;
     const { cause } = error;
-    if (flaw !== null) return invalidInput({ fields: { non_field_errors: [flaw] } }, { cause });
+    if (problem !== null) return invalidInput({ fields: { non_field_errors: [problem] } }, { cause });
     if (!(cause instanceof z.ZodError)) return error;
     const isUnreadable = ({ path }: { path: readonly PropertyKey[] }) => path.length === 1 && path[0] === context.field;
     const customer = input[context.field];

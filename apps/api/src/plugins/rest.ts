@@ -24,6 +24,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 
 import type { z } from 'zod';
 import { serializerOf } from '../serializer.ts';
 import { methodNotAllowed, requireActor } from './admission.ts';
+import { decisionIdOf } from './decision-id.ts';
 import { inputReader } from './rest-input.ts';
 import { rewording } from './rest-refusals.ts';
 import { retryAfterSeconds } from './retry-after.ts';
@@ -45,7 +46,7 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 
 type Answer = (reply: FastifyReply, output: unknown, asked: RestRequest) => FastifyReply;
 
-/** The body of a reply, in the names of the wire and with times as text. */
+/** Encodes the body of a reply: wire names, and times as strings. */
 function encoderOf(form: LegacyReply<unknown> | undefined, output: z.ZodType): LegacyReply<unknown>['encode'] {
   if (!form) return wireCodec(output).encode;
   const withTexts = timesAsText(form.body);
@@ -55,7 +56,7 @@ function encoderOf(form: LegacyReply<unknown> | undefined, output: z.ZodType): L
   };
 }
 
-/** Writes the reply of a success: in the form of the old services where there was one, otherwise the output as it is. */
+/** Builds the success reply: in the format of the old services if there is one, otherwise the output itself. */
 function answerOf({ contract, legacy }: Operation): Answer {
   const status = contract.rest.status ?? 200;
   if (status === 204) return (reply) => reply.code(204).send();
@@ -84,33 +85,41 @@ function compile(operation: Operation, options: RestOptions): Compiled {
   const read = inputReader(operation);
   const reword = rewording(operation);
   const run = async (ctx: RpcContext, request: FastifyRequest): Promise<unknown> => {
-    const { input, flaw, isLastPage } = read(request);
+    const { input, problem, isLastPage } = read(request);
     try {
       const output = await call(ctx, id, input);
       return isLastPage ? await lastPage(output, (page) => call(ctx, id, { ...input, page })) : output;
     } catch (error) {
-      throw reword(error, { request, input, flaw });
+      throw reword(error, { request, input, problem });
     }
   };
   const answer = answerOf(operation);
+  const isMutation = operation.contract.kind === 'mutation';
   return {
     operation,
     async handler(request, reply) {
       const ctx = options.contextOf(request);
       const { settings } = ctx.runtime;
       const output = await run(ctx, request);
-      return answer(reply, output, {
-        settings,
-        // Few replies hold links, and reading an address costs more than writing a small reply.
-        get url() {
-          return publicUrlOf(settings, request.originalUrl);
-        },
-      });
+      try {
+        return answer(reply, output, {
+          settings,
+          // Few replies hold links, and reading an address costs more than writing a small reply.
+          get url() {
+            return publicUrlOf(settings, request.originalUrl);
+          },
+        });
+      } catch (err) {
+        if (!isMutation || reply.sent) throw err;
+        // It is committed: a failure would say that nothing was done.
+        request.log.error({ err, operation: id }, 'the reply of a committed mutation could not be written');
+        return reply.type(JSON_TYPE).send('{}');
+      }
     },
   };
 }
 
-/** The same call thover tRPC makes, without the proxies of a caller. */
+/** The same call that the tRPC procedure makes, without the proxies of a tRPC caller. */
 function callOf(service: RestOptions['service'], id: string): Call {
   const procedures = service.appRouter._def.procedures as unknown as Readonly<Record<string, object>>;
   const found = procedures[id];
@@ -120,23 +129,25 @@ function callOf(service: RestOptions['service'], id: string): Call {
 
 const fastifyPath = (path: string): string => path.replace(PLACEHOLDER, ':$1');
 
-/** A declared failure in the form that REST callers know. */
+/** Sends a declared error in the format of REST callers. */
 export function sendDomainError(reply: FastifyReply, error: DomainError, operation?: Operation) {
   const form = operation?.legacy.errors?.[error.spec.code];
   reply.code(error.spec.status);
   if (error.spec.status === 401) reply.header('WWW-Authenticate', 'JWT realm="api"');
   const retryAfter = retryAfterSeconds(error);
   if (retryAfter !== null) reply.header('Retry-After', String(retryAfter));
+  const decision = decisionIdOf(error);
+  if (decision !== null) reply.header('X-Decision-Id', decision);
   if (form) {
     const body = form.encode(error.details as never, error.message);
-    // A body that is a bare string is JSON too; some replies have none.
+    // A bare string is sent as JSON; some replies have no body.
     return body === undefined ? reply.send() : reply.type('application/json').send(JSON.stringify(body));
   }
   if (error.spec.code === invalidInput.code) return reply.send((error.details as { fields: unknown }).fields);
   return reply.send({ detail: error.message });
 }
 
-/** Statuses of Fastify's own refusals, in the words of the old services. */
+/** Sends Fastify's own errors with the messages of the old services. */
 function sendFrameworkError(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -155,7 +166,7 @@ function sendFrameworkError(
   return reply.code(500).send({ detail: INTERNAL_ERROR, request_id: request.id });
 }
 
-/** Logged once as a whole, where the connections are. */
+/** Database outages are logged once as a whole by the connection pool. */
 const isOutage = ({ spec, cause }: DomainError): boolean =>
   spec.code === databaseUnavailable.code && !isRetryable(cause);
 
@@ -164,7 +175,7 @@ export function handleError(error: unknown, request: FastifyRequest, reply: Fast
   const isDeclared = domain && (!operation || isExpected(domain, operation));
   if (domain && isDeclared) {
     if (domain.spec.status >= 500 && !isOutage(domain))
-      request.log.warn({ err: domain }, 'answered with a declared failure');
+      request.log.warn({ err: domain }, 'answered with a declared error');
     return sendDomainError(reply, domain, operation);
   }
   const inner =
@@ -176,14 +187,15 @@ const COMMON: ReadonlySet<string> = new Set(commonErrors.map(({ code }) => code)
 const isExpected = (error: DomainError, operation: Operation): boolean =>
   COMMON.has(error.spec.code) || operation.contract.errors.some(({ code }) => code === error.spec.code);
 
-/** The REST bridge: a native route per operation, compiled when the server starts. */
+/** The REST transport: one Fastify route per operation, compiled when the server starts. */
 export async function rest(app: FastifyInstance, options: RestOptions): Promise<void> {
-  // Free-form JSON may have fields of any name. Only own fields are made of them, and nothing here merges objects deeply.
+  // `__proto__` and `constructor` are allowed as field names: they become own properties, and nothing here merges
+  // objects deeply.
   const parse = app.getDefaultJsonParser('ignore', 'ignore');
   app.addContentTypeParser('application/json', (request, payload, done) => {
     const limit = request.routeOptions.config.bodyLimitBytes ?? DEFAULT_BODY_LIMIT_BYTES;
     app.readJson(request, payload, limit).then((text) => {
-      // Clients that set the type for every request send it without a body too.
+      // Some clients send a content type without a body.
       if (text === '') done(null, undefined);
       else parse(request, text, done);
     }, done);
@@ -210,7 +222,7 @@ export async function rest(app: FastifyInstance, options: RestOptions): Promise<
       }
     }
     app.route({
-      // The router answers HEAD wherever it answers GET.
+      // The router answers HEAD for every GET route.
       method: METHODS.filter((method) => !allowed.has(method === 'HEAD' ? 'GET' : method)),
       url: path,
       // Before the body is read.

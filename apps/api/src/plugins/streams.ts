@@ -9,17 +9,20 @@ declare module 'fastify' {
 }
 
 interface OpenStreams {
-  /** Counts a reply that goes on and on; the signal says when to end it. */
+  /** Registers a streaming reply; the returned signal aborts it. */
   open(reply: FastifyReply, actor: Actor | null): AbortSignal;
-  /** Streams that are open at the moment. */
+  /** Number of open streams. */
   readonly size: number;
 }
 
-/** A page opens a few; somebody with more than this holds connections of others. */
+/** Streams per actor. A page opens a few; more would take connections away from others. */
 const PER_ACTOR = 100;
 const RETRY_SECONDS = 10;
 
-/** Streams never end by themselves while a process stops, so they are ended first: their clients go elsewhere. */
+/**
+ * Closes all streams first when the process stops, because they would not end by themselves; clients reconnect to
+ * another process.
+ */
 export const streams = fp(async (app: FastifyInstance) => {
   const open = new Map<AbortController, number | undefined>();
   app.decorate('openStreams', {

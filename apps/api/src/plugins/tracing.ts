@@ -18,7 +18,7 @@ const spanOf = (request: FastifyRequest): Span | null =>
     attributes: { 'http.request.method': request.method, 'request.id': request.id },
   });
 
-/** One span per request, in the trace that the caller began. Without a collector requests do not even meet a hook. */
+/** One span per request, in the caller's trace. Without a collector no hook is registered. */
 export const tracing = fp(async (app: FastifyInstance) => {
   app.decorateRequest('span', null);
   if (!isTracing()) return;

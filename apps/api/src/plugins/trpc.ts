@@ -22,7 +22,7 @@ const MAXIMUM_BATCH = 20;
 type Params = { path: string };
 type Query = { batch?: string; input?: string | string[] };
 
-/** A batch may be as large as its operations together. */
+/** The body limit of a batch is the sum of the limits of its operations. */
 function bodyLimitOf(request: FastifyRequest, declared: ReadonlyMap<string, number | undefined>): number {
   const { path } = request.params as Params;
   const { batch } = request.query as Query;
@@ -30,7 +30,7 @@ function bodyLimitOf(request: FastifyRequest, declared: ReadonlyMap<string, numb
   return ids.reduce((sum, id) => sum + (declared.get(id) ?? DEFAULT_BODY_LIMIT_BYTES), 0);
 }
 
-/** Of several mutations in a batch, a repeat could not tell which of them the key stands for. */
+/** With several mutations in a batch, the key would be ambiguous. */
 const KEY_OF_SEVERAL = 'Several mutations in one request cannot share this header: send each in a request of its own.';
 
 /** The tRPC transport. It replaces the JSON parser of its scope, so it is registered in a scope of its own. */
@@ -43,7 +43,7 @@ export async function trpc(
 ): Promise<void> {
   const { appRouter, operations, streams } = options.service;
   const declared = new Map([...operations, ...streams].map(({ id, contract }) => [id, contract.bodyLimitBytes]));
-  // What is refused before a procedure is reached, such as a bad token, is still an error that tRPC clients can read.
+  // Errors before a procedure is reached, such as a rejected token, are sent in tRPC's format too.
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const domain = domainErrorOf(error);
     const status = domain?.spec.status ?? error.statusCode ?? 500;
@@ -51,7 +51,7 @@ export async function trpc(
     const wrapped = new TRPCError({
       code: codeOfStatus(status),
       message: status >= 500 && !domain ? INTERNAL_ERROR : error.message,
-      // The cause of an undeclared failure may hold the words of a library.
+      // Undeclared causes are dropped: their messages can be internal.
       cause: domain ?? undefined,
     });
     const shape = getTRPCErrorShape({
@@ -86,7 +86,7 @@ export async function trpc(
       return { ...context, signal: app.openStreams.open(res, context.actor) };
     },
     maxBatchSize: MAXIMUM_BATCH,
-    // Questions that are too long for an address, such as two hundred course runs, come in a body.
+    // Queries that are too long for a URL, such as two hundred course runs, are sent by POST.
     allowMethodOverride: true,
     responseMeta: ({ errors }) => {
       const waits = errors.map((error) => {
@@ -104,7 +104,7 @@ export async function trpc(
   app.route<{ Params: Params }>({
     method: METHODS,
     url: '/trpc/:path',
-    // Only a body is worth a refusal before it is read; queries and streams are refused in the form of their answers.
+    // Refuse anonymous POSTs before the body is read; queries and streams are refused by the procedure, in its format.
     onRequest: (request, reply, done) => (request.method === 'POST' ? requireActor(request, reply, done) : done()),
     handler: async (req, res) => {
       await fastifyRequestHandler({ ...handlerOptions, req, res, path: req.params.path });

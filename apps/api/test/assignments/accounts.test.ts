@@ -42,7 +42,7 @@ describe.each(dialects)('assignments and the accounts of learners on %s', (diale
     },
   );
 
-  test('an assignment whose stored address is not plain is nobody’s until its account is known', async () => {
+  test('an assignment with an address that is not plain belongs to no learner until its account is known', async () => {
     const budget = await assignedBudget(world, { learners: [24] });
     await allocateTo(world, budget, ['someone@test.example']);
     await world.db('assignments').where({ assignment_configuration_uuid: budget.configuration }).update({

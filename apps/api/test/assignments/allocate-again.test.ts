@@ -92,7 +92,7 @@ describe.each(dialects)('allocation to whom the content was allocated before on 
     expect(await rows(budget)).toHaveLength(1);
   });
 
-  test('W3: whoever holds the content under a new address is not allocated it again under the old one', async () => {
+  test('W3: a learner who holds the content under a new address is not allocated it again under the old one', async () => {
     const budget = await assignedBudget(world, { learners: [52] });
     await login(budget, 52, 'old-52@x.com');
     const old = (await allocateTo(world, budget, ['old-52@x.com'])).body.created[0].uuid;

@@ -207,7 +207,7 @@ describe.each(dialects)('allocation on %s', (dialect) => {
     expect(await held(budget.policy)).toBe(PRICE);
   });
 
-  test('worked example 1 of the audit: actions say who allocated what', async () => {
+  test('worked example 1 of the audit: actions record who allocated', async () => {
     const budget = await assignedBudget(world);
     await allocateTo(world, budget, ['a@x.example', 'b@x.example']);
     const [a] = await rows(budget);

@@ -75,7 +75,7 @@ describe.each(dialects)('the jobs of assignments on %s', (dialect) => {
     world.world.mails.map(({ campaign }) => campaign.replace(/^BRAZE_ASSIGNMENT_|_CAMPAIGN$/g, ''));
   const row = (uuid: string) => world.db('assignments').where({ uuid }).first();
 
-  test('R-ASG-18: a new assignment links the learner and is told by mail, with everything that the text names', async () => {
+  test('R-ASG-18: a new assignment links the learner and sends a mail with all properties', async () => {
     const budget = await budgetWith({}, new Date('2026-06-20T10:00:00Z'));
     await allocateTo(world, budget, ['new@x.example']);
     expect((await list(budget)).learner_state_counts).toEqual([{ learner_state: 'notifying', count: 1 }]);
@@ -114,7 +114,7 @@ describe.each(dialects)('the jobs of assignments on %s', (dialect) => {
     expect(world.world.mails).toEqual([]);
   });
 
-  test('R-ADD-17, worked example 4: who is linked already is not linked again', async () => {
+  test('R-ADD-17, worked example 4: a linked learner is not linked again', async () => {
     const budget = await budgetWith({ learners: [301] });
     await allocateTo(world, budget, ['learner-301@test.example']);
     expect((await work(world, { only: 'assignments.link' })).map(({ result }) => result?.outcome)).toEqual([
@@ -140,7 +140,7 @@ describe.each(dialects)('the jobs of assignments on %s', (dialect) => {
     }
   });
 
-  test('a mail service that is down delays mails and loses none; nobody gets one twice', async () => {
+  test('an outage of the mail service delays mails; none is lost or sent twice', async () => {
     const budget = await budgetWith();
     await allocateTo(world, budget, ['late@x.example']);
     world.world.mailFault = () => Promise.reject(new UpstreamFailure('braze', 'down', { isUndone: true }));
@@ -158,7 +158,7 @@ describe.each(dialects)('the jobs of assignments on %s', (dialect) => {
     expect(typesOf(await only(budget))).toEqual(['allocated', 'notified']);
   });
 
-  test('one bad address fails alone, once, and changes no state; worked example 8 starts anew with each allocation', async () => {
+  test('one invalid address fails alone, once, and changes no state; worked example 8 restarts with each allocation', async () => {
     const budget = await budgetWith();
     await allocateTo(world, budget, ['bad@x.example', 'good@x.example']);
     world.world.mailFault = async (recipients) => {
@@ -235,7 +235,7 @@ describe.each(dialects)('the jobs of assignments on %s', (dialect) => {
     expect(campaigns()).toEqual(['REMINDER_NOTIFICATION', 'REMINDER_POST_LOGISTRATION_NOTIFICATION']);
   });
 
-  test('a mail whose reason is gone is not sent', async () => {
+  test('a mail whose cause no longer exists is not sent', async () => {
     const budget = await budgetWith();
     await allocateTo(world, budget, ['gone@x.example']);
     const { uuid } = await only(budget);
@@ -250,7 +250,7 @@ describe.each(dialects)('the jobs of assignments on %s', (dialect) => {
     expect(typesOf(await only(budget))).toEqual(['allocated', 'cancelled']);
   });
 
-  test('R-ASG-55, worked example 11: after 90 days an assignment expires, its learner is told, its address forgotten', async () => {
+  test('R-ASG-55, worked example 11: after 90 days an assignment expires, its learner is notified and its address removed', async () => {
     const budget = await budgetWith();
     await allocateTo(world, budget, ['expired@x.example'], { suppress_email: true });
     const { uuid } = await only(budget);
@@ -312,7 +312,7 @@ describe.each(dialects)('the jobs of assignments on %s', (dialect) => {
     expect((await list(budget)).learner_state_counts).toEqual([{ learner_state: 'expired', count: 25 }]);
   });
 
-  test('R-ASG-62, worked example 15: a nudge goes to those whose course begins on the day, once', async () => {
+  test('R-ASG-62, worked example 15: learners whose course starts on the day are nudged once', async () => {
     const budget = await budgetWith({ learners: [304] });
     await allocateTo(world, budget, ['learner-304@test.example', 'waiting@x.example'], { suppress_email: true });
     await world.db('assignments').where({ learner_email: 'learner-304@test.example' }).update({ lms_user_id: 304 });

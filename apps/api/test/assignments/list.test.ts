@@ -18,7 +18,7 @@ describe.each(dialects)('lists of assignments on %s', (dialect) => {
   });
   const { list, post, rows, pass } = assignmentRequests(() => world);
 
-  test('a filter in both of its forms means what both match, and an empty one is none', async () => {
+  test('a filter in both forms is the intersection, and an empty one is ignored', async () => {
     const budget = await assignedBudget(world);
     await allocateTo(world, budget, ['a@x.example', 'b@x.example', 'c@x.example']);
     const of = async (query: string) =>
@@ -37,7 +37,7 @@ describe.each(dialects)('lists of assignments on %s', (dialect) => {
     expect((await rows(budget)).map(({ state }) => state)).toEqual(['cancelled', 'allocated', 'allocated']);
   });
 
-  test('words are found whatever their case, in every alphabet and with signs that are patterns elsewhere', async () => {
+  test('search ignores case in every alphabet and treats wildcard characters literally', async () => {
     const budget = await assignedBudget(world);
     const title = 'Économie & Ökologie: 100%_sicher!';
     world.world.contents.set(

@@ -2,13 +2,14 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type Database, migrate } from '@enterprise-access/db';
-import { auditBooks, reconcile } from '@enterprise-access/domain';
+import { reconcile } from '@enterprise-access/domain';
 import { buildRuntime } from '@enterprise-access/platform';
 import { type Sandbox, startSandbox } from '@enterprise-access/sandbox';
 import { seedDemonstration } from '@enterprise-access/start/demonstration';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { assertTotals } from '../../../../tooling/test/totals.ts';
 import { databaseProxy } from '../support/database-proxy.ts';
-import { demonstration, operatorToken, testEnvironment } from '../support/harness.ts';
+import { demonstration, learnerToken, operatorToken, run, testEnvironment } from '../support/harness.ts';
 import { startApiProcess } from '../support/processes.ts';
 import { startGalera } from './galera.ts';
 import { redeemAll, type Tally, unexpected } from './load.ts';
@@ -36,12 +37,12 @@ async function prepared(url: string): Promise<Database> {
 
 async function inFolder() {
   const folder = await mkdtemp(join(tmpdir(), 'ea-cluster-'));
-  // The servers run as users of their own.
+  // The servers run as other users.
   await chmod(folder, 0o755);
   return folder;
 }
 
-/** Nothing that was acknowledged is lost, and the books are exact. */
+/** Checks that no acknowledged write is lost and the ledger adds up. */
 async function expectExact(url: string, sandbox: Sandbox, { acknowledged }: Tally): Promise<void> {
   const env = testEnvironment({
     DATABASE_URL: url,
@@ -58,8 +59,30 @@ async function expectExact(url: string, sandbox: Sandbox, { acknowledged }: Tall
   const policy = await db('policies').where({ uuid: demonstration.spendPolicy }).first('spent_cents');
   expect(policy.spent_cents).toBe(redeemed.length * PRICE);
   expect(new Set(acknowledged).size).toBe(redeemed.length);
-  expect(await auditBooks(db)).toEqual([]);
+  await assertTotals(db);
   await runtime.close();
+}
+
+const statusOf = async (url: string): Promise<number> => {
+  const reply = await fetch(url);
+  await reply.text();
+  return reply.status;
+};
+
+async function redeemOnce(url: string, learner: number) {
+  const reply = await fetch(`${url}/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`, {
+    method: 'POST',
+    headers: { authorization: `JWT ${learnerToken(learner)}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ lms_user_id: learner, content_key: run }),
+  });
+  return { status: reply.status, retryAfter: reply.headers.get('retry-after'), body: await reply.text() };
+}
+
+/** No success is promised or reported while the database takes no writes, and callers are told so in bounded time. */
+async function expectDeclaredOutage(url: string, learner: number): Promise<void> {
+  await vi.waitFor(async () => expect(await statusOf(`${url}/ready`)).toBe(503), { timeout: 60_000, interval: 500 });
+  expect(await statusOf(`${url}/live`)).toBe(200);
+  expect(await redeemOnce(url, learner)).toMatchObject({ status: 503, retryAfter: '1' });
 }
 
 describe.skipIf(!hasGalera)('MariaDB Galera', () => {
@@ -126,6 +149,25 @@ describe.skipIf(!hasGalera)('MariaDB Galera', () => {
     await Promise.all(apis.map((api) => api.stop()));
   });
 
+  test('two writers that allocate in one configuration at once: one of them has to look again', async () => {
+    const nodes = [1, 2].map((index) => connect({ url: urlOf(index), poolSize: 1 }));
+    const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const bothHold = Promise.all([first.promise, second.promise]);
+    const ends = await Promise.allSettled(
+      nodes.map((node, index) =>
+        node.transaction(async (trx) => {
+          const { assignmentConfiguration: uuid } = demonstration;
+          await trx('assignment_configurations').where({ uuid }).increment('holds');
+          (index === 0 ? first : second).resolve();
+          await bothHold;
+        }),
+      ),
+    );
+    const lost = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []));
+    expect(lost).toMatchObject([{ code: 'ER_LOCK_DEADLOCK' }]);
+    await Promise.all(nodes.map((node) => node.destroy()));
+  });
+
   test('the writer is killed under load: nothing is lost', { timeout: 300_000 }, async () => {
     const before = await db('ledger_transactions')
       .where({ state: 'committed' })
@@ -148,6 +190,14 @@ describe.skipIf(!hasGalera)('MariaDB Galera', () => {
     for (const index of [1, 2]) await expectExact(urlOf(index), sandbox, tally);
     await api.stop();
     await proxy.close();
+  });
+
+  test('a node without majority is not ready, and its replies say so', { timeout: 300_000 }, async () => {
+    const api = await startApiProcess(urlOf(2), sandbox.url);
+    expect(await statusOf(`${api.url}/ready`)).toBe(200);
+    await cluster.nodes[1]?.kill();
+    await expectDeclaredOutage(api.url, 1_990);
+    await api.stop();
   });
 });
 
@@ -174,6 +224,32 @@ describe.skipIf(!hasPostgres)('PostgreSQL with a synchronous replica', () => {
     await expectExact(pair.urls[1], sandbox, tally);
     await api.stop();
     await proxy.close();
+    await sandbox.close();
+    await pair.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test('a primary whose only replica died: what waits at COMMIT gets 503, and later one charge', {
+    timeout: 300_000,
+  }, async () => {
+    const folder = await inFolder();
+    const pair = await startPostgresPair(folder);
+    const sandbox = await startSandbox();
+    const db = await prepared(pair.urls[0]);
+    const api = await startApiProcess(pair.urls[0], sandbox.url, { DATABASE_STATEMENT_TIMEOUT_MS: '2000' });
+    expect((await redeemOnce(api.url, 1_000)).status).toBe(200);
+    await pair.killReplica();
+    await expectDeclaredOutage(api.url, 1_001);
+    await pair.goOnAlone();
+    await vi.waitFor(async () => expect((await redeemOnce(api.url, 1_001)).status).toBe(200), {
+      timeout: 60_000,
+      interval: 500,
+    });
+    await vi.waitFor(async () => expect(await statusOf(`${api.url}/ready`)).toBe(200), { timeout: 30_000 });
+    expect(await db('redemptions').where({ lms_user_id: 1_001 }).pluck('state')).toEqual(['committed']);
+    await assertTotals(db);
+    await api.stop();
+    await db.destroy();
     await sandbox.close();
     await pair.stop();
     await rm(folder, { recursive: true, force: true });

@@ -26,7 +26,7 @@ async function attempt(url: string, learner: number): Promise<{ status: string; 
   }
 }
 
-/** Each learner redeems once, by so many clients at a time; as told by a 503, a client tries again. */
+/** Redeems once per learner with a number of concurrent clients; retries after a 503. */
 export async function redeemAll(
   urls: readonly string[],
   options: { learners: number; clients: number; onReply?: (count: number) => void },
@@ -55,6 +55,6 @@ export async function redeemAll(
   return tally;
 }
 
-/** Anything that is neither a success, a declared refusal nor a dated 503. */
+/** Replies that are neither a success, a declared refusal, nor a 503 with Retry-After. */
 export const unexpected = ({ replies }: Tally): string[] =>
   [...replies.keys()].filter((status) => !['200', '422', '503'].includes(status));

@@ -63,6 +63,12 @@ export async function startPostgresPair(folder: string) {
       await killNow(join(primaryDir, 'postmaster.pid'));
       await query(urlOf(second, USER), 'select pg_promote(true, 30)');
     },
+    killReplica: () => killNow(join(replicaDir, 'postmaster.pid')),
+    /** What an operator does when no replica is left. */
+    async goOnAlone() {
+      await query(urlOf(first, USER), 'alter system reset synchronous_standby_names');
+      await query(urlOf(first, USER), 'select pg_reload_conf()');
+    },
     async stop() {
       await replica.stop();
       await primary.stop();

@@ -5,7 +5,7 @@ import { through } from '@enterprise-access/db/servers';
 
 const find = (...patterns: string[]): string | null => globSync(patterns).sort().at(-1) ?? null;
 
-/** Where Debian puts the parts of a cluster; null for what is not installed. */
+/** Paths of the cluster programs on Debian; null if not installed. */
 export const programs = {
   mariadbd: find('/usr/sbin/mariadbd'),
   installMariadb: find('/usr/bin/mariadb-install-db'),
@@ -22,7 +22,7 @@ interface Account {
   readonly gid: number;
 }
 
-/** Root runs servers as another user: PostgreSQL refuses root, and the state transfer of Galera fails with it. */
+/** As root, run servers as another user: PostgreSQL refuses root, and Galera's state transfer fails as root. */
 function accountOf(name: string): Account | null {
   if (process.getuid?.() !== 0) return null;
   const line = readFileSync('/etc/passwd', 'utf8')
@@ -44,7 +44,7 @@ export async function folderFor(name: string, path: string): Promise<void> {
   if (account) await chown(path, account.uid, account.gid);
 }
 
-/** Ends a server as a power cut does: the process named in its pid file. */
+/** Kills a server like a power failure: the process in its pid file. */
 export async function killNow(pidFile: string): Promise<void> {
   const pid = Number.parseInt(await readFile(pidFile, 'utf8'), 10);
   if (!Number.isInteger(pid) || pid <= 1) throw new Error(`No process in ${pidFile}.`);

@@ -85,7 +85,7 @@ describe.each(dialects)('the database fails, on %s', (dialect) => {
     const [rest, trpc] = await Promise.all([overRest(learner), overTrpc(learner)]);
     for (const reply of [rest, trpc])
       expect([reply.statusCode, reply.headers['retry-after'], reply.body]).toEqual([503, '1', expect.any(String)]);
-    expect(rest.json()).toEqual({ detail: expect.stringContaining('Trying again') });
+    expect(rest.json()).toEqual({ detail: expect.stringContaining('safe to retry') });
     expect(trpc.json().error.json.data).toMatchObject({
       httpStatus: 503,
       domain: { code: 'database_unavailable', details: { retryAfterSeconds: 1 } },
@@ -163,17 +163,84 @@ describe.each(dialects)('the database fails, on %s', (dialect) => {
     expect((await overRest(1_004)).statusCode).toBe(200);
   });
 
+  test('a COMMIT without an answer: the same 503 in bounded time over both transports, and one charge in the end', async () => {
+    for (const [learner, send] of [
+      [1_010, overRest],
+      [1_011, overTrpc],
+    ] as const) {
+      world.proxy.hangAtCommit(0);
+      const started = performance.now();
+      const reply = await send(learner);
+      expect([reply.statusCode, reply.headers['retry-after']]).toEqual([503, '1']);
+      expect(performance.now() - started).toBeLessThan(9_000);
+      world.proxy.giveBack();
+      await vi.waitFor(async () => expect((await send(learner)).statusCode).toBe(200), {
+        timeout: 5_000,
+        interval: 250,
+      });
+      const charged = await world.db('redemptions').where({ lms_user_id: learner }).pluck('state');
+      expect(charged).toEqual(['committed']);
+    }
+  });
+
+  test.each([
+    ['REST', 1_012, overRest],
+    ['tRPC', 1_013, overTrpc],
+  ] as const)(
+    'after a failover a repeat does not wait for the request that died: %s',
+    async (_where, learner, send) => {
+      const inState = (state: string) => world.db('redemptions').where({ lms_user_id: learner, state });
+      world.proxy.hangAtCommit(1);
+      const dying = send(learner);
+      await vi.waitFor(async () => expect(await inState('pending')).toHaveLength(1), 10_000);
+      world.proxy.takeAway();
+      expect((await dying).statusCode).toBe(503);
+      world.proxy.giveBack();
+      // Its key is given back behind the reply.
+      await vi.waitFor(
+        async () => expect(await world.db('idempotency_records').whereNull('reply')).toEqual([]),
+        10_000,
+      );
+      const started = performance.now();
+      const repeat = await send(learner);
+      expect(performance.now() - started).toBeLessThan(3_500);
+      expect([repeat.statusCode, repeat.body]).toEqual([200, expect.stringContaining('"committed"')]);
+      expect(await inState('committed')).toHaveLength(1);
+    },
+  );
+
   test('a row that guards others is written, so that every node of a cluster knows of it', async () => {
     const holds = async () => Number((await world.db('policy_ceilings').max({ n: 'holds' }).first())?.n ?? 0);
     const before = await holds();
-    for (const description of ['one', 'two']) {
+    const rest = await world.app.inject({
+      method: 'PATCH',
+      url: `/api/v1/subsidy-access-policies/${demonstration.enrollmentPolicy}/`,
+      headers: { authorization: `JWT ${operatorToken()}` },
+      payload: { description: 'one' },
+    });
+    const trpc = await world.app.inject({
+      method: 'POST',
+      url: '/trpc/policies.update',
+      headers: { authorization: `JWT ${operatorToken()}` },
+      payload: { json: { uuid: demonstration.enrollmentPolicy, description: 'two' } },
+    });
+    expect([rest.statusCode, trpc.statusCode]).toEqual([200, 200]);
+    expect(await holds()).toBe(before + 2);
+  });
+
+  test('so is the configuration in which assignments are allocated, each time', async () => {
+    const configuration = await world.db('assignment_configurations').first('uuid');
+    const holds = async () =>
+      Number((await world.db('assignment_configurations').where(configuration).first('holds')).holds);
+    const before = await holds();
+    for (const learner of ['one@demo.example', 'two@demo.example']) {
       const reply = await world.app.inject({
-        method: 'PATCH',
-        url: `/api/v1/subsidy-access-policies/${demonstration.enrollmentPolicy}/`,
+        method: 'POST',
+        url: `/api/v1/policy-allocation/${demonstration.assignedPolicy}/allocate/`,
         headers: { authorization: `JWT ${operatorToken()}` },
-        payload: { description },
+        payload: { learner_emails: [learner], content_key: run, content_price_cents: 14_900 },
       });
-      expect(reply.statusCode).toBe(200);
+      expect([reply.statusCode, reply.body]).toEqual([202, expect.any(String)]);
     }
     expect(await holds()).toBe(before + 2);
   });

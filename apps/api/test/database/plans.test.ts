@@ -179,6 +179,21 @@ async function fill(db: Database, dialect: Dialect): Promise<Set<string>> {
     active: true,
     ...times,
   }));
+  await insertMany(db, 'redemption_decisions', (at) => ({
+    uuid: randomUUID(),
+    created: now,
+    enterprise_customer_uuid: of(at).customer,
+    policy_uuid: of(at).policy,
+    lms_user_id: 1_000 + (at % 50),
+    content_key: `course-v1:edX+C${at % 7}+2T2026`,
+    kind: 'redeem',
+    verdict: at % 2 === 0 ? 'allowed' : 'refused',
+    reason: at % 2 === 0 ? null : 'policy_expired',
+    learner_count: 1,
+    checks: '{}',
+    facts: '{}',
+    request_id: `request-${at}`,
+  }));
   await insertMany(db, 'users', (at) => ({ username: `user-${at}`, email: `user-${at}@test.example`, ...times }));
   // Some customers, users and operations, each with many entries.
   const entries = Array.from({ length: OTHERS }, () => newUuid());
@@ -226,6 +241,7 @@ async function fill(db: Database, dialect: Dialect): Promise<Set<string>> {
     'policy_learner_budgets',
     'ledger_transactions',
     'redemptions',
+    'redemption_decisions',
     'assignments',
     'assignment_actions',
     'assignment_counts',
@@ -249,7 +265,7 @@ describe.each(dialects)('statements of requests on %s', (dialect) => {
   async function scansIn(work: () => Promise<unknown>): Promise<{ statements: number; found: string[] }> {
     const statements: Statement[] = [];
     const note = (query: Statement) => {
-      if (/^\s*(select|update|delete)/i.test(query.sql)) statements.push(query);
+      if (/^[\s(]*(select|update|delete)/i.test(query.sql)) statements.push(query);
     };
     world.db.on('query', note);
     try {
@@ -292,6 +308,25 @@ describe.each(dialects)('statements of requests on %s', (dialect) => {
       expect((await world.call('GET', `${path}?${query}`, operatorToken())).status).toBe(200);
     });
     expect(statements).toBeGreaterThan(2);
+    expect(found).toEqual([]);
+  });
+
+  test.each([
+    '',
+    'lms_user_id=1000',
+    `policy_uuid=${demonstration.spendPolicy}`,
+    'content_key=course-v1:edX%2BC1%2B2T2026',
+    'kind=redeem',
+    'verdict=refused',
+    'reason=policy_expired',
+    'request_id=request-1',
+    'from=2026-01-01T00:00:00Z&to=2026-07-01T00:00:00Z',
+  ])('a list of decisions by %s reads through indexes', async (query) => {
+    const path = `/api/v1/redemption-decisions/?enterprise_customer_uuid=${demonstration.customer}&${query}`;
+    const { statements, found } = await scansIn(async () => {
+      expect((await world.call('GET', path, operatorToken())).status).toBe(200);
+    });
+    expect(statements).toBeGreaterThan(0);
     expect(found).toEqual([]);
   });
 

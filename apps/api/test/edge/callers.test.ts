@@ -8,7 +8,7 @@ import { demonstration, learnerToken, operatorToken, run, startApp } from '../su
 const list = `/api/v1/subsidy-access-policies/?enterprise_customer_uuid=${demonstration.customer}`;
 const FRONT_END = 'https://portal.example';
 
-describe('requests that no token stands behind', () => {
+describe('requests without a token', () => {
   let world: World;
   beforeEach(async () => {
     world = await startApp('postgres', { env: { THROTTLE_ANONYMOUS_PER_MINUTE: '2', TRUST_PROXY: 'true' } });
@@ -37,7 +37,7 @@ describe('requests that no token stands behind', () => {
   });
 });
 
-test('a database that gives no connection makes nobody wait long for the health of the service', async () => {
+test('the health check answers soon if the pool has no connection', async () => {
   const world = await startApp('postgres', { poolSize: 1 });
   const held = await world.db.transaction();
   const started = performance.now();

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { DEFAULT_BODY_LIMIT_BYTES, service } from '@enterprise-access/domain';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { isOutOfBounds } from '../../src/plugins/json-bounds.ts';
 import type { World } from '../support/examples.ts';
-import { demonstration, operatorToken, run, startApp, tokenFor } from '../support/harness.ts';
+import { demonstration, dialects, operatorToken, run, startApp, tokenFor } from '../support/harness.ts';
 
 const REDEEM = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;
 const IN_BULK = `/api/v1/policy-allocation/${demonstration.spendPolicy}/allocate-in-bulk/`;
@@ -53,11 +53,11 @@ const head = (method: string, path: string, headers: Record<string, string | num
 
 const asOperator = () => ({ Authorization: `JWT ${operatorToken()}` });
 
-describe('bodies and connections', () => {
+describe.each(dialects)('bodies and connections on %s', (dialect) => {
   let world: World;
   let port: number;
   beforeAll(async () => {
-    world = await startApp('postgres', { env: { BODY_TIMEOUT_MS: '500' } });
+    world = await startApp(dialect, { env: { BODY_TIMEOUT_MS: '500' } });
     port = Number(new URL(await world.app.listen({ host: '127.0.0.1', port: 0 })).port);
   });
   afterAll(() => world.stop());
@@ -86,6 +86,33 @@ describe('bodies and connections', () => {
       expect(reply.status).toBe(413);
       expect(reply.body).toContain('Request body is too large.');
     }
+  });
+
+  test.each([
+    ['REST', REDEEM],
+    ['tRPC', '/trpc/redemptions.redeem'],
+  ])('in a flood of refused bodies refusals are sent late, and nobody else waits: %s', async (_where, path) => {
+    const unfinished = () => raw(port, head('POST', path, { 'Content-Length': 7_800_000 }), '[[],');
+    const timed = async (work: () => Promise<Heard>) => {
+      const started = performance.now();
+      return { status: (await work()).status, ms: performance.now() - started };
+    };
+    const held = () => {
+      const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+      sockets.push(socket);
+      socket.write(`${head('POST', path, { 'Content-Length': 7_800_000 })}[[],`);
+      return once(socket, 'data');
+    };
+    await Promise.all(Array.from({ length: 16 }, held));
+    const [refused, served] = await Promise.all([
+      timed(unfinished),
+      timed(() => raw(port, head('GET', LIST, asOperator()))),
+    ]);
+    expect(refused).toEqual({ status: 401, ms: expect.toSatisfy((ms: number) => ms >= 990) });
+    expect(served).toEqual({ status: 200, ms: expect.toSatisfy((ms: number) => ms < 900) });
+    for (const socket of sockets.splice(0)) socket.destroy();
+    await setTimeout(100);
+    expect(await timed(unfinished)).toEqual({ status: 401, ms: expect.toSatisfy((ms: number) => ms < 900) });
   });
 
   test('a body that does not arrive in time is 408, over REST and tRPC', async () => {
@@ -246,7 +273,7 @@ test.each(declarations)('the longest input of %s fits into its body limit', (id,
   else expect(size).toBeLessThanOrEqual(limit);
 });
 
-describe('hosts, methods and inputs that nobody sends on purpose', () => {
+describe('malformed hosts, methods and inputs', () => {
   let world: World;
   let port: number;
   const ROUTES = [
@@ -283,7 +310,7 @@ describe('hosts, methods and inputs that nobody sends on purpose', () => {
     ['staff', () => ({ Authorization: `JWT ${staffToken()}` })],
   ] as const;
 
-  test.each(callers)('a host that is none is 400 on every route: %s', async (_who, headers) => {
+  test.each(callers)('an invalid host is 400 on every route: %s', async (_who, headers) => {
     for (const path of ROUTES) {
       for (const host of ['[', '', 'a b', '999.999.999.999', 'x:99999', '[::1', 'a/b', 'a@b', 'a?b', '%']) {
         const reply = await raw(port, head('GET', path, { ...headers(), Host: host }));
@@ -296,7 +323,7 @@ describe('hosts, methods and inputs that nobody sends on purpose', () => {
     }
   });
 
-  test.each(callers)('no route answers an unusual method with a failure of its own: %s', async (_who, headers) => {
+  test.each(callers)('no route answers an unusual method with a 500: %s', async (_who, headers) => {
     for (const path of ROUTES) {
       for (const method of ['TRACE', 'PROPFIND', 'OPTIONS', 'PUT', 'HEAD', 'LOCK']) {
         const reply = await raw(port, head(method, path, headers()));

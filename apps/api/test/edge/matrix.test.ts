@@ -1,7 +1,7 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import { newUuid, operations, streams } from '@enterprise-access/domain';
 import { everybody, slicesTesting } from '@enterprise-access/domain/testing';
-import { makeToken } from '@enterprise-access/token';
+import { makeToken } from '@enterprise-access/start/token';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Input, sampleInput, viaRest, viaStream, viaTrpc, type World } from '../support/examples.ts';
 import {
@@ -83,6 +83,9 @@ describe.each(dialects)('the authorization matrix on %s', (dialect) => {
     const made = await world.call('POST', path, learnerToken(LEARNER), { lms_user_id: LEARNER, content_key: run });
     expect(made.status).toBe(200);
     things.transaction = made.body.uuid;
+    things.decision = (
+      await world.db('redemption_decisions').where({ redemption_uuid: made.body.uuid }).first('uuid')
+    ).uuid;
     things.auditSubject = made.body.uuid;
     things.job = newUuid();
     await world.db('job_runs').insert({
@@ -179,7 +182,7 @@ describe.each(dialects)('the authorization matrix on %s', (dialect) => {
     );
   });
 
-  test('what does not exist is refused to those who may not act everywhere', async () => {
+  test('a missing resource is 403 for callers without access to all customers', async () => {
     const unknown = '00000000-0000-4000-8000-000000000000';
     const operation = operations.find(({ id }) => id === 'policies.get');
     if (!operation) throw new Error('policies.get is gone');

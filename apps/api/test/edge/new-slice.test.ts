@@ -1,6 +1,7 @@
-import { compose, slices } from '@enterprise-access/domain';
+import { sdkFiles } from '@enterprise-access/contracts/sdk';
+import { defineModel, is } from '@enterprise-access/db';
+import { compose, defineSlice, slices } from '@enterprise-access/domain';
 import { everybody } from '@enterprise-access/domain/testing';
-import { sdkFiles } from '@enterprise-access/sdk-gen';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { greet } from '../../../../packages/domain/test/greetings/contract.ts';
 import { greetingsSlice } from '../../../../packages/domain/test/greetings/slice.ts';
@@ -59,6 +60,23 @@ describe('a slice of one folder and one line', () => {
   });
 });
 
+test('a slice brings its tables, with their customer, their subject in the audit trail and what becomes of personal data', () => {
+  const ends = { job: 'badges.retire' };
+  const badges = defineModel('badges', {
+    tenant: 'enterpriseCustomerUuid',
+    audited: { subject: 'badge', address: 'email' },
+    columns: {
+      uuid: is.uuid(),
+      enterpriseCustomerUuid: is.uuid(),
+      email: is.text().personalData({ holds: 'Address.', ends }),
+    },
+  });
+  const { tables, personalData } = compose([...slices, defineSlice({ name: 'badges', tables: [badges] })]);
+  expect(tables.get('badges')?.tenant).toBe('enterprise_customer_uuid');
+  expect(tables.get('badges')?.subject?.kind).toBe('badge');
+  expect(personalData).toContainEqual({ table: 'badges', column: 'email', holds: 'Address.', ends });
+});
+
 describe('a slice that is declared wrongly is not served', () => {
   const [namespace] = Object.values(greetingsSlice.namespaces);
   test.each([
@@ -79,6 +97,16 @@ describe('a slice that is declared wrongly is not served', () => {
       { ...greetingsSlice, namespaces: { hello: { ...namespace, contracts: {} } } },
       'There is a procedure but no contract named hello.greet.',
     ],
+    [
+      'a table that another slice has',
+      { name: 'ledger2', tables: [...service.tables.values()].slice(-1) },
+      'Two slices declare the table named',
+    ],
+    [
+      'a consumer of an event that nobody declares',
+      { name: 'moods', consumers: [{ type: 'org.openedx.mood.changed.v1', consume: async () => undefined }] },
+      'No slice declares the event org.openedx.mood.changed.v1.',
+    ],
     ['an undeclared permission', { ...greetingsSlice, permissions: [] }, 'No slice declares the permission'],
     [
       'an unknown kind of context',
@@ -92,6 +120,6 @@ describe('a slice that is declared wrongly is not served', () => {
     ],
   ])('%s', (_what, slice, message) => {
     const base = slice === greetingsSlice ? [...slices, greetingsSlice] : slices;
-    expect(() => compose([...base, slice as typeof greetingsSlice])).toThrow(message);
+    expect(() => compose([...base, slice as unknown as typeof greetingsSlice])).toThrow(message);
   });
 });

@@ -91,7 +91,7 @@ describe.each(dialects)('queries and bodies as the old services read them, on %s
       expect((await get(`${TRANSACTIONS}?page_size=${size}`)).body.results, size).toHaveLength(4);
   });
 
-  test('filters that cannot be read are told as django-filter tells them', async () => {
+  test('invalid filters are reported in the format of django-filter', async () => {
     const cases: [string, object][] = [
       [`${ASSIGNMENTS}?lms_user_id__in=abc`, { lms_user_id__in: ['Enter a number.'] }],
       [`${ASSIGNMENTS}?lms_user_id=abc`, { lms_user_id: ['Enter a number.'] }],
@@ -157,7 +157,7 @@ describe.each(dialects)('queries and bodies as the old services read them, on %s
     expect({ status: reply.status, body: reply.body }).toEqual({ status: 400, body });
   });
 
-  test('an unknown policy is told of before the body is judged', async () => {
+  test('an unknown policy is reported before the body is validated', async () => {
     expect(await post(allocate(newUuid()), { content_price_cents: 'x' })).toMatchObject({ status: 404 });
   });
 

@@ -80,7 +80,7 @@ describe.skipIf(services.missing.memcached)('processes that share a store', () =
     expect(told).toBeLessThan(350);
   });
 
-  test('a pause makes the next request ask, so nobody counts on old numbers', async () => {
+  test('after a pause the next request reads the shared counter', async () => {
     let now = START;
     const address = await useService(services, 'memcached');
     const [one, other] = [open(address), open(address)].map((store) => throttleCounter(store, () => new Date(now)));
@@ -92,7 +92,7 @@ describe.skipIf(services.missing.memcached)('processes that share a store', () =
     expect((await one?.(caller, MINUTE, 1_000))?.current).toBe(53);
   });
 
-  test('go on counting alone when the store is silent, and together again when it is back', async () => {
+  test('count locally while the store does not answer, and together again afterwards', async () => {
     const address = await useService(services, 'memcached');
     const proxy = await startProxy(Number(address.split(':')[1]));
     try {

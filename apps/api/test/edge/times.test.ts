@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { trpcData } from '../support/fixtures.ts';
 import { demonstration, dialects, operatorToken, startApp } from '../support/harness.ts';
 
 const POLICY = `/api/v1/subsidy-access-policies/${demonstration.spendPolicy}/`;
@@ -31,6 +32,16 @@ describe.each(dialects)('times over REST on %s', (dialect) => {
     expect((await read()).created).toBe(shown);
     expect((await patch({ description: stored })).body.created).toBe(shown);
     expect((await read()).created).toBe(shown);
+  });
+
+  test('over tRPC times are dates, and what is stored keeps its microseconds when the row is written', async () => {
+    await store('2026-01-02T03:04:05.123456');
+    const input = { uuid: demonstration.spendPolicy };
+    const changed = await trpcData<{ created: Date }>(world, 'policies.update', { ...input, description: 'by tRPC' });
+    expect(changed.created.toISOString()).toBe('2026-01-02T03:04:05.123Z');
+    const found = await trpcData<{ created: Date }>(world, 'policies.get', input);
+    expect(found.created.toISOString()).toBe('2026-01-02T03:04:05.123Z');
+    expect((await read()).created).toBe('2026-01-02T03:04:05.123456Z');
   });
 
   test.each([

@@ -122,7 +122,7 @@ describe.each(dialects)('events on %s', (dialect) => {
       expect(await said()).toEqual([['access-policy.updated.v1', { ...payload, active: true }]]);
     });
 
-    test('late redemption by its own operation: a change is told, the same again is none', async () => {
+    test('late redemption by its own operation: a change publishes an event, a repeat does not', async () => {
       const { uuid } = await ok(create(), 201);
       await said();
       const set = (days: number | null) => ok(call('POST', `${POLICIES}${uuid}/late-redemption/`, { days }));
@@ -163,7 +163,7 @@ describe.each(dialects)('events on %s', (dialect) => {
       await said();
     });
 
-    test('redeemed: created, committed and redeemed, each once; a replay says nothing', async () => {
+    test('a redeem publishes created, committed and redeemed, each once; a replay publishes nothing', async () => {
       const made = await ok(redeem());
       const all = await said();
       expect(all.map(([name]) => name)).toEqual([...REDEEMED, 'subsidy.redeemed.v1']);
@@ -206,7 +206,7 @@ describe.each(dialects)('events on %s', (dialect) => {
       expect(await names()).toEqual([...REDEEMED.slice(1), 'subsidy.redeemed.v1']);
     });
 
-    test('reversed: both sides say so once, however often it is asked for', async () => {
+    test('a reversal publishes both events once, even if it is repeated', async () => {
       const made = await ok(redeem());
       await said();
       for (let time = 0; time < 3; time += 1) await ok(reverseIn(world, budget.subsidy, made.uuid), 200, 201);
@@ -289,7 +289,7 @@ describe.each(dialects)('events on %s', (dialect) => {
     expect(await names()).toHaveLength(2);
   });
 
-  test('subsidies and deposits are nobody’s transactions: nothing is announced', async () => {
+  test('subsidies and deposits publish no events, because they have no learner', async () => {
     const customer = newCustomer(world);
     const subsidy = await newSubsidy(world, { customer });
     const deposit = {

@@ -112,7 +112,7 @@ describe.skipIf(memcachedMissing())('two API processes with one memcached', () =
     expect(misses.reduce((sum, count) => sum + count)).toBeGreaterThanOrEqual(3);
   });
 
-  test('values that somebody spoiled are replaced, and no request fails', async () => {
+  test('corrupted values are replaced, and no request fails', async () => {
     expect((await canRedeem(apis[0], 1101)).status).toBe(200);
     const keys = (await keysAt(memcached.port)).filter((key) => key.startsWith('enterprise-access:'));
     expect(keys.length).toBeGreaterThan(2);
@@ -125,7 +125,7 @@ describe.skipIf(memcachedMissing())('two API processes with one memcached', () =
     expect(await metric(apis[1], 'enterprise_access_cache_total{outcome="unreadable"}')).toBeGreaterThan(before);
   });
 
-  test('memcached stops and comes back in the middle of traffic: no request fails, and the books agree', async () => {
+  test('a restart of memcached under load fails no request, and the ledger adds up', async () => {
     let isOver = false;
     let learner = 1200;
     const seen: number[] = [];

@@ -253,7 +253,7 @@ describe.each(dialects)('groups on %s', (dialect) => {
     expect((await redeem(closed, 1_502, run)).status).toBe(200);
   });
 
-  test('a group is removed from all policies of the customer, and from nobody else’s (W27)', async () => {
+  test('a group is removed from all policies of the customer, and from no others (W27)', async () => {
     const doomed = randomUUID();
     await world.control('PUT', '/groups', { uuid: doomed, customerUuid: demonstration.customer });
     const own = [await policyWith(), await policyWith()];

@@ -78,7 +78,7 @@ describe.each(dialects)('following a job on %s', (dialect) => {
   };
   const report = (uuid: string, change: object) => world.db('job_runs').where({ uuid }).update(change);
 
-  test('each change is told until the end, which ends the stream', async () => {
+  test('each change is sent until the end, which ends the stream', async () => {
     const uuid = await newRun();
     const { told, outcome } = follow(url, uuid);
     await vi.waitFor(() => expect(told).toHaveLength(1), UNTIL);
@@ -95,7 +95,7 @@ describe.each(dialects)('following a job on %s', (dialect) => {
     expect(world.runtime.jobRuns.followers).toBe(0);
   });
 
-  test('who comes back is told what changed meanwhile, and nothing twice', async () => {
+  test('a client that reconnects gets changes since its last event, and none twice', async () => {
     const uuid = await newRun({ state: 'active', done: 1 });
     const first = follow(url, uuid);
     await vi.waitFor(() => expect(first.told).toHaveLength(1), UNTIL);
@@ -116,7 +116,7 @@ describe.each(dialects)('following a job on %s', (dialect) => {
     expect(after.told).toEqual([]);
   });
 
-  test('nobody looks any more when the last follower has gone away', async () => {
+  test('polling stops when the last follower has left', async () => {
     const uuid = await newRun({ state: 'active' });
     const follower = follow(url, uuid);
     await vi.waitFor(() => expect(follower.told).toHaveLength(1), UNTIL);
@@ -164,7 +164,7 @@ describe.each(dialects)('following a job on %s', (dialect) => {
     expect(world.runtime.jobRuns.followers).toBe(0);
   });
 
-  test('a job that is not there, and input that is none, are declared errors', async () => {
+  test('an unknown job and invalid input are declared errors', async () => {
     const unknown = follow(url, newUuid(), operatorToken());
     await vi.waitFor(() => expect(unknown.outcome.error).not.toBeNull(), UNTIL);
     expect(unknown.outcome.error?.data).toMatchObject({ httpStatus: 404, domain: { code: 'not_found' } });
@@ -190,7 +190,7 @@ describe.each(dialects)('following a job on %s', (dialect) => {
     expect(world.runtime.jobRuns.followers).toBe(0);
   });
 
-  test('a client goes on at the next process by itself', async () => {
+  test('a client resumes on another process by itself', async () => {
     const uuid = await newRun({ state: 'active', done: 1 });
     const { told, outcome } = follow(url, uuid);
     await vi.waitFor(() => expect(told).toHaveLength(1), UNTIL);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { clientTools } from '@enterprise-access/services';
 import { useService } from '@enterprise-access/services/testing';
-import { makeToken } from '@enterprise-access/token';
+import { makeToken } from '@enterprise-access/start/token';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { World } from '../support/examples.ts';
 import { demonstration, run, SECRET, startApp } from '../support/harness.ts';

@@ -69,7 +69,7 @@ describe('replies as the document has them', () => {
     }
   });
 
-  test('500: a failure that nobody foresaw', async () => {
+  test('500: an undeclared failure', async () => {
     const { ownerOf } = world.runtime;
     Object.assign(world.runtime, { ownerOf: () => Promise.reject(new Error('a defect')) });
     try {

@@ -38,7 +38,7 @@ describe.each(
       if ('$ref' in parameter) continue;
       expect(parameter, parameter.name).toHaveProperty('example');
       const pointer = `/paths/${path.replaceAll('/', '~1')}/${method.toLowerCase()}/parameters/${index}/schema`;
-      expect(conformance.flaw(pointer, parameter.example), parameter.name).toBeNull();
+      expect(conformance.problemOf(pointer, parameter.example), parameter.name).toBeNull();
     }
   });
 
@@ -47,7 +47,7 @@ describe.each(
     const { examples } = documented.requestBody.content['application/json'] ?? {};
     const value = examples?.request?.value;
     const pointer = `/paths/${path.replaceAll('/', '~1')}/${method.toLowerCase()}/requestBody/content/application~1json/schema`;
-    expect(conformance.flaw(pointer, value)).toBeNull();
+    expect(conformance.problemOf(pointer, value)).toBeNull();
     const inPath = Object.fromEntries(
       documented.parameters.flatMap((each) => ('in' in each && each.in === 'path' ? [[each.name, each.example]] : [])),
     );
@@ -62,8 +62,8 @@ describe.each(
       if (content) expect(Object.keys(content.examples ?? {}), status).not.toEqual([]);
       else expect(bodiless(operation), status).toContain(Number(status));
       for (const [name, { value }] of Object.entries(content?.examples ?? {})) {
-        const flaw = conformance.flaw(`${response?.pointer}/content/application~1json/schema`, value);
-        expect(flaw, `${status} ${name}: ${JSON.stringify(value)}`).toBeNull();
+        const problem = conformance.problemOf(`${response?.pointer}/content/application~1json/schema`, value);
+        expect(problem, `${status} ${name}: ${JSON.stringify(value)}`).toBeNull();
       }
     }
   });

@@ -17,7 +17,7 @@ test('the page of the document holds and loads nothing from elsewhere', async ()
   expect(page.headers['content-security-policy']).not.toMatch(/https?:|\w\.\w/);
 });
 
-test('the page is read over plain HTTP under any name: a browser is not told to take HTTPS instead', async () => {
+test('the page works over plain HTTP under any host name: browsers are not told to upgrade to HTTPS', async () => {
   const page = await get('/docs');
   expect(page.headers['content-security-policy']).toContain("default-src 'self'");
   expect(page.headers['content-security-policy']).not.toContain('upgrade-insecure-requests');

@@ -144,7 +144,7 @@ describe.each(dialects)('deposits and late redemption on %s', (dialect) => {
     });
   });
 
-  test('R-POL-30, W16: without a limit there is none afterwards; a refused deposit changes nothing', async () => {
+  test('R-POL-30, W16: a deposit does not add a limit to a policy without one; a refused deposit changes nothing', async () => {
     const open = await newBudget(world, { balance: 1_000 });
     expect((await deposit(open.policy, {})).body).toMatchObject({ spend_limit: null });
     expect(await balanceOf(world, open.subsidy)).toBe(11_000);

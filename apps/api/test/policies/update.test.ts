@@ -109,7 +109,7 @@ describe.each(dialects)('updating policies on %s', (dialect) => {
     }
   });
 
-  test('R-POL-07: a policy with spend stays active, retired or not; reversed spend is none', async () => {
+  test('R-POL-07: a policy with spend cannot be deactivated, retired or not; reversed spend does not count', async () => {
     const { customer, subsidy, policy } = await newBudget(world);
     const { body } = await redeemAs(world, policy, customer, 1);
     const expected = {
@@ -146,7 +146,7 @@ describe.each(dialects)('updating policies on %s', (dialect) => {
     expect(created.json()).toMatchObject({ policy_type: ['This field is required.'] });
   });
 
-  test('R-POL-11: deletion is soft and repeatable; an empty reason is none', async () => {
+  test('R-POL-11: deletion is soft and idempotent; an empty reason is ignored', async () => {
     for (const [body, reason] of [
       [{ reason: 'because' }, 'because'],
       [{ reason: '' }, null],

@@ -136,7 +136,7 @@ describe.each(dialects)('can-redeem on %s', (dialect) => {
     );
   });
 
-  test('R-RED-14: only staff ask about others; whoever is not linked is told so', async () => {
+  test('R-RED-14: only staff can ask about other learners; an unlinked learner gets that reason', async () => {
     const { customer } = await newBudget(world);
     const as = (token: string, query: string) => canRedeemAs(world, customer, 1, [run], token, query);
     const staff = tokenFor('enterprise_learner', customer, 5, { isStaff: true });
@@ -161,7 +161,7 @@ describe.each(dialects)('can-redeem on %s', (dialect) => {
     expect(reply).toMatchObject({ status: 404, body: { detail: 'No active policies for this customer' } });
   });
 
-  test('404: a caller of whom nobody knows which learner they are', async () => {
+  test('404: a caller without a learner id', async () => {
     const { customer } = await newBudget(world);
     const reply = await canRedeemAs(world, customer, 1, [run], tokenWithoutLearner(customer));
     expect(reply).toMatchObject({ status: 404, body: { detail: 'Could not determine a value for lms_user_id' } });
@@ -181,7 +181,7 @@ describe.each(dialects)('can-redeem on %s', (dialect) => {
     expect([await statusFor(200), await statusFor(201)]).toEqual([200, 400]);
   });
 
-  test('R-RED-06: the subsidy of the policy is gone', async () => {
+  test('R-RED-06: the subsidy of the policy does not exist', async () => {
     const { customer, policy, subsidy } = await newBudget(world);
     await call('DELETE', `${SUBSIDIES}${subsidy}/`);
     expect((await answerFor(customer, 1)).display_reason.reason).toBe('subsidy_expired');

@@ -1,5 +1,6 @@
-import { auditBooks, UpstreamRefusal } from '@enterprise-access/domain';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { UpstreamRefusal } from '@enterprise-access/domain';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { assertTotals } from '../../../../tooling/test/totals.ts';
 import type { World } from '../support/examples.ts';
 import { balanceOf, newBudget, newPolicy, POLICIES, PRICE, redeemAs, reverseIn, spentOf } from '../support/fixtures.ts';
 import { dialects, operatorToken, run, startApp } from '../support/harness.ts';
@@ -22,7 +23,7 @@ describe.each(dialects)('many at once on %s', (dialect) => {
     world = await startApp(dialect, { poolSize: 20 });
   });
   afterAll(async () => {
-    expect(await auditBooks(world.db)).toEqual([]);
+    await assertTotals(world.db);
     await world.stop();
   });
 
@@ -41,6 +42,16 @@ describe.each(dialects)('many at once on %s', (dialect) => {
       .first();
     return { cents: -Number(row?.cents ?? 0), count: Number(row?.count) };
   };
+
+  /** Waits until no redemption through the policy is pending. */
+  const settled = (policy: string) =>
+    vi.waitFor(
+      async () => {
+        const open = await world.db('redemptions').where({ policy_uuid: policy, state: 'pending' }).first('uuid');
+        if (open) throw new Error('A redemption is pending.');
+      },
+      { timeout: 30_000, interval: 50 },
+    );
 
   test('two policies of one subsidy with money for seven: seven of forty learners pass', async () => {
     const learners = upTo(40);
@@ -120,7 +131,7 @@ describe.each(dialects)('many at once on %s', (dialect) => {
     expect([...ends].every((status) => status === 200 || status === 400)).toBe(true);
   });
 
-  test('retirement in a storm: whoever was answered 200 has paid, whoever was refused has not', async () => {
+  test('retiring a policy under load: learners with a 200 are charged, refused ones are not', async () => {
     const learners = upTo(30);
     const { customer, policy } = await newBudget(world, { learners });
     const [replies, retired] = await Promise.all([
@@ -152,7 +163,7 @@ describe.each(dialects)('many at once on %s', (dialect) => {
     expect(await spentOf(world, policy)).toBe(21 * PRICE);
   });
 
-  test('enrolments that are refused in a storm give back: the budget ends exactly full', async () => {
+  test('refused enrollments under load release their value: the budget ends exactly full', async () => {
     const learners = upTo(60);
     const { customer, subsidy, policy } = await newBudget(world, {
       balance: 100 * PRICE,
@@ -170,8 +181,15 @@ describe.each(dialects)('many at once on %s', (dialect) => {
     });
     for (const name of Object.keys(outcomes(storm)))
       expect(['200', '422 policy_spend_limit_reached', '422 enrollment_error']).toContain(name);
-    expect(await spentOf(world, policy)).toBe((outcomes(storm)[200] ?? 0) * PRICE);
+    // On a slow machine a reply says that a redemption is pending, and it can still be refused.
+    await settled(policy);
+    const paid = await committedOf(policy);
+    expect(await spentOf(world, policy)).toBe(paid.cents);
+    const pending = storm.filter(({ status, body }) => status === 200 && body.state === 'pending').length;
+    expect((outcomes(storm)[200] ?? 0) - pending).toBeLessThanOrEqual(paid.count);
+    expect(outcomes(storm)[200] ?? 0).toBeGreaterThanOrEqual(paid.count);
     expect(outcomes(await redeemAll())[200]).toBe(15);
+    await settled(policy);
     expect(await committedOf(policy)).toEqual({ count: 15, cents: 15 * PRICE });
     expect(await balanceOf(world, subsidy)).toBe(85 * PRICE);
   });

@@ -92,7 +92,7 @@ describe.each(dialects)('redemptions forced by support on %s', (dialect) => {
     ]);
   });
 
-  test('the record waits when it is told to, and a later call redeems it', async () => {
+  test('the record is only stored if requested, and a later call redeems it', async () => {
     const { policy } = await newBudget(world);
     const waiting = await force(policy, { wait_to_redeem: true });
     expect(waiting.body).toMatchObject({ wait_to_redeem: true, redeemed_at: null, transaction_uuid: null });
@@ -130,7 +130,7 @@ describe.each(dialects)('redemptions forced by support on %s', (dialect) => {
     expect((await redeemAs(world, policy, customer, 2)).status).toBe(422);
   });
 
-  test('R-RED-62: a refused enrolment is recorded without what the LMS said; the next call tries anew', async () => {
+  test('R-RED-62: a refused enrollment is recorded without the message of the LMS; the next call retries', async () => {
     const { policy } = await newBudget(world);
     const secret = new UpstreamRefusal('lms', 409, { email: 'private@test.example' });
     const refused = await withFault(secret, () => force(policy));
@@ -175,7 +175,7 @@ describe.each(dialects)('redemptions forced by support on %s', (dialect) => {
     expect(await spentOf(world, policy)).toBe(PRICE);
   });
 
-  test('after a reversal the next one is a record of its own', async () => {
+  test('after a reversal the next forced redemption has a new record', async () => {
     const { policy, subsidy } = await newBudget(world);
     const first = await force(policy);
     await reverseIn(world, subsidy, first.body.transaction_uuid);

@@ -25,7 +25,7 @@ describe.each(dialects)('limits of redemptions on %s', (dialect) => {
   });
   const { call, answerFor, refusalOf } = redemptionRequests(() => world);
 
-  test('1: a policy limit of 10000 with 9000 gone: 1000 passes, 1001 does not', async () => {
+  test('1: with a policy limit of 10000 and 9000 spent, 1000 passes and 1001 does not', async () => {
     const { customer, policy } = await newBudget(world, { spendLimit: 10_000, learners: [1, 2] });
     const [big, over, exact] = [9_000, 1_001, 1_000].map((priceCents) => newCourse(world, { priceCents }));
     expect((await redeemAs(world, policy, customer, 1, big)).status).toBe(200);
@@ -43,7 +43,7 @@ describe.each(dialects)('limits of redemptions on %s', (dialect) => {
   });
 
   // W5: the old service went on counting what was reversed.
-  test('2: a learner limit of 500 with 300 gone: 200 passes, 201 does not; a reversal frees the share', async () => {
+  test('2: with a learner limit of 500 and 300 spent, 200 passes and 201 does not; a reversal releases the share', async () => {
     const { customer, subsidy, policy } = await newBudget(world, { learnerSpendLimit: 500 });
     const [first, over, exact, all] = [300, 201, 200, 500].map((priceCents) => newCourse(world, { priceCents }));
     const { body } = await redeemAs(world, policy, customer, 1, first);

@@ -94,7 +94,7 @@ describe.each(dialects)('the policy that pays on %s', (dialect) => {
   });
 
   // Assigned policies come first in the order; nobody has assignments yet, so they only refuse first.
-  test('7: an assigned policy is asked first, whenever it ends; its refusal is the one to show', async () => {
+  test('7: an assigned policy is tried first, whatever its expiration; its refusal is the one to show', async () => {
     const { customer } = await budgets([{ expiration: '2026-06-02T00:00:00Z', balance: 5 }]);
     const subsidy = await newSubsidy(world, { customer, expiration: '2026-12-31T00:00:00Z' });
     const configuration = randomUUID();

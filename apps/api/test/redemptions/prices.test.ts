@@ -33,7 +33,7 @@ describe.each(dialects)('prices on %s', (dialect) => {
     expect(body[1]).toMatchObject({ content_key: normal, can_redeem: true, list_price: { usd_cents: PRICE } });
   });
 
-  test('R-ADD-03: content that nobody knows has no price, and 200', async () => {
+  test('R-ADD-03: unknown content has no price, and the reply is 200', async () => {
     const { customer } = await newBudget(world);
     expect(await answerFor(customer, 1, 'course-v1:no+such+run')).toMatchObject({
       list_price: null,
@@ -100,7 +100,7 @@ describe.each(dialects)('prices on %s', (dialect) => {
     expect(await spentOf(world, policy)).toBe(0);
   });
 
-  test('a free course is redeemed for nothing, even from an empty budget', async () => {
+  test('a free course can be redeemed even from an empty budget', async () => {
     const { customer, policy } = await newBudget(world, { balance: 0, spendLimit: 0, learnerSpendLimit: 0 });
     const key = newCourse(world, { priceCents: 0 });
     expect((await answerFor(customer, 1, key)).list_price).toEqual({ usd: 0, usd_cents: 0 });

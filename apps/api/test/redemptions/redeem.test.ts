@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { assertTotals } from '../../../../tooling/test/totals.ts';
 import { demonstration, dialects, learnerToken, operatorToken, run, startApp } from '../support/harness.ts';
 
 const canRedeemPath = `/api/v1/policy-redemption/enterprise-customer/${demonstration.customer}/can-redeem/?content_key=${encodeURIComponent(run)}`;
@@ -9,7 +10,10 @@ describe.each(dialects)('spending learner credit on %s', (dialect) => {
   beforeAll(async () => {
     world = await startApp(dialect, { poolSize: 20 });
   });
-  afterAll(() => world.stop());
+  afterAll(async () => {
+    await assertTotals(world.db);
+    await world.stop();
+  });
 
   const spent = async (policy: string): Promise<number> =>
     Number((await world.db('policies').where({ uuid: policy }).first('spent_cents')).spent_cents);
@@ -54,7 +58,7 @@ describe.each(dialects)('spending learner credit on %s', (dialect) => {
     expect((await spent(policy)) - before).toBe(14_900);
   });
 
-  test('three hundred learners at a policy with money for exactly fifty: fifty pass, the others are told why', async () => {
+  test('three hundred learners at a policy with budget for fifty: fifty pass, the others get the reason', async () => {
     const created = await world.call('POST', '/api/v1/subsidy-access-policies/', operatorToken(), {
       policy_type: 'PerLearnerSpendCreditAccessPolicy',
       enterprise_customer_uuid: demonstration.customer,
@@ -87,7 +91,7 @@ describe.each(dialects)('spending learner credit on %s', (dialect) => {
     expect(Number(ledger?.total)).toBe(-50 * 14_900);
   });
 
-  test('a learner does not redeem for somebody else, nor for another customer', async () => {
+  test('a learner cannot redeem for another learner or another customer', async () => {
     const other = await world.call('POST', redeemPath(demonstration.spendPolicy), learnerToken(1002), {
       lms_user_id: 1003,
       content_key: run,

@@ -57,7 +57,7 @@ describe.each(dialects)('what was redeemed already on %s', (dialect) => {
     expect(await spentOf(world, policy)).toBe(0);
   });
 
-  test('R-LED-14: what is in flight past our policies is asked for again later, and charged once', async () => {
+  test('R-LED-14: a pending spend without one of our policies is settled later and charged once', async () => {
     const { customer, policy, subsidy } = await newBudget(world);
     const direct = () =>
       call('POST', `/api/v2/subsidies/${subsidy}/admin/transactions/`, {
@@ -146,7 +146,7 @@ describe.each(dialects)('what was redeemed already on %s', (dialect) => {
     expect(await auditBooks(world.db)).toEqual([]);
   });
 
-  test('a silent enrolment is answered soon with the transaction in flight, over both transports; a key asks again', async () => {
+  test('if the enrollment gets no answer, redeem returns the pending transaction soon, over both transports; a repeat with the key asks again', async () => {
     const { customer, policy } = await newBudget(world);
     const enrolled = Promise.withResolvers<void>();
     const token = tokenFor('enterprise_learner', customer, 1);
@@ -178,7 +178,7 @@ describe.each(dialects)('what was redeemed already on %s', (dialect) => {
     expect(await auditBooks(world.db)).toEqual([]);
   });
 
-  test('a refused enrolment gives everything back, and the words of the LMS stay inside', async () => {
+  test('a refused enrollment releases everything, and the message of the LMS is not exposed', async () => {
     const { customer, policy, subsidy } = await newBudget(world);
     const refuse = () => Promise.reject(new UpstreamRefusal('lms', 409, { private: 'words' }));
     const refused = await withFault(refuse, () => redeemAs(world, policy, customer, 1));

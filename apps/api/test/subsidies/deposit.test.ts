@@ -1,7 +1,7 @@
 import { auditBooks } from '@enterprise-access/domain';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { World } from '../support/examples.ts';
-import { balanceOf, isUuid, newCustomer, newSubsidy, SUBSIDIES } from '../support/fixtures.ts';
+import { balanceOf, isUuid, newCustomer, newSubsidy, SUBSIDIES, trpcError } from '../support/fixtures.ts';
 import { dialects, startApp } from '../support/harness.ts';
 import { PROVIDER, subsidyRequests } from './requests.ts';
 
@@ -42,7 +42,7 @@ describe.each(dialects)('a deposit on %s', (dialect) => {
     });
   });
 
-  test('R-LED-11, example 8: the same again is 422; keys of its own make two', async () => {
+  test('R-LED-11, example 8: a repeat is 422; different keys make two deposits', async () => {
     const { subsidy } = await funded(0);
     const body = { desired_deposit_quantity: 50_000 };
     expect((await deposit(subsidy, body)).status).toBe(201);
@@ -58,6 +58,25 @@ describe.each(dialects)('a deposit on %s', (dialect) => {
     expect(await balanceOf(world, subsidy)).toBe(150_000);
     expect(await auditBooks(world.db)).toEqual([]);
   });
+
+  test.each(['nobody', 'Zoë', '\u{1d4b3}'])(
+    '400: a provider that is not known, over both transports: %s',
+    async (slug) => {
+      const { subsidy } = await funded(0);
+      const fields = { sales_contract_reference_provider: [`Object with slug=${slug} does not exist.`] };
+      expect(await deposit(subsidy, { sales_contract_reference_provider: slug })).toMatchObject({
+        status: 400,
+        body: fields,
+      });
+      const input = {
+        uuid: subsidy,
+        desiredDepositQuantity: 1,
+        salesContractReferenceId: '00k1',
+        salesContractReferenceProvider: slug,
+      };
+      expect(await trpcError(world, 'ledger.createDeposit', input)).toMatchObject({ status: 400, details: { fields } });
+    },
+  );
 
   test('twenty at once under one key are one; without a key too, and the others are refused', async () => {
     const { subsidy } = await funded(0);

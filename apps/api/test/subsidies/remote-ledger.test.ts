@@ -166,7 +166,7 @@ describe.each(dialects)('with the ledger of a subsidy service, on %s', (dialect)
     });
   });
 
-  test('totals of a policy are ours, balance and deposits the service’s', async () => {
+  test('policy totals come from our database, balance and deposits from the service', async () => {
     const made = await newPolicy(100_000, { spend_limit: 50_000 });
     await redeem(made.policy, 1001);
     await redeem(made.policy, 1002, other);
@@ -395,7 +395,7 @@ describe.each(dialects)('with the ledger of a subsidy service, on %s', (dialect)
     expect(ledgerOf(made.subsidy).balance).toBe(15_000);
   });
 
-  test('a silent service is named to callers, and changes nothing', async () => {
+  test('an unavailable service is named in the error, and nothing is changed', async () => {
     const made = await newPolicy(100_000);
     await world.control('PUT', '/control/faults', { path: '/subsidy/', status: 503 });
     const unavailable = {
@@ -415,7 +415,7 @@ describe.each(dialects)('with the ledger of a subsidy service, on %s', (dialect)
     expect((await redeem(made.policy, 1025)).status).toBe(200);
   });
 
-  test('whoever spends knows the transaction; whoever waited and cannot see it is not told that there is none', async () => {
+  test('the spending request returns the transaction; a waiting request that cannot see it gets 503, not "none"', async () => {
     const made = await newPolicy(100_000);
     const reading = { method: 'GET', path: TRANSACTIONS };
     await world.control('PUT', '/control/faults', { method: 'POST', path: TRANSACTIONS, latencyMs: 200 });

@@ -40,7 +40,7 @@ describe.each(dialects)('what a spend does when others are in the way, on %s', (
     });
 
   describe('keys', () => {
-    test('a caller who guesses the key of the next redemption of a learner is not in its way', async () => {
+    test('a caller who guesses the key of a learner’s next redemption cannot block it', async () => {
       const { customer, subsidy, policy } = await newBudget(world, { learners: [1, 2] });
       const key = derivedKey(subsidy, policy, 1, run);
       const taken = await spend(subsidy, {
@@ -217,6 +217,7 @@ describe.each(dialects)('what a spend does when others are in the way, on %s', (
     const added = { quantity_cents: 1_000, sales_contract_reference_id: '00k000000000000002' };
     const path = `/api/v1/subsidy-access-policies/${policy}/deposit/`;
     expect(await seen(() => world.call('POST', path, operatorToken(), added))).toEqual([
+      'policy_deposits',
       'ledger_transactions ledgers ledger_deposits',
       'policy_deposits policies',
     ]);

@@ -14,6 +14,7 @@ import {
   redeemAs,
   reverseIn,
   SUBSIDIES,
+  trpcData,
 } from '../support/fixtures.ts';
 import { dialects, run, startApp } from '../support/harness.ts';
 import { NOW, subsidyRequests } from './requests.ts';
@@ -109,7 +110,7 @@ describe.each(dialects)('a spend on %s', (dialect) => {
     expect((await transactionsOf(poor.subsidy)).body.count).toBe(1);
   });
 
-  test('R-LED-16: who has redeemed cannot again, and sees with what', async () => {
+  test('R-LED-16: a learner who has redeemed cannot redeem again, and sees the transaction', async () => {
     const { subsidy } = await funded();
     const made = await spend(subsidy, {});
     const reply = await call(
@@ -175,7 +176,7 @@ describe.each(dialects)('a spend on %s', (dialect) => {
     });
   });
 
-  test('through a policy of ours it counts in the budget; the policy of another subsidy is refused', async () => {
+  test('a spend through one of our policies counts in its budget; a policy of another subsidy is refused', async () => {
     const { subsidy, customer } = await funded();
     const policy = await newPolicy(world, { customer, subsidy, spendLimit: 20_000 });
     expect((await spend(subsidy, { subsidy_access_policy_uuid: policy })).status).toBe(201);
@@ -201,6 +202,33 @@ describe.each(dialects)('a spend on %s', (dialect) => {
     await reverseIn(world, subsidy, first.body.uuid);
     expect((await spend(subsidy, body)).body).toMatchObject({ code: 'transaction_creation_error' });
     expect((await spend(subsidy, { ...body, idempotency_key: 'two' })).status).toBe(201);
+  });
+
+  test('keys that differ by a space at the end are two, over both transports', async () => {
+    const { subsidy } = await funded(10 * PRICE);
+    const made: string[] = [];
+    for (const [learner, idempotencyKey] of [
+      [1, 'k'],
+      [2, 'k '],
+    ] as const) {
+      const body = { lms_user_id: learner, subsidy_access_policy_uuid: randomUUID(), idempotency_key: idempotencyKey };
+      const { status, body: byRest } = await spend(subsidy, body);
+      expect({ status, key: byRest.idempotency_key }).toEqual({ status: 201, key: idempotencyKey });
+      const again = await trpcData<{ transaction: { uuid: string; idempotencyKey: string } }>(
+        world,
+        'ledger.createTransaction',
+        {
+          uuid: subsidy,
+          lmsUserId: learner,
+          contentKey: run,
+          subsidyAccessPolicyUuid: body.subsidy_access_policy_uuid,
+          idempotencyKey,
+        },
+      );
+      expect(again.transaction).toMatchObject({ uuid: byRest.uuid, idempotencyKey });
+      made.push(byRest.uuid);
+    }
+    expect(new Set(made).size).toBe(2);
   });
 
   test('R-LED-09, example 6: after a refused enrolment the next attempt has another key', async () => {

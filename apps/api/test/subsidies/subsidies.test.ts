@@ -276,7 +276,7 @@ describe.each(dialects)('subsidies on %s', (dialect) => {
     expect(await isActive(null, '2026-01-01T00:00:00Z')).toBe(false);
   });
 
-  test('content metadata: what the customer sees of a course', async () => {
+  test('content metadata of a course for a customer', async () => {
     const customer = newCustomer(world);
     const start = new Date('2026-09-01T00:00:00Z');
     const key = newCourse(world, { title: 'Ünïcode “Kurs”', priceCents: 1_999, courseRunStartDate: start });

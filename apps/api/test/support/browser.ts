@@ -15,7 +15,7 @@ interface Message {
   readonly result?: unknown;
 }
 
-/** A page in a real browser, spoken to over its debugging protocol; null when no browser is installed. */
+/** Opens a page in a real browser over its debugging protocol; null if no browser is installed. */
 export async function openPage(url: string, headers: Readonly<Record<string, string>>) {
   if (!PROGRAM) return null;
   const folder = await mkdtemp(join(tmpdir(), 'enterprise-access-browser-'));
@@ -64,7 +64,7 @@ export async function openPage(url: string, headers: Readonly<Record<string, str
   await ask('Network.setExtraHTTPHeaders', { headers });
   await ask('Page.navigate', { url });
   return {
-    /** What the page's policy kept it from. */
+    /** Violations of the content security policy. */
     violations,
     run,
     /** Resolves when the expression is true in the page. */

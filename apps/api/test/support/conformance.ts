@@ -30,11 +30,11 @@ export interface OpenApi {
 }
 interface Response {
   readonly content?: Readonly<Record<string, Content>>;
-  /** Besides the bodies there is a reply without one. */
+  /** Bodies of a status that can also come without a body. */
   readonly 'x-may-have-body'?: Response['content'];
 }
 
-/** A document whose objects hold what it names and nothing else: a field of a reply that it leaves out is an error. */
+/** Closes all objects of the document, so that undocumented fields are errors. */
 function closed(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(closed);
   if (!isJson(node)) return node;
@@ -45,7 +45,7 @@ function closed(node: unknown): unknown {
 
 const escaped = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
 
-/** Judges values by the document; every pointer is compiled when it is first asked for. */
+/** Validates values against the document; schemas are compiled on first use. */
 export class Conformance {
   readonly document: OpenApi;
   readonly #ajv = new Ajv2020({ strict: false, allErrors: true });
@@ -56,20 +56,20 @@ export class Conformance {
     this.document = document as unknown as OpenApi;
     formats.default(this.#ajv);
     this.#ajv.addSchema(closed(document) as object, 'openapi.json');
-    // An address without placeholders wins over one with.
+    // Paths without placeholders take precedence.
     this.#routes = Object.keys(this.document.paths)
       .sort((a, b) => a.split('{').length - b.split('{').length)
       .map((path) => ({ path, matches: new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}/?$`) }));
   }
 
-  /** What is wrong with a value at this place of the document, or null. */
-  flaw(pointer: string, value: unknown): string | null {
+  /** The problem of a value with the schema at a pointer, or null. */
+  problemOf(pointer: string, value: unknown): string | null {
     const validate = this.#compiled.get(pointer) ?? this.#ajv.compile({ $ref: `openapi.json#${pointer}` });
     this.#compiled.set(pointer, validate);
     return validate(value) ? null : this.#ajv.errorsText(validate.errors);
   }
 
-  /** The answer that the document gives an operation for a status, and where it stands. */
+  /** The documented response of an operation for a status, and its pointer. */
   response(path: string, method: string, status: string): { readonly body: Response; readonly pointer: string } | null {
     const found = this.document.paths[path]?.[method]?.responses[status];
     if (found === undefined) return null;
@@ -79,7 +79,7 @@ export class Conformance {
     return { body: this.document.components.responses?.[name] as Response, pointer: `/components/responses/${name}` };
   }
 
-  /** How a real reply contradicts the document, or null. Addresses and methods that it does not list are not judged. */
+  /** How a reply contradicts the document, or null. Undocumented paths and methods are not checked. */
   contradiction(request: { method: string; url: string }, reply: RealReply): string | null {
     const { pathname } = new URL(request.url, 'http://test');
     const method = request.method.toLowerCase();
@@ -96,8 +96,8 @@ export class Conformance {
     if (content[type] === undefined) return `${place} is ${type}.`;
     const keyword = promised ? 'content' : 'x-may-have-body';
     const pointer = `${response.pointer}/${keyword}/${escaped(type)}/schema`;
-    const flaw = this.flaw(pointer, type === 'application/json' ? JSON.parse(reply.text) : reply.text);
-    return flaw === null ? null : `${place}: ${flaw}\n${reply.text.slice(0, 1_000)}`;
+    const problem = this.problemOf(pointer, type === 'application/json' ? JSON.parse(reply.text) : reply.text);
+    return problem === null ? null : `${place}: ${problem}\n${reply.text.slice(0, 1_000)}`;
   }
 }
 
@@ -109,18 +109,15 @@ export interface RealReply {
 
 let shared: Conformance | undefined;
 
-/**
- * Fails when a reply is not as the document says. Whatever a test asks the API for, in success and failure, is judged
- * here: the document is as true as the tests are many.
- */
+/** Throws if a reply does not match the document. Called for every request of every test. */
 export function judge(request: { method: string; url: string }, reply: LightReply): void {
   shared ??= new Conformance();
   const contentType = String(reply.headers['content-type'] ?? '');
-  const flaw = shared.contradiction(request, { status: reply.statusCode, contentType, text: reply.body });
-  if (flaw !== null) throw new Error(`The document says otherwise. ${flaw}`);
+  const problem = shared.contradiction(request, { status: reply.statusCode, contentType, text: reply.body });
+  if (problem !== null) throw new Error(`The document says otherwise. ${problem}`);
 }
 
-/** What the application answers with when it is asked without a network. */
+/** Reply of an injected request. */
 interface LightReply {
   readonly statusCode: number;
   readonly headers: Readonly<Record<string, unknown>>;

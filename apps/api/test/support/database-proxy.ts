@@ -1,8 +1,8 @@
 import { connect, createServer, type Socket } from 'node:net';
 
 /**
- * Stands between a process and its database, and can take the database away. Of several servers the first is used until
- * it cannot be reached, then the next one, as a load balancer does that does not go back by itself.
+ * TCP proxy in front of a database that can simulate outages. With several servers, it uses the first until it is
+ * unreachable, then the next one, like a load balancer without failback.
  */
 export async function databaseProxy(...databaseUrls: readonly string[]) {
   const targets = databaseUrls.map((url) => new URL(url));
@@ -11,6 +11,13 @@ export async function databaseProxy(...databaseUrls: readonly string[]) {
   const sockets = new Set<Socket>();
   let isOpen = true;
   let current = 0;
+  /** So many more transactions are committed; null for all. */
+  let commits: number | null = null;
+  const isHeld = (chunk: Buffer): boolean => {
+    if (commits === null || !/commit\b/i.test(chunk.toString('latin1'))) return false;
+    commits -= 1;
+    return commits < 0;
+  };
   const server = createServer((client) => {
     if (!isOpen) {
       client.destroy();
@@ -34,7 +41,11 @@ export async function databaseProxy(...databaseUrls: readonly string[]) {
     database.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ECONNREFUSED' && current === used && used + 1 < targets.length) current += 1;
     });
-    client.pipe(database);
+    let isHanging = false;
+    client.on('data', (chunk: Buffer) => {
+      isHanging ||= isHeld(chunk);
+      if (!isHanging) database.write(chunk);
+    });
     database.pipe(client);
   });
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
@@ -54,6 +65,11 @@ export async function databaseProxy(...databaseUrls: readonly string[]) {
     },
     giveBack() {
       isOpen = true;
+      commits = null;
+    },
+    /** After so many more transactions a COMMIT has no answer. */
+    hangAtCommit(after: number) {
+      commits = after;
     },
     async close() {
       cut();

@@ -8,7 +8,7 @@ export type World = Awaited<ReturnType<typeof startApp>>;
 export type Input = Record<string, unknown>;
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
-/** Valid values by field name; what has no row here is made from its schema. */
+/** Valid values by field name; others are made from their schema. */
 export const examples: Readonly<Record<string, unknown>> = Object.assign(
   {},
   ...slicesTesting.map((slice) => slice.examples),
@@ -30,15 +30,24 @@ function fromSchema(schema: Schema): unknown {
   return schema.format === 'uuid' ? demonstration.group : 'text';
 }
 
-const jsonOf = ({ contract }: Operation | StreamOperation) =>
-  z.toJSONSchema(contract.input, { io: 'input', unrepresentable: 'any' }) as {
-    properties?: Record<string, Schema>;
-    required?: string[];
-  };
+interface InputSchema {
+  readonly properties?: Record<string, Schema>;
+  readonly required?: string[];
+}
+
+const made = new WeakMap<object, InputSchema>();
+
+/** Made once per contract: some tests ask for thousands of inputs. */
+function jsonOf({ contract }: Operation | StreamOperation): InputSchema {
+  const known =
+    made.get(contract) ?? (z.toJSONSchema(contract.input, { io: 'input', unrepresentable: 'any' }) as InputSchema);
+  made.set(contract, known);
+  return known;
+}
 
 export const requiredOf = (operation: Operation | StreamOperation): string[] => jsonOf(operation).required ?? [];
 
-/** An input that the contract accepts: what is required, and what the examples know besides. */
+/** A valid input: required fields, and optional fields with an example. */
 export function sampleInput(operation: Operation | StreamOperation, change: Input = {}): Input {
   const { properties = {} } = jsonOf(operation);
   const required = new Set(requiredOf(operation));
@@ -58,7 +67,7 @@ export const pathNames = (operation: Operation): string[] =>
   [...operation.contract.rest.path.matchAll(PLACEHOLDER)].map(([, name = '']) => name);
 export const methodsOf = ({ contract: { rest } }: Operation): Method[] => [rest.method, ...(rest.alsoMethods ?? [])];
 
-/** The REST request for an input: path, query or body under the names of the wire. */
+/** The REST request for an input, with wire names in path, query or body. */
 export function restRequest(operation: Operation, input: Input): { url: string; body?: Input } {
   const { method, path } = operation.contract.rest;
   const inPath = new Set(pathNames(operation));
@@ -100,7 +109,7 @@ export async function viaTrpc(world: World, operation: Operation, input: Input, 
   };
 }
 
-/** The first answer of a stream over tRPC: the status that it would have, and the error. It must end by itself. */
+/** Status and error of a stream over tRPC, which must end by itself. */
 export async function viaStream(world: World, operation: StreamOperation, input: Input, token: string | null) {
   const reply = await world.app.inject({
     method: 'GET',
@@ -113,32 +122,35 @@ export async function viaStream(world: World, operation: StreamOperation, input:
   return { status: Number(error.data.httpStatus), error };
 }
 
-/** Rows of every table that requests can write to; `users` follows the tokens. */
-export async function rowCounts(world: World): Promise<Record<string, number>> {
-  const tables = [
-    'policies',
-    'policy_groups',
-    'policy_deposits',
-    'policy_learner_budgets',
-    'assignment_configurations',
-    'assignments',
-    'assignment_actions',
-    'assignment_counts',
-    'allocation_batches',
-    'redemptions',
-    'forced_redemptions',
-    'subsidies',
-    'ledgers',
-    'ledger_transactions',
-    'ledger_reversals',
-    'ledger_deposits',
-    'idempotency_records',
-    'outbox',
-  ];
-  const counts = await Promise.all(
-    tables.map(async (name) => [name, Number((await world.db(name).count({ n: '*' }).first())?.n)] as const),
-  );
-  return Object.fromEntries(counts);
+/** Tables that requests can write to; `users` follows the tokens. */
+const WRITTEN = [
+  'policies',
+  'policy_groups',
+  'policy_deposits',
+  'policy_learner_budgets',
+  'assignment_configurations',
+  'assignments',
+  'assignment_actions',
+  'assignment_counts',
+  'allocation_batches',
+  'redemptions',
+  'forced_redemptions',
+  'subsidies',
+  'ledgers',
+  'ledger_transactions',
+  'ledger_reversals',
+  'ledger_deposits',
+  'idempotency_records',
+  'outbox',
+  'audit_entries',
+  'audit_changes',
+];
+
+/** How many rows each of these tables has, asked at once: tests count before and after each request. */
+export async function rowCounts({ db }: Pick<World, 'db'>): Promise<Record<string, number>> {
+  const counts = WRITTEN.map((table) => db(table).count('*').as(table));
+  const row: Readonly<Record<string, unknown>> = await db.select(counts).first();
+  return Object.fromEntries(WRITTEN.map((table) => [table, Number(row[table])]));
 }
 
 export const nameOfWire = camelCase;

@@ -10,7 +10,7 @@ export const POLICIES = '/api/v1/subsidy-access-policies/';
 export const PRICE = 14_900;
 export const isUuid = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 
-/** A customer of the test's own with learners, so that no other test's policies are candidates. */
+/** A new customer with learners, so that policies of other tests are not candidates. */
 export function newCustomer(
   world: World,
   learners: readonly number[] = [],
@@ -33,7 +33,7 @@ export function addLearner(
   world.world.learners.set(`${customer}:${lmsUserId}`, { lmsUserId, email, groupUuids });
 }
 
-/** A course run of the test's own at this price. */
+/** A new course run with this price. */
 export function newCourse(world: World, change: Parameters<typeof contentWith>[0] = {}): string {
   const name = `T${randomUUID().slice(0, 8)}`;
   const key = `course-v1:edX+${name}+2T2026`;
@@ -79,7 +79,7 @@ export interface PolicyWish {
   readonly created?: Date;
 }
 
-/** An active policy, stored as it is: what creation would check is not what is tested. */
+/** Inserts an active policy directly, without the checks of its creation. */
 export async function newPolicy(world: Pick<World, 'db'>, wish: PolicyWish): Promise<string> {
   const uuid = randomUUID();
   const created = wish.created ?? new Date('2026-06-01T12:00:00Z');
@@ -163,14 +163,14 @@ export function operationNamed(id: string): Operation {
   return found;
 }
 
-/** The data of a call over tRPC that must succeed. */
+/** Makes a tRPC call that must succeed; returns its data. */
 export async function trpcData<T>(world: World, id: string, input: Input, token = operatorToken()): Promise<T> {
   const reply = await viaTrpc(world, operationNamed(id), input, token);
   expect(reply.status, JSON.stringify(reply.error)).toBe(200);
   return reply.data as T;
 }
 
-/** Status and declared error of a call over tRPC that must fail. */
+/** Makes a tRPC call that must fail; returns status and declared error. */
 export async function trpcError(world: World, id: string, input: Input, token = operatorToken()) {
   const { status, error } = await viaTrpc(world, operationNamed(id), input, token);
   return { status, message: error?.message, ...(error?.data.domain as { code: string; details: unknown }) };
@@ -203,17 +203,17 @@ export async function historyOf(world: World, uuid: string): Promise<ChangeRow[]
   return rows.map((row) => ({ ...row, before: values(row.before), after: values(row.after) }));
 }
 
-/** Names of the events stored under a key, in order. */
+/** Names of the stored events of a key, in order. */
 export const eventsOf = async (world: World, key: string): Promise<string[]> =>
   (await world.db('outbox').where({ message_key: key }).orderBy('position').select('name')).map(
     ({ name }: { name: string }) => name.replace(/^org\.openedx\.enterprise\./, ''),
   );
 
-/** The local id of the user that the operator's token stands for. */
+/** Local user id of the operator's token. */
 export const operatorUserId = async (world: World): Promise<number> =>
   (await world.db('users').where({ lms_user_id: 7 }).first('id')).id;
 
-/** A learner's token that does not say who the learner is in the LMS. */
+/** A learner's token without the LMS user id. */
 export function tokenWithoutLearner(customer: string): string {
   const [head, body = ''] = tokenFor('enterprise_learner', customer, 1).split('.');
   const { user_id: _id, ...claims } = JSON.parse(Buffer.from(body, 'base64url').toString());
@@ -235,7 +235,7 @@ export interface AssignedWish {
   };
 }
 
-/** A customer with an assigned policy, its configuration, and a course with one run, all of the test's own. */
+/** A new customer with an assigned policy, its configuration, and a course with one run. */
 export async function assignedBudget(world: World, wish: AssignedWish = {}) {
   const { balance = 10 * PRICE, limit = 10 * PRICE, learners = [], like } = wish;
   const customer = like?.customer ?? newCustomer(world, learners);

@@ -4,7 +4,7 @@ import { type Composition, service as ofAllSlices } from '@enterprise-access/dom
 import { contentWith, emptyWorld, testRuntime } from '@enterprise-access/domain/testing';
 import { loggerOptions } from '@enterprise-access/platform';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
-import { makeToken } from '@enterprise-access/token';
+import { makeToken } from '@enterprise-access/start/token';
 import { pino } from 'pino';
 import { inject } from 'vitest';
 import { indiscretionOfReply } from '../../../../tooling/test/discretion.ts';
@@ -19,7 +19,7 @@ export const SECRET = 'a secret of the tests only';
 export const run: string = demonstration.run;
 export { demonstration };
 
-/** The dialects whose server is there; the run says at its end which were not. */
+/** Dialects with an available server; the run reports the missing ones at its end. */
 export const dialects = (['postgres', 'mysql'] as const).filter(
   (dialect) => !('skipped' in inject('servers')[dialect]),
 );
@@ -48,7 +48,7 @@ export const tokenFor = (
 export const learnerToken = (userId: number): string => tokenFor('enterprise_learner', demonstration.customer, userId);
 export const operatorToken = (): string => tokenFor('enterprise_openedx_operator', '*', 7);
 
-/** An application of the test's own: database, demonstration data, learners and course. */
+/** Starts an application with its own database, demo data, learners and course. */
 export async function startApp(
   dialect: Dialect,
   options: { poolSize?: number; env?: Record<string, string>; service?: Composition } = {},

@@ -11,13 +11,13 @@ const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 export interface ApiProcess {
   readonly url: string;
   readonly child: ChildProcess;
-  /** Ends the process as a crash does. */
+  /** Kills the process. */
   kill(): Promise<void>;
-  /** Ends it as an operator does; answers with its exit code. */
+  /** Stops the process with SIGTERM; returns its exit code. */
   stop(): Promise<number | null>;
 }
 
-/** The API as a process of its own, as in production but for the stand-in services. */
+/** Starts the API as a separate process, as in production but with fake services. */
 export async function startApiProcess(
   databaseUrl: string,
   sandboxUrl: string,
@@ -62,7 +62,7 @@ export async function startApiProcess(
   };
 }
 
-/** A redeem over the network; null when the process died on the way. */
+/** Redeems over the network; null if the process died meanwhile. */
 export async function redeemAt(
   url: string,
   policy: string,

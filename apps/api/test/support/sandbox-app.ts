@@ -10,7 +10,7 @@ import { testEnvironment } from './harness.ts';
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** The application as it runs in production, with real clients of the stand-in services. */
+/** The application as in production, with real clients for the fake services. */
 export async function startSandboxApp(dialect: Dialect, options: SandboxOptions = {}) {
   const { url, db, drop } = await createTestDatabase(inject('servers'), dialect, 5);
   await seedDemonstration(db);
@@ -28,7 +28,7 @@ export async function startSandboxApp(dialect: Dialect, options: SandboxOptions 
     db,
     sandbox,
     runtime,
-    /** Arranges the stand-in services. */
+    /** Calls the control API of the fake services. */
     async control(method: 'PUT' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<void> {
       const reply = await fetch(`${sandbox.url}/control${path}`, {
         method,

@@ -26,7 +26,7 @@ const payloadOf = ({ payload }: Waiting): Record<string, unknown> =>
   // MariaDB keeps JSON as text.
   typeof payload === 'string' ? JSON.parse(payload) : payload;
 
-/** Runs every job that waits in the outbox, once each, as a worker would in one attempt. */
+/** Runs one attempt of every job in the outbox. */
 export async function work(world: World, options: { isLast?: boolean; only?: string } = {}): Promise<Worked[]> {
   const all: Waiting[] = await world.db('outbox').where({ kind: 'job' }).whereNull('sent').orderBy('position');
   const done: Worked[] = [];
@@ -43,7 +43,7 @@ export async function work(world: World, options: { isLast?: boolean; only?: str
   return done;
 }
 
-/** One attempt at a job. */
+/** Runs one attempt of a job. */
 export async function attempt(
   world: World,
   name: string,

@@ -107,7 +107,7 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     expect(reply.headers['www-authenticate']).toBe('JWT realm="api"');
   });
 
-  test('example 10: a learner asks only for themselves, staff for anybody of the customer', async () => {
+  test('example 10: learners can ask for themselves only, staff for all learners of the customer', async () => {
     const path = `/api/v1/policy-redemption/enterprise-customer/${A}/can-redeem/?content_key=${encodeURIComponent(run)}&lms_user_id=99`;
     const own = await get(path, await signed({ user_id: 1005, preferred_username: 'own' }));
     expect(own.body).toMatchObject([{ can_redeem: true }]);
@@ -170,7 +170,7 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     },
   );
 
-  test('R-JWT-06: a token of nobody is told so', async () => {
+  test('R-JWT-06: a token without a user name is refused with that message', async () => {
     expect(await get(listOf(A), await signed({ preferred_username: undefined }))).toMatchObject({
       status: 401,
       body: { detail: 'JWT must include a preferred_username or username claim!' },
@@ -191,7 +191,7 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     expect(await get(listOf(A), await signed({ iss, aud: 'other' }))).toMatchObject(refused);
   });
 
-  test('R-JWT-04: clocks may differ by a second, and by no more', async () => {
+  test('R-JWT-04: clocks can differ by one second at most', async () => {
     const end = now();
     vi.useFakeTimers({ toFake: ['Date'], now: end * 1000 + 900 });
     try {
@@ -308,7 +308,7 @@ describe.each(dialects)('authentication on %s', (dialect) => {
     ).toBe(403);
   });
 
-  test('R-JWT-07: whoever is switched off in the database has no rights', async () => {
+  test('R-JWT-07: an inactive user has no permissions', async () => {
     await store('gone', { is_superuser: true, is_active: false });
     expect((await get(listOf(A), await signed({ preferred_username: 'gone' }))).status).toBe(403);
   });

@@ -3,7 +3,7 @@ import { claimMessage, type Database, transaction } from '@enterprise-access/db'
 import { type Consumer, defineJob, implementJob } from '@enterprise-access/domain';
 import { z } from 'zod';
 
-/** Every effect leaves a row. Nothing but the code under test keeps a second one of the same message out. */
+/** Every effect inserts a row. There is no unique key: only the code under test prevents duplicates. */
 export async function makeEffects(db: Database): Promise<void> {
   await db.schema.createTable('test_effects', (table) => {
     table.bigIncrements('position');
@@ -12,7 +12,7 @@ export async function makeEffects(db: Database): Promise<void> {
     table.integer('sequence').notNullable();
     table.integer('process').notNullable();
   });
-  // Who has begun a job that waits for its gate, and the gates that are open.
+  // Processes that have started a gated job, and the open gates.
   await db.schema.createTable('test_begun', (table) => {
     table.string('gate', 40).notNullable();
     table.integer('process').notNullable();
@@ -26,7 +26,7 @@ export const stepJobContract = defineJob({
   payload: z.object({ key: z.string(), sequence: z.int() }),
   result: z.object({ first: z.boolean() }),
   keyOf: ({ key }) => key,
-  // A single failure is a dead letter: crashes and outages must not count as one.
+  // No retries: a crash or outage that counted as a failure would create a dead letter.
   retry: { limit: 0, delaySeconds: 1, maximumDelaySeconds: 2 },
   timeoutSeconds: 30,
 });
@@ -60,7 +60,7 @@ export const STEP_EVENT = 'org.openedx.enterprise.core.ping.v1';
 
 const stepData = z.object({ ping: z.object({ ping_uuid: z.string(), ping_message: z.coerce.number() }) });
 
-/** The data of an event that stands for one step of a key. */
+/** Data of an event for one step of a key. */
 export const stepDataOf = (key: string, sequence: number): z.input<typeof stepData> => ({
   ping: { ping_uuid: key, ping_message: String(sequence) },
 });

@@ -1,5 +1,5 @@
 import { runWorkerProcess } from '../../src/process.ts';
 import { gatedJob, stepConsumer, stepJob } from './effects.ts';
 
-/** The worker of production with work that can be counted. */
+/** The production worker with countable test jobs. */
 await runWorkerProcess(process.env, { jobs: [stepJob, gatedJob], consumers: [stepConsumer], schedules: [] });

@@ -12,20 +12,20 @@ const PATIENT = { timeout: 60_000, interval: 50 };
 const LITTLE = 400;
 const MUCH = 4_000;
 
-/** The least share that one of the workers has in the effects. */
+/** The smallest share of effects of a worker. */
 function leastShare(effects: readonly Effect[], kind: string, workers: readonly WorkerProcess[]): number {
   const all = effects.filter((effect) => effect.kind === kind);
   return Math.min(...workers.map(({ pid }) => all.filter(({ process }) => process === pid).length / all.length));
 }
 
-describe.each(dialects)('several workers on %s', { timeout: 120_000 }, (dialect) => {
+describe.each(dialects)('several workers on %s', { timeout: 600_000 }, (dialect) => {
   let world: World;
   beforeEach(async () => {
     world = await makeWorld({ dialect, bus: 'embedded' });
   });
   afterEach(() => world.close());
 
-  /** Asks for a job that waits for its gate; resolves with the process that began it. */
+  /** Enqueues a job that waits for its gate; resolves with the process that started it. */
   async function begin(gate: string): Promise<void> {
     await world.db.transaction((trx) => enqueue(trx, new Date(), gatedJobContract, { gate }));
     const isBegun = async () => expect(await world.db('test_begun').where({ gate })).toHaveLength(1);
@@ -35,11 +35,11 @@ describe.each(dialects)('several workers on %s', { timeout: 120_000 }, (dialect)
   const effectsOf = (gate: string): Promise<Effect[]> => world.db('test_effects').where({ effect_key: gate });
 
   test('two share the jobs, and double nothing', async () => {
-    // So few at once that neither can take everything there is in one go.
+    // Low concurrency, so that one worker cannot take all jobs at once.
     const workers = await Promise.all([1, 2].map(() => world.startWorker({ JOBS_CONCURRENCY: '10' })));
     await appendSteps(world.db, MUCH);
     await untilEffects(world.db, MUCH);
-    // A topic of the embedded bus has one reader at a time, so events say nothing here.
+    // A topic of the database bus has one reader at a time, so only jobs are compared.
     expect(leastShare(await expectExactlyOnce(world, MUCH), 'job', workers)).toBeGreaterThan(0.15);
     expect(await Promise.all(workers.map((worker) => worker.stop()))).toEqual([0, 0]);
   });
@@ -57,7 +57,7 @@ describe.each(dialects)('several workers on %s', { timeout: 120_000 }, (dialect)
     expect(await third.stop()).toBe(0);
   });
 
-  test('told to stop, a worker finishes the job in hand', async () => {
+  test('a stopping worker finishes its current job', async () => {
     const worker = await world.startWorker();
     await begin('in-hand');
     const stopped = worker.stop();
@@ -83,13 +83,13 @@ describe.each(dialects)('several workers on %s', { timeout: 120_000 }, (dialect)
 test.skipIf(missing.kafka ?? missing.registry)(
   'two workers share the partitions of Kafka, and double nothing',
   {
-    timeout: 180_000,
+    timeout: 600_000,
   },
   async () => {
     const world = await makeWorld({ dialect: 'postgres', bus: 'kafka' });
     const workers = await Promise.all([1, 2].map(() => world.startWorker()));
     const effects = (): Promise<Effect[]> => world.db('test_effects').orderBy('position');
-    // Until the group has given partitions to both.
+    // Wait until both have partitions.
     let count = 0;
     do {
       await appendSteps(world.db, LITTLE, count);

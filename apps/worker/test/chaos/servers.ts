@@ -6,13 +6,13 @@ import { connect, type Dialect } from '@enterprise-access/db';
 import { startMariadb, startPostgres } from '@enterprise-access/db/servers';
 import { startKafka } from '@enterprise-access/services';
 
-/** A server that a test may take away and bring back: same port, same data folder. */
+/** A server that a test can stop and restart with the same port and data folder. */
 export interface FragileServer {
-  /** Address of a new and empty database, or the brokers. */
+  /** URL of a new database, or the brokers. */
   readonly address: string;
   stop(): Promise<void>;
   start(): Promise<void>;
-  /** Ends it for good and removes its data. */
+  /** Stops it and removes its data. */
   remove(): Promise<void>;
 }
 
@@ -40,7 +40,7 @@ async function fragile<S extends Awaited<ReturnType<Start>>>(
   };
 }
 
-/** A database server of one test's own. */
+/** A separate database server for one test. */
 export const fragileDatabase = (dialect: Dialect): Promise<FragileServer> =>
   fragile(
     (options) =>
@@ -56,7 +56,7 @@ export const fragileDatabase = (dialect: Dialect): Promise<FragileServer> =>
     },
   );
 
-/** A broker of one test's own; it is killed rather than stopped. */
+/** A separate broker for one test; killed instead of stopped. */
 export const fragileKafka = (): Promise<FragileServer> =>
   fragile(
     (options) => startKafka({ ...options, durable: false }),

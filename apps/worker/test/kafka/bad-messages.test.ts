@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { kafkaBus, topics } from '@enterprise-access/bus';
+import { eventTypesOf, kafkaBus } from '@enterprise-access/bus';
+import { events } from '@enterprise-access/domain';
 import { Kafka, logLevel, type Producer } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { eventually, type KafkaWorld, makeKafkaWorld, revokedData } from '../support/kafka-world.ts';
+
+const ENROLMENT_TOPIC = 'learner-credit-course-enrollment-lifecycle';
 
 const { missing } = inject('services');
 const REVOKED = 'org.openedx.enterprise.learner_credit_course_enrollment.revoked.v1';
@@ -13,10 +16,10 @@ interface Raw {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-describe.skipIf(missing.kafka ?? missing.registry)('messages that nobody can use', { timeout: 180_000 }, () => {
+describe.skipIf(missing.kafka ?? missing.registry)('messages that cannot be processed', { timeout: 180_000 }, () => {
   let world: KafkaWorld;
   let producer: Producer;
-  const topic = () => `${world.topicPrefix}-${topics.learnerCreditEnrollments}`;
+  const topic = () => `${world.topicPrefix}-${ENROLMENT_TOPIC}`;
   beforeAll(async () => {
     world = await makeKafkaWorld();
     producer = new Kafka({ brokers: [world.brokers], logLevel: logLevel.NOTHING }).producer();
@@ -32,6 +35,7 @@ describe.skipIf(missing.kafka ?? missing.registry)('messages that nobody can use
     const bus = kafkaBus({
       kafka: { brokers: [world.brokers], clientId: 'test' },
       registry: { url: world.registry.url },
+      eventTypes: eventTypesOf(events.values()),
       // On topics of its own: the test wants the bytes only.
       topicPrefix: `bytes-${randomUUID()}`,
       service: 'test',
@@ -45,7 +49,7 @@ describe.skipIf(missing.kafka ?? missing.registry)('messages that nobody can use
     ]);
     bus.consume({
       group: id,
-      topics: [topics.learnerCreditEnrollments],
+      topics: [ENROLMENT_TOPIC],
       // Fails once, so that the message comes to us as it is.
       retry: { initialMs: 1, maximumMs: 1, attempts: 1 },
       handle: () => Promise.reject(new Error('not wanted')),
@@ -86,7 +90,7 @@ describe.skipIf(missing.kafka ?? missing.registry)('messages that nobody can use
     return JSON.parse(((await reply.json()) as { schema: string }).schema);
   };
 
-  test('each becomes a dead letter with its reason, the partition goes on, and what is repaired has its effect', async () => {
+  test('each becomes a dead letter with its reason, the partition continues, and a retry succeeds after the repair', async () => {
     const transactions: string[] = [];
     for (const learner of [1_000, 1_001, 1_002]) transactions.push(await world.redeem(learner));
     const [first = '', second = '', last = ''] = transactions;

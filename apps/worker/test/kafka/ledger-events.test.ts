@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { kafkaBus, topics } from '@enterprise-access/bus';
-import { auditBooks } from '@enterprise-access/domain';
+import { eventTypesOf, kafkaBus } from '@enterprise-access/bus';
+import { auditBooks, events } from '@enterprise-access/domain';
 import { useService } from '@enterprise-access/services/testing';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { eventually, type KafkaWorld, makeKafkaWorld, revokedData } from '../support/kafka-world.ts';
+
+const LEDGER_TOPIC = 'enterprise-subsidies-transaction-lifecycle';
+const ENROLMENT_TOPIC = 'learner-credit-course-enrollment-lifecycle';
 
 const { missing } = inject('services');
 const transactionType = (what: string) => `org.openedx.enterprise.subsidy_ledger_transaction.${what}.v1`;
@@ -35,18 +38,19 @@ describe.skipIf(missing.kafka ?? missing.registry ?? missing.platform)(
       const bus = kafkaBus({
         kafka: { brokers: [world.brokers], clientId: 'test' },
         registry: { url: world.registry.url },
+        eventTypes: eventTypesOf(events.values()),
         topicPrefix: world.topicPrefix,
         service: 'test',
         now: () => new Date(),
         log: silent,
       });
       // Their consumer begins at the end of a topic; a rewound group begins where we say.
-      await bus.rewind({ group, topics: [topics.ledgerTransactions], to: new Date(0) });
+      await bus.rewind({ group, topics: [LEDGER_TOPIC], to: new Date(0) });
       await bus.close();
-      return (await world.platform('consume', { topic: topics.ledgerTransactions, group, count })) as Received[];
+      return (await world.platform('consume', { topic: LEDGER_TOPIC, group, count })) as Received[];
     }
 
-    test('a redemption is told to the platform, an unenrolment of the platform takes it back, and that is told again', async () => {
+    test('a redemption publishes an event, an unenrollment event of the platform reverses it, and that publishes another event', async () => {
       const transaction = await world.redeem(1_000);
       const isSent = async () => expect(await world.db('outbox').whereNull('sent')).toEqual([]);
       await eventually(isSent);
@@ -57,7 +61,7 @@ describe.skipIf(missing.kafka ?? missing.registry ?? missing.platform)(
 
       const revoked = {
         type: REVOKED,
-        topic: topics.learnerCreditEnrollments,
+        topic: ENROLMENT_TOPIC,
         key_field: 'learner_credit_course_enrollment.uuid',
         data: revokedData(transaction),
       };
@@ -78,7 +82,7 @@ describe.skipIf(missing.kafka ?? missing.registry ?? missing.platform)(
     test('a ping of the platform arrives', async () => {
       const ping = { ping_uuid: randomUUID(), ping_message: 'hello' };
       await world.platform('produce', [
-        { type: PING, topic: topics.enterpriseCore, key_field: 'ping.ping_uuid', data: { ping } },
+        { type: PING, topic: 'enterprise-core', key_field: 'ping.ping_uuid', data: { ping } },
       ]);
       await eventually(async () => expect(world.worker.output()).toContain(ping.ping_uuid));
       // A stranger's text is not ours to log.

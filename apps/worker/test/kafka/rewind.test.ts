@@ -1,6 +1,6 @@
-import { embeddedBus } from '@enterprise-access/bus';
+import { embeddedBus, eventTypesOf } from '@enterprise-access/bus';
 import { createTestDatabase } from '@enterprise-access/db/testing';
-import { consumers, newUuid, runJob } from '@enterprise-access/domain';
+import { consumers, events, newUuid, runJob } from '@enterprise-access/domain';
 import { emptyWorld, testRuntime } from '@enterprise-access/domain/testing';
 import { describe, expect, inject, test, vi } from 'vitest';
 import { rewindJob } from '../../src/rewind.ts';
@@ -15,7 +15,8 @@ describe.each(dialects)('consuming again on %s', (dialect) => {
     const { db, drop } = await createTestDatabase(inject('servers'), dialect, 5);
     const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
     let now = EARLY;
-    const open = () => embeddedBus({ db, service: 'test', now: () => now, log: silent });
+    const open = () =>
+      embeddedBus({ db, eventTypes: eventTypesOf(events.values()), service: 'test', now: () => now, log: silent });
     const bus = open();
     const ping = (text: string) => ({
       id: newUuid(),

@@ -93,7 +93,7 @@ describe('metrics of the running processes', () => {
     expect(value('open_streams')).toBe(0);
   });
 
-  test('the worker tells of queues, stuck redemptions and dead letters', async () => {
+  test('the worker exposes queues, stuck redemptions and dead letters', async () => {
     const samples = await scrape(worker.url);
     for (const state of ['ready', 'deferred', 'active', 'failed'])
       expect(samples.get(`enterprise_access_queue_jobs{queue="dead-letters",state="${state}"}`)).toBe(0);
@@ -123,7 +123,7 @@ describe('metrics of the running processes', () => {
     }
   });
 
-  test('every metric of ours is on the dashboard', async () => {
+  test('every metric is on the dashboard', async () => {
     const dashboard = await readFile(DASHBOARD, 'utf8');
     for (const { url } of [api, worker]) {
       const text = await (await fetch(`${url}/metrics`)).text();

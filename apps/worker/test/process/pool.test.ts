@@ -11,7 +11,7 @@ const SMALLEST = Array.from({ length: 20 }, (_, size) => size).find(
   (size) => workerEnvironment.shape.DATABASE_POOL_SIZE.safeParse(size).success,
 );
 
-test('the smallest pool that a worker accepts is enough: nobody holds the last connection and waits', async () => {
+test('the smallest pool that a worker accepts is enough to avoid a deadlock on connections', async () => {
   const { db, url, drop } = await createTestDatabase(inject('servers'), 'postgres', SMALLEST);
   const queues = await createTestDatabase(inject('servers'), 'postgres', 1);
   const env = readWorkerEnvironment({

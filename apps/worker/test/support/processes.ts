@@ -13,13 +13,13 @@ export interface WorkerProcess {
   readonly pid: number;
   /** What it has logged so far. */
   output(): string;
-  /** Ends it as a crash does. */
+  /** Kills the process. */
   kill(): Promise<void>;
-  /** Ends it as an operator does; answers with its exit code. */
+  /** Stops it with SIGTERM; returns its exit code. */
   stop(): Promise<number | null>;
 }
 
-/** What a worker is told of the databases and of the stand-in services. */
+/** Environment of a worker: databases and fake services. */
 export const settingsFor = (businessUrl: string, queuesUrl: string, sandboxUrl: string) => ({
   DATABASE_URL: businessUrl,
   JOBS_DATABASE_URL: queuesUrl,
@@ -30,7 +30,7 @@ export const settingsFor = (businessUrl: string, queuesUrl: string, sandboxUrl: 
   BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'secret',
 });
 
-/** The worker as a process of its own, as in production but for the stand-in services. */
+/** Starts the worker as a separate process, as in production but with fake services. */
 export async function startWorkerProcess(
   env: Readonly<Record<string, string>>,
   main: URL = MAIN,

@@ -3,33 +3,34 @@ import type { Database } from '@enterprise-access/db';
 import type { EventBus, Log, OutgoingEvent, RawMessage, ReceivedEvent, RefusedEvent, Subscription } from '../bus.ts';
 import { jsonCodec, readMessage, sendable } from '../codec.ts';
 import { delivery } from '../delivery.ts';
-import type { EventType } from '../event-types.ts';
+import type { EventType, EventTypes } from '../event-types.ts';
 import { sourceOf, writeHeaders } from '../headers.ts';
 import { appendToLog, type LogEntry, rewindLog } from './log.ts';
 import { embeddedSubscription } from './subscription.ts';
 
 export interface EmbeddedBusOptions {
   readonly db: Database;
+  readonly eventTypes: EventTypes;
   /** Name of this service in the source of its events. */
   readonly service: string;
   readonly now: () => Date;
   readonly log: Log;
-  /** How often messages of other processes are looked for, in milliseconds; 100 when it is left out. */
+  /** Poll interval for messages of other processes, in milliseconds; default 100. */
   readonly pollMs?: number;
 }
 
 /**
- * The bus of an installation without Kafka: a durable log in the business database. Every topic has one partition.
- * A group holds one connection of the pool while it works on a message.
+ * The bus for installations without Kafka: a durable log in the business database. Every topic has one partition. A
+ * group holds one connection of the pool while it processes a message.
  */
 export function embeddedBus(options: EmbeddedBusOptions): EventBus {
-  const { db, log, now } = options;
+  const { db, eventTypes, log, now } = options;
   const source = sourceOf(options.service);
   const arrivals = new EventEmitter().setMaxListeners(0);
   const subscriptions = new Set<Subscription>();
 
   const read = async (message: RawMessage): Promise<ReceivedEvent> => ({
-    ...(await readMessage(message, jsonCodec, { now: now(), source })),
+    ...(await readMessage(eventTypes, message, { codec: jsonCodec, now: now(), source })),
     position: message.position,
   });
 
@@ -49,7 +50,7 @@ export function embeddedBus(options: EmbeddedBusOptions): EventBus {
       const entries: LogEntry[] = [];
       const refused: RefusedEvent[] = [];
       for (const event of events) {
-        const checked = sendable(event);
+        const checked = sendable(eventTypes, event);
         if ('reason' in checked) refused.push({ event, reason: checked.reason });
         else entries.push(logEntry(checked.definition, event));
       }

@@ -11,7 +11,7 @@ import {
 } from '@enterprise-access/db';
 import type { RawMessage } from '../bus.ts';
 
-/** A message as a row keeps it. */
+/** A message as stored in a row. */
 export interface LogEntry {
   readonly topic: string;
   readonly id: string;
@@ -21,19 +21,19 @@ export interface LogEntry {
 }
 
 /**
- * Appends messages to the logs of their topics, in one transaction; a message whose id is there already is left out.
- * The topic's row is held until the commit, so positions appear in order and without gaps: a reader that has seen
- * position 7 will never find a new 6 behind it.
+ * Appends messages to the logs of their topics in one transaction; messages whose id exists are skipped. The topic
+ * row is locked until the commit, so positions become visible in order: after position 7, a reader never misses a
+ * later 6.
  */
 export async function appendToLog(db: Database, entries: readonly LogEntry[], published: Date): Promise<void> {
   const byTopic = Map.groupBy(entries, ({ topic }) => topic);
-  // Before the transaction: on MySQL, an insert that finds the row takes a lock that stands in the way of the next one.
+  // Before the transaction: on MySQL, an insert of an existing row takes a lock that blocks the next one.
   for (const topic of byTopic.keys()) {
     if (!(await db(busTopics.table).where({ topic }).first('topic')))
       await insertIfAbsent(db, busTopics.table, { topic, last_position: 0 });
   }
   await transaction(db, async (trx) => {
-    // In one order everywhere: two writers with the same topics wait for each other, never both.
+    // Lock topics in one order, so that two writers cannot deadlock.
     for (const topic of [...byTopic.keys()].sort()) {
       const { last_position: last } = await trx(busTopics.table).where({ topic }).forUpdate().first('last_position');
       const unique = new Map((byTopic.get(topic) ?? []).map((entry) => [entry.id, entry]));
@@ -65,14 +65,14 @@ export async function appendToLog(db: Database, entries: readonly LogEntry[], pu
 const lastPosition = async (db: Connection, topic: string): Promise<number> =>
   (await db(busTopics.table).where({ topic }).first('last_position'))?.last_position ?? 0;
 
-/** Puts a new group at the beginning of a topic; one that has a position keeps it. */
+/** Sets a new group to the beginning of a topic; an existing position is kept. */
 export async function startGroup(db: Database, options: { group: string; topic: string }): Promise<void> {
   const key = { consumer_group: options.group, topic: options.topic };
   if (!(await db(busPositions.table).where(key).first('position')))
     await insertIfAbsent(db, busPositions.table, { ...key, position: 0 });
 }
 
-/** Those of the topics that hold messages which the group has not finished. */
+/** Topics with messages that the group has not processed. */
 export const topicsWithWork = (db: Database, group: string, topics: readonly string[]): Promise<string[]> =>
   db('bus_topics as t')
     .join('bus_positions as p', (join) => join.on('p.topic', 't.topic').andOnVal('p.consumer_group', group))
@@ -80,16 +80,16 @@ export const topicsWithWork = (db: Database, group: string, topics: readonly str
     .whereRaw('t.last_position > p.position')
     .pluck('t.topic');
 
-/** Messages that one transaction takes at most; a stop waits for one message, not for all of them. */
+/** Maximum number of messages per transaction. A stop waits for the current message only. */
 const BATCH = 100;
 
 /**
- * Hands messages of a topic to `take`, in order, until it says false. No other process of the group takes any in the
- * meantime. Returns how many messages are left, or null when another process is at it.
+ * Passes messages of a topic to `handle`, in order, until it returns false. No other process of the group reads the
+ * topic meanwhile. Returns the number of remaining messages, or null if another process holds the lease.
  */
 export const takeFromLog = (
   db: Database,
-  options: { group: string; topic: string; take: (message: RawMessage) => Promise<boolean> },
+  options: { group: string; topic: string; handle: (message: RawMessage) => Promise<boolean> },
 ): Promise<number | null> => {
   const key = { consumer_group: options.group, topic: options.topic };
   return underLease(db, busPositions.table, key, async ({ finish, signal }) => {
@@ -101,7 +101,7 @@ export const takeFromLog = (
       .limit(BATCH);
     let position: number = found.position;
     for (const row of rows.map(busMessages.decode)) {
-      if (signal.aborted || !(await options.take(rawMessage(row)))) break;
+      if (signal.aborted || !(await options.handle(rawMessage(row)))) break;
       position = row.position;
     }
     const isOurs = await finish(async (trx) => {
@@ -111,7 +111,7 @@ export const takeFromLog = (
   });
 };
 
-/** Sets the position of a group before the first message of an instant or later. */
+/** Sets the position of a group before the first message at or after a time. */
 export async function rewindLog(db: Database, options: { group: string; topic: string; to: Date }): Promise<void> {
   await startGroup(db, options);
   await transaction(db, async (trx) => {
@@ -122,7 +122,7 @@ export async function rewindLog(db: Database, options: { group: string; topic: s
       .min({ position: 'position' })
       .first();
     const position = first?.position ? first.position - 1 : await lastPosition(trx, options.topic);
-    // Without its lease, a process that is taking messages does not store how far it came.
+    // Removing the lease keeps a running consumer from storing its position.
     await trx(busPositions.table).where(key).update({ position, lease_owner: null, lease_ends: null });
   });
 }

@@ -10,9 +10,9 @@ const RECONNECT = { initialMs: 200, maximumMs: 15_000 };
 export interface EmbeddedSubscriptionOptions extends Pick<ConsumeOptions, 'group' | 'topics' | 'onLag'> {
   readonly deliver: Deliver;
   readonly log: Log;
-  /** Emits `published` when this process has published. */
+  /** Emits `published` when this process publishes. */
   readonly arrivals: EventEmitter;
-  /** How often other processes' messages are looked for, in milliseconds. */
+  /** Poll interval for messages of other processes, in milliseconds. */
   readonly pollMs: number;
 }
 
@@ -20,9 +20,9 @@ export function embeddedSubscription(db: Database, options: EmbeddedSubscription
   const { group, topics } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
-  /** Until when the head of a topic waits after a failure, on the clock of `performance.now`. */
+  /** Per topic, when to retry after a failure, in the time of `performance.now`. */
   const waitUntil = new Map<string, number>();
-  /** Topics of which we told that messages are left. */
+  /** Topics whose lag was reported as greater than zero. */
   const lagging = new Set<string>();
   let isConnected = false;
   let failures = 0;
@@ -36,7 +36,7 @@ export function embeddedSubscription(db: Database, options: EmbeddedSubscription
       try {
         if (!isKnown) for (const topic of topics) await startGroup(db, { group, topic });
         isKnown = true;
-        // Before looking, so that what is published while we look is looked for again.
+        // Reset before polling, so that messages published during the poll trigger another one.
         arrived = new AbortController();
         const hasProgress = await takeAll(await topicsWithWork(db, group, topics));
         failures = 0;
@@ -44,7 +44,7 @@ export function embeddedSubscription(db: Database, options: EmbeddedSubscription
       } catch (error) {
         isConnected = false;
         failures += 1;
-        options.log.warn({ group, failures, error: textOf(error) }, 'consumer lost the database');
+        options.log.warn({ group, failures, error: textOf(error) }, 'consumer lost the database connection');
         await pause(backoff(RECONNECT, failures), signal);
       }
     }
@@ -52,18 +52,18 @@ export function embeddedSubscription(db: Database, options: EmbeddedSubscription
     options.arrivals.off('published', onArrival);
   }
 
-  /** Takes what can be taken of each topic; true when that was something. */
+  /** Processes available messages of each topic. Returns true if there were any. */
   async function takeAll(waiting: readonly string[]): Promise<boolean> {
     isConnected = true;
     let hasProgress = false;
-    // What we left, another process of the group has finished.
+    // Another process of the group has processed the rest.
     for (const topic of lagging) if (!waiting.includes(topic)) tellLag(topic, 0);
     for (const topic of waiting) {
       if ((waitUntil.get(topic) ?? 0) > performance.now()) continue;
       const left = await takeFromLog(db, {
         group,
         topic,
-        async take(message) {
+        async handle(message) {
           if (signal.aborted) return false;
           const waitMs = await options.deliver(message);
           if (waitMs !== null) {
@@ -88,7 +88,7 @@ export function embeddedSubscription(db: Database, options: EmbeddedSubscription
 
   const nextWait = (): number => {
     const now = performance.now();
-    // A wait that is over has no say: another process may have the topic, or may have finished the message.
+    // Ignore waits that are over: another process may have the topic, or may have processed the message.
     const waits = [...waitUntil.values()].map((until) => until - now).filter((ms) => ms > 0);
     return Math.min(options.pollMs, ...waits);
   };

@@ -5,14 +5,14 @@ import './idle-timer.ts';
 export interface KafkaConnection {
   /** `host:port` */
   readonly brokers: readonly string[];
-  /** Name of this service to the broker (R-EVT-05). */
+  /** Client id sent to the broker (R-EVT-05). */
   readonly clientId: string;
   /** With both, SASL PLAIN over TLS (R-EVT-05). */
   readonly apiKey?: string | undefined;
   readonly apiSecret?: string | undefined;
 }
 
-/** Bounds on what the library tries by itself. Beyond them it is ours to try again with a new connection. */
+/** Limits of the library's own retries. After them we retry with a new connection. */
 export const LIBRARY_RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5 };
 
 export const kafkaClient = (connection: KafkaConnection, log: Log): Kafka =>
@@ -23,7 +23,7 @@ export const kafkaClient = (connection: KafkaConnection, log: Log): Kafka =>
     requestTimeout: 15_000,
     retry: LIBRARY_RETRY,
     logLevel: logLevel.ERROR,
-    // The library reports each of its own attempts as an error; what comes of them is reported by us.
+    // The library logs each of its own attempts as an error; we log only the result.
     logCreator: () => (entry) => {
       const { message, error, broker, groupId } = entry.log;
       log.warn({ library: 'kafkajs', part: entry.namespace, broker, group: groupId, error }, message);

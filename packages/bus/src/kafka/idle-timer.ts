@@ -10,9 +10,9 @@ const { prototype }: { prototype: RequestQueue } = createRequire(import.meta.url
 const schedule = prototype.scheduleCheckPendingRequests;
 
 /**
- * The library sets a timer to look after waiting requests even where none waits, and for an instant that is long past:
- * each connection then wakes the process every millisecond, and Node warns of a negative timeout. A request that has to
- * wait sets its own timer, so nothing is missed without the others.
+ * Works around a bug of the library: it sets a timer to check pending requests even if there are none, for a time in
+ * the past. Each connection then wakes the process every millisecond, and Node warns of a negative timeout. Requests
+ * that wait set their own timer, so the other timers are not needed.
  */
 prototype.scheduleCheckPendingRequests = function scheduleWhatWaits(this: RequestQueue) {
   if (this.pending.length > 0 || this.throttledUntil > Date.now()) schedule.call(this);

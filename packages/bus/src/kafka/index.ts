@@ -1,6 +1,7 @@
 import type { EventBus, Log, OutgoingEvent, RawMessage, ReceivedEvent, RefusedEvent, Subscription } from '../bus.ts';
 import { avroCodec, encodeEvent, readMessage, sendable } from '../codec.ts';
 import { delivery } from '../delivery.ts';
+import type { EventTypes } from '../event-types.ts';
 import { sourceOf, writeHeaders } from '../headers.ts';
 import { type RegistryOptions, SchemaRejected, schemaRegistry } from '../registry.ts';
 import { type KafkaConnection, kafkaClient } from './client.ts';
@@ -11,7 +12,8 @@ import { kafkaSubscription } from './subscription.ts';
 export interface KafkaBusOptions {
   readonly kafka: KafkaConnection;
   readonly registry: RegistryOptions;
-  /** Put before the name of every topic, with a hyphen. */
+  readonly eventTypes: EventTypes;
+  /** Prefix of every topic name, followed by a hyphen. */
   readonly topicPrefix?: string | undefined;
   /** Name of this service in the source of its events. */
   readonly service: string;
@@ -19,9 +21,9 @@ export interface KafkaBusOptions {
   readonly log: Log;
 }
 
-/** The bus that production uses: Kafka and a schema registry, in the platform's wire format. */
+/** The bus for production: Kafka and a schema registry, in the platform's wire format. */
 export function kafkaBus(options: KafkaBusOptions): EventBus {
-  const { log, now } = options;
+  const { eventTypes, log, now } = options;
   const kafka = kafkaClient(options.kafka, log);
   const registry = schemaRegistry(options.registry);
   const codec = avroCodec(registry);
@@ -32,12 +34,12 @@ export function kafkaBus(options: KafkaBusOptions): EventBus {
   const subscriptions = new Set<Subscription>();
 
   const read = async (message: RawMessage): Promise<ReceivedEvent> => ({
-    ...(await readMessage(message, codec, { now: now(), source })),
+    ...(await readMessage(eventTypes, message, { codec, now: now(), source })),
     position: message.position,
   });
 
   async function prepare(event: OutgoingEvent): Promise<TopicMessage | { reason: string }> {
-    const checked = sendable(event);
+    const checked = sendable(eventTypes, event);
     if ('reason' in checked) return checked;
     const { definition } = checked;
     const topic = fullName(definition.topic);

@@ -8,7 +8,7 @@ export interface TopicMessage {
 }
 
 export interface Publisher {
-  /** Resolves when every in-sync copy has all messages. */
+  /** Resolves when all in-sync replicas have all messages. */
   send(messages: readonly TopicMessage[]): Promise<void>;
   close(): Promise<void>;
 }
@@ -62,7 +62,7 @@ export function publisher(kafka: Kafka, log: Log): Publisher {
     }
   }
 
-  /** After what was sent before, whatever became of it. */
+  /** Runs `work` after all earlier work has ended, successfully or not. */
   function queued<T>(work: () => Promise<T>): Promise<T> {
     const result = last.then(work);
     last = result.catch(() => undefined);

@@ -1,6 +1,6 @@
 import type { Kafka } from 'kafkajs';
 
-/** Somebody consumes in the group, and would overwrite its new position. */
+/** A consumer of the group is running and would overwrite the new position. */
 export class GroupInUse extends Error {
   override readonly name = 'GroupInUse';
 }
@@ -12,8 +12,8 @@ interface Offset {
 }
 
 /**
- * Sets the position of a group to the first message of an instant or later, in every partition; a partition without
- * one is set to its end. Topics have their prefix.
+ * Sets the position of a group to the first message at or after a time, in every partition; partitions without such a
+ * message are set to their end. Topics include their prefix.
  */
 export async function rewindGroup(
   kafka: Kafka,
@@ -39,7 +39,7 @@ export async function rewindGroup(
   }
 }
 
-/** Only a member may store positions: joins, stores them, leaves, and reads nothing. */
+/** Only members can commit offsets: joins the group, commits and leaves without consuming. */
 async function commit(kafka: Kafka, group: string, offsets: readonly Offset[]): Promise<void> {
   const consumer = kafka.consumer({
     groupId: group,

@@ -5,18 +5,21 @@ import { type Deliver, textOf } from '../delivery.ts';
 import { LIBRARY_RETRY } from './client.ts';
 
 const RECONNECT = { initialMs: 200, maximumMs: 15_000 };
-/** How often a topic that does not exist yet is looked for. */
+/** Poll interval for topics that do not exist yet. */
 const MISSING_TOPIC_MS = 10_000;
 const HEARTBEAT_MS = 2_000;
-/** How long the group waits for a member that says nothing; also for our own former self after an outage. */
+/**
+ * Session timeout: how long the group waits for a member without heartbeat, also for our previous session after an
+ * outage.
+ */
 const SESSION_MS = 10_000;
 /**
- * How long the group waits for members to come back when it is shared anew. One that was killed on its way back holds up
- * all others for so long; one that is alive needs the time of one message.
+ * How long the group waits for members to rejoin during a rebalance. A member that was killed meanwhile delays all
+ * others by this; a live one needs the time of one message.
  */
 const REBALANCE_MS = 15_000;
 const COMMIT_MS = 1_000;
-/** Partitions that are worked on at the same time. */
+/** Partitions that are processed concurrently. */
 const CONCURRENCY = 4;
 
 export interface KafkaSubscriptionOptions extends Pick<ConsumeOptions, 'group' | 'onLag'> {
@@ -29,8 +32,8 @@ export interface KafkaSubscriptionOptions extends Pick<ConsumeOptions, 'group' |
 }
 
 /**
- * Consumes in sessions: one session is one consumer of the library, from its connection to its first failure. What the
- * library does not repair within seconds is repaired by a new session, for as long as it takes.
+ * Consumes in sessions: a session is one consumer of the library, from its connection to its first failure. If the
+ * library does not recover within seconds, a new session starts, without limit.
  */
 export function kafkaSubscription(kafka: Kafka, options: KafkaSubscriptionOptions): Subscription {
   const stopping = new AbortController();
@@ -44,7 +47,10 @@ export function kafkaSubscription(kafka: Kafka, options: KafkaSubscriptionOption
         await session();
       } catch (error) {
         failures += 1;
-        options.log.warn({ group: options.group, failures, error: textOf(error) }, 'consumer lost the broker');
+        options.log.warn(
+          { group: options.group, failures, error: textOf(error) },
+          'consumer lost the broker connection',
+        );
         await pause(backoff(RECONNECT, failures), signal);
       } finally {
         isConnected = false;
@@ -52,14 +58,14 @@ export function kafkaSubscription(kafka: Kafka, options: KafkaSubscriptionOption
     }
   }
 
-  /** Resolves when it is time to stop or to join again; rejects when the broker is lost. */
+  /** Resolves when the session should stop or rejoin; rejects when the connection is lost. */
   async function session(): Promise<void> {
     const consumer = kafka.consumer({
       groupId: options.group,
       sessionTimeout: SESSION_MS,
       rebalanceTimeout: REBALANCE_MS,
       heartbeatInterval: HEARTBEAT_MS,
-      // Also the longest wait of a stop, and of a partition whose pause is over, while nothing arrives.
+      // While no messages arrive, this also bounds how long a stop or the end of a pause waits.
       maxWaitTimeInMs: 250,
       allowAutoTopicCreation: true,
       retry: { ...LIBRARY_RETRY, restartOnFailure: async () => false },
@@ -90,7 +96,10 @@ export function kafkaSubscription(kafka: Kafka, options: KafkaSubscriptionOption
     }
   }
 
-  /** Subscribes to the topics that are there; names the others. Asking for one makes it where the broker allows that. */
+  /**
+   * Subscribes to the existing topics and returns the missing ones. Brokers with auto-creation create a topic when it
+   * is requested.
+   */
   async function subscribe(consumer: Consumer): Promise<string[]> {
     const missing: string[] = [];
     for (const topic of options.topics) {
@@ -112,7 +121,7 @@ export function kafkaSubscription(kafka: Kafka, options: KafkaSubscriptionOption
     return missing;
   }
 
-  /** Resolves when one of the topics is there. */
+  /** Resolves when one of the topics exists. */
   async function appearance(missing: readonly string[]): Promise<void> {
     if (missing.length === 0) return aborted(signal);
     const admin = kafka.admin();
@@ -123,7 +132,7 @@ export function kafkaSubscription(kafka: Kafka, options: KafkaSubscriptionOption
         const topics = await admin.listTopics();
         if (missing.some((topic) => topics.includes(topic))) return;
       } catch {
-        // The consumer notices a lost broker by itself.
+        // Ignored: the consumer detects a lost connection itself.
       } finally {
         await admin.disconnect().catch(() => undefined);
       }
@@ -133,14 +142,14 @@ export function kafkaSubscription(kafka: Kafka, options: KafkaSubscriptionOption
   async function eachBatch(payload: EachBatchPayload, resumptions: Set<NodeJS.Timeout>): Promise<void> {
     const { batch, heartbeat } = payload;
     let next = batch.firstOffset() ?? batch.highWatermark;
-    // A slow handler must not look like a dead consumer; a failure shows at the next message.
+    // Send heartbeats during a slow handler; a failed heartbeat shows up at the next message.
     const pulse = setInterval(() => void heartbeat().catch(() => undefined), HEARTBEAT_MS);
     try {
       for (const message of batch.messages) {
         if (signal.aborted || !payload.isRunning() || payload.isStale()) break;
         const waitMs = await options.deliver(rawMessage(options.baseName(batch.topic), batch.partition, message));
         if (waitMs !== null) {
-          // Only this partition waits. The message stays the next one, so it is fetched again afterwards.
+          // Pause only this partition. The offset is not advanced, so the message is fetched again afterwards.
           const resume = payload.pause();
           const timer = setTimeout(() => {
             resumptions.delete(timer);

@@ -11,9 +11,9 @@ import { type RunningServer, run, supervised } from './supervised.ts';
 export interface MariadbOptions {
   readonly dataDir: string;
   readonly port?: number;
-  /** False trades safety against a power cut for speed: for tests. */
+  /** False disables fsync, for tests. */
   readonly durable?: boolean;
-  /** Files with which it offers TLS; connections in clear are refused then. */
+  /** Files for TLS; unencrypted connections are then refused. */
   readonly tls?: { readonly cert: string; readonly key: string };
 }
 
@@ -24,18 +24,18 @@ const find = (name: string): string | null =>
 
 const findInstaller = (): string | null => find('mariadb-install-db');
 
-/** Where the MariaDB server program is, or null when this machine has none that can make a data folder. */
+/** Path of the MariaDB server program, or null if none that can create a data folder is installed. */
 export const findMariadb = (): string | null => (findInstaller() === null ? null : find('mariadbd'));
 
 const USER = 'enterprise_access';
 
-/** Starts the MariaDB that is installed on this machine, on the loopback interface and in a folder of our own. */
+/** Starts the installed MariaDB on the loopback interface, with its own data folder. */
 export async function startMariadb(options: MariadbOptions): Promise<RunningServer> {
   const program = findMariadb();
   if (program === null) throw new Error('mariadbd is not installed.');
   const dataDir = resolve(options.dataDir);
   const passwordFile = `${dataDir}.password`;
-  // Root may run it as root: the folder is ours alone.
+  // Running as root is safe here because only we use the folder.
   const user = process.getuid?.() === 0 ? ['--user=root'] : [];
   await mkdir(dirname(dataDir), { recursive: true });
   if (!existsSync(join(dataDir, 'mysql'))) await initialize(dataDir, passwordFile, user);
@@ -43,7 +43,7 @@ export async function startMariadb(options: MariadbOptions): Promise<RunningServ
   await stopPrevious({ pidFile, dataDir, signal: 'SIGTERM' });
   const password = (await readFile(passwordFile, 'utf8')).trim();
   const port = options.port ?? (await freePort());
-  // The path of a socket has at most 107 characters, so it cannot be below any folder.
+  // Socket paths are limited to 107 characters, so use a short temporary folder.
   const sockets = await mkdtemp(join(tmpdir(), 'ea-mariadb-'));
   const initFile = `${dataDir}.init.sql`;
   await writeFile(
@@ -65,7 +65,7 @@ export async function startMariadb(options: MariadbOptions): Promise<RunningServ
         `--port=${port}`,
         `--socket=${join(sockets, 's')}`,
         `--pid-file=${pidFile}`,
-        // A server that starts removes the temporary tables of others that share its folder.
+        // A starting server removes temporary tables of other servers in the same folder.
         `--tmpdir=${sockets}`,
         `--init-file=${initFile}`,
         '--bind-address=127.0.0.1',
@@ -76,7 +76,15 @@ export async function startMariadb(options: MariadbOptions): Promise<RunningServ
         '--performance-schema=OFF',
         '--innodb-buffer-pool-size=256M',
         ...(options.durable === false
-          ? ['--innodb-flush-log-at-trx-commit=0', '--innodb-flush-method=nosync', '--skip-log-bin']
+          ? [
+              '--innodb-flush-log-at-trx-commit=0',
+              '--innodb-flush-method=nosync',
+              '--innodb-doublewrite=OFF',
+              '--skip-log-bin',
+              // Without a file of its own for each table, of which each is flushed: schemas are made ten times as fast.
+              '--innodb-file-per-table=OFF',
+              '--sync-frm=OFF',
+            ]
           : []),
         ...(options.tls
           ? [`--ssl-cert=${options.tls.cert}`, `--ssl-key=${options.tls.key}`, '--require-secure-transport=ON']

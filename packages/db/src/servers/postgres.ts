@@ -9,13 +9,13 @@ import { stopPrevious } from './previous.ts';
 import { type RunningServer, run, supervised, through } from './supervised.ts';
 
 export interface PostgresOptions {
-  /** Folder of the cluster; made when it is not there, kept when we stop. */
+  /** Data folder; created if missing, kept after a stop. */
   readonly dataDir: string;
   readonly port?: number;
-  /** False trades safety against a power cut for speed: for tests. */
+  /** False disables fsync, for tests. */
   readonly durable?: boolean;
   readonly maxConnections?: number;
-  /** Further settings of the server. */
+  /** Additional server settings. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
@@ -38,7 +38,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningSe
       program: programs.postgres,
       args: ['-D', dataDir, '-p', String(port), ...flags(options)],
     }),
-    // SIGINT is PostgreSQL's fast shutdown: clients are sent away, everything committed is on disk.
+    // SIGINT is PostgreSQL's fast shutdown: disconnects clients and writes committed data to disk.
     { logFile: `${dataDir}.log`, stopSignal: 'SIGINT' },
   );
   await server.ready(() => answers(url('postgres')), 30_000);
@@ -80,8 +80,8 @@ interface Account {
 }
 
 /**
- * PostgreSQL refuses to run as root. Root lends it another user's id, and the right to pass through folders that only
- * root may enter, such as a checkout in a private temporary folder. No user is created for it.
+ * PostgreSQL refuses to run as root. As root, run it with another user's id and the capability to traverse folders
+ * that only root can enter, such as a private temporary folder. No user is created.
  */
 function unprivilegedAccount(): Account | null {
   if (process.getuid?.() !== 0) return null;
@@ -101,7 +101,7 @@ function unprivilegedAccount(): Account | null {
       `--reuid=${uid}`,
       `--regid=${gid}`,
       '--clear-groups',
-      // Without it the kernel drops the capabilities whenever a program asks whether it may access a file.
+      // Otherwise the kernel drops the capability when a program calls access().
       '--securebits=+no_setuid_fixup',
       `--inh-caps=${capabilities}`,
       `--ambient-caps=${capabilities}`,
@@ -115,7 +115,7 @@ async function initialize(
   initdb: string,
   account: Account | null,
 ): Promise<void> {
-  // Made aside: an attempt that was cut off leaves a folder that looks like a cluster and is none.
+  // Create under another name and rename: an interrupted initdb leaves an incomplete data folder.
   const made = `${dataDir}.unfinished`;
   for (const folder of [made, dataDir]) await rm(folder, { recursive: true, force: true });
   await mkdir(made, { mode: 0o700 });
@@ -131,7 +131,7 @@ async function initialize(
         '--auth=scram-sha-256',
         `--pwfile=${passwordFile}`,
         '--encoding=UTF8',
-        // The same on every machine: text is ordered by code points, and case is known of all alphabets.
+        // Independent of the machine: text sorts by code points, and case mapping covers all alphabets.
         '--locale=C',
         '--locale-provider=builtin',
         '--builtin-locale=C.UTF-8',

@@ -11,7 +11,7 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-/** Whether the supervisor of a server is there: it stops its server as soon as whoever started both is gone. */
+/** Whether the supervisor of a server is running; it stops its server when its parent exits. */
 async function isSupervised(pid: number): Promise<boolean> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   const parent = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1];
@@ -20,8 +20,8 @@ async function isSupervised(pid: number): Promise<boolean> {
 }
 
 /**
- * Stops what an earlier run may have left on the same data folder: the process named in its pid file, if that process
- * really works on this folder. A run that is still there keeps its server, and we are refused.
+ * Stops a leftover server on the same data folder: the process in its pid file, if it really uses this folder. Throws
+ * if another run still uses the server.
  */
 export async function stopPrevious(options: {
   pidFile: string;

@@ -1,7 +1,7 @@
 /**
- * Runs one server program in the place of our process: outside its terminal's process group, so that Ctrl-C reaches us
- * first, and with a pipe to us as standard input. The pipe ends when we do, however we do, and the server is stopped:
- * nothing is left behind even by a SIGKILL.
+ * Supervises one server program. It runs outside of the terminal's process group, so Ctrl-C does not reach the server
+ * directly. Its standard input is a pipe from the parent: when the parent exits, even by SIGKILL, the pipe closes and
+ * the server is stopped.
  */
 import { spawn } from 'node:child_process';
 

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-/** A database server that runs beside us until it is stopped, or until we end. */
+/** A database server that runs until it is stopped or this process exits. */
 export interface RunningServer {
   readonly kind: 'postgres' | 'mariadb';
   readonly port: number;
@@ -19,7 +19,7 @@ export interface Command {
   readonly args: readonly string[];
 }
 
-/** Prefixed to a command that runs a program as another user. */
+/** Adds a prefix to a command, to run a program as another user. */
 export const through = (prefix: readonly string[], command: Command): Command => {
   const [program, ...args] = [...prefix, command.program, ...command.args];
   return { program: program ?? command.program, args };
@@ -27,11 +27,11 @@ export const through = (prefix: readonly string[], command: Command): Command =>
 
 export interface Supervised {
   stop(): Promise<void>;
-  /** Resolves when `isReady` does; rejects with the end of the log when the server ends before. */
+  /** Resolves when `isReady` returns true; rejects with the end of the log if the server exits before. */
   ready(isReady: () => Promise<boolean>, timeoutMs: number): Promise<void>;
 }
 
-/** The program between a server and whoever started it. */
+/** Path of the supervisor program. */
 export const SUPERVISOR = fileURLToPath(new URL('./supervise.ts', import.meta.url));
 
 export function supervised(command: Command, options: { logFile: string; stopSignal: NodeJS.Signals }): Supervised {
@@ -71,7 +71,7 @@ async function lastLines(file: string): Promise<string> {
   return text.trimEnd().split('\n').slice(-15).join('\n');
 }
 
-/** Runs a program to its end; a failure shows what it printed. */
+/** Runs a program until it exits; an error includes its output. */
 export function run(command: Command): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(command.program, command.args, { stdio: ['ignore', 'pipe', 'pipe'] });

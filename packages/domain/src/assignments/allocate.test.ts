@@ -4,7 +4,7 @@ import { retryingCollisions } from './allocate.ts';
 const POLICY = '4ca49903-b66a-4fe9-a139-79d829deb944';
 const collision = () => Promise.reject(Object.assign(new Error('duplicate key'), { code: '23505' }));
 
-test('an allocation that meets somebody else in every round is refused with 429, and tells why to the log only', async () => {
+test('an allocation with conflicts in every round is refused with 429, and logs the reason', async () => {
   let rounds = 0;
   const work = () => {
     rounds += 1;

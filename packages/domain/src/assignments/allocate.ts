@@ -6,6 +6,7 @@ import {
   type Transaction,
   transaction,
 } from '@enterprise-access/db';
+import { type Decision, keepDecisions } from '../decisions/index.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { foldEmail } from '../kernel/email.ts';
@@ -26,16 +27,17 @@ import {
 } from '../policies/index.ts';
 import { accountsOf } from '../users/index.ts';
 import * as contract from './allocation-contract.ts';
+import { allocationDecision, supportOf, unsupportedDecision } from './decide.ts';
 import { link, notify } from './job-contracts.ts';
 import { type Order, orderFacts, orderFor } from './order.ts';
 import { type Outcome, type Planned, planAllocation, type Terms, uniqueEmails } from './plan.ts';
-import { type AllocationFacts, allocationRefusal, type Refusal } from './price.ts';
+import { type AllocationFacts, allocates, allocationRefusal, type Refusal } from './price.ts';
 import * as store from './store.ts';
 import { viewsOf } from './view.ts';
 
 export type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
 
-/** Rolls the allocation back and carries the reason out of the transaction. */
+/** Thrown in a transaction to roll the allocation back, with the reason. */
 export class AllocationRefused extends Error {
   readonly reason: string;
   constructor(reason: string) {
@@ -46,14 +48,13 @@ export class AllocationRefused extends Error {
 
 export interface Allocated {
   readonly planned: readonly Planned[];
-  /** US cents that the allocation holds of the budgets. */
+  /** US cents that the allocation reserves. */
   readonly chargedCents: number;
 }
 
 /**
- * Allocates to many learners in the caller’s transaction, with a number of statements that does not depend on how many
- * there are. What it costs is taken from the ledger’s balance and the policy’s budget by conditional updates, which come
- * last because everybody wants those rows.
+ * Allocates to many learners in the caller’s transaction, with a constant number of statements. The cost is reserved
+ * in ledger and policy by conditional updates, which come last because those rows are contended.
  */
 export async function allocateWithin(
   trx: Transaction,
@@ -66,7 +67,7 @@ export async function allocateWithin(
   const { policy, by } = order;
   const terms: Terms = { ...order.terms, at, correlationId: currentOrigin()?.correlationId ?? null };
   const emailKeys = emails.map(foldEmail);
-  await configurations.hold(trx, terms.configurationUuid);
+  await configurations.lockForAllocation(trx, terms.configurationUuid);
   const accounts = order.account
     ? new Map([[order.account.emailKey, order.account.lmsUserId]])
     : await accountsOf(trx, emailKeys);
@@ -93,7 +94,7 @@ export async function allocateWithin(
   return { planned, chargedCents };
 }
 
-/** R-ASG-18. A mail tells of an allocation: who has been told already is not told again. */
+/** R-ASG-18: mails for new allocations only; learners whose row did not change are not mailed again. */
 const messagesOf = ({ suppressEmail }: Order, planned: readonly Planned[], at: Date): OutboxMessage[] =>
   planned.flatMap(({ outcome, row, change }) => {
     if (!row || !change) return [];
@@ -127,8 +128,8 @@ const actionOf =
 const ROUNDS = 3;
 
 /**
- * Runs an allocation, and looks at everything again when a learner's first login gave a row its account at the wrong
- * moment. After a few rounds it refuses.
+ * Runs an allocation, and retries it from the start if a concurrent login has linked a row to its account. Refuses
+ * after a few rounds.
  */
 export async function retryingCollisions<T>(policyUuid: string, work: () => Promise<T>): Promise<T> {
   let collision: unknown;
@@ -148,16 +149,25 @@ export async function allocate(
   actor: Actor,
   input: Input<typeof contract.allocate>,
 ): Promise<Output<typeof contract.allocate>> {
-  const order = await judgedOrder(deps, actor, { ...input, batchUuid: newUuid(), source: 'api' });
   const emails = uniqueEmails(input.learnerEmails);
+  const learnerCount = emails.length;
+  const order = await judgedOrder(deps, actor, { ...input, learnerCount, batchUuid: newUuid(), source: 'api' });
+  const { policy, facts } = order;
+  const about = { policy, contentKey: input.contentKey, facts, learnerCount };
+  const decision = allocationDecision(deps, about);
   let allocated: Allocated;
   try {
-    allocated = await retryingCollisions(order.policy.uuid, () =>
-      transaction(deps.db, (trx) => allocateWithin(trx, deps, order, emails)),
+    allocated = await retryingCollisions(policy.uuid, () =>
+      transaction(deps.db, async (trx) => {
+        // Sent before any row is locked, and awaited with the rest.
+        const [, made] = await Promise.all([keepDecisions(trx, [decision]), allocateWithin(trx, deps, order, emails)]);
+        return made;
+      }),
     );
   } catch (error) {
     if (!(error instanceof AllocationRefused)) throw error;
-    throw await refused(deps, actor, order.policy, { kind: 'reason', reason: error.reason });
+    const limited = allocationDecision(deps, about, error.reason);
+    throw await refused(deps, actor, policy, { kind: 'reason', reason: error.reason }, limited);
   }
   return replyTo(deps, order, allocated.planned);
 }
@@ -171,7 +181,7 @@ async function replyTo(deps: Deps, order: Order, planned: readonly Planned[]) {
     const uuids = planned.flatMap(({ outcome, row }) => (row && outcomes.includes(outcome) ? [row.uuid] : []));
     return uuids.flatMap((uuid) => {
       const view = views.get(uuid);
-      // A learner who was named twice is told of once.
+      // A learner who was named twice appears once.
       views.delete(uuid);
       return view ? [view] : [];
     });
@@ -179,7 +189,7 @@ async function replyTo(deps: Deps, order: Order, planned: readonly Planned[]) {
   return { created: group('created'), updated: group('reallocated', 'touched'), noChange: group('no_change') };
 }
 
-/** What an administrator asks for. */
+/** Input of an allocation. */
 export interface Asked {
   readonly policyUuid: string;
   readonly contentKey: string;
@@ -187,15 +197,17 @@ export interface Asked {
   readonly adminLmsUserId?: number | null | undefined;
   readonly suppressEmail: boolean;
   readonly batchUuid: string;
-  readonly source: store.Doer['source'];
+  readonly source: store.ActionActor['source'];
+  /** Where it is known by now. */
+  readonly learnerCount?: number;
 }
 
-/** Collects the facts and judges what does not depend on the learners; what is left is the money. */
+/** Collects the facts and runs all checks that do not depend on the learners; the budget is checked later. */
 export async function judgedOrder(deps: Deps, actor: Actor, asked: Asked): Promise<Order> {
   const policy = await findPolicy(deps.db, asked.policyUuid);
   if (!policy) throw policyNotFound();
-  if (policy.assignmentConfigurationUuid === null || !isAllocating(policy)) {
-    throw await refused(deps, actor, policy, { kind: 'unsupported' });
+  if (!allocates(supportOf(policy))) {
+    throw await refused(deps, actor, policy, { kind: 'unsupported' }, unsupportedDecision(deps, { ...asked, policy }));
   }
   const { contentKey, contentPriceCents: priceCents, batchUuid, suppressEmail, source } = asked;
   const [known, inCatalog] = await Promise.all([
@@ -215,26 +227,28 @@ export async function judgedOrder(deps: Deps, actor: Actor, asked: Asked): Promi
   } satisfies AllocationFacts;
   const refusal = allocationRefusal(facts);
   const admin = { userId: actor.userId, lmsUserId: actor.lmsUserId ?? asked.adminLmsUserId ?? null };
-  const order = orderFor(policy, known, { contentKey, priceCents, batchUuid, suppressEmail, source, admin });
+  const order = orderFor(policy, known, { facts, contentKey, priceCents, batchUuid, suppressEmail, source, admin });
   if (!refusal && order) return order;
-  throw await refused(deps, actor, policy, refusal ?? { kind: 'reason', reason: 'content_not_in_catalog' });
+  const decision = allocationDecision(deps, { ...asked, policy, facts });
+  throw await refused(deps, actor, policy, refusal ?? { kind: 'reason', reason: 'content_not_in_catalog' }, decision);
 }
 
-/** Types with a configuration in use (R-ASG-02). */
-const isAllocating = ({ policyType, learnerCreditRequestConfigUuid }: PolicyRow): boolean =>
-  policyType === 'AssignedLearnerCreditAccessPolicy' || learnerCreditRequestConfigUuid !== null;
-
-export async function refused(
-  deps: Pick<Deps, 'lms'>,
+/** The refusal of an allocation, whose decision is stored before the caller is told of it. */
+async function refused(
+  deps: Pick<Deps, 'lms' | 'db'>,
   actor: Actor,
   policy: PolicyRow,
   refusal: Refusal | { readonly kind: 'unsupported' },
+  decision: Decision | null,
 ): Promise<Error> {
+  await keepDecisions(deps.db, [decision]);
   const policyUuids = [policy.uuid];
+  const decisionUuid = decision?.uuid ?? null;
   switch (refusal.kind) {
     case 'reason': {
       const contacts = await contactsOf(deps, actor, policy.enterpriseCustomerUuid);
-      return contract.notAllocatable({ reasons: [refusalReason(refusal.reason, policyUuids, contacts)] });
+      const reasons = [refusalReason(refusal.reason, policyUuids, contacts)];
+      return contract.notAllocatable({ reasons, decisionUuid });
     }
     case 'price':
       return contract.allocationRefused({
@@ -242,6 +256,7 @@ export async function refused(
         userMessage: 'An error occurred while validating the provided price.',
         errorMessage: `['${refusal.message}']`,
         policyUuids,
+        decisionUuid,
       });
     case 'unsupported':
       return contract.allocationRefused({
@@ -249,6 +264,7 @@ export async function refused(
         userMessage: 'An error occurred during allocation',
         errorMessage: 'Content cannot be allocated through a policy of this type.',
         policyUuids,
+        decisionUuid,
       });
   }
 }

@@ -8,7 +8,7 @@ const notAllocatable = {
   encode: ({ reasons }: z.infer<typeof contract.notAllocatable.details>) => refusalOf(reasons),
 };
 
-/** A list with one object, as of the other refusal; what it holds is the text of an exception. */
+/** A list with one object, like the other refusal; contains the text of an exception. */
 const allocationRefused = {
   body: z
     .array(

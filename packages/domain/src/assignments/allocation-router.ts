@@ -3,7 +3,7 @@ import { allocate } from './allocate.ts';
 import * as contract from './allocation-contract.ts';
 import { allocateInBulk, bulkReport, resumeBulk } from './bulk.ts';
 
-/** Operations on policies that assignments implement; callers find them under `policies`. */
+/** Operations of the namespace `policies` that this slice implements. */
 export const allocation = router({
   /** Allocate a course or run to learners at a fixed price. */
   allocate: procedure(contract.allocate).mutation(({ ctx, input }) => allocate(ctx.runtime, ctx.actor, input)),

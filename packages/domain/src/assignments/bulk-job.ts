@@ -1,22 +1,24 @@
 import { transaction } from '@enterprise-access/db';
 import { z } from 'zod';
+import { keepDecisions } from '../decisions/index.ts';
 import { defineJob, type JobRun } from '../kernel/jobs/job.ts';
 import { isSubsidyActive } from '../kernel/ports/ledger.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { find as findPolicy } from '../policies/index.ts';
 import { AllocationRefused, allocateWithin, retryingCollisions } from './allocate.ts';
 import * as store from './bulk-store.ts';
-import { type Order, orderFacts, orderFor } from './order.ts';
+import { allocationDecision, failedAllocationCheck } from './decide.ts';
+import { acceptedFacts, type Order, orderFacts, orderFor } from './order.ts';
 import type { Outcome } from './plan.ts';
 
 const count = z.int().min(0);
 
 export const allocateBatch = defineJob({
   name: 'assignments.allocateBatch',
-  summary: 'Work a long list of learners off, chunk by chunk; after an interruption it goes on where it was.',
+  summary: 'Allocate a long list of learners in chunks; continues after an interruption.',
   payload: z.object({ batchUuid: z.guid(), policyUuid: z.guid(), enterpriseCustomerUuid: z.guid() }),
   result: z.object({ created: count, updated: count, unchanged: count, failed: count }),
-  // Lists of one policy follow each other: they would only wait for the same rows.
+  // One list per policy at a time: parallel lists would only wait for the same rows.
   keyOf: ({ policyUuid }) => policyUuid,
   retry: { limit: 10, delaySeconds: 5, maximumDelaySeconds: 300 },
   timeoutSeconds: 3_600,
@@ -46,12 +48,14 @@ export async function onAllocateBatch(
   return result;
 }
 
-/** The order as it was taken in. Price and content were judged then; the budget judges whatever has changed since. */
+/** The stored order. Price and content were checked when it was created; the budget is checked again. */
 async function orderOfBatch(runtime: Runtime, batch: store.Batch): Promise<Order> {
   const policy = await findPolicy(runtime.db, batch.policyUuid);
   if (!policy) throw new Error('The policy of a bulk allocation is gone.');
   const { contentKey, priceCents, suppressEmail, source } = batch;
-  const order = orderFor(policy, await orderFacts(runtime, policy, contentKey), {
+  const known = await orderFacts(runtime, policy, contentKey);
+  const order = orderFor(policy, known, {
+    facts: acceptedFacts(policy, known.subsidy, batch, runtime.clock()),
     contentKey,
     priceCents,
     batchUuid: batch.uuid,
@@ -70,12 +74,12 @@ const outcomeOf: Readonly<Record<Exclude<Outcome, 'not_covered'>, store.BulkOutc
   no_change: 'no_change',
 };
 
-/** How often the affordable number is counted again when others take from the budget at the same moment. */
+/** How often to recompute the affordable number of learners if others spend from the budget concurrently. */
 const ATTEMPTS = 5;
 
 /**
- * Allocates one chunk and stores what became of each learner, in one transaction: whoever repeats it finds it finished.
- * When the money does not reach for all, it reaches for the first ones of the list. Returns the number of learners.
+ * Allocates one chunk and stores the outcome of each learner, in one transaction, so a repeat skips it. If the budget
+ * does not cover all, it covers the first ones of the list. Returns the number of learners.
  */
 async function workOff(runtime: Runtime, batch: store.Batch, order: Order, position: number): Promise<number> {
   const closed = closedBy(order, runtime.clock());
@@ -94,7 +98,7 @@ async function workOff(runtime: Runtime, batch: store.Batch, order: Order, posit
   }
 }
 
-/** What has ended since the list was taken in, or since it was tried last; null when nothing has. */
+/** Why the policy or subsidy no longer allows allocations; null if it does. */
 function closedBy({ policy, subsidy }: Order, now: Date): 'policy_expired' | 'subsidy_expired' | null {
   if (!policy.active || policy.retired) return 'policy_expired';
   return isSubsidyActive(subsidy, now) ? null : 'subsidy_expired';
@@ -119,9 +123,17 @@ async function allocateChunk(
       next += 1;
       return outcome === 'not_covered' ? reason : outcomeOf[outcome];
     });
+    const learnerCount = planned.filter(({ outcome }) => outcome === 'not_covered').length;
+    if (learnerCount > 0) await keepDecisions(trx, [refusedChunk(runtime, order, learnerCount, reason)]);
     await store.setOutcomes(trx, batch.uuid, chunk, outcomes, runtime.clock());
     return waiting.length;
   });
+}
+
+/** One decision for all learners of a chunk who get nothing. The rules are asked first: what has ended is no limit. */
+function refusedChunk(runtime: Runtime, { policy, terms, facts }: Order, learnerCount: number, reason: string) {
+  const about = { policy, contentKey: terms.contentKey, facts, learnerCount };
+  return allocationDecision(runtime, about, failedAllocationCheck(facts) === null ? reason : null);
 }
 
 /** How many learners policy and subsidy can pay for at this moment. */
@@ -138,7 +150,7 @@ async function countAffordable(runtime: Runtime, { policy: { uuid, subsidyUuid }
   return Math.max(0, Math.floor(Math.min(inSubsidy, inPolicy) / terms.priceCents));
 }
 
-/** Counts what is stored: an interrupted job reports what it did before as well. */
+/** Counts the stored outcomes, so that the report includes work before an interruption. */
 async function tally(runtime: Runtime, batchUuid: string): Promise<Result & { readonly done: number }> {
   const outcomes = (await store.chunksOf(runtime.db, batchUuid)).flatMap((chunk) => chunk.outcomes);
   const of = (...wanted: store.BulkOutcome[]): number =>

@@ -5,9 +5,9 @@ import { allocationBatches, allocationChunks } from './tables.ts';
 
 export type { BulkOutcome };
 
-/** A long list of learners and what they are allocated. */
+/** A bulk allocation. */
 export type Batch = Readonly<Omit<Row<typeof allocationBatches>, 'modified'>>;
-/** Learners who are allocated in one transaction, and what became of each. */
+/** Learners who are allocated in one transaction, with their outcomes. */
 export type Chunk = Readonly<Pick<Row<typeof allocationChunks>, 'position' | 'learnerEmails' | 'outcomes'>>;
 
 export async function insert(trx: Transaction, batch: Batch, chunks: readonly Chunk[]): Promise<void> {
@@ -29,7 +29,7 @@ export async function chunksOf(db: Connection, batchUuid: string): Promise<Chunk
   return rows.map(allocationChunks.decode);
 }
 
-/** Positions of chunks that are not finished, in order. */
+/** Positions of unfinished chunks, in order. */
 export async function openPositions(db: Connection, batchUuid: string): Promise<number[]> {
   return db(allocationChunks.table)
     .where({ batch_uuid: batchUuid })
@@ -38,7 +38,7 @@ export async function openPositions(db: Connection, batchUuid: string): Promise<
     .pluck('position');
 }
 
-/** A chunk that is not finished, held until the transaction ends; undefined when somebody has finished it. */
+/** Locks an unfinished chunk; undefined if it was finished meanwhile. */
 export async function holdOpen(trx: Transaction, batchUuid: string, position: number): Promise<Chunk | undefined> {
   const row: object | undefined = await trx(allocationChunks.table)
     .where({ batch_uuid: batchUuid, position })
@@ -48,7 +48,7 @@ export async function holdOpen(trx: Transaction, batchUuid: string, position: nu
   return row && allocationChunks.decode(row);
 }
 
-/** Stores outcomes; a chunk with a finish is not looked at again unless it is opened anew. */
+/** Stores outcomes. A chunk with a finish time is skipped until it is reopened. */
 export const setOutcomes = (
   trx: Transaction,
   batchUuid: string,
@@ -60,7 +60,7 @@ export const setOutcomes = (
     .where({ batch_uuid: batchUuid, position: chunk.position })
     .update(allocationChunks.encode({ outcomes, finished }));
 
-/** Every chunk, held until the transaction ends. */
+/** Locks all chunks. */
 export async function holdAll(trx: Transaction, batchUuid: string): Promise<Chunk[]> {
   const rows: object[] = await trx(allocationChunks.table)
     .where({ batch_uuid: batchUuid })

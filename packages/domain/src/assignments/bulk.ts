@@ -1,5 +1,6 @@
 import { type Transaction, transaction } from '@enterprise-access/db';
 import { parse } from 'csv-parse/sync';
+import { keepDecisions } from '../decisions/index.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
@@ -10,12 +11,13 @@ import { type Deps, judgedOrder } from './allocate.ts';
 import * as contract from './allocation-contract.ts';
 import { allocateBatch } from './bulk-job.ts';
 import * as store from './bulk-store.ts';
+import { allocationDecision } from './decide.ts';
 import { uniqueEmails } from './plan.ts';
 
-/** Learners of one transaction: few enough for one statement of each kind, and to hold the budget’s row shortly. */
+/** Learners per transaction: few enough for single statements and a short lock on the budget’s row. */
 const CHUNK = 2_000;
 
-/** Takes the list in and asks for the job that works it off; what the budget covers is found out there. */
+/** Stores the list and enqueues the job that allocates it; the job checks the budget. */
 export async function allocateInBulk(
   deps: Deps,
   actor: Actor,
@@ -23,7 +25,7 @@ export async function allocateInBulk(
 ): Promise<Output<typeof contract.allocateInBulk>> {
   const source = input.csv === undefined ? 'api' : 'admin_ui_bulk_csv';
   const uuid = newUuid();
-  const { policy, by } = await judgedOrder(deps, actor, { ...input, batchUuid: uuid, source });
+  const { policy, by, facts } = await judgedOrder(deps, actor, { ...input, batchUuid: uuid, source });
   const emails = uniqueEmails(
     (input.csv === undefined ? (input.learnerEmails ?? []) : addressesIn(input.csv)).map(trim),
   );
@@ -43,7 +45,10 @@ export async function allocateInBulk(
   if (emails.length === 0 || emails.length > contract.LARGEST_BULK) {
     throw tooFewOrMany(input.csv === undefined ? 'learner_emails' : 'csv', emails.length);
   }
+  const { contentKey } = input;
+  const decision = allocationDecision(deps, { policy, contentKey, facts, learnerCount: emails.length });
   const jobUuid = await transaction(deps.db, async (trx) => {
+    await keepDecisions(trx, [decision]);
     await store.insert(trx, batch, chunksOf(emails));
     return ask(trx, deps, batch);
   });
@@ -84,11 +89,11 @@ function chunksOf(emails: readonly string[]): store.Chunk[] {
 
 const EMAIL_COLUMNS = ['email', 'learner_email', 'learner email', 'email address'];
 
-/** The addresses of a CSV text: of the column that is named so, or of the first one when none is. */
+/** The addresses in a CSV text: the column with an e-mail header, or the first column. */
 export function addressesIn(csv: string): string[] {
   let rows: string[][];
   try {
-    // Spreadsheets write what separates the columns of their language; no address has any of them.
+    // The delimiter of spreadsheets depends on their language; addresses contain none of these.
     const delimiter = [',', ';', '\t'];
     rows = parse(csv, { bom: true, delimiter, relax_column_count: true, skip_empty_lines: true, trim: true });
   } catch {
@@ -124,7 +129,7 @@ export async function bulkReport(
   return pageOf(input, items, wanted.length);
 }
 
-/** What is no address stays none; everybody else who failed is tried again. */
+/** Whether a learner is retried: not if the address is invalid or the allocation succeeded. */
 const mayChange = (outcome: store.BulkOutcome | null): boolean =>
   outcome !== null && outcome !== 'invalid_address' && !succeeded.has(outcome);
 

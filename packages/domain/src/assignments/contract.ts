@@ -36,72 +36,72 @@ export type ExpirationReason = (typeof expirationReasons)[number];
 const INT32 = 2_147_483_647;
 const LARGEST_PAGE = 500;
 
-/** Where assignments of one budget are kept. */
+/** The assignments of one policy belong to its configuration. */
 export const configuration = z
   .object({
     uuid: z.string().describe('Identifies the configuration.'),
-    subsidyAccessPolicy: z.string().nullable().describe('Policy whose budget pays; null as long as there is none.'),
+    subsidyAccessPolicy: z.string().nullable().describe('Policy of the configuration; null if there is none.'),
     enterpriseCustomerUuid: z.string().describe('Customer that owns the assignments.'),
-    active: z.boolean().describe('False stops everything that happens by itself: a soft delete.'),
+    active: z.boolean().describe('False is a soft delete: scheduled jobs ignore the configuration.'),
   })
   .meta({ title: 'AssignmentConfiguration' });
 export type Configuration = z.infer<typeof configuration>;
 
-/** Something that happened to an assignment, or failed to. */
+/** A recorded action on an assignment, successful or not. */
 export const action = z
   .object({
-    created: z.date().describe('When it was written down.'),
-    modified: z.date().describe('When it last changed.'),
+    created: z.date().describe('Time of creation.'),
+    modified: z.date().describe('Time of the last change.'),
     uuid: z.string().describe('Identifies the action.'),
-    actionType: openEnum(actionTypes).describe('What was done. New kinds may come.'),
-    completedAt: z.date().nullable().describe('When it was done; null when it failed.'),
-    errorReason: openEnum(errorReasons).nullable().describe('Why it failed; null when it did not.'),
+    actionType: openEnum(actionTypes).describe('Kind of action. New kinds can be added.'),
+    completedAt: z.date().nullable().describe('Time of completion; null if it failed.'),
+    errorReason: openEnum(errorReasons).nullable().describe('Error; null if it succeeded.'),
   })
   .meta({ title: 'AssignmentAction' });
 export type Action = z.infer<typeof action>;
 
-/** One learner’s earmark of one piece of content at a fixed price. */
+/** Content that is reserved for one learner at a fixed price. */
 export const assignment = z
   .object({
     uuid: z.string().describe('Identifies the assignment.'),
     assignmentConfiguration: z.string().describe('Configuration that it belongs to.'),
-    learnerEmail: z.string().describe('Address as the administrator wrote it. Personal data.'),
+    learnerEmail: z.string().describe('E-mail address as given by the administrator. Personal data.'),
     lmsUserId: z.int().nullable().describe('Learner’s id on the platform; null until the learner has an account.'),
     contentKey: z.string().describe('Course or course run, as the administrator chose.'),
     parentContentKey: z.string().nullable().describe('Course of an assigned run; null for a course.'),
-    isAssignedCourseRun: z.boolean().describe('Whether one run was assigned, not any of the course.'),
+    isAssignedCourseRun: z.boolean().describe('Whether a single run was assigned instead of the course.'),
     contentTitle: z.string().nullable().describe('Title at the time of the allocation.'),
-    contentQuantity: z.int().max(0).describe('US cents, negative: value that leaves the budget.'),
-    state: openEnum(states).describe('Where it is.'),
+    contentQuantity: z.int().max(0).describe('Price in US cents, negative.'),
+    state: openEnum(states).describe('State of the assignment.'),
     transactionUuid: z.string().nullable().describe('Ledger transaction of the last acceptance.'),
-    actions: z.array(action).describe('What happened to it, oldest first.'),
+    actions: z.array(action).describe('Actions, oldest first.'),
     earliestPossibleExpiration: z
       .object({
-        date: z.date().describe('When it ends unless accepted.'),
-        reason: openEnum(expirationReasons).describe('Which of the dates that is.'),
+        date: z.date().describe('Expiration, unless accepted before.'),
+        reason: openEnum(expirationReasons).describe('Reason of the expiration.'),
       })
       .meta({ title: 'AssignmentExpiration' })
-      .describe('The first of the dates that end it.'),
+      .describe('Earliest possible expiration.'),
   })
   .meta({ title: 'Assignment' });
 export type Assignment = z.infer<typeof assignment>;
 
-/** An assignment with what administrators look for. */
+/** An assignment with the fields for administrators. */
 export const adminAssignment = assignment
   .extend({
     recentAction: z
       .object({
-        actionType: openEnum(['assigned', 'reminded']).nullable().describe('Null when both happened at once.'),
-        timestamp: z.date().nullable().describe('When it happened.'),
+        actionType: openEnum(['assigned', 'reminded']).nullable().describe('Null if both happened at the same time.'),
+        timestamp: z.date().nullable().describe('Time of the action.'),
       })
-      .describe('The later of allocation and last reminder.'),
+      .describe('The later one of allocation and last reminder.'),
     learnerState: openEnum(learnerStates)
       .nullable()
-      .describe('What the learner does about it; null when it is settled.'),
+      .describe('Learner state; null if no action of the learner is expected.'),
     errorReason: z
       .object({
-        actionType: openEnum(actionTypes).describe('What failed.'),
-        errorReason: openEnum(errorReasons).describe('Why it failed.'),
+        actionType: openEnum(actionTypes).describe('The failed action.'),
+        errorReason: openEnum(errorReasons).describe('The error.'),
       })
       .nullable()
       .describe('The last failure since the allocation.'),
@@ -109,7 +109,7 @@ export const adminAssignment = assignment
   .meta({ title: 'AdminAssignment' });
 export type AdminAssignment = z.infer<typeof adminAssignment>;
 
-/** An assignment as a learner’s page shows it (R-ASG-43). */
+/** An assignment with the fields for learners (R-ASG-43). */
 export const learnerAssignment = assignment
   .extend({
     actions: z
@@ -119,34 +119,37 @@ export const learnerAssignment = assignment
             learnerAcknowledged: z
               .boolean()
               .nullable()
-              .describe('Whether the learner has seen it; null for kinds that nobody acknowledges.'),
+              .describe('Whether the learner has acknowledged it; null for kinds that cannot be acknowledged.'),
           })
-          .describe('An action with what the learner has seen of it.')
+          .describe('An action with its acknowledgement.')
           .meta({ title: 'LearnerAssignmentAction' }),
       )
-      .describe('What happened to it, oldest first.'),
+      .describe('Actions, oldest first.'),
     contentMetadata: z
       .object({
         startDate: z.date().nullable().describe('First day of the run.'),
         endDate: z.date().nullable().describe('Last day of the run.'),
         enrollByDate: z.date().nullable().describe('Deadline of enrollment.'),
-        contentPrice: z.number().nullable().describe('US dollars, as the catalog has them.'),
+        contentPrice: z.number().nullable().describe('US dollars, as in the catalog.'),
         courseType: z.string().nullable().describe('Kind of course, as the catalog names it.'),
         partners: z
           .array(
             z
               .object({
-                name: z.string().describe('Name to show.'),
-                logoImageUrl: z.string().nullable().describe('Address of a logo.'),
+                name: z.string().describe('Display name.'),
+                logoImageUrl: z.string().nullable().describe('URL of the logo.'),
               })
               .describe('An institution that offers a course.')
               .meta({ title: 'ContentPartner' }),
           )
-          .describe('Who offers it.'),
+          .describe('Institutions that offer it.'),
       })
       .nullable()
-      .describe('What the catalog knows; null if it does not know the content.'),
-    learnerAcknowledged: z.boolean().nullable().describe('Whether the learner has seen that it is over; else null.'),
+      .describe('Metadata of the catalog; null if unknown.'),
+    learnerAcknowledged: z
+      .boolean()
+      .nullable()
+      .describe('Whether the learner has acknowledged the end; null in other states.'),
   })
   .meta({ title: 'LearnerAssignment' });
 export type LearnerAssignment = z.infer<typeof learnerAssignment>;
@@ -165,7 +168,7 @@ export const listConfigurations = defineContract({
   denial: 'Missing',
   rest: { method: 'GET', path: BASE },
   input: z.object({
-    enterpriseCustomerUuid: uuid().describe('Customer whose configurations are wanted.'),
+    enterpriseCustomerUuid: uuid().describe('Only configurations of this customer.'),
     active: z.boolean().optional().describe('Only active, or only inactive ones.'),
     ...pageInput({ defaultSize: 100, maximumSize: LARGEST_PAGE }),
   }),
@@ -186,26 +189,26 @@ export const getConfiguration = defineContract({
 });
 
 export const createConfiguration = defineContract({
-  summary: 'Create an assignment configuration without a policy. Every call makes a new one.',
+  summary: 'Create an assignment configuration without a policy. Every call creates a new one.',
   kind: 'mutation',
   permission: configurationPermissions.has_write_access,
   context: { from: 'customer', field: 'enterpriseCustomerUuid' },
   denial: 'Missing',
   rest: { method: 'POST', path: BASE, status: 201 },
-  input: z.object({ enterpriseCustomerUuid: uuid().describe('Customer that will own the assignments.') }),
+  input: z.object({ enterpriseCustomerUuid: uuid().describe('Customer of the assignments.') }),
   output: configuration,
   errors: [],
 });
 
 export const updateConfiguration = defineContract({
-  summary: 'Switch an assignment configuration on or off.',
+  summary: 'Activate or deactivate an assignment configuration.',
   kind: 'mutation',
   permission: configurationPermissions.has_write_access,
   context: itself,
   denial: 'Missing',
   rest: { method: 'PATCH', alsoMethods: ['PUT'], path: `${BASE}{uuid}/` },
   input: z
-    .strictObject({ uuid: uuid().describe('Configuration.'), active: z.boolean().describe('Whether it is in use.') })
+    .strictObject({ uuid: uuid().describe('Configuration.'), active: z.boolean().describe('Whether it is active.') })
     .partial()
     .required({ uuid: true }),
   output: configuration,
@@ -213,7 +216,7 @@ export const updateConfiguration = defineContract({
 });
 
 export const deactivateConfiguration = defineContract({
-  summary: 'Switch an assignment configuration off. Repeating it changes nothing.',
+  summary: 'Deactivate an assignment configuration. Idempotent.',
   kind: 'mutation',
   permission: configurationPermissions.has_write_access,
   context: itself,
@@ -221,7 +224,7 @@ export const deactivateConfiguration = defineContract({
   rest: { method: 'DELETE', path: `${BASE}{uuid}/` },
   input: z.object({
     uuid: uuid().describe('Configuration.'),
-    reason: z.string().max(100).nullable().optional().describe('Goes into the history.'),
+    reason: z.string().max(100).nullable().optional().describe('Reason, stored in the history.'),
   }),
   output: configuration,
   errors: [],
@@ -234,11 +237,11 @@ export const nothingToAcknowledge = defineError({
   code: 'nothing_to_acknowledge',
   status: 400,
   message: 'None of these assignments is yours.',
-  details: z.object({ error: z.string().describe('Sentence for people.') }),
+  details: z.object({ error: z.string().describe('Message.') }),
 });
 
 export const acknowledge = defineContract({
-  summary: 'Say that the learner has seen that assignments expired or were cancelled. Safe to repeat.',
+  summary: 'Acknowledge that assignments expired or were cancelled. Idempotent.',
   kind: 'mutation',
   permission: configurationPermissions.has_acknowledge_access,
   context: ofConfiguration,
@@ -255,14 +258,14 @@ export const acknowledge = defineContract({
 
 const several = <T extends z.ZodType>(item: T) => z.array(item).max(100).optional();
 
-/** What administrators can ask a list for; everything given must hold. */
+/** Filters of assignment lists; all given filters must match. */
 export const filter = {
   contentKey: several(z.string().max(255)).describe('Only these courses or runs.'),
-  learnerEmail: several(z.string().max(254)).describe('Only learners with these addresses, whatever their case.'),
+  learnerEmail: several(z.string().max(254)).describe('Only learners with these addresses, ignoring case.'),
   lmsUserId: several(z.int().min(1).max(INT32)).describe('Only learners with these ids.'),
   state: several(z.enum(states)).describe('Only assignments in these states.'),
   learnerState: several(z.string().max(32)).describe('Only learners in these states; unknown ones match nothing.'),
-  search: z.string().max(255).optional().describe('Words that title or address contain, whatever their case.'),
+  search: z.string().max(255).optional().describe('Words in title or address, ignoring case.'),
 };
 
 export const orderings = ['recent_action_time', 'learner_state_sort_order', 'content_quantity'] as const;
@@ -293,11 +296,11 @@ export const list = defineContract({
         z
           .object({
             learnerState: openEnum(learnerStates).describe('Learner state.'),
-            count: z.int().min(1).describe('Assignments in it.'),
+            count: z.int().min(1).describe('Number of assignments.'),
           })
           .meta({ title: 'LearnerStateCount' }),
       )
-      .describe('Assignments in each learner state, most first, whatever states the list is limited to.'),
+      .describe('Number of assignments per learner state, highest first; ignores the filters by state.'),
   }),
   errors: [],
 });
@@ -314,28 +317,28 @@ export const get = defineContract({
   errors: [],
 });
 
-/** Some of the listed assignments are not there or can no longer be changed; the others were. */
+/** Some of the listed assignments do not exist or cannot be changed; the others were changed. */
 export const notAllChanged = defineError({
   code: 'not_all_changed',
   status: 422,
   message: 'Some of the assignments were not found or can no longer be changed. The others were.',
   details: z.object({
-    changed: z.array(z.string()).describe('Assignments that are as asked for.'),
-    unchanged: z.array(z.string()).describe('Assignments that are not.'),
+    changed: z.array(z.string()).describe('Assignments in the requested state.'),
+    unchanged: z.array(z.string()).describe('Assignments that could not be changed.'),
   }),
 });
 
-/** Nothing matches that could be changed. */
+/** No matching assignment can be changed. */
 export const nothingToChange = defineError({
   code: 'nothing_to_change',
   status: 404,
-  message: 'No assignment matches that could be changed.',
+  message: 'No matching assignment can be changed.',
   details: z.object({}),
 });
 
 const listed = { ...configurationUuid, assignmentUuids: uuids().describe('Assignments of the configuration.') };
-const changed = z.object({ changed: z.array(z.string()).describe('Assignments that are as asked for.') });
-const counted = z.object({ changed: z.int().min(1).describe('How many assignments were changed.') });
+const changed = z.object({ changed: z.array(z.string()).describe('Assignments in the requested state.') });
+const counted = z.object({ changed: z.int().min(1).describe('Number of changed assignments.') });
 const write = {
   kind: 'mutation',
   permission: assignmentPermissions.has_admin_write_access,
@@ -344,7 +347,7 @@ const write = {
 } as const;
 
 export const cancel = defineContract({
-  summary: 'Take assignments back that learners have not redeemed, and tell the learners.',
+  summary: 'Cancel assignments that are not redeemed, and notify the learners.',
   ...write,
   rest: { method: 'POST', path: `${ADMIN}cancel/` },
   input: z.object(listed),
@@ -353,7 +356,7 @@ export const cancel = defineContract({
 });
 
 export const cancelAll = defineContract({
-  summary: 'Take all matching assignments back that learners have not redeemed, and tell the learners.',
+  summary: 'Cancel all matching assignments that are not redeemed, and notify the learners.',
   ...write,
   rest: { method: 'POST', path: `${ADMIN}cancel-all/`, status: 202 },
   input: z.object({ ...configurationUuid, ...filter }),
@@ -362,7 +365,7 @@ export const cancelAll = defineContract({
 });
 
 export const remind = defineContract({
-  summary: 'Remind learners of assignments; those that do not wait for their learner are skipped.',
+  summary: 'Remind learners of allocated assignments; others are skipped.',
   ...write,
   rest: { method: 'POST', path: `${ADMIN}remind/` },
   input: z.object(listed),
@@ -371,7 +374,7 @@ export const remind = defineContract({
 });
 
 export const remindAll = defineContract({
-  summary: 'Remind the learners of all matching assignments that wait for them.',
+  summary: 'Remind the learners of all matching allocated assignments.',
   ...write,
   rest: { method: 'POST', path: `${ADMIN}remind-all/`, status: 202 },
   input: z.object({ ...configurationUuid, ...filter }),
@@ -379,26 +382,28 @@ export const remindAll = defineContract({
   errors: [nothingToChange],
 });
 
-/** No mail was asked for. */
+/** No mail was enqueued. */
 export const nothingNudged = defineError({
   code: 'nothing_nudged',
   status: 422,
   message: 'Nobody was nudged.',
-  details: z.object({ errorMessage: z.string().describe('Sentence for people.') }),
+  details: z.object({ errorMessage: z.string().describe('Message.') }),
 });
 
 export const nudge = defineContract({
-  summary: 'Remind learners of executive education that begins in so many days.',
+  summary: 'Remind learners of executive education that starts in a number of days.',
   ...write,
   rest: { method: 'POST', path: `${ADMIN}nudge/` },
   input: z.object({
     ...configurationUuid,
     assignmentUuids: uuids().min(1).describe('Assignments of the configuration.'),
-    daysBeforeCourseStartDate: z.int().min(1).max(3_650).describe('Days from today to the first day of the course.'),
+    daysBeforeCourseStartDate: z.int().min(1).max(3_650).describe('Days from today to the start of the course.'),
   }),
   output: z.object({
-    nudgedAssignmentUuids: z.array(z.string()).describe('Learners who get a mail.'),
-    unnudgedAssignmentUuids: z.array(z.string()).describe('Not accepted, or the course begins on another day.'),
+    nudgedAssignmentUuids: z.array(z.string()).describe('Assignments whose learners get a mail.'),
+    unnudgedAssignmentUuids: z
+      .array(z.string())
+      .describe('Assignments that are not accepted, or whose course starts on another day.'),
   }),
   errors: [nothingNudged],
 });

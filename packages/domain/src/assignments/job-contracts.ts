@@ -2,13 +2,13 @@ import { z } from 'zod';
 import { defineJob } from '../kernel/jobs/job.ts';
 
 const assignmentUuid = z.guid();
-/** An occasion is an instant: what happened to the assignment then is told once. */
-const occasion = z.iso.datetime().describe('When that happened which the mail tells of.');
+/** The time of the change that a mail is about; part of the mail's key, so that each change is mailed once. */
+const occasion = z.iso.datetime().describe('Time of the change that the mail is about.');
 
 const mailResult = z.object({
   outcome: z
     .enum(['sent', 'repeated', 'refused', 'over'])
-    .describe('Over: there is no reason to write any more. Refused: the mail service does not take the address.'),
+    .describe('Over: the mail is no longer due. Refused: the mail service rejected the address.'),
 });
 
 const mailJob = (name: string, summary: string) =>
@@ -17,14 +17,14 @@ const mailJob = (name: string, summary: string) =>
     summary,
     payload: z.object({ assignmentUuid, occasion }),
     result: mailResult,
-    // A minute is what the mail service has to tell whether an unanswered call has sent the mail.
+    // It takes the mail service up to a minute to report whether an unanswered call has sent the mail.
     retry: { limit: 8, delaySeconds: 60, maximumDelaySeconds: 600 },
     timeoutSeconds: 300,
   });
 
 export const link = defineJob({
   name: 'assignments.link',
-  summary: 'Let the customer know the learner of an assignment, so that a new account is linked to it.',
+  summary: 'Link the learner of an assignment to the customer, also if the account is created later.',
   payload: z.object({ assignmentUuid }),
   result: z.object({ outcome: z.enum(['linked', 'was_linked', 'over']) }),
   retry: { limit: 5, delaySeconds: 60, maximumDelaySeconds: 600 },
@@ -38,7 +38,7 @@ export const tellExpired = mailJob('tellExpired', 'Tell a learner that an assign
 
 export const nudgeLearner = defineJob({
   name: 'assignments.nudgeLearner',
-  summary: 'Remind a learner that an executive education course begins soon.',
+  summary: 'Remind a learner that an executive education course starts soon.',
   payload: z.object({ assignmentUuid, startDate: z.iso.date(), days: z.int().min(1).max(3_650) }),
   result: mailResult,
   retry: { limit: 8, delaySeconds: 60, maximumDelaySeconds: 600 },
@@ -49,12 +49,12 @@ const count = z.int().min(0);
 
 export const expireDue = defineJob({
   name: 'assignments.expire',
-  summary: 'End assignments that nobody has redeemed in time, and tell their learners.',
-  payload: z.object({ batch: z.int().min(1).max(1_000).default(100).describe('Rows of one transaction.') }),
+  summary: 'Expire overdue assignments and notify their learners.',
+  payload: z.object({ batch: z.int().min(1).max(1_000).default(100).describe('Rows per transaction.') }),
   result: z.object({
     expired: count,
     configurations: count,
-    failed: count.describe('Configurations that could not be looked at; the log says why.'),
+    failed: count.describe('Number of configurations that failed; see the log.'),
   }),
   keyOf: () => 'all',
   retry: { limit: 3, delaySeconds: 60, maximumDelaySeconds: 600 },
@@ -63,8 +63,8 @@ export const expireDue = defineJob({
 
 export const retireAddresses = defineJob({
   name: 'assignments.retireAddresses',
-  summary: 'Forget the addresses of assignments that expired after 90 days, once their learners were told.',
-  payload: z.object({ batch: z.int().min(1).max(1_000).default(100).describe('Rows of one transaction.') }),
+  summary: 'Remove the addresses of assignments that expired after 90 days, once their learners were notified.',
+  payload: z.object({ batch: z.int().min(1).max(1_000).default(100).describe('Rows per transaction.') }),
   result: z.object({ cleared: count }),
   keyOf: () => 'all',
   retry: { limit: 3, delaySeconds: 60, maximumDelaySeconds: 600 },
@@ -73,10 +73,10 @@ export const retireAddresses = defineJob({
 
 export const nudgeDue = defineJob({
   name: 'assignments.nudge',
-  summary: 'Remind everybody whose executive education course begins in so many days.',
+  summary: 'Remind all learners whose executive education course starts in a number of days.',
   payload: z.object({
-    daysBeforeCourseStartDate: z.int().min(1).max(3_650).default(30).describe('Days from today to the first day.'),
-    batch: z.int().min(1).max(1_000).default(50).describe('Rows of one transaction.'),
+    daysBeforeCourseStartDate: z.int().min(1).max(3_650).default(30).describe('Days from today to the start.'),
+    batch: z.int().min(1).max(1_000).default(50).describe('Rows per transaction.'),
   }),
   result: z.object({ nudged: count, configurations: count, failed: count }),
   keyOf: () => 'all',

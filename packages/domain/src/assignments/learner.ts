@@ -9,7 +9,7 @@ import { contentsOf, datedKeyOf, viewOf } from './view.ts';
 
 type Deps = Pick<Runtime, 'db' | 'catalog' | 'log'>;
 
-/** What a learner's page shows of assignments (R-ASG-43): those whose end the learner has not acknowledged. */
+/** Assignments for the learner's page (R-ASG-43), without those whose end the learner has acknowledged. */
 export async function unacknowledged(
   deps: Deps,
   customerUuid: string,

@@ -56,7 +56,7 @@ const configurationBody = z.object({
   active: z.boolean(),
 });
 
-/** A status says it all. */
+/** A reply without a body. */
 const silence = z.undefined();
 const silentError = { body: silence, encode: () => undefined };
 
@@ -103,7 +103,7 @@ const filterNames: Readonly<Record<string, QueryName>> = {
   search: { field: 'search', description: 'Words that title or address contain.', example: 'demo' },
 };
 
-/** Both forms of one filter must hold, so only what they share counts. */
+/** If a filter is given in both forms, both must match: their values are intersected. */
 export const legacy: Readonly<Record<string, LegacyForm>> = {
   listConfigurations: {
     reply: legacyReply(contract.listConfigurations, {

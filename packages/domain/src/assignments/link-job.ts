@@ -14,8 +14,8 @@ import { heldCents, transition } from './transitions.ts';
 type Result = z.infer<typeof contracts.link.result>;
 
 /**
- * Makes the learner known to the customer (R-ASG-71). Whoever is linked already is not linked again: that could end the
- * learner's links to other customers (R-ADD-17).
+ * Links the learner to the customer in the LMS (R-ASG-71), unless there is an active link: linking again could
+ * deactivate the learner's links to other customers (R-ADD-17).
  */
 export async function onLink(job: JobRun, { assignmentUuid }: z.infer<typeof contracts.link.payload>): Promise<Result> {
   const { runtime } = job;
@@ -37,7 +37,7 @@ export async function onLink(job: JobRun, { assignmentUuid }: z.infer<typeof con
   }
 }
 
-/** A login that came while the row was written may have missed it. */
+/** Links a row that a concurrent login may have missed. */
 async function linkKnownAccount(runtime: Runtime, row: store.AssignmentRow): Promise<void> {
   if (row.lmsUserId !== null) return;
   const key = foldEmail(row.learnerEmail);
@@ -45,7 +45,7 @@ async function linkKnownAccount(runtime: Runtime, row: store.AssignmentRow): Pro
   if (lmsUserId !== undefined) await linkAccount(runtime, { email: row.learnerEmail, lmsUserId });
 }
 
-/** A final failure ends an assignment that waits for its learner; what was accepted or is over stays as it is (W1). */
+/** A final failure sets an allocated assignment to errored; assignments in other states do not change. */
 async function record(
   { runtime, uuid }: JobRun,
   configuration: configurations.ConfigurationRow,

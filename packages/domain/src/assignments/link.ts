@@ -3,25 +3,26 @@ import { foldEmail, isPlainEmail } from '../kernel/email.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import * as store from './store.ts';
 
-/** An address and the account that its owner has on the platform. */
+/** An e-mail address with its platform account. */
 export interface Account {
   readonly email: string;
   readonly lmsUserId: number;
 }
 
 /**
- * Gives an account what waits for its address, whatever the configuration and the state (R-ASG-70). What the account
- * holds already under another address is left as it is: nobody holds one content twice. Returns how many rows it linked.
+ * Links assignments of an address to its account, in any configuration and state (R-ASG-70). Skips content that the
+ * account already holds under another address, because nobody can hold a content twice. Returns the number of linked
+ * rows.
  */
 export async function linkAccount(deps: Pick<Runtime, 'db' | 'clock'>, account: Account): Promise<number> {
   if (!isPlainEmail(account.email)) return 0;
   const key = foldEmail(account.email);
-  // Nearly every login finds nothing, and costs one look at an index.
+  // Fast path: for nearly every login there is nothing to link.
   if (!(await store.isAwaited(deps.db, key))) return 0;
   try {
     return await transaction(deps.db, (trx) => linkRows(trx, key, account.lmsUserId, deps.clock()));
   } catch (error) {
-    // An allocation to the same account came in between; the next login, or the row's own job, finds the rest.
+    // A concurrent allocation to the same account; the next login or the row's link job links the rest.
     if (isUniqueViolation(error)) return 0;
     throw error;
   }

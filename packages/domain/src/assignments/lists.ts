@@ -5,7 +5,7 @@ import type { LearnerState, State } from './contract.ts';
 import { classes, classesIn, searchTerms } from './rules.ts';
 import { type AssignmentRow, select } from './store.ts';
 
-/** What administrators ask for; everything given must hold. */
+/** Filters of a list; all given filters must match. */
 export interface Filter {
   readonly contentKey?: readonly string[] | undefined;
   readonly learnerEmail?: readonly string[] | undefined;
@@ -20,7 +20,7 @@ export interface Order {
   readonly direction: 'asc' | 'desc';
 }
 
-/** Latest action first unless known orders are asked for, of which the first counts. Quantities are negative prices. */
+/** Parses the sort order: the first known one, default latest action first. Quantities are negative prices. */
 export function orderOf(ordering = ''): Order {
   for (const name of ordering.split(',').map((each) => each.trim())) {
     const isDescending = name.startsWith('-');
@@ -43,7 +43,7 @@ const MAXIMUM_RANGES = 64;
 
 const isOn = (items: readonly unknown[] | undefined): boolean => items !== undefined;
 
-/** Whether the counters alone answer for it: they know contents and classes, not learners and not words. */
+/** Whether the counters can answer the filter: they exist per content and class, not per learner or search term. */
 const isCounted = (filter: Filter): boolean =>
   !isOn(filter.learnerEmail) && !isOn(filter.lmsUserId) && termsOf(filter).length === 0;
 
@@ -51,7 +51,7 @@ const termsOf = ({ search }: Filter): string[] => (search === undefined ? [] : s
 
 const containing = (term: string): string => `%${term.replace(/[!%_]/g, '!$&')}%`;
 
-/** Every condition at once, for sets that an index has made small. */
+/** Applies all filters, for queries that an index has already narrowed. */
 function applyAll(query: Knex.QueryBuilder, configurationUuid: string, filter: Filter): Knex.QueryBuilder {
   query.where(`${TABLE}.assignment_configuration_uuid`, configurationUuid);
   if (filter.contentKey) query.whereIn(`${TABLE}.content_key`, filter.contentKey);
@@ -70,14 +70,14 @@ function applyAll(query: Knex.QueryBuilder, configurationUuid: string, filter: F
   return query;
 }
 
-/** Columns that continue an order to a total one; the indexes end in the same. */
+/** Columns of a total order; the indexes end in the same columns. */
 const orderColumns = ({ by, direction }: Order) =>
   (by === 'status_class' ? ['status_class', 'recent_action_at', 'uuid'] : [by, 'uuid']).map((column) => ({
     column,
     order: direction,
   }));
 
-/** A list is a set of ranges, each of which one index gives in the order that is wanted. */
+/** A list is a union of ranges, each of which an index returns in the requested order. */
 interface Range {
   readonly contentKey?: string;
   readonly statusClass?: number;
@@ -87,7 +87,7 @@ function rangesOf(filter: Filter, order: Order): Range[] | null {
   const hasClasses = isOn(filter.state) || isOn(filter.learnerState);
   const contents = filter.contentKey ? [...new Set(filter.contentKey)] : [undefined];
   const inClasses = classesIn(filter.state, filter.learnerState);
-  // Classes are a part of every content's index, and unordered lists of all contents have indexes without them.
+  // Content indexes include the class; lists of all contents have indexes without it.
   const needsClasses = hasClasses || filter.contentKey !== undefined;
   const statusClasses = needsClasses && !(order.by === 'status_class' && !hasClasses) ? inClasses : [undefined];
   const ranges = contents.flatMap((contentKey) =>
@@ -101,7 +101,7 @@ function rangesOf(filter: Filter, order: Order): Range[] | null {
   return ranges.length > MAXIMUM_RANGES ? null : ranges;
 }
 
-/** One page of rows in a total order. Ranges are read from their indexes as far as needed, and merged. */
+/** One page of rows in a total order. Reads each index range only as far as needed, and merges them. */
 export async function pageOf(
   db: Connection,
   configurationUuid: string,
@@ -132,16 +132,16 @@ function merged(
     const arm = db(TABLE).where('assignment_configuration_uuid', configurationUuid);
     if (contentKey !== undefined) arm.where('content_key', contentKey);
     if (statusClass !== undefined) arm.where('status_class', statusClass);
-    // What a range holds constant needs no order, and only without it the index is seen to give the rest.
+    // Do not order by columns that are constant in the range; otherwise the database does not use the index order.
     const free = columns.filter(({ column }) => statusClass === undefined || column !== 'status_class');
     return db.from(arm.select(names).orderBy(free).limit(upTo).as('arm')).select(names);
   });
   const [first, ...others] = arms;
-  if (!first) throw new Error('There is no range.');
+  if (!first) throw new Error('The list has no range.');
   return first.unionAll(others);
 }
 
-/** How many rows of each class; from the counters whenever they can tell. */
+/** Number of rows per class; from the counters if possible. */
 async function classCounts(db: Connection, configurationUuid: string, filter: Filter): Promise<Map<number, number>> {
   const rows: { status_class: number; n: number }[] = isCounted(filter)
     ? await db('assignment_counts')
@@ -160,7 +160,7 @@ async function classCounts(db: Connection, configurationUuid: string, filter: Fi
 export interface Counts {
   /** Rows that the whole filter matches. */
   readonly count: number;
-  /** Without its states (R-ADD-20), most first. */
+  /** Counts that ignore the filters by state (R-ADD-20), highest first. */
   readonly learnerStates: { readonly learnerState: LearnerState; readonly count: number }[];
 }
 
@@ -180,7 +180,7 @@ export async function countsOf(db: Connection, configurationUuid: string, filter
   };
 }
 
-/** The next rows in one of the states that the filter matches, by uuid: for work that goes through all of them. */
+/** The next matching rows in one of the states, by uuid, to iterate over all of them. */
 export const nextMatching = (
   db: Connection,
   configurationUuid: string,

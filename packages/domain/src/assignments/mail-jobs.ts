@@ -27,15 +27,15 @@ interface Written {
   readonly properties: Readonly<Record<string, unknown>>;
 }
 
-/** One kind of mail about an assignment: when there is a reason for it, what it says, and what it leaves behind. */
+/** A kind of mail about an assignment: when it is due, its content, and what is recorded. */
 interface Notification {
-  /** Looked at again before sending: the job may have waited long. */
+  /** Checked again before sending, because the job may have waited long. */
   readonly isDue: (row: AssignmentRow) => boolean;
   readonly write: (runtime: Runtime, subject: Subject) => Promise<Written>;
-  /** With the assignment, what makes it the same mail. */
+  /** Occasion; with the assignment it is the key of the mail. */
   readonly occasion: string;
   readonly actionType: ActionType;
-  /** Null leaves no action of a success. */
+  /** Action to record on success; null records none. */
   readonly sent: ((at: Date, row: AssignmentRow) => Partial<AssignmentRow>) | null;
   readonly failed: (at: Date) => Partial<AssignmentRow>;
 }
@@ -51,7 +51,7 @@ async function subjectOf(runtime: Runtime, uuid: string): Promise<Subject | null
   return row && configuration ? { row, configuration } : null;
 }
 
-/** Sends one mail and writes down how it went. A failure changes no state: only the mail has failed. */
+/** Sends one mail and records the result. A failed mail does not change the state of the assignment. */
 async function run(job: JobRun, uuid: string, notification: Notification): Promise<Result> {
   const { runtime } = job;
   const subject = await subjectOf(runtime, uuid);
@@ -70,7 +70,7 @@ async function run(job: JobRun, uuid: string, notification: Notification): Promi
     if (sent) await record(job, subject, notification, null, sent);
     return { outcome: receipt.repeated > 0 ? 'repeated' : 'sent' };
   } catch (error) {
-    // Another attempt would end the same way.
+    // A retry would fail in the same way.
     const isFinal = error instanceof MailRefused || error instanceof MailOff;
     if (isFinal || job.isLast) await record(job, subject, notification, error, notification.failed);
     if (error instanceof MailRefused) return { outcome: 'refused' };
@@ -78,7 +78,7 @@ async function run(job: JobRun, uuid: string, notification: Notification): Promi
   }
 }
 
-/** Once for every end of the job: a dead letter that is run again and succeeds writes its success beside the failure. */
+/** Once per result of the job: a retried dead letter that succeeds records its success in addition to the failure. */
 async function record(
   { runtime, uuid }: JobRun,
   { configuration, row: { uuid: rowUuid } }: Subject,
@@ -95,13 +95,13 @@ async function record(
       error === null
         ? { type: actionType }
         : { type: actionType, errorReason: 'email_error' as const, traceback: failureText(error) };
-    // What has changed since is another round of the assignment: the action is written, the row is left alone.
+    // If the assignment has changed meanwhile, record the action but do not change the row.
     const still = isDue(before) ? changes(at, before) : {};
     await transition(trx, runtime, configuration, [{ before, changes: still, action }], { ...store.JOB, at });
   });
 }
 
-/** The kind of failure only: what other services say can hold personal data. */
+/** Only the kind of failure: messages of other services can contain personal data. */
 const failureText = (error: unknown): string => {
   if (error instanceof MailUnwritable) return error.message;
   return `The mail was not sent: ${error instanceof Error ? error.name : 'unknown failure'}.`;
@@ -119,7 +119,7 @@ async function contentOf(runtime: Runtime, { row, configuration }: Subject): Pro
   return content;
 }
 
-/** What a learner is told who is to redeem an assignment. */
+/** Content of the mails that ask a learner to redeem an assignment. */
 async function invitation(runtime: Runtime, subject: Subject) {
   const { row, configuration } = subject;
   const { subsidyUuid } = configuration;
@@ -152,7 +152,7 @@ export const onNotify = (job: JobRun, { assignmentUuid, occasion }: Payload) =>
   run(job, assignmentUuid, {
     occasion,
     actionType: 'notified',
-    // Of the last allocation only, and only while it waits for its learner.
+    // Only for the last allocation, and only while it is allocated.
     isDue: (row) => row.state === 'allocated' && isAt(row.allocatedAt, occasion),
     write: async (runtime, subject) => ({ kind: mails.notified, properties: await invitation(runtime, subject) }),
     sent: (at) => ({ notifiedAt: at }),
@@ -161,10 +161,10 @@ export const onNotify = (job: JobRun, { assignmentUuid, occasion }: Payload) =>
 
 export const onRemind = (job: JobRun, { assignmentUuid, occasion }: Payload) =>
   run(job, assignmentUuid, {
-    // One reminder a day, however often it is asked for.
+    // At most one reminder a day.
     occasion: occasion.slice(0, 10),
     actionType: 'reminded',
-    // Another one of the same day is not sent, so nothing may say that it was.
+    // A second reminder on one day is not sent, so it must not be recorded as sent.
     isDue: (row) => row.state === 'allocated' && row.remindedAt?.toISOString().slice(0, 10) !== occasion.slice(0, 10),
     write: async (runtime, subject) => ({
       kind: subject.row.lmsUserId === null ? mails.remindedStranger : mails.remindedLearner,
@@ -190,7 +190,7 @@ export const onTellExpired = (job: JobRun, { assignmentUuid, occasion }: Payload
     actionType: 'expired',
     isDue: (row) => row.state === 'expired' && isAt(row.expiredAt, occasion),
     write: ending(mails.expired),
-    // Now that the learner knows, the address has served its purpose (R-ASG-57).
+    // The learner is notified, so the address is no longer needed (R-ASG-57).
     sent: (at, row) => (row.expirationReason === 'NINETY_DAYS_PASSED' ? { retireAddressFrom: at } : {}),
     failed: () => failed('expired'),
   });

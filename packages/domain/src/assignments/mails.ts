@@ -27,7 +27,7 @@ export const mails = {
     campaign: 'BRAZE_ASSIGNMENT_REMINDER_NOTIFICATION_CAMPAIGN',
     properties: invitation,
   }),
-  // The same mail to the same person, whatever campaign it is sent by: one name, so that nobody gets both.
+  // Two campaigns for one mail: they share a name and thus a key, so that nobody gets both.
   remindedLearner: defineMail({
     name: 'assignments.reminded',
     campaign: 'BRAZE_ASSIGNMENT_REMINDER_POST_LOGISTRATION_NOTIFICATION_CAMPAIGN',
@@ -50,13 +50,13 @@ export const mails = {
   }),
 };
 
-/** What a mail says cannot be found out; trying again later may help. */
+/** Data of the mail is not available; retry later. */
 export class MailUnwritable extends Error {
   override readonly name = 'MailUnwritable';
 }
 
 const DAY_MS = 86_400_000;
-/** A self-paced course counts as begun so long, in days, before it counts as beginning now. */
+/** If a self-paced course started longer ago than this, in days, its start is shown as today. */
 const START_THRESHOLD_DAYS = 14;
 
 /** `2026-06-01T12:00:00Z`, without fractions. */
@@ -76,8 +76,8 @@ export function joined(names: readonly string[]): string {
 const dayOf = (date: Date): number => Math.floor(date.getTime() / DAY_MS);
 
 /**
- * The start that a mail names: now when the run’s dates are incomplete, or when a self-paced run has begun and there is
- * still time to finish it, or it began long ago.
+ * The start date in a mail: now if the run’s dates are incomplete, or if a self-paced run has started and there is
+ * still time to finish it, or it started long ago.
  */
 export function startOf({ startDate, endDate, pacing, weeksToComplete }: Content['details'], now: Date): Date {
   if (!startDate || !endDate || !pacing || !weeksToComplete) return now;

@@ -11,10 +11,10 @@ import { contentsOf, datedKeyOf } from './view.ts';
 const EXECUTIVE_EDUCATION = 'executive-education-2u';
 const DAY_MS = 86_400_000;
 
-/** The day that is so many days away, `2026-06-15`, in UTC. */
+/** The date a number of days from now, such as `2026-06-15`, in UTC. */
 const dayIn = (days: number, now: Date): string => new Date(now.getTime() + days * DAY_MS).toISOString().slice(0, 10);
 
-/** Whether it is executive education that begins exactly so many days from today (R-ASG-62). */
+/** Whether the content is executive education that starts exactly this number of days from today (R-ASG-62). */
 export const beginsIn = (content: Content | undefined, days: number, now: Date): boolean =>
   content?.details.courseType === EXECUTIVE_EDUCATION &&
   content.details.startDate?.toISOString().slice(0, 10) === dayIn(days, now);
@@ -28,7 +28,7 @@ export const nudgesOf = (
     jobMessage(nudgeLearner, { assignmentUuid: uuid, startDate: dayIn(days, now), days }, enterpriseCustomerUuid),
   );
 
-/** Asks for the mails of those whose course begins on the day; what is unknown of a course only leaves it out (W13). */
+/** Enqueues mails for courses that start on the day. Courses without metadata are skipped. */
 export async function nudge(deps: Deps, input: Input<typeof contract.nudge>): Promise<Output<typeof contract.nudge>> {
   const configuration = await configurationOf(deps, input.assignmentConfigurationUuid);
   const { uuid, enterpriseCustomerUuid } = configuration;

@@ -1,34 +1,38 @@
 import type { Content } from '../kernel/ports/catalog.ts';
-import type { Subsidy } from '../kernel/ports/ledger.ts';
+import { isSubsidyActive, type Subsidy } from '../kernel/ports/ledger.ts';
 import { orUnavailable } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import type { PolicyRow } from '../policies/index.ts';
 import type { Terms } from './plan.ts';
-import type { Doer } from './store.ts';
+import type { AllocationFacts } from './price.ts';
+import type { ActionActor } from './store.ts';
 
-/** What is allocated, to whom it is charged, and who does it. */
+/** What is allocated, from which policy, and by whom. */
 export interface Order {
   readonly policy: PolicyRow;
   readonly subsidy: Subsidy;
+  /** What was judged. */
+  readonly facts: AllocationFacts;
   readonly terms: Omit<Terms, 'at' | 'correlationId'>;
-  readonly by: Doer;
+  readonly by: ActionActor;
   readonly suppressEmail: boolean;
-  /** The learner of a forced redemption is known by account, whatever we know of addresses. */
+  /** For a forced redemption: the account of the learner, independent of stored addresses. */
   readonly account?: { readonly emailKey: string; readonly lmsUserId: number };
 }
 
 export interface Wanted {
+  readonly facts: AllocationFacts;
   readonly contentKey: string;
   readonly priceCents: number;
   readonly batchUuid: string;
   readonly suppressEmail: boolean;
-  readonly source: Doer['source'];
-  /** Administrator in whose name it is allocated: the local user and the account on the platform. */
+  readonly source: ActionActor['source'];
+  /** The administrator who allocates: local user and platform account. */
   readonly admin: { readonly userId: number | null; readonly lmsUserId: number | null };
   readonly account?: Order['account'];
 }
 
-/** What other services know of an order; null for what they do not know. */
+/** Facts from other services; null if unknown there. */
 export interface OrderFacts {
   readonly content: Content | null;
   readonly subsidy: Subsidy | null;
@@ -45,15 +49,16 @@ export async function orderFacts(
   return { content, subsidy: subsidies.get(subsidyUuid) ?? null };
 }
 
-/** The order for what is wanted; null when the policy allocates nothing, or content or subsidy are unknown. */
+/** Builds the order; null if the policy cannot allocate, or content or subsidy are unknown. */
 export function orderFor(policy: PolicyRow, { content, subsidy }: OrderFacts, wanted: Wanted): Order | null {
   const { assignmentConfigurationUuid: configurationUuid } = policy;
   if (configurationUuid === null || !content || !subsidy) return null;
-  const { contentKey, priceCents, batchUuid, admin, account } = wanted;
+  const { contentKey, priceCents, batchUuid, admin, account, facts } = wanted;
   const { contentKey: courseKey, courseRunKey, title } = content;
   return {
     policy,
     subsidy,
+    facts,
     terms: {
       configurationUuid,
       enterpriseCustomerUuid: policy.enterpriseCustomerUuid,
@@ -68,3 +73,20 @@ export function orderFor(policy: PolicyRow, { content, subsidy }: OrderFacts, wa
     ...(account ? { account } : {}),
   };
 }
+
+/** Facts of an order whose price and content were accepted before, or are not asked about: what is left can have ended. */
+export const acceptedFacts = (
+  policy: PolicyRow,
+  subsidy: Subsidy | null,
+  { contentKey, priceCents }: Pick<Wanted, 'contentKey' | 'priceCents'>,
+  now: Date,
+): AllocationFacts => ({
+  policy,
+  contentKey,
+  requestedCents: priceCents,
+  canonicalCents: priceCents,
+  inCatalog: true,
+  isSubsidyActive: subsidy !== null && isSubsidyActive(subsidy, now),
+  lowerRatio: 1,
+  upperRatio: 1,
+});

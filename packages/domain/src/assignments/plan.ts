@@ -2,11 +2,11 @@ import { foldEmail } from '../kernel/email.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { type AssignmentRow, isHeld, type RowChange } from './store.ts';
 
-/** What one list of learners is allocated. */
+/** What a list of learners is allocated. */
 export interface Terms {
   readonly configurationUuid: string;
   readonly enterpriseCustomerUuid: string;
-  /** As the administrator gave it: a course or a run. */
+  /** As given by the administrator: a course or a run. */
   readonly contentKey: string;
   readonly priceCents: number;
   readonly batchUuid: string;
@@ -24,11 +24,11 @@ export interface Terms {
 
 export type Outcome = 'created' | 'reallocated' | 'touched' | 'no_change' | 'not_covered';
 
-/** What becomes of one address. */
+/** Planned change for one address. */
 export interface Planned {
   readonly email: string;
   readonly outcome: Outcome;
-  /** The row after the allocation; null when the money did not reach. */
+  /** The row after the allocation; null if the budget does not cover it. */
   readonly row: AssignmentRow | null;
   readonly change: RowChange | null;
 }
@@ -40,7 +40,7 @@ export interface KnownLearners {
   readonly existing: readonly AssignmentRow[];
 }
 
-/** Without repeats; the first spelling and the order stay (R-ASG-12). */
+/** Removes duplicates; keeps the order and the first spelling (R-ASG-12). */
 export function uniqueEmails(emails: readonly string[]): string[] {
   const first = new Map<string, string>();
   for (const email of emails) if (!first.has(foldEmail(email))) first.set(foldEmail(email), email);
@@ -48,9 +48,9 @@ export function uniqueEmails(emails: readonly string[]): string[] {
 }
 
 /**
- * What an allocation does for each address (R-ASG-14 to R-ASG-17). A learner is found by address or by account; whoever
- * holds the content is left alone, and a row that is over starts again instead of a second one. Only new and restarted
- * rows cost something, and at most `affordable` of them are planned.
+ * Plans an allocation for each address (R-ASG-14 to R-ASG-17). Learners are found by address or account. Learners who
+ * hold the content are skipped, ended rows are restarted instead of adding a second one. Only new and restarted rows
+ * cost something, and at most `affordable` of them are planned.
  */
 export function planAllocation(
   terms: Terms,
@@ -69,11 +69,11 @@ export function planAllocation(
   return emails.map((email): Planned => {
     const key = foldEmail(email);
     const ofAddress = byEmail.get(key) ?? [];
-    // Without an account of the address, that of its last assignment: the learner may have another address by now.
+    // If the address has no account, use that of its last assignment: the learner may have changed the address.
     const account = known.accounts.get(key) ?? best(ofAddress, null)?.lmsUserId ?? null;
     const found = best([...ofAddress, ...((account !== null && byAccount.get(account)) || [])], account);
     const holds = found !== undefined && isHeld(found);
-    // Two addresses of one account are one learner.
+    // Two addresses with one account are the same learner.
     const isRepeat = (found && takenRows.has(found.uuid)) || (!holds && account !== null && takenAccounts.has(account));
     if (isRepeat) return { email, outcome: 'no_change', row: found ?? null, change: null };
     if (found) takenRows.add(found.uuid);
@@ -95,7 +95,7 @@ export function planAllocation(
   });
 }
 
-/** A row that is active counts most, then one of the account, then the latest. */
+/** The best row: active ones first, then those of the account, then the latest. */
 function best(rows: readonly AssignmentRow[], account: number | null): AssignmentRow | undefined {
   const rank = (row: AssignmentRow): number =>
     (isHeld(row) ? 2 : 0) + (account !== null && row.lmsUserId === account ? 1 : 0);
@@ -116,7 +116,7 @@ function keysOf({ contentKey, content }: Terms) {
   };
 }
 
-/** R-ASG-16, steps 1 and 4: a missing account is filled in, and what waits follows the advertised run. */
+/** R-ASG-16: adds a missing account, and updates allocated rows to the advertised run. */
 function touched(terms: Terms, row: AssignmentRow, account: number | null): AssignmentRow {
   const keys = keysOf(terms);
   const linked = row.lmsUserId === null && account !== null ? { lmsUserId: account } : {};
@@ -159,7 +159,10 @@ const common = (terms: Terms) => ({
   modified: terms.at,
 });
 
-/** The address follows the learner: it may have changed since, or been cleared. Otherwise its spelling stays. */
+/**
+ * Restarts a row with the given address, because the learner's address may have changed or been cleared. An equal
+ * address keeps its spelling.
+ */
 const restarted = (terms: Terms, row: AssignmentRow, email: string, account: number | null): AssignmentRow => ({
   ...row,
   ...common(terms),

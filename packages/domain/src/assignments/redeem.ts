@@ -4,20 +4,20 @@ import type { AssignmentRow } from './store.ts';
 import * as store from './store.ts';
 import { assignments } from './tables.ts';
 
-/** Takes the assignment for a redemption; false when it can no longer be redeemed at this price. */
+/** Claims the assignment for a redemption; false if it can no longer be redeemed at this price. */
 export const claim = async (trx: Transaction, spend: Spend, assignmentUuid: string): Promise<boolean> =>
   (await trx(assignments.table)
     .where({ uuid: assignmentUuid, state: 'allocated', price_cents: spend.priceCents })
     .whereNull('redemption_uuid')
     .update({ redemption_uuid: spend.uuid })) === 1;
 
-/** Updates the counters. The caller runs it as the last step of its transaction, because many transactions want those rows. */
+/** Updates the counters. The caller runs it as the last step of its transaction, because those rows are contended. */
 export type UpdateCounts = () => Promise<void>;
 const nothing: UpdateCounts = async () => undefined;
 
 /**
- * The end of a redemption is the end of its assignment: accepted, or errored when the learner could not be enrolled. The
- * value moved when the redemption began. The caller runs what is returned at the end of the transaction.
+ * Ends the assignment of a redemption: accepted, or errored if the learner could not be enrolled. Its value was moved
+ * when the redemption began. The caller runs the returned function at the end of the transaction.
  */
 export async function endRedeemed(
   trx: Transaction,
@@ -64,13 +64,13 @@ export async function endRedeemed(
   });
 }
 
-/** Words of our own only: what other services say can hold personal data. */
+/** Our own message only: messages of other services can contain personal data. */
 const failureText = (settlement: Settlement): string =>
   settlement.outcome === 'refused'
     ? `The redemption was refused: ${settlement.code}.`
     : 'Another transaction pays for this learner and content already.';
 
-/** The ledger took a transaction back: its assignment is over, and can be allocated again. Safe to repeat. */
+/** Sets the assignment of a reversed transaction to reversed; it can be allocated again. Idempotent. */
 export async function reverse(trx: Transaction, transactionUuid: string, at: Date): Promise<UpdateCounts> {
   const before = await store.holdByTransaction(trx, transactionUuid);
   if (before?.state !== 'accepted') return nothing;

@@ -100,7 +100,7 @@ describe('what administrators see', () => {
     expect(`${by} ${direction}`).toBe(expected);
   });
 
-  test('words of a search end at blanks and commas', () => {
+  test('search words are split at spaces and commas', () => {
     expect(searchTerms('Cafe\u0301')).toEqual(['caf\u00e9']);
     expect(searchTerms(' Two,words\tand , more ')).toEqual(['two', 'words', 'and', 'more']);
   });
@@ -122,7 +122,7 @@ describe('acknowledgement', () => {
     expect(isAcknowledged({ state, actions, endedAt })).toBe(expected);
   });
 
-  test('R-ASG-36: of an action, the end that was seen since; kinds that nobody acknowledges have null', () => {
+  test('R-ASG-36: an action is acknowledged if its end was acknowledged later; null for kinds that cannot be acknowledged', () => {
     const facts = { state: 'expired' as const, actions: [action('expired_acknowledged', eleven)] };
     expect(isActionAcknowledged(action('expired', ten), facts)).toBe(true);
     expect(isActionAcknowledged(action('expired', twelve), facts)).toBe(false);
@@ -197,7 +197,7 @@ describe('prices', () => {
   });
 });
 
-describe('who is allocated what', () => {
+describe('which learners are allocated', () => {
   const terms: Terms = {
     configurationUuid: 'c',
     enterpriseCustomerUuid: 'e',
@@ -256,7 +256,7 @@ describe('who is allocated what', () => {
     expect(plan(['a@x.example'], [accepted])).toMatchObject([{ outcome: 'no_change', row: accepted }]);
   });
 
-  test('the money goes to the first ones; who holds the content already needs none', () => {
+  test('the budget covers the first learners; those who hold the content need none', () => {
     const outcomes = plan(['n1@x.example', 'n2@x.example', 'a@x.example'], [row()], [], 1).map((each) => each.outcome);
     expect(outcomes).toEqual(['created', 'not_covered', 'touched']);
   });

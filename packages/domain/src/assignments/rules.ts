@@ -10,8 +10,8 @@ export const DAYS_TO_EXPIRE = 90;
 const DAY_MS = 86_400_000;
 
 /**
- * The class of a row: a refinement of state and learner state, in the order of R-ASG-33. The database computes the
- * same from the same columns; here it is predicted, to keep the counters in the transaction of a change.
+ * Status classes: a refinement of state and learner state, in the order of R-ASG-33. The database computes the class
+ * from the same columns; the code predicts it to update the counters in the transaction of a change.
  */
 export const classes = [
   { state: 'allocated', learnerState: 'notifying' },
@@ -30,7 +30,7 @@ interface ClassFacts {
   readonly notifyErroredAt: Date | null;
 }
 
-/** R-ASG-32, of the time since the last allocation. */
+/** R-ASG-32, since the last allocation. */
 export function classOf({ state, notifiedAt, notifyErroredAt }: ClassFacts): number {
   const learnerState = notifiedAt ? 'waiting' : notifyErroredAt ? 'failed' : 'notifying';
   return classes.findIndex(
@@ -40,7 +40,7 @@ export function classOf({ state, notifiedAt, notifyErroredAt }: ClassFacts): num
 
 export const learnerStateOf = (statusClass: number): LearnerState | null => classes[statusClass]?.learnerState ?? null;
 
-/** Classes that are in one of the states and in one of the learner states; without a list every one is. */
+/** Classes that match one of the states and one of the learner states; a missing list matches all. */
 export const classesIn = (states?: readonly State[], learnerStates?: readonly string[]): number[] =>
   classes.flatMap(({ state, learnerState }, at) =>
     (states === undefined || states.includes(state)) &&
@@ -49,7 +49,7 @@ export const classesIn = (states?: readonly State[], learnerStates?: readonly st
       : [],
   );
 
-/** R-ASG-31: whichever came later; at the same instant it is neither. */
+/** R-ASG-31: the later one; null if both are at the same time. */
 export function recentAction(row: { readonly allocatedAt: Date; readonly remindedAt: Date | null }) {
   const { allocatedAt, remindedAt } = row;
   if (remindedAt === null || remindedAt < allocatedAt)
@@ -58,7 +58,7 @@ export function recentAction(row: { readonly allocatedAt: Date; readonly reminde
   return { actionType: null, timestamp: null };
 }
 
-/** R-ASG-50: the first of the dates that end an assignment; of equal ones the one that comes first here. */
+/** R-ASG-50: the earliest date that ends an assignment; for equal dates the order of this list decides. */
 export function earliestExpiration(facts: {
   readonly subsidyExpiration: Date | null;
   readonly enrollBy: Date | null;
@@ -85,8 +85,8 @@ const lastCompleted = ({ actions }: AcknowledgedFacts, type: ActionType): Date |
   );
 
 /**
- * R-ASG-36 and R-ASG-41 with one comparison for reading and writing: an end counts as seen from its own instant on, also
- * when no mail has told of it yet.
+ * R-ASG-36 and R-ASG-41: whether the learner has acknowledged the end of an assignment. Used for reading and writing;
+ * an end can be acknowledged before its mail is sent.
  */
 export function isAcknowledged(facts: AcknowledgedFacts & { readonly endedAt: Date | null }): boolean | null {
   if (facts.state !== 'expired' && facts.state !== 'cancelled') return null;
@@ -95,7 +95,7 @@ export function isAcknowledged(facts: AcknowledgedFacts & { readonly endedAt: Da
   return acknowledged !== null && (ended === null || acknowledged >= ended);
 }
 
-/** Whether the learner has seen one action; null for kinds that nobody acknowledges. */
+/** Whether the learner has acknowledged an action; null for kinds that cannot be acknowledged. */
 export function isActionAcknowledged(
   { actionType, completedAt }: { readonly actionType: string; readonly completedAt: Date | null },
   facts: AcknowledgedFacts,
@@ -105,7 +105,7 @@ export function isActionAcknowledged(
   return acknowledged !== null && completedAt !== null && acknowledged >= completedAt;
 }
 
-/** Terms of a search, lower case: words between spaces and commas, each of which must be found. */
+/** Splits a search text into lower-case words at spaces and commas; all of them must match. */
 export const searchTerms = (search: string): string[] =>
   search
     .normalize('NFC')
@@ -114,22 +114,22 @@ export const searchTerms = (search: string): string[] =>
     .filter((term) => term !== '');
 
 const RETIRED = /^retired_user/;
-/** Whether the address was forgotten: nobody is behind it any more. */
+/** Whether the address is the placeholder of a removed address. */
 export const isRetired = (email: string): boolean => RETIRED.test(email);
 
-/** How an assignment fits what a learner wants to redeem (R-ASG-25), best first. */
+/** How closely an assignment matches the requested content (R-ASG-25); lower is better. */
 function fitOf(row: AssignmentRow, contentKey: string, courseKey: string | null): number | null {
   if (row.contentKey === contentKey) return 0;
   if (row.parentContentKey === contentKey) return 1;
   return courseKey !== null && row.contentKey === courseKey ? 2 : null;
 }
 
-/** What waits for its learner is looked at before what is over. */
+/** Allocated assignments come before ended ones. */
 const readiness = ({ state }: AssignmentRow): number => (state === 'allocated' ? 0 : state === 'accepted' ? 1 : 2);
 
 /**
- * The learner's assignment for a course or run. Of several it is the one that can be redeemed, then the closest fit, then
- * the latest; rows come latest first.
+ * The learner's assignment for a course or run. Prefers redeemable ones, then the closest match, then the latest;
+ * rows must be sorted latest first.
  */
 export function assignmentFor(
   rows: readonly AssignmentRow[],
@@ -143,7 +143,7 @@ export function assignmentFor(
   return fitting.toSorted((a, b) => a.rank - b.rank)[0]?.row ?? null;
 }
 
-/** R-ASG-27: why an assignment in this state cannot be redeemed; null when it can. */
+/** R-ASG-27: why an assignment in this state cannot be redeemed; null if it can. */
 export function stateRefusal(row: Pick<AssignmentRow, 'state' | 'redemptionUuid'> | null) {
   if (row?.state === 'allocated' && row.redemptionUuid === null) return null;
   return refusals[row?.state ?? 'accepted'];
@@ -151,7 +151,7 @@ export function stateRefusal(row: Pick<AssignmentRow, 'state' | 'redemptionUuid'
 
 const NOT_ASSIGNED = 'reason_learner_not_assigned_content';
 const refusals = {
-  // Somebody is redeeming it at this moment.
+  // A redemption of it is pending.
   allocated: NOT_ASSIGNED,
   accepted: NOT_ASSIGNED,
   cancelled: 'reason_learner_assignment_cancelled',

@@ -21,7 +21,7 @@ const configurationNotFound = () => notFound({}, { message: 'No AssignmentConfig
 const assignmentNotFound = () => notFound({}, { message: 'No LearnerContentAssignment matches the given query.' });
 const invalidPage = () => notFound({}, { message: 'Invalid page.' });
 
-const doer = (actor: Actor, type: store.Doer['type'] = 'admin'): store.Doer => ({
+const actionActorOf = (actor: Actor, type: store.ActionActor['type'] = 'admin'): store.ActionActor => ({
   userId: actor.userId,
   lmsUserId: actor.lmsUserId,
   type,
@@ -93,7 +93,7 @@ export async function get(deps: Deps, input: Input<typeof contract.get>): Promis
   return view;
 }
 
-/** What is redeemed at this moment is as good as accepted. */
+/** An assignment with a pending redemption cannot be cancelled. */
 const canCancel = (row: store.AssignmentRow): boolean => cancelable.includes(row.state) && row.redemptionUuid === null;
 
 const cancelled =
@@ -105,13 +105,13 @@ async function cancelHeld(
   deps: Deps,
   configuration: configurations.ConfigurationRow,
   held: readonly store.AssignmentRow[],
-  by: store.Doer & { readonly at: Date },
+  by: store.ActionActor & { readonly at: Date },
 ): Promise<void> {
   await transition(trx, deps, configuration, held.map(cancelled(by.at)), by);
   await tell(trx, tellCancelled, held, by.at);
 }
 
-/** One mail to each learner, asked for in the transaction of what it tells of. */
+/** Enqueues one mail per learner in the transaction of its cause. */
 const tell = (
   trx: Transaction,
   job: typeof tellCancelled,
@@ -128,7 +128,7 @@ const tell = (
   );
 };
 
-/** R-ASG-60: what is cancelled already counts as done; the rest of the list is cancelled whatever else is on it. */
+/** R-ASG-60: cancelled assignments count as done; the others are cancelled even if some of the list cannot be. */
 export async function cancel(
   deps: Deps,
   actor: Actor,
@@ -138,14 +138,17 @@ export async function cancel(
   const rows = await transaction(deps.db, async (trx) => {
     const at = deps.clock();
     const held = await store.findForUpdate(trx, configuration.uuid, input.assignmentUuids);
-    await cancelHeld(trx, deps, configuration, held.filter(canCancel), { ...doer(actor), at });
+    await cancelHeld(trx, deps, configuration, held.filter(canCancel), { ...actionActorOf(actor), at });
     return held;
   });
   const done = rows.filter((row) => canCancel(row) || row.state === 'cancelled');
   return allOf(input.assignmentUuids, done);
 }
 
-/** Every one that was listed, or the refusal that says which ones are not as asked for; a repeat counts as one of those. */
+/**
+ * Returns the assignments if all were changed; otherwise throws an error with the others. A uuid that is listed twice
+ * counts as one that was not changed.
+ */
 function allOf(uuids: readonly string[], done: readonly store.AssignmentRow[]): { changed: string[] } {
   const changed = done.map(({ uuid }) => uuid);
   if (changed.length === uuids.length) return { changed };
@@ -153,14 +156,14 @@ function allOf(uuids: readonly string[], done: readonly store.AssignmentRow[]): 
   throw contract.notAllChanged({ changed, unchanged });
 }
 
-/** Rows of one transaction of work that goes through a whole configuration. */
+/** Rows per transaction when iterating over a whole configuration. */
 const BATCH = 500;
 
-/** R-ASG-61: what does not wait for its learner is skipped. */
+/** R-ASG-61: assignments that are not allocated are skipped. */
 async function remindRows(
   deps: Deps,
   configuration: configurations.ConfigurationRow,
-  by: store.Doer,
+  by: store.ActionActor,
   uuids: readonly string[],
 ): Promise<store.AssignmentRow[]> {
   return transaction(deps.db, async (trx) => {
@@ -185,12 +188,12 @@ export async function remind(
   input: Input<typeof contract.remind>,
 ): Promise<Output<typeof contract.remind>> {
   const configuration = await configurationOf(deps, input.assignmentConfigurationUuid);
-  const found = await remindRows(deps, configuration, doer(actor), input.assignmentUuids);
+  const found = await remindRows(deps, configuration, actionActorOf(actor), input.assignmentUuids);
   if (found.length < input.assignmentUuids.length) return allOf(input.assignmentUuids, found);
   return { changed: found.filter(({ state }) => state === 'allocated').map(({ uuid }) => uuid) };
 }
 
-/** Goes through everything that matches, in transactions of a bounded size; each row is looked at once. */
+/** Processes all matching rows once, in transactions of bounded size. */
 async function forAll(
   deps: Deps,
   configurationUuid: string,
@@ -223,7 +226,7 @@ export async function cancelAll(
     transaction(deps.db, async (trx) => {
       const at = deps.clock();
       const held = (await store.findForUpdate(trx, configuration.uuid, uuids)).filter(canCancel);
-      await cancelHeld(trx, deps, configuration, held, { ...doer(actor), at });
+      await cancelHeld(trx, deps, configuration, held, { ...actionActorOf(actor), at });
       return held.length;
     }),
   );
@@ -236,12 +239,12 @@ export async function remindAll(
 ): Promise<Output<typeof contract.remindAll>> {
   const configuration = await configurationOf(deps, input.assignmentConfigurationUuid);
   return forAll(deps, configuration.uuid, input, ['allocated'], async (uuids) => {
-    const held = await remindRows(deps, configuration, doer(actor), uuids);
+    const held = await remindRows(deps, configuration, actionActorOf(actor), uuids);
     return held.filter(({ state }) => state === 'allocated').length;
   });
 }
 
-/** R-ASG-40 to R-ASG-42, of the caller's own assignments only. */
+/** R-ASG-40 to R-ASG-42, for the caller's own assignments only. */
 export async function acknowledge(
   deps: Deps,
   actor: Actor,
@@ -266,7 +269,7 @@ export async function acknowledge(
         row,
         actionType: row.state === 'expired' ? ('expired_acknowledged' as const) : ('cancelled_acknowledged' as const),
       })),
-      { ...doer(actor, 'learner'), at },
+      { ...actionActorOf(actor, 'learner'), at },
     );
     store.rememberRows(
       trx,
@@ -290,7 +293,7 @@ const nothingToAcknowledge = (uuids: readonly string[], lmsUserId: number | null
     error: `No assignments found for assignment_uuids=[${uuids.map((uuid) => `'${uuid}'`).join(', ')}] and lms_user_id=${lmsUserId ?? 'None'}.`,
   });
 
-/** The caller's own rows: by account, and by address as far as nobody else's account is on them. */
+/** The caller's own rows: by account, and by address if the row has no other account. */
 export async function listOwn(
   deps: Deps,
   actor: Actor,

@@ -18,7 +18,7 @@ export const settings = defineSettings({
       .min(0)
       .max(1)
       .default(0.95)
-      .describe('Lowest price that may be allocated, as a part of the catalog’s price.'),
+      .describe('Minimum price of an allocation, as a fraction of the catalog’s price.'),
   },
   allocationPriceUpperRatio: {
     variable: 'ALLOCATION_PRICE_VALIDATION_UPPER_BOUND_RATIO',
@@ -27,6 +27,6 @@ export const settings = defineSettings({
       .min(1)
       .max(100)
       .default(1.05)
-      .describe('Highest price that may be allocated, as a part of the catalog’s price.'),
+      .describe('Maximum price of an allocation, as a fraction of the catalog’s price.'),
   },
 });

@@ -46,7 +46,7 @@ export const assignmentsSlice = defineSlice({
       models: { action, adminAssignment, assignment, configuration, learnerAssignment },
       legacy,
     },
-    // Callers allocate through a policy; what is allocated is ours.
+    // Allocation is in the namespace `policies`, but implemented here.
     policies: {
       router: allocation,
       contracts: { allocate, allocateInBulk, bulkReport, resumeBulk },

@@ -22,28 +22,28 @@ export type AssignmentRow = Readonly<Row<typeof assignments>>;
 const TABLE = assignments.table;
 const columns = assignments.aliased(TABLE);
 
-/** Rows as the slice sees them. */
+/** Query of decoded rows. */
 export const select = (db: Connection) => db(TABLE).select<AssignmentRow[]>(columns);
 
-/** Who did something, and on which way it came. */
-export interface Doer {
-  /** Local user id, for the history; null for the system itself. */
+/** The actor of an action, and its source. */
+export interface ActionActor {
+  /** Local user id, for the history; null for the system. */
   readonly userId: number | null;
   readonly lmsUserId: number | null;
   readonly type: 'admin' | 'learner' | 'system';
   readonly source: 'api' | 'admin_ui_bulk_csv' | 'signal' | 'scheduled_job' | 'celery_task';
 }
 
-export const SYSTEM: Doer = { userId: null, lmsUserId: null, type: 'system', source: 'scheduled_job' };
-/** The system at work on something that it was asked for. */
-export const JOB: Doer = { ...SYSTEM, source: 'celery_task' };
+export const SYSTEM: ActionActor = { userId: null, lmsUserId: null, type: 'system', source: 'scheduled_job' };
+/** The system, in a job that a user has started. */
+export const JOB: ActionActor = { ...SYSTEM, source: 'celery_task' };
 
-/** Something that happened to an assignment, as it is stored. */
+/** An action to store. */
 export interface NewAction {
   readonly row: AssignmentRow;
   readonly actionType: ActionType;
   readonly errorReason?: ErrorReason | null;
-  /** Kind of failure in our words. */
+  /** Kind of failure; our own text. */
   readonly traceback?: string | null;
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
@@ -51,7 +51,7 @@ export interface NewAction {
 export async function insertActions(
   trx: Transaction,
   actions: readonly NewAction[],
-  by: Doer & { readonly at: Date },
+  by: ActionActor & { readonly at: Date },
 ): Promise<void> {
   if (actions.length === 0) return;
   await trx(assignmentActions.table).insert(
@@ -77,9 +77,9 @@ export async function insertActions(
   );
 }
 
-/** How one row changes. */
+/** A change of a row. */
 export interface RowChange {
-  /** Null for a row that is new. */
+  /** Null for a new row. */
   readonly before: AssignmentRow | null;
   readonly after: AssignmentRow;
   /** What was done, where the fields do not say it. */
@@ -112,7 +112,7 @@ export function countsOf(changes: readonly RowChange[]): CountChanges {
   return counts;
 }
 
-/** The counters belong to the transaction of the change. They are what most writers want, so they come last in it. */
+/** Updates the counters in the transaction of the change. Call it last, because these rows are contended. */
 export async function writeCounts(trx: Transaction, counts: CountChanges): Promise<void> {
   const rows = [...counts]
     .filter(([, { n }]) => n !== 0)
@@ -124,7 +124,7 @@ export async function writeCounts(trx: Transaction, counts: CountChanges): Promi
 const { uuid: _uuid, enterpriseCustomerUuid: _customer, created: _created, ...changing } = assignments.stored;
 const writable = Object.values(changing);
 
-/** What a row that is active can be given while somebody may be redeeming it: nothing else of it is written. */
+/** Columns of an active row that can be written while a redemption of it may be pending. */
 const touchable = [
   changing.lmsUserId,
   changing.preferredCourseRunKey,
@@ -134,8 +134,8 @@ const touchable = [
 ];
 
 /**
- * Stores new and changed rows with their history: at most one statement for each kind of change, however many there
- * are. Rows that are over before change as a whole; of others only what others leave alone.
+ * Stores new and changed rows with their history, with at most one statement per kind of change. Ended rows are
+ * overwritten; of active rows only the columns above are written.
  */
 export async function writeRows(trx: Transaction, changes: readonly RowChange[]): Promise<void> {
   const made = changes.filter(({ before }) => before === null).map(({ after }) => given(after));
@@ -150,7 +150,7 @@ export async function writeRows(trx: Transaction, changes: readonly RowChange[])
   rememberRows(trx, changes);
 }
 
-/** Writes whole rows that the caller holds; one statement for all. */
+/** Overwrites rows that the caller has locked, in one statement. */
 export async function overwriteRows(trx: Transaction, rows: readonly AssignmentRow[]): Promise<void> {
   if (rows.length > 0)
     await trx(TABLE)
@@ -162,12 +162,12 @@ export async function overwriteRows(trx: Transaction, rows: readonly AssignmentR
 export const rememberRows = (trx: Transaction, changes: readonly RowChange[]): void =>
   recordChanges(trx, assignments, changes);
 
-/** A new row without its empty columns: thousands of them go into one statement. */
+/** A new row without its empty columns, to keep statements with thousands of rows small. */
 function given(row: AssignmentRow): Record<string, unknown> {
   const all = assignments.encode(row);
   return Object.fromEntries(Object.entries(all).filter(([name, value]) => value !== null || optional.has(name)));
 }
-/** Columns that some of the new rows have: all rows of a statement name the same ones. */
+/** Optional columns that some of the new rows have, because all rows of a statement must have the same columns. */
 const optional = new Set([
   changing.lmsUserId,
   changing.parentContentKey,
@@ -185,7 +185,7 @@ export const find = async (
 ): Promise<AssignmentRow | undefined> =>
   select(db).where({ 'assignments.uuid': uuid, assignment_configuration_uuid: configurationUuid }).first();
 
-/** Rows of one configuration, held until the transaction ends. */
+/** Rows of one configuration, locked until the transaction ends. */
 export const findForUpdate = (trx: Transaction, configurationUuid: string, uuids: readonly string[]) =>
   select(trx)
     .where('assignment_configuration_uuid', configurationUuid)
@@ -193,11 +193,11 @@ export const findForUpdate = (trx: Transaction, configurationUuid: string, uuids
     .orderBy('assignments.uuid')
     .forUpdate();
 
-/** A row of whatever configuration, held until the transaction ends. */
+/** A row of any configuration, locked until the transaction ends. */
 export const holdOne = async (trx: Transaction, uuid: string): Promise<AssignmentRow | undefined> =>
   select(trx).where('assignments.uuid', uuid).forUpdate().first();
 
-/** What learners hold or held of a configuration, by account. */
+/** Rows of learners in a configuration, by account, in any state. */
 export async function ofLearner(
   db: Connection,
   configurationUuids: readonly string[],
@@ -214,12 +214,12 @@ export async function ofLearner(
 }
 
 /**
- * Rows that either of two looks finds, each through its own index. The looks give uuids only: a union of whole rows
- * would lose the types of their columns on one dialect.
+ * Rows that match one of several queries, each of which uses its own index. The queries return uuids only: a union of
+ * whole rows would lose column types on one dialect.
  */
 const eitherOf = (db: Connection, looks: readonly Knex.QueryBuilder[]) => {
   const [first, ...others] = looks.map((look) => look.select('uuid'));
-  if (!first) throw new Error('There is nothing to look for.');
+  if (!first) throw new Error('The query has no condition.');
   return select(db).join(first.union(others).as('found'), 'found.uuid', 'assignments.uuid');
 };
 
@@ -239,9 +239,9 @@ const named = (db: Connection, { configurationUuid, contentKey, emailKeys, lmsUs
 };
 
 /**
- * Rows for the same content, in any state, of learners who are named by address or by account (R-ASG-14), with what the
- * accounts behind the addresses hold under other addresses. Rows that are over are held until the transaction ends:
- * they can start again, and until then an administrator may cancel them.
+ * Rows for the same content, in any state, by address or account (R-ASG-14), including rows of the same accounts
+ * under other addresses. Ended rows are locked until the transaction ends, because they can be restarted and an
+ * administrator could cancel them concurrently.
  */
 export async function forLearners(trx: Transaction, of: Learners): Promise<AssignmentRow[]> {
   const found = await named(trx, of);
@@ -254,7 +254,7 @@ export async function forLearners(trx: Transaction, of: Learners): Promise<Assig
   return [...rows.values()];
 }
 
-/** An action as it is read. */
+/** An action in replies. */
 export type ActionRow = Readonly<Pick<Row<typeof assignmentActions>, (typeof readNames)[number]>>;
 const readNames = [
   'uuid',
@@ -277,8 +277,8 @@ export async function actionsOf(db: Connection, uuids: readonly string[]): Promi
 }
 
 /**
- * What is a caller's own, newest allocation first: by account, or by the address of the caller's token as long as the
- * row belongs to no account. A learner holds few rows, so this is the whole list.
+ * The caller's own rows, newest allocation first: by account, or by the address of the token if the row has no
+ * account. Not paginated, because a learner has few rows.
  */
 export async function ownedBy(
   db: Connection,
@@ -297,24 +297,24 @@ export async function ownedBy(
   return rows.sort((a, b) => b.allocatedAt.getTime() - a.allocatedAt.getTime() || (a.uuid < b.uuid ? 1 : -1));
 }
 
-/** The assignment that a ledger transaction was the acceptance of, held until the transaction ends. */
+/** The assignment that was accepted with a ledger transaction, locked until the transaction ends. */
 export const holdByTransaction = async (
   trx: Transaction,
   transactionUuid: string,
 ): Promise<AssignmentRow | undefined> => select(trx).where({ transaction_uuid: transactionUuid }).forUpdate().first();
 
-/** Whether the address of the row really is this one: the databases fold more than ASCII. */
+/** Whether the row is for this address. Rows of earlier releases can have addresses that are not plain. */
 const isOfAddress = ({ learnerEmail }: AssignmentRow, emailKey: string | null): boolean =>
   isPlainEmail(learnerEmail) && foldEmail(learnerEmail) === emailKey;
 
 /** Whether the learner holds it: allocated or accepted. */
 export const isHeld = ({ state }: AssignmentRow): boolean => !reallocatable.has(state);
 
-/** Whether some assignment waits for the owner of the address to have an account. */
+/** Whether an assignment of the address has no account yet. */
 export const isAwaited = async (db: Connection, emailKey: string): Promise<boolean> =>
   (await db(TABLE).where({ learner_email_key: emailKey }).whereNull('lms_user_id').first('uuid')) !== undefined;
 
-/** What waits for the owner of the address, held until the transaction ends. */
+/** Assignments of the address without an account, locked until the transaction ends. */
 export async function holdAwaiting(trx: Transaction, emailKey: string): Promise<AssignmentRow[]> {
   const rows = await select(trx)
     .where({ learner_email_key: emailKey })
@@ -324,7 +324,7 @@ export async function holdAwaiting(trx: Transaction, emailKey: string): Promise<
   return rows.filter((row: AssignmentRow) => isOfAddress(row, emailKey));
 }
 
-/** Gives held rows their account; nothing else of them changes. */
+/** Sets the account of locked rows. */
 export async function setAccount(
   trx: Transaction,
   uuids: readonly string[],
@@ -333,7 +333,7 @@ export async function setAccount(
   if (uuids.length > 0) await trx(TABLE).whereIn('uuid', uuids).update({ lms_user_id: lmsUserId, modified: at });
 }
 
-/** A row of whatever configuration. */
+/** A row of any configuration. */
 export const findAny = async (db: Connection, uuid: string): Promise<AssignmentRow | undefined> =>
   select(db).where('assignments.uuid', uuid).first();
 
@@ -344,7 +344,7 @@ export const findSeveral = (
 ): Promise<AssignmentRow[]> =>
   select(db).where('assignment_configuration_uuid', configurationUuid).whereIn('assignments.uuid', uuids);
 
-/** The next rows in a state by uuid, for work that goes through all of them. */
+/** The next rows in a state by uuid, to iterate over all of them. */
 export const inState = (
   db: Connection,
   configurationUuid: string,
@@ -359,11 +359,11 @@ export const inState = (
     .orderBy('assignments.uuid')
     .limit(limit);
 
-/** Whether an end of a job is written down for the first time. */
+/** Claims the recording of a job's result; false if it was recorded before. */
 export const claimJob = (trx: Transaction, end: string, actionType: ActionType, at: Date): Promise<boolean> =>
   claimMessage(trx, { consumer: `assignments:${actionType}`, messageId: end, received: at });
 
-/** Rows of active configurations whose address can be forgotten. */
+/** Rows of active configurations whose address can be removed. */
 const retirable = (db: Connection, now: Date) =>
   // Not a join: MariaDB would lock the configurations too, after the assignments.
   db(TABLE)
@@ -382,7 +382,7 @@ export async function holdRetirable(trx: Transaction, now: Date, limit: number):
   return rows.map(({ uuid }) => uuid);
 }
 
-/** Overwrites an address wherever it is kept; `modified` does not change. */
+/** Overwrites an address in all tables; `modified` does not change. */
 export async function retireAddress(trx: Transaction, uuid: string, address: string): Promise<void> {
   await trx(TABLE).where({ uuid }).update({ learner_email: address, retire_address_from: null });
   await trx(assignmentActions.table).where({ assignment_uuid: uuid }).update({ learner_email: address });

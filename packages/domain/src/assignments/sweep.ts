@@ -18,8 +18,8 @@ interface Swept {
 }
 
 /**
- * Goes through the rows in one state of every active configuration, each once, however many of them change on the way. A
- * configuration that cannot be looked at does not keep the others from being looked at.
+ * Processes all rows in one state of every active configuration, each once, even if rows change meanwhile. A
+ * configuration that fails does not block the others.
  */
 async function sweep(
   { runtime, signal }: JobRun,
@@ -44,7 +44,7 @@ async function sweep(
     } catch (err) {
       signal.throwIfAborted();
       failed += 1;
-      runtime.log.error({ err, configuration: configuration.uuid }, 'the assignments of a configuration were left out');
+      runtime.log.error({ err, configuration: configuration.uuid }, 'the assignments of a configuration were skipped');
     }
   }
   return { done, configurations: count, failed };
@@ -59,7 +59,7 @@ async function* activeConfigurations(db: Connection): AsyncGenerator<configurati
   }
 }
 
-/** R-ASG-50 to R-ASG-55, with the reason kept. */
+/** R-ASG-50 to R-ASG-55; stores the reason. */
 export async function onExpireDue(job: JobRun, { batch }: z.infer<typeof contracts.expireDue.payload>) {
   const { runtime } = job;
   const { done, ...rest } = await sweep(job, 'allocated', batch, async (configuration, rows) => {
@@ -79,7 +79,7 @@ export async function onExpireDue(job: JobRun, { batch }: z.infer<typeof contrac
   return { expired: done, ...rest };
 }
 
-/** Looks again at what it holds: a learner may have redeemed in the meantime, or an administrator allocated anew. */
+/** Checks the locked rows again: a learner may have redeemed meanwhile, or an administrator reallocated. */
 async function expire(
   { runtime }: JobRun,
   configuration: configurations.ConfigurationRow,
@@ -112,7 +112,7 @@ async function expire(
 
 const retiredAddress = (): string => `retired_user${randomBytes(8).toString('hex')}@retired.invalid`;
 
-/** R-ASG-57 with R-ADD-18: the address of the row and of its actions; its history has never had one. */
+/** R-ASG-57 with R-ADD-18: removes the address from the row and its actions; the history contains no addresses. */
 export async function onRetireAddresses(job: JobRun, { batch }: z.infer<typeof contracts.retireAddresses.payload>) {
   const { runtime, signal, dryRun } = job;
   const { db, clock } = runtime;
@@ -129,7 +129,7 @@ export async function onRetireAddresses(job: JobRun, { batch }: z.infer<typeof c
   }
 }
 
-/** R-ASG-62 for everybody. */
+/** R-ASG-62 for all active configurations. */
 export async function onNudgeDue(
   job: JobRun,
   { daysBeforeCourseStartDate: days, batch }: z.infer<typeof contracts.nudgeDue.payload>,

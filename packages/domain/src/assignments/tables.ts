@@ -28,7 +28,7 @@ export const assignments = defineModel('assignments', {
     erroredAt: is.instant().nullable(),
     reversedAt: is.instant().nullable(),
     expirationReason: is.code<ExpirationReason>().nullable(),
-    /** From then on the address can be forgotten (R-ASG-57). */
+    /** From this time the address can be removed (R-ASG-57). */
     retireAddressFrom: is.instant().nullable(),
     transactionUuid: is.uuid().nullable(),
     redemptionUuid: is.uuid().nullable(),
@@ -61,10 +61,10 @@ export const assignmentActions = defineModel('assignment_actions', {
     assignmentUuid: is.uuid(),
     enterpriseCustomerUuid: is.uuid(),
     actionType: is.code<ActionType>(),
-    /** Null when it failed. */
+    /** Null if it failed. */
     completedAt: is.instant().nullable(),
     errorReason: is.code<ErrorReason>().nullable(),
-    /** The kind of failure in our words; never what another service said. */
+    /** Kind of failure; never the message of another service. */
     traceback: is.text().nullable(),
     actorLmsUserId: is.integer().nullable(),
     actorType: is.code<'admin' | 'learner' | 'system'>().nullable(),
@@ -77,7 +77,7 @@ export const assignmentActions = defineModel('assignment_actions', {
   },
 });
 
-/** How many assignments of each class a configuration has, for each content key and, under an empty key, in all. */
+/** Number of assignments per configuration, class and content key; an empty key is the total. */
 export const assignmentCounts = defineModel('assignment_counts', {
   tenant: 'enterpriseCustomerUuid',
   key: ['assignmentConfigurationUuid', 'contentKey', 'statusClass'],
@@ -90,7 +90,7 @@ export const assignmentCounts = defineModel('assignment_counts', {
   },
 });
 
-/** Long lists of learners, cut into chunks. */
+/** Bulk allocations, split into chunks. */
 export const allocationBatches = defineModel('allocation_batches', {
   tenant: 'enterpriseCustomerUuid',
   audited: { subject: 'allocation_batch' },
@@ -110,7 +110,7 @@ export const allocationBatches = defineModel('allocation_batches', {
   },
 });
 
-/** Learners who are allocated in one transaction, and what became of each; null is still to be done. */
+/** Learners who are allocated in one transaction, with their outcomes; null is not done yet. */
 export const allocationChunks = defineModel('allocation_chunks', {
   tenant: 'enterpriseCustomerUuid',
   key: ['batchUuid', 'position'],

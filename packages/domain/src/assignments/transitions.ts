@@ -5,7 +5,7 @@ import type { ActionType, ErrorReason } from './contract.ts';
 import type { AssignmentRow } from './store.ts';
 import * as store from './store.ts';
 
-/** What one row changes to, and what is written down about it. */
+/** A state transition of a row with its action. */
 export interface Transition {
   readonly before: AssignmentRow;
   readonly changes: Partial<AssignmentRow>;
@@ -19,7 +19,7 @@ export interface Transition {
   };
 }
 
-/** What an assignment holds of the budgets: its price, while it waits for its learner and nobody is redeeming it. */
+/** Cents that an assignment reserves: its price while it is allocated and has no pending redemption. */
 export const heldCents = ({ state, redemptionUuid, priceCents }: AssignmentRow): number =>
   state === 'allocated' && redemptionUuid === null ? priceCents : 0;
 
@@ -27,15 +27,15 @@ type Deps = Pick<Runtime, 'ledger'>;
 type Budgets = Pick<ConfigurationRow, 'subsidyAccessPolicy' | 'subsidyUuid'>;
 
 /**
- * Changes rows that the caller has locked: rows, history, actions, what the budgets hold for them, and the counters, all in
- * the caller's transaction. What is being redeemed right now does not change this way.
+ * Applies transitions to rows that the caller has locked, in the caller's transaction: rows, history, actions,
+ * reserved value, counters. Not for assignments with a pending redemption.
  */
 export async function transition(
   trx: Transaction,
   deps: Deps,
   budgets: Budgets,
   transitions: readonly Transition[],
-  by: store.Doer & { readonly at: Date },
+  by: store.ActionActor & { readonly at: Date },
 ): Promise<AssignmentRow[]> {
   const changes = transitions.map(({ before, changes: each, action, note }) => ({
     before,

@@ -9,12 +9,12 @@ import { type ActionRow, type AssignmentRow, actionsOf } from './store.ts';
 
 type Deps = Pick<Runtime, 'db' | 'log' | 'catalog' | 'ledger'>;
 
-/** The run that dates are taken from, or the course when there is none yet (R-ASG-53). */
+/** The run that provides the dates, or the course if there is no run yet (R-ASG-53). */
 export const datedKeyOf = (row: AssignmentRow): string => row.preferredCourseRunKey ?? row.contentKey;
 
 /**
- * Contents by key, one call for each key that is not remembered. A catalog that does not answer leaves gaps: a page of
- * assignments is worth more than their deadlines.
+ * Contents by key, one call per uncached key. Contents are missing if the catalog does not answer: the page is shown
+ * without deadlines rather than not at all.
  */
 export async function contentsOf(
   deps: Pick<Deps, 'catalog' | 'log'>,
@@ -42,7 +42,7 @@ interface Dates {
   readonly contents: ReadonlyMap<string, Content>;
 }
 
-/** Everything about a page of assignments that is not in their rows; a fixed number of statements. */
+/** Loads the related data of a page of assignments, in a constant number of statements. */
 export async function surroundings(
   deps: Deps,
   configuration: ConfigurationRow,

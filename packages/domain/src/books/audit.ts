@@ -1,6 +1,6 @@
 import type { Connection } from '@enterprise-access/db';
 
-/** Two numbers that should be one. Amounts in US cents. */
+/** A stored total that differs from the recount. Amounts in US cents. */
 export interface Discrepancy {
   readonly what:
     | 'policy'
@@ -25,7 +25,7 @@ interface Pair {
 
 const STANDING = "t.lms_user_id is not null and not t.is_reversed and t.state in ('created', 'pending', 'committed')";
 
-/** Every stored total beside the entries that it sums up. */
+/** One query per stored total that compares it with the sum of its entries. */
 const comparisons: Readonly<Record<Discrepancy['what'], string>> = {
   policy: `select p.uuid as id, p.spent_cents as stored_value, coalesce(sum(-t.quantity_cents), 0) as counted
     from policies p left join ledger_transactions t on t.subsidy_access_policy_uuid = p.uuid and ${STANDING}
@@ -64,8 +64,8 @@ const rowsOf = (result: unknown): Pair[] =>
   Array.isArray(result) ? (result[0] as Pair[]) : (result as { rows: Pair[] }).rows;
 
 /**
- * Counts all books again and returns what does not agree; empty is what it should be. Reads whole tables: for operators
- * and tests, never on the path of a request. For a ledger of our own.
+ * Recounts all totals of the embedded ledger and of policies, and returns the differences. Reads whole tables: for
+ * operators and tests, never in a request.
  */
 export async function auditBooks(db: Connection): Promise<Discrepancy[]> {
   const found: Discrepancy[] = [];

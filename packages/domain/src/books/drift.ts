@@ -4,8 +4,8 @@ import { hasPending } from '../redemptions/index.ts';
 import type { Discrepancy } from './audit.ts';
 
 /**
- * Compares every policy's total with what a ledger that is not ours says was spent through it. A policy on which something
- * is going on is left for the next time: a redemption in flight may be in one of the books and not yet in the other.
+ * Compares every policy's total with the amount that a remote ledger reports. Policies with pending redemptions are
+ * skipped, because those may be in one of the two only.
  */
 export async function auditDrift({ db, ledger }: Pick<Runtime, 'db' | 'ledger'>): Promise<Discrepancy[]> {
   const found: Discrepancy[] = [];

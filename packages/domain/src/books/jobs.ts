@@ -12,17 +12,22 @@ import { auditBooks, type Discrepancy } from './audit.ts';
 import { auditDrift } from './drift.ts';
 
 const outcome = z.object({
-  found: z.int().min(0).describe('How many were left pending.'),
-  open: z.int().min(0).describe('How many of them still are, because a service does not answer.'),
+  found: z.int().min(0).describe('Number of pending items found.'),
+  open: z.int().min(0).describe('Number of items that are still pending, because a service does not answer.'),
 });
 
 const reconcileContract = defineJob({
   name: 'redemptions.reconcile',
   summary:
-    'Finish redemptions, ledger transactions, deposits and enrolments of reversed transactions that a crash or a silent service left open.',
+    'Complete redemptions, ledger transactions, deposits and unenrollments that a crash or an unavailable service left open.',
   payload: z.object({
-    olderThanSeconds: z.int().min(0).max(86_400).default(60).describe('Younger ones may still be in somebody’s hands.'),
-    limit: z.int().min(1).max(10_000).default(1_000).describe('At most so many of each kind.'),
+    olderThanSeconds: z
+      .int()
+      .min(0)
+      .max(86_400)
+      .default(60)
+      .describe('Minimum age; newer ones may still be in progress.'),
+    limit: z.int().min(1).max(10_000).default(1_000).describe('Maximum number of items per kind.'),
   }),
   result: z.object({ redemptions: outcome, transactions: outcome, deposits: outcome, unenrolments: outcome }),
   keyOf: () => 'all',
@@ -57,9 +62,11 @@ export const reconcileJob = implementJob(reconcileContract, async ({ runtime, dr
 const auditContract = defineJob({
   name: 'books.audit',
   summary:
-    'Count all budgets, learner shares and ledgers again, or compare budgets with a remote ledger, and report what does not agree. Changes nothing.',
+    'Recount all budgets, learner shares and ledgers, or compare budgets with a remote ledger, and report differences. Changes nothing.',
   payload: z.object({}),
-  result: z.object({ discrepancies: z.int().min(0).describe('Totals that are not what their entries sum up to.') }),
+  result: z.object({
+    discrepancies: z.int().min(0).describe('Number of totals that differ from the sum of their entries.'),
+  }),
   keyOf: () => 'all',
   retry: { limit: 2, delaySeconds: 60, maximumDelaySeconds: 600 },
   timeoutSeconds: 3_600,
@@ -67,10 +74,10 @@ const auditContract = defineJob({
 
 const isAboveLimit = ({ what }: Discrepancy): boolean => what === 'over_limit';
 
-/** Drift is an alarm for people: nobody corrects books on a guess. */
+/** Reports differences only; an operator must find the cause and correct them. */
 export const auditJob = implementJob(auditContract, async ({ runtime }) => {
   const all = runtime.ledger.isOurs ? await auditBooks(runtime.db) : await auditDrift(runtime);
-  // No redemption passes a limit, but people may lower one below what is taken already.
+  // Redemptions never exceed a limit, but administrators can lower a limit below the current spend.
   const [above, found] = [all.filter(isAboveLimit), all.filter((each) => !isAboveLimit(each))];
   for (const { id, stored, counted } of above)
     runtime.log.warn(

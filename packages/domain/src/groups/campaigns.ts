@@ -1,6 +1,6 @@
 /**
- * Variables with the ids of mail campaigns, and what each mail is about. Texts and looks of mails live at the mail service;
- * a campaign without an id is not sent.
+ * Variables of mail campaign ids, with a description of each mail. The templates are in the mail service; mails
+ * without a campaign id are not sent.
  */
 export const campaigns = {
   BRAZE_GROUPS_EMAIL_AUTO_REMINDER_DAY_5_CAMPAIGN: 'Invited to a group five days ago.',

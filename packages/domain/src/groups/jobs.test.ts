@@ -138,7 +138,7 @@ describe.each(dialects)('reminders of group invitations on %s', (dialect) => {
   const readers = async () =>
     (await mails()).map(({ recipients }) => recipients.map(({ attributes }) => attributes.email).join()).toSorted();
 
-  test('whoever was invited 5, 25, 50, 65 or 85 days ago gets the mail of that day', async () => {
+  test('members invited 5, 25, 50, 65 or 85 days ago get the mail of that day', async () => {
     await invite({
       five: '2026-06-05',
       six: '2026-06-04',
@@ -189,7 +189,7 @@ describe.each(dialects)('reminders of group invitations on %s', (dialect) => {
     expect(await planned()).toHaveLength(3);
   });
 
-  test('a dry run tells what is due and writes nothing', async () => {
+  test('a dry run reports what is due and writes nothing', async () => {
     await invite({ five: '2026-06-05' });
     await associate();
     expect(await plan(true)).toEqual({ groups: 1, planned: 1, unsent: 0 });
@@ -209,7 +209,7 @@ describe.each(dialects)('reminders of group invitations on %s', (dialect) => {
     expect(members.find(({ status }) => status === 'email_error')?.recent_action).toBe('Errored: June 10, 2026');
   });
 
-  test('an outage of the mail service delays: nobody is marked, nobody is left out, nobody gets two', async () => {
+  test('an outage of the mail service only delays: no member is marked, skipped or mailed twice', async () => {
     await invite({ a: '2026-06-05', b: '2026-06-05' });
     await associate();
     await plan();
@@ -226,7 +226,7 @@ describe.each(dialects)('reminders of group invitations on %s', (dialect) => {
     expect(members.filter(({ status }) => status === 'email_error')).toEqual([]);
   });
 
-  test('who has come, or was invited anew, in the meantime gets no reminder of the old invitation', async () => {
+  test('a member who has joined or was invited again meanwhile gets no reminder of the old invitation', async () => {
     await invite({ came: '2026-06-05', again: '2026-06-05' });
     await associate();
     await plan();
@@ -259,7 +259,7 @@ describe.each(dialects)('reminders of group invitations on %s', (dialect) => {
     expect(await plan()).toMatchObject({ groups: 1, planned: 1 });
   });
 
-  test('days that nobody planned are made up for, but not those before the first', async () => {
+  test('unplanned days are planned later, but not those before the first planned day', async () => {
     await invite({ first: '2026-06-05', missed: '2026-06-06', before: '2026-06-04' });
     await associate();
     await plan();

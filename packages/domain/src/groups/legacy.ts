@@ -35,7 +35,7 @@ const associationBody = z
 const members = wireCodec(z.array(contract.member));
 const association = wireCodec(contract.association);
 
-/** Refusals of these operations are bare JSON texts. */
+/** Errors of these operations are bare JSON strings. */
 const notFound = { body: z.string(), encode: (_details: object, message: string) => message };
 
 export const legacy: Readonly<Record<string, LegacyForm>> = {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineMail } from '../kernel/ports/mail.ts';
 
-/** Days after the invitation on which somebody who has not come yet is reminded. */
+/** Days after the invitation on which pending members are reminded. */
 export const reminderDays = [5, 25, 50, 65, 85] as const;
 export type ReminderDay = (typeof reminderDays)[number];
 
@@ -10,7 +10,7 @@ const always = z.object({
   invitation_end_date: z.string(),
   subsidy_expiration_datetime: z.string().nullable(),
 });
-/** Two of the campaigns also name the customer. */
+/** Two of the campaigns also use the customer's name. */
 const withCustomer = always.extend({ enterprise_customer: z.string() });
 
 const reminder = <D extends ReminderDay, P extends z.ZodObject>(day: D, properties: P) =>

@@ -12,12 +12,12 @@ const count = z.int().min(0);
 
 export const planReminders = defineJob({
   name: 'groups.planReminders',
-  summary: 'Plan the reminders of today for everybody who was invited to a group of a policy and has not come yet.',
+  summary: 'Plan the reminders of today for all pending members of groups with a policy.',
   payload: z.object({}),
   result: z.object({
-    groups: count.describe('Groups with a policy that can be redeemed through.'),
-    planned: count.describe('Reminders that were not planned before; in a dry run, all that are due.'),
-    unsent: count.describe('Reminders that are due and have no mail campaign.'),
+    groups: count.describe('Groups with an active policy.'),
+    planned: count.describe('New reminders; in a dry run, all due reminders.'),
+    unsent: count.describe('Due reminders without a mail campaign.'),
   }),
   keyOf: () => 'all',
   retry: { limit: 5, delaySeconds: 60, maximumDelaySeconds: 600 },
@@ -30,7 +30,7 @@ const ROWS_AT_ONCE = 500;
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'lms' | 'mail' | 'settings'>;
 
-/** What is due in the group on one of these days. */
+/** Reminders of a group that are due on one of these days. */
 async function dueReminders(deps: Deps, groupUuid: string, days: readonly string[], today: string) {
   const invitations = [...((await deps.lms.invitations(groupUuid)) ?? [])];
   const reminder = (membershipUuid: string, invitedOn: string) => ({ groupUuid, membershipUuid, invitedOn });
@@ -47,7 +47,7 @@ async function dueReminders(deps: Deps, groupUuid: string, days: readonly string
   );
 }
 
-/** One job per reminder, known by group, membership, day and occasion. Returns how many are new. */
+/** Enqueues one job per reminder, unique by group, membership, invitation and day. Returns the number of new jobs. */
 async function enqueueAll(deps: Deps, enterpriseCustomerUuid: string, reminders: readonly Reminder[]): Promise<number> {
   let planned = 0;
   for (let start = 0; start < reminders.length; start += ROWS_AT_ONCE) {
@@ -67,7 +67,7 @@ const rememberDays = async (trx: Transaction, groupUuid: string, days: readonly 
   }
 };
 
-/** Plans the open days of one group, and remembers that they are. */
+/** Plans the open days of one group and stores them as planned. */
 async function planGroup(
   deps: Deps,
   { groupUuid, enterpriseCustomerUuid }: policyGroups.RemindedGroup,
@@ -82,22 +82,22 @@ async function planGroup(
   const unsent = due.length - sendable.length;
   if (dryRun) return { planned: sendable.length, unsent };
   const stored = await enqueueAll(deps, enterpriseCustomerUuid, sendable);
-  // Days without their campaign stay open, so that nobody is left out once there is one.
+  // Days whose campaign is not configured stay open, and are planned once it is.
   if (unsent === 0) await transaction(deps.db, (trx) => rememberDays(trx, groupUuid, days, deps.clock()));
   return { planned: stored, unsent };
 }
 
-/** Planning a day again adds nothing, so a failed or repeated run does no harm. */
+/** Idempotent: planning a day again adds no jobs. */
 export async function onPlanReminders({
   runtime,
   dryRun,
   signal,
 }: JobRun): Promise<z.infer<typeof planReminders.result>> {
-  // Once for the whole run, which may go on past midnight.
+  // Fixed for the whole run, which may continue past midnight.
   const today = dayOf(runtime.clock());
   const groups = await policyGroups.remindedGroups(runtime.db);
   const limit = pLimit(GROUPS_AT_ONCE);
-  // A group that cannot be read must not cost the others their reminders.
+  // A group that fails must not block the others.
   const settled = await Promise.allSettled(
     groups.map((group) =>
       limit(async () => {
@@ -112,6 +112,6 @@ export async function onPlanReminders({
   const done = settled.filter((end) => end.status === 'fulfilled').map(({ value }) => value);
   const sumOf = (name: 'planned' | 'unsent') => done.reduce((sum, each) => sum + each[name], 0);
   const total = { groups: groups.length, planned: sumOf('planned'), unsent: sumOf('unsent') };
-  if (total.unsent > 0) runtime.log.warn({ count: total.unsent }, 'reminders of groups have no mail campaign');
+  if (total.unsent > 0) runtime.log.warn({ count: total.unsent }, 'group reminders have no mail campaign');
   return total;
 }

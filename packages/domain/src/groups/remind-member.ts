@@ -9,9 +9,9 @@ import { mailOf, reminderProperties } from './reminders.ts';
 const payload = z.object({
   groupUuid: z.guid(),
   membershipUuid: z.string(),
-  // With it a second invitation of the same person is another one.
+  // Distinguishes a later invitation of the same person.
   invitedOn: z.iso.date().describe('Day of the invitation.'),
-  day: z.literal(reminderDays).describe('Which of the reminders.'),
+  day: z.literal(reminderDays).describe('Day of the reminder.'),
   occasion: z.string().describe('One mail per occasion.'),
 });
 export type Reminder = z.infer<typeof payload>;
@@ -19,20 +19,20 @@ export type Reminder = z.infer<typeof payload>;
 const result = z.object({
   outcome: z
     .enum(['sent', 'repeated', 'unreachable', 'answered', 'closed'])
-    .describe('Answered: the invitation is not open any more. Closed: no policy is open to the group.'),
+    .describe('Answered: the invitation is no longer open. Closed: the group has no active policy.'),
 });
 
 export const remindMember = defineJob({
   name: 'groups.remindMember',
-  summary: 'Remind somebody of the invitation to a group, if it is still open.',
+  summary: 'Remind a member of a group invitation, if it is still open.',
   payload,
   result,
-  // A minute is what the mail service has to tell whether an unanswered call has sent the mail.
+  // It takes the mail service up to a minute to report whether an unanswered call has sent the mail.
   retry: { limit: 5, delaySeconds: 60, maximumDelaySeconds: 600 },
   timeoutSeconds: 300,
 });
 
-/** Looks again whether there is a reason to write: the job may have waited long. */
+/** Checks again that the invitation is still open, because the job may have waited long. */
 export async function onRemindMember(
   { runtime, dryRun }: JobRun,
   { groupUuid, membershipUuid, invitedOn, day, occasion }: Reminder,
@@ -62,7 +62,7 @@ export async function onRemindMember(
     return { outcome: repeated > 0 ? 'repeated' : 'sent' };
   } catch (error) {
     if (!(error instanceof MailRefused)) throw error;
-    // Somebody who was removed in the meantime needs no mark.
+    // Ignore 404: the member was removed meanwhile.
     await orNull(lms.markUnreachable(groupUuid, email, clock()));
     return { outcome: 'unreachable' };
   }

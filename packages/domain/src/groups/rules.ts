@@ -2,12 +2,12 @@ import { stringify } from 'csv-stringify/sync';
 import type { GroupMember } from '../kernel/ports/lms.ts';
 import { type Member, memberOrders } from './contract.ts';
 
-/** Members in a page; also what the LMS gives unless told otherwise. */
+/** Members per page; also the default of the LMS. */
 export const PAGE_SIZE = 10;
 
 export const pagesFor = (count: number): number => Math.max(1, Math.ceil(count / PAGE_SIZE));
 
-/** A member with the enrollments that the policy has paid; pending members have none (R-GRP-05). */
+/** Adds the number of enrollments paid by the policy; 0 for pending members (R-GRP-05). */
 export const withCount = (found: GroupMember, counts: ReadonlyMap<number, number>): Member => ({
   enterpriseCustomerUserId: found.enterprise_customer_user_id,
   lmsUserId: found.lms_user_id,
@@ -23,7 +23,7 @@ export const withCount = (found: GroupMember, counts: ReadonlyMap<number, number
   enrollmentCount: found.lms_user_id === null ? 0 : (counts.get(found.lms_user_id) ?? 0),
 });
 
-/** Largest count first, or last when reversed (R-GRP-06); equal ones by membership, so that pages do not overlap. */
+/** Sorts by count, descending unless reversed (R-GRP-06); equal counts by membership, so that pages do not overlap. */
 export function byEnrollmentCount(members: readonly Member[], isReversed: boolean): Member[] {
   const sign = isReversed ? 1 : -1;
   return members.toSorted(
@@ -33,7 +33,7 @@ export function byEnrollmentCount(members: readonly Member[], isReversed: boolea
   );
 }
 
-/** Of several names the first known one counts, because the LMS takes one. */
+/** The first known sort order, because the LMS accepts one only. */
 export const memberOrderOf = (text = ''): (typeof memberOrders)[number] | undefined =>
   text
     .split(',')
@@ -52,7 +52,7 @@ const COLUMNS = [
   ['status', ({ status }: Member) => status],
 ] as const;
 
-/** Text that a spreadsheet would take for a formula is marked as text: learners choose their names themselves. */
+/** Escapes text that a spreadsheet would treat as a formula (CSV injection), because learners choose their names. */
 export const csvOf = (members: readonly Member[]): string =>
   stringify([COLUMNS.map(([title]) => title), ...members.map((each) => COLUMNS.map(([, value]) => value(each)))], {
     escape_formulas: true,

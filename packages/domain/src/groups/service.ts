@@ -25,7 +25,7 @@ export async function listMembers(deps: Deps, input: Question): Promise<Output<t
   return { ...members, csv: input.formatCsv ? csvOf(members.items) : null };
 }
 
-/** The group asked for, if it is one of the policy's; otherwise the first of them (R-GRP-04). */
+/** The requested group if it belongs to the policy; without a request the first group of the policy (R-GRP-04). */
 async function groupOf(deps: Pick<Deps, 'db'>, input: Question): Promise<string> {
   const groups = (await groupsOf(deps.db, [input.uuid])).get(input.uuid) ?? [];
   const group = groups.find((each) => each !== null && (input.groupUuid === undefined || each === input.groupUuid));
@@ -46,7 +46,7 @@ async function membersOf(
     userQuery: input.userQuery,
     showRemoved: input.showRemoved,
     learners: input.learners,
-    // The LMS knows no enrollment counts: those are put in order here.
+    // The LMS does not know enrollment counts, so sort by them here.
     ...(isOurOrder ? {} : { sortBy, isReversed: input.isReversed }),
   };
   const { page } = input;
@@ -64,7 +64,7 @@ async function membersOf(
   return { items: slicePage(items, page), count: items.length, page, numPages };
 }
 
-/** What the LMS does not know is not found here either; no answer is another thing. */
+/** Converts a 404 of the LMS to our 404; a missing answer stays an `UpstreamFailure`. */
 async function known<T>(work: Promise<T>, missing: () => Error): Promise<T> {
   try {
     return await work;
@@ -74,7 +74,10 @@ async function known<T>(work: Promise<T>, missing: () => Error): Promise<T> {
   }
 }
 
-/** A group of somebody else would let strangers spend, and show their names to this customer's administrators. */
+/**
+ * Rejects groups of other customers: their members could spend this budget, and their names would be shown to this
+ * customer's administrators.
+ */
 async function assertOwnGroup(deps: Pick<Deps, 'lms'>, customerUuid: string, groupUuid: string): Promise<void> {
   const owner = await orUnavailable(deps.lms.customerOfGroup(groupUuid));
   if (owner === customerUuid) return;
@@ -95,7 +98,7 @@ export async function addAssociation(
     policyGroups.insert(trx, { ...pair, enterpriseCustomerUuid }, deps.clock()),
   );
   const association = await policyGroups.find(deps.db, pair);
-  // Removed again in the meantime: then this call comes after the removal.
+  // The association was removed concurrently: add it again.
   return association ? { association, created } : addAssociation(deps, input);
 }
 

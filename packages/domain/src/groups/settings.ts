@@ -2,7 +2,7 @@ import { defineSettings, flag } from '../kernel/settings.ts';
 
 declare module '../kernel/settings.ts' {
   interface Settings {
-    /** Whether everybody who was invited to a group is reminded every day, for trying mails out. */
+    /** Whether all pending members are reminded every day; to test mails. */
     readonly remindsAllInvited: boolean;
   }
 }
@@ -12,6 +12,6 @@ export const settings = defineSettings({
     variable: 'BRAZE_GROUP_EMAIL_FORCE_REMIND_ALL_PENDING_LEARNERS',
     schema: flag
       .default(false)
-      .describe('Remind everybody who was invited to a group, every day, with the mail of day 5; to try mails out.'),
+      .describe('Remind all pending members of groups every day with the mail of day 5; to test mails.'),
   },
 });

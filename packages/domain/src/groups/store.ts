@@ -1,6 +1,6 @@
 import { type Connection, consumedBetween } from '@enterprise-access/db';
 
-/** Days since then whose reminders of the group are planned. */
+/** Days since a date for which reminders of the group are planned. */
 export async function plannedDays(
   db: Connection,
   planner: string,

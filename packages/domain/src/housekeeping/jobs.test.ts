@@ -8,7 +8,7 @@ import { expireJob } from './jobs.ts';
 const DAY_MS = 86_400_000;
 const dialects = (['postgres', 'mysql'] as const).filter((dialect) => !('skipped' in inject('servers')[dialect]));
 
-describe.each(dialects)('what nobody asks for any more, on %s', (dialect) => {
+describe.each(dialects)('expired data, on %s', (dialect) => {
   const world = emptyWorld();
   let database: TestDatabase;
   beforeAll(async () => {
@@ -64,7 +64,7 @@ describe.each(dialects)('what nobody asks for any more, on %s', (dialect) => {
     expect(await expire({})).toMatchObject({ mails: 0, outbox: 0, inbox: 0 });
   });
 
-  test('in pieces as small as one wishes', async () => {
+  test('in chunks of any size', async () => {
     expect(await expire({ batch: 1, mailDays: 1 })).toMatchObject({ mails: 3, outbox: 1 });
     expect(await left()).toMatchObject({ mails: 1 });
   });

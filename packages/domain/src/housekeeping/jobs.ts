@@ -15,17 +15,21 @@ const count = z.int().min(0);
 const contract = defineJob({
   name: 'housekeeping.expire',
   summary:
-    'Delete what nobody asks for any more: old replies, sent messages, messages of the bus, settled dead letters, consumed message ids, reports of jobs, records of mails, files of the audit trail.',
+    'Delete expired data: replies for idempotency keys, sent messages, messages of the bus, settled dead letters, consumed message ids, job reports, records of mails, exports of the audit trail.',
   payload: z.object({
-    outboxDays: days(7).describe('Sent messages are kept for so many days, for those who look into a problem.'),
-    busDays: days(14).describe('Messages of the bus in the database; consumers that were away for longer miss them.'),
-    deadLetterDays: days(30).describe('Dead letters that were dealt with.'),
-    inboxDays: days(30).describe('Longer than any bus keeps messages that it could deliver again.'),
-    allocationDays: days(30).describe('Lists of bulk allocations, with the addresses on them.'),
-    jobRunDays: days(30).describe('Reports of finished jobs.'),
-    auditExportDays: days(7).describe('Files with parts of the audit trail.'),
-    mailDays: days(365).describe('A mail with the same key is not sent again for so long.'),
-    batch: z.int().min(1).max(100_000).default(5_000).describe('Rows of one statement.'),
+    outboxDays: days(7).describe('Days to keep sent messages, for troubleshooting.'),
+    busDays: days(14).describe(
+      'Days to keep messages of the database bus; consumers that are down for longer miss them.',
+    ),
+    deadLetterDays: days(30).describe('Days to keep settled dead letters.'),
+    inboxDays: days(30).describe('Days to keep ids of consumed messages; must exceed the retention of the bus.'),
+    allocationDays: days(30).describe('Days to keep lists of bulk allocations with their addresses.'),
+    jobRunDays: days(30).describe('Days to keep reports of finished jobs.'),
+    auditExportDays: days(7).describe('Days to keep exports of the audit trail.'),
+    mailDays: days(365).describe(
+      'Days to keep records of mails, during which a mail with the same key is not sent again.',
+    ),
+    batch: z.int().min(1).max(100_000).default(5_000).describe('Rows per statement.'),
   }),
   result: z.object({
     idempotencyRecords: count,
@@ -45,7 +49,7 @@ const contract = defineJob({
   timeoutSeconds: 3_600,
 });
 
-/** What expires, by its name in the report. */
+/** Data with a retention time, by its name in the job's report. */
 const expiries = {
   idempotencyRecords: expiryOf(idempotencyRecords, 'created'),
   outbox: expiryOf(outbox, 'sent'),

@@ -8,7 +8,7 @@ const permission = policyPermissions.has_allocation_access;
 const context = { from: 'job', field: 'uuid' } as const;
 
 export const get = defineContract({
-  summary: 'How far a long job is, and what it reports.',
+  summary: 'Progress and result of a long job.',
   kind: 'query',
   permission,
   context,
@@ -19,7 +19,7 @@ export const get = defineContract({
 });
 
 export const progress = defineStream({
-  summary: 'Follows a long job: how far it is now, then each change, until it has ended.',
+  summary: 'Stream the progress of a long job: its current state, then each change until it has ended.',
   kind: 'subscription',
   permission,
   context,

@@ -17,13 +17,16 @@ export async function get(deps: Pick<Runtime, 'db'>, uuid: string): Promise<JobR
   return viewOf(row);
 }
 
-/** Named by what is told, so that a caller who comes back, to whichever process, is not told the same again. */
+/**
+ * The version is a digest of the data, so that a client that reconnects to any process does not get the same event
+ * again.
+ */
 const versioned = (value: JobRunView): Versioned<JobRunView> => ({
   version: createHash('sha256').update(JSON.stringify(value)).digest('base64url'),
   value,
 });
 
-/** What lets many callers follow job runs by few looks at the database. */
+/** Shared poller for the progress of job runs. */
 export const watchJobRuns = (db: Database, log: Log): Watch<JobRunView> =>
   watch({
     log,
@@ -35,7 +38,7 @@ export const watchJobRuns = (db: Database, log: Log): Watch<JobRunView> =>
 
 const hasEnded = ({ state }: JobRunView): boolean => state === 'completed' || state === 'failed';
 
-/** How far a job is, whenever that changes. The last answer is its end. */
+/** Yields the progress of a job at each change, until it has ended. */
 export async function* follow(
   deps: Pick<Runtime, 'jobRuns'>,
   { uuid, lastEventId }: Input<typeof progress>,
@@ -48,7 +51,7 @@ export async function* follow(
   }
 }
 
-/** Customer that a job is about; null also for jobs of the whole service. */
+/** The customer of a job; null if unknown and for jobs of the whole service. */
 export async function ownerOf(db: Connection, uuid: string): Promise<string | null> {
   return (await jobRuns.find(db, uuid))?.enterpriseCustomerUuid ?? null;
 }

@@ -1,15 +1,15 @@
 import { permissionDenied } from './errors.ts';
 import type { Permission, RoleSources } from './permissions.ts';
 
-/** A role of ours in a context: a customer's uuid, `*` for all of them, or empty when the token named none. */
+/** A feature role in a context: a customer's uuid, `*` for all customers, or empty if the token has no context. */
 export interface Grant {
   readonly role: string;
   readonly context: string;
 }
 
-/** Who is calling. */
+/** The authenticated caller. */
 export interface Actor {
-  /** Local user id; goes into history and logs instead of anything personal. */
+  /** Local user id; used in history and logs instead of personal data. */
   readonly userId: number;
   readonly username: string;
   /** The learner's id on the platform; null when the token has none. */
@@ -19,19 +19,19 @@ export interface Actor {
   readonly grants: readonly Grant[];
 }
 
-/** `enterprise_learner:<uuid>` of a token becomes the roles of ours that it maps to (R-RBAC-01, R-RBAC-02). */
+/** Maps roles of a token, such as `enterprise_learner:<uuid>`, to feature roles (R-RBAC-01, R-RBAC-02). */
 export function grantsOfToken({ system }: RoleSources, roles: readonly string[]): Grant[] {
   return roles.flatMap((text) => {
     const colon = text.indexOf(':');
     const systemRole = colon === -1 ? text : text.slice(0, colon);
     const context = colon === -1 ? '' : text.slice(colon + 1).toLowerCase();
-    // A role named like a built-in property of objects is an unknown role.
+    // `hasOwn`: a role named like a built-in property, such as `constructor`, is unknown.
     const featureRoles = Object.hasOwn(system, systemRole) ? (system[systemRole] ?? []) : [];
     return featureRoles.map((role) => ({ role, context }));
   });
 }
 
-/** A stored assignment without a customer counts for all of them. */
+/** A stored role assignment without a customer applies to all customers. */
 export function grantOfAssignment(
   { stored }: RoleSources,
   featureRole: string,
@@ -42,8 +42,8 @@ export function grantOfAssignment(
 }
 
 /**
- * Whether the actor has the permission in the context of one customer. A null context is something that does not
- * exist or was not named: only a caller who may act everywhere gets as far as being told so (R-RBAC-05).
+ * Whether the actor has the permission for a customer. The context is null if the resource does not exist or was not
+ * named: then only actors with the permission for all customers pass, and get the 404 (R-RBAC-05).
  */
 export const isPermitted = (actor: Actor, permission: Permission, context: string | null): boolean =>
   grantedRole(actor, permission, context) !== null;
@@ -57,6 +57,6 @@ export function grantedRole(actor: Actor, { roles }: Permission, context: string
   return grant?.role ?? null;
 }
 
-/** The refusal of a caller without a permission. The old services spelled its first word in two ways. */
+/** The error for a missing permission. The old services spell its first word in two ways. */
 export const missing = ({ name }: Permission, word: 'MISSING' | 'Missing' = 'MISSING') =>
   permissionDenied({ permission: name }, { message: `${word}: ${name}` });

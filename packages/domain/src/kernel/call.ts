@@ -1,29 +1,31 @@
 import { type AuditSource, type Origin, withOrigin } from '@enterprise-access/db';
 import type { z } from 'zod';
+
 import { type Actor, grantedRole, missing } from './actor.ts';
-import { conformsTo } from './conforms.ts';
+
 import type { ContextSource, Contract, Declaration } from './contract.ts';
 import { invalidInput, notAuthenticated, notFound } from './errors.ts';
 import { fieldErrors } from './field-errors.ts';
 import { once } from './idempotency.ts';
+import { replyCheckOf } from './reply.ts';
 import type { Runtime } from './runtime.ts';
-import { flawOf } from './storable.ts';
+import { storageProblemOf } from './storable.ts';
 
-/** What every procedure sees of the request, whichever transport it came through. */
+/** Context of a call, for both transports. */
 export interface RpcContext {
   readonly runtime: Runtime;
-  /** Null for an anonymous caller. */
+  /** Null for anonymous callers. */
   readonly actor: Actor | null;
   readonly requestId: string;
   /** Shared by everything that follows from this call. */
   readonly correlationId: string;
   readonly source: AuditSource;
   readonly idempotencyKey: string | null;
-  /** For streams: aborted when the caller went away or this process stops. */
+  /** For streams: aborted when the caller disconnects or this process stops. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The context of a caller who may do what he asks for. */
+/** Context of an authorized call. */
 export interface AuthorizedContext extends RpcContext {
   readonly actor: Actor;
   /** Customer that the request is about; null when its input names none. */
@@ -32,33 +34,39 @@ export interface AuthorizedContext extends RpcContext {
   readonly role: string;
 }
 
-/** What is written for a procedure: everything else comes from its contract. */
+/** The handler of a procedure; everything else comes from its contract. */
 export type Handler<I extends z.ZodType, O extends z.ZodType> = (request: {
   readonly ctx: AuthorizedContext;
   readonly input: z.output<I>;
 }) => Promise<z.input<O>> | z.input<O>;
 
-/** One call of an operation with input that nobody has checked; `path` is the operation's id. */
+/** Calls an operation with unchecked input; `path` is the operation's id. */
 export type Call = (ctx: RpcContext, path: string, unsafeInput: unknown) => Promise<unknown>;
 
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** The customer that a request is about, from input that nobody has checked yet. */
+/** A uuid in input that nobody has checked yet. */
+function uuidAt(unsafeInput: unknown, field: string): string | null {
+  if (typeof unsafeInput !== 'object' || unsafeInput === null) return null;
+  const unsafe = (unsafeInput as Record<string, unknown>)[field];
+  return typeof unsafe === 'string' && GUID.test(unsafe) ? unsafe.toLowerCase() : null;
+}
+
+/** Finds the customer that a request is about, from unchecked input. */
 export function contextOf(
   runtime: Pick<Runtime, 'ownerOf'>,
   source: ContextSource,
   unsafeInput: unknown,
 ): Promise<string | null> | string | null {
-  const unsafe: unknown =
-    typeof unsafeInput === 'object' && unsafeInput !== null
-      ? (unsafeInput as Record<string, unknown>)[source.field]
-      : undefined;
-  if (typeof unsafe !== 'string' || !GUID.test(unsafe)) return null;
-  const uuid = unsafe.toLowerCase();
+  const uuid = uuidAt(unsafeInput, source.field);
+  if (uuid === null) return null;
   return source.from === 'customer' ? uuid : runtime.ownerOf(source.from, uuid);
 }
 
-/** Decided before validation, as callers of the old services expect; at once when the customer is known. */
+/**
+ * Checks the permission, before validation as callers of the old services expect. Synchronous if the customer is
+ * known.
+ */
 export function authorized(
   contract: Declaration,
   ctx: RpcContext,
@@ -75,16 +83,16 @@ export function authorized(
   return found instanceof Promise ? found.then(permit) : permit(found);
 }
 
-/** The input, or what is wrong with it in the words of the wire. */
+/** Validates the input; throws validation errors with wire names. */
 export function validInput<I extends z.ZodType>(schema: I, unsafeInput: unknown): z.output<I> {
-  const flaw = flawOf(unsafeInput);
-  if (flaw !== null) throw invalidInput({ fields: { non_field_errors: [flaw] } });
+  const problem = storageProblemOf(unsafeInput);
+  if (problem !== null) throw invalidInput({ fields: { non_field_errors: [problem] } });
   const parsed = schema.safeParse(unsafeInput, { reportInput: true });
   if (!parsed.success) throw invalidInput({ fields: fieldErrors(parsed.error, schema) }, { cause: parsed.error });
   return parsed.data;
 }
 
-/** What does not exist is said before anything is said about the rest of the input. */
+/** Reports a missing resource before other validation errors. */
 function validOf<I extends z.ZodObject>(
   contract: Declaration<I>,
   { customer }: AuthorizedContext,
@@ -94,8 +102,8 @@ function validOf<I extends z.ZodObject>(
   try {
     return validInput(contract.input, unsafeInput);
   } catch (error) {
-    const isNamed = GUID.test(String((unsafeInput as Record<string, unknown> | null)?.[field]));
-    if (from !== 'customer' && customer === null && isNamed) throw notFound({}, { cause: error });
+    if (from !== 'customer' && customer === null && uuidAt(unsafeInput, field) !== null)
+      throw notFound({}, { cause: error });
     throw error;
   }
 }
@@ -113,21 +121,16 @@ const originOf = (ctx: AuthorizedContext, operation: string, input: object): Ori
 });
 
 /**
- * The way of every call, in its order: permission, validation, idempotency, the handler, the check of its reply. Both
- * transports use it, and each step happens once.
+ * The pipeline of every call: permission, validation, idempotency, handler, validation of the reply. Both transports
+ * use it, and each step runs once.
  */
 export function callOf<I extends z.ZodObject, O extends z.ZodType>(
   contract: Contract<I, O>,
   handler: Handler<I, O>,
 ): Call {
-  const conforms = conformsTo(contract.output);
-  const answer = async (ctx: AuthorizedContext, path: string, input: z.output<I>): Promise<unknown> => {
-    const output = await withOrigin(originOf(ctx, path, input), () => handler({ ctx, input }));
-    if (conforms?.(output)) return output;
-    const reply = contract.output.safeParse(output);
-    if (!reply.success) throw new Error(`The reply of ${path} breaks its contract.`, { cause: reply.error });
-    return reply.data;
-  };
+  const checked = replyCheckOf(contract);
+  const answer = async (ctx: AuthorizedContext, path: string, input: z.output<I>): Promise<unknown> =>
+    checked(ctx.runtime.log, path, await withOrigin(originOf(ctx, path, input), () => handler({ ctx, input })));
   return async (unauthorized, path, unsafeInput) => {
     const permitted = authorized(contract, unauthorized, unsafeInput);
     const ctx = permitted instanceof Promise ? await permitted : permitted;

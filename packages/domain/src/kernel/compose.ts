@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { type Grant, grantOfAssignment, grantsOfToken } from './actor.ts';
 import type { Consumer } from './consumer.ts';
 import type { Contract, StreamContract } from './contract.ts';
+import type { EventDeclaration } from './event.ts';
 import { idempotencyRecords } from './idempotency.ts';
 import type { Job } from './jobs/job.ts';
 import { jobRuns } from './jobs/runs.ts';
@@ -15,7 +16,7 @@ import type { OwnerOf } from './runtime.ts';
 import type { Setting, Settings } from './settings.ts';
 import type { Namespace, Owner, ScheduledJob, Slice } from './slice.ts';
 
-/** One operation of the system, as documents, routes and tests see it. */
+/** An operation, for documents, routes and tests. */
 export interface Operation {
   /** `policies.list` */
   readonly id: string;
@@ -24,7 +25,7 @@ export interface Operation {
   readonly legacy: LegacyForm;
 }
 
-/** A stream of the system, as documents, clients and tests see it. */
+/** A stream, for documents, clients and tests. */
 export interface StreamOperation {
   /** `jobs.progress` */
   readonly id: string;
@@ -32,7 +33,7 @@ export interface StreamOperation {
   readonly contract: StreamContract;
 }
 
-/** A form that answers share, under the name that clients give it. */
+/** A schema that several replies share, with its name in clients. */
 export interface Model {
   /** `transactionView` */
   readonly name: string;
@@ -41,7 +42,7 @@ export interface Model {
 
 const byKey = <T>(entries: readonly (readonly [string, T])[]) => entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
 
-/** Entries of several records; a name that two of them claim is a mistake of whoever wrote the second. */
+/** Merges records; throws if two of them have the same name. */
 function union<T>(what: string, records: readonly (Readonly<Record<string, T>> | undefined)[]): Map<string, T> {
   const all = new Map<string, T>();
   for (const [name, value] of records.flatMap((record) => Object.entries(record ?? {}))) {
@@ -64,7 +65,7 @@ type PartOf<S, K> = S extends { readonly namespaces: { readonly [N in K & Proper
   ? RecordOf<R>
   : never;
 type Intersection<U> = (U extends unknown ? (each: U) => void : never) extends (all: infer I) => void ? I : never;
-/** The procedures of all slices by namespace; several slices may add to one. */
+/** The procedures of all slices by namespace; several slices can add to one namespace. */
 type RouterRecordOf<S extends readonly Slice[]> = {
   [K in NameOf<S[number]>]: Intersection<PartOf<S[number], K>> extends infer R extends TRPCRouterRecord ? R : never;
 };
@@ -80,7 +81,7 @@ function routerOf<S extends readonly Slice[]>(slices: S): ReturnType<typeof rout
 
 const isStream = (contract: Contract | StreamContract): contract is StreamContract => contract.kind === 'subscription';
 
-/** What the slices promise, in the order of names. */
+/** Operations, streams and models of the slices, sorted by name. */
 function catalogueOf(slices: readonly Slice[]) {
   const operations: Operation[] = [];
   const streams: StreamOperation[] = [];
@@ -126,7 +127,7 @@ function catalogueOf(slices: readonly Slice[]) {
 
 const isScheduled = (job: Job | ScheduledJob): job is ScheduledJob => 'cron' in job;
 
-/** Every job, and the times of those that run by themselves. */
+/** All jobs, and the schedules of the scheduled ones. */
 function jobsOf(slices: readonly Slice[]): {
   jobs: readonly Job[];
   schedules: readonly { job: string; cron: string }[];
@@ -138,10 +139,21 @@ function jobsOf(slices: readonly Slice[]): {
   };
 }
 
-const consumersOf = (slices: readonly Slice[]): readonly Consumer[] =>
-  slices.flatMap(({ consumers = [] }) => consumers);
+/** Every event type by its name. */
+const eventsOf = (slices: readonly Slice[]): ReadonlyMap<string, EventDeclaration> =>
+  union(
+    'event',
+    slices.flatMap(({ events = [] }) => events.map((event) => ({ [event.type]: event }))),
+  );
 
-/** Roles of all slices, by where they come from. */
+function consumersOf(slices: readonly Slice[]): readonly Consumer[] {
+  const events = eventsOf(slices);
+  const consumers = slices.flatMap((slice) => slice.consumers ?? []);
+  for (const { type } of consumers) if (!events.has(type)) throw new Error(`No slice declares the event ${type}.`);
+  return consumers;
+}
+
+/** Roles of all slices: from tokens and from stored assignments. */
 function rolesOf(slices: readonly Slice[]): RoleSources {
   const system: Record<string, string[]> = {};
   for (const [name, roles] of slices.flatMap((slice) => Object.entries(slice.roles?.system ?? {})))
@@ -153,7 +165,7 @@ function rolesOf(slices: readonly Slice[]): RoleSources {
   return { system, stored: Object.fromEntries(stored) };
 }
 
-/** Reads roles of tokens and of stored assignments. */
+/** Maps roles of tokens and of stored assignments to grants. */
 function grantReader(slices: readonly Slice[]) {
   const sources = rolesOf(slices);
   return {
@@ -163,10 +175,10 @@ function grantReader(slices: readonly Slice[]) {
   };
 }
 
-/** How many owners a process remembers of each kind. */
+/** How many owners a process caches per kind. */
 const REMEMBERED = 10_000;
 
-/** For things that never change hands. What does not exist is looked up each time: it may be made any moment. */
+/** Caches owners that never change. Missing resources are not cached, because they can be created at any time. */
 function remembered(look: (uuid: string) => Promise<string | null>) {
   const known = new LRUCache<string, string>({ max: REMEMBERED });
   const lookAgain = async (uuid: string): Promise<string | null> => {
@@ -177,7 +189,7 @@ function remembered(look: (uuid: string) => Promise<string | null>) {
   return (uuid: string) => known.get(uuid) ?? lookAgain(uuid);
 }
 
-/** Whose each thing is that an operation can be about. Every request asks this before anything else. */
+/** Finds the customer that owns a resource; needed for the permission check of every request. */
 function ownersOf(slices: readonly Slice[]) {
   const owners = union<Owner>(
     'owner of',
@@ -198,7 +210,7 @@ function ownersOf(slices: readonly Slice[]) {
   };
 }
 
-/** The environment variables of the slices, with what reads settings from their values. */
+/** The environment variables of the slices, and the function that converts their values to settings. */
 function settingsOf(slices: readonly Slice[]) {
   const settings = union<Setting>(
     'setting',
@@ -210,17 +222,17 @@ function settingsOf(slices: readonly Slice[]) {
   );
   return {
     variables: Object.fromEntries(variables),
-    /** Settings of the slices from parsed variables; the schema of each says its type. */
+    /** Converts parsed variables to settings; the schemas give the types. */
     read: (env: Readonly<Record<string, unknown>>): SliceSettings =>
       Object.fromEntries([...settings].map(([name, { variable }]) => [name, env[variable]])) as never,
-    /** Settings of the slices where no variable is set. */
+    /** Default settings of the slices. */
     standard: (): SliceSettings =>
       Object.fromEntries([...settings].map(([name, { schema }]) => [name, schema.parse(undefined)])) as never,
   };
 }
 type SliceSettings = Omit<Settings, 'publicUrl' | 'lmsUrl' | 'learningUrl' | 'learnerPortalUrl' | 'subsidyUrl'>;
 
-/** Variables with the ids of mail campaigns, and what each mail is about. */
+/** Variables of mail campaign ids, with a description of each mail. */
 const campaignsOf = (slices: readonly Slice[]): Readonly<Record<string, string>> =>
   Object.fromEntries(
     union(
@@ -229,7 +241,7 @@ const campaignsOf = (slices: readonly Slice[]): Readonly<Record<string, string>>
     ),
   );
 
-/** Tables of what all slices stand on. */
+/** Tables of the kernel. */
 export const kernelTables = [idempotencyRecords, jobRuns] as const;
 
 /** Every table by its name: of the platform, of the kernel and of the slices. */
@@ -241,28 +253,32 @@ function tablesOf(slices: readonly Slice[]): ReadonlyMap<string, TableModel> {
   );
 }
 
-/** A column that can say who somebody is, and what becomes of it. */
+/** A column with personal data, and how it is deleted. */
 export interface PersonalColumn extends PersonalData {
   readonly table: string;
   readonly column: string;
 }
 
 /**
- * Every column with personal data. Ids of learners and actors are left out: they name nobody without the platform. A test
- * reads the schema and finds columns that are missing here.
+ * All columns with personal data. Ids of learners and actors are not included: they identify nobody without the
+ * platform. A test compares this with the database schema.
  */
 const personalDataOf = (slices: readonly Slice[]): readonly PersonalColumn[] =>
   [...tablesOf(slices).values()].flatMap(({ table, personal }) =>
     Object.entries(personal).map(([column, what]) => ({ table, column, ...what })),
   );
 
-/** Everything that slices declare, put together: what processes run and what documents, clients and tests are made from. */
+/**
+ * Combines the declarations of all slices: processes run them, and documents, clients and tests are generated from
+ * them.
+ */
 export function compose<const S extends readonly Slice[]>(slices: S) {
   return {
     appRouter: routerOf(slices),
     ...catalogueOf(slices),
     ...jobsOf(slices),
     ...grantReader(slices),
+    events: eventsOf(slices),
     consumers: consumersOf(slices),
     ownersIn: ownersOf(slices),
     settings: settingsOf(slices),
@@ -272,5 +288,5 @@ export function compose<const S extends readonly Slice[]>(slices: S) {
   };
 }
 
-/** A service as its processes see it, whatever its slices are. */
+/** A composed service, independent of its slices. */
 export type Composition = Omit<ReturnType<typeof compose>, 'appRouter'> & { readonly appRouter: AnyRouter };

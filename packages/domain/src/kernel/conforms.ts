@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { type Cases, type Check, type Definition, definitionOf, visit } from './schema.ts';
 
-/** True only for a value that the schema accepts as it stands: nothing to strip, to fill in or to change. */
+/** Returns true only if the schema accepts the value unchanged: nothing to strip, default or transform. */
 export type Conforms = (value: unknown) => boolean;
 
 const both =
@@ -19,7 +19,7 @@ function lengthCheck({ check, minimum = 0, maximum = 0 }: Check): Conforms | nul
   return null;
 }
 
-/** All of them; null if one is null. */
+/** Combines checks; null if one of them is null. */
 function every(first: Conforms, steps: readonly (Conforms | null)[]): Conforms | null {
   let all = first;
   for (const step of steps) {
@@ -43,7 +43,7 @@ function numberOf(definition: Definition): Conforms | null {
   return every(Number.isFinite, [...own, ...checksOf(definition)].map(numberCheck));
 }
 
-/** Keys and values of any number; what zod keeps of a value of any kind is all of it. */
+/** Checks keys and values of a record; null if one of them cannot be checked without zod. */
 function recordOf({ keyType, valueType, checks }: Definition): Conforms | null {
   const isKey = keyType && definitionOf(keyType).type === 'string' ? conformsTo(keyType) : null;
   const isAny = valueType !== undefined && definitionOf(valueType).type === 'unknown';
@@ -77,7 +77,7 @@ function objectOf(shape: Readonly<Record<string, z.ZodType>>): Conforms | null {
 
 const isDate: Conforms = (value) => value instanceof Date && !Number.isNaN(value.getTime());
 
-/** How a type looks at a value, for types whose values zod hands on untouched. Null for the others. */
+/** Check per zod type, for types whose values zod returns unchanged; null for the others. */
 const ofType: Cases<Conforms | null> = {
   string: (definition) =>
     definition.check === undefined ? every(isText, checksOf(definition).map(lengthCheck)) : null,
@@ -111,8 +111,8 @@ const ofType: Cases<Conforms | null> = {
 };
 
 /**
- * Compiles a look at values that allocates nothing, for schemas made of plain types: zod builds a copy of what it
- * checks, several objects per field, which is most of the memory that a request costs. Null for a schema with anything
- * else in it. False says nothing but that zod must be asked, who also knows what is wrong.
+ * Compiles a validator that allocates nothing, for schemas of plain types; null for other schemas. zod copies what it
+ * validates, several objects per field, which was most of the memory of a request. `false` means "not proven": fall
+ * back to zod, which also reports the issues.
  */
 export const conformsTo = (schema: z.ZodType): Conforms | null => visit<Conforms | null>(schema, ofType, null);

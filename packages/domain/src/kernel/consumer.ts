@@ -2,15 +2,12 @@ import { claimMessage, type Transaction, withOrigin } from '@enterprise-access/d
 import type { z } from 'zod';
 import type { Runtime } from './runtime.ts';
 
-/** An event as a consumer sees it. */
+/** One delivery of an event to a consumer. */
 export interface EventRun {
   readonly runtime: Runtime;
   /** The same for every delivery of one event. */
   readonly eventId: string;
-  /**
-   * Claims the event in the transaction of its effect; false when the effect is there already, and the transaction has
-   * nothing to do.
-   */
+  /** Claims the event in the transaction of its effect; false if it was processed before. */
   claim(trx: Transaction): Promise<boolean>;
 }
 
@@ -30,12 +27,12 @@ export interface Consumer {
   readonly consume: (runtime: Runtime, event: ConsumedEvent) => Promise<void>;
 }
 
-/** The event was understood and says something that cannot be. Names fields, never their values. */
+/** The data of the event is invalid. The message names fields, never their values. */
 export class UnusableEvent extends Error {
   override readonly name = 'UnusableEvent';
 }
 
-/** Data that is not what the schema says makes the event unusable. */
+/** Declares a consumer. Data that does not match the schema makes the event unusable. */
 export const consumerOf = <D extends z.ZodType>(
   type: string,
   schema: D,

@@ -5,8 +5,8 @@ import type { Permission } from './permissions.ts';
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /**
- * Where the enterprise customer comes from that the caller needs the permission for: an input field that holds its
- * uuid, or an input field that names something which belongs to it.
+ * How to find the customer for which the caller needs the permission: from an input field with the customer's uuid,
+ * or from an input field with the uuid of a resource that the customer owns.
  */
 export interface ContextSource {
   /** `customer`, or a kind that a slice declares an owner for. */
@@ -19,16 +19,16 @@ export interface RestBinding {
   readonly method: Method;
   /** More methods with the same meaning, such as PUT beside PATCH. */
   readonly alsoMethods?: readonly Method[];
-  /** `{fieldName}` stands for an input field. Answers with and without the final slash. */
+  /** `{fieldName}` is an input field. The route matches with and without the final slash. */
   readonly path: string;
-  /** Status of success; 200 unless given. */
+  /** Success status; default 200. */
   readonly status?: number;
 }
 
-/** Request bodies may have this size unless the contract declares more. */
+/** Maximum size of request bodies, unless the contract declares another. */
 export const DEFAULT_BODY_LIMIT_BYTES = 64 * 1024;
 
-/** What every operation declares, however it answers. */
+/** Common part of contracts and streams. */
 export interface Declaration<
   I extends z.ZodObject = z.ZodObject,
   O extends z.ZodType = z.ZodType,
@@ -38,9 +38,9 @@ export interface Declaration<
   readonly summary: string;
   readonly permission: Permission;
   readonly context: ContextSource;
-  /** How the old services spelled the refusal; part of the wire format. */
+  /** First word of the permission error, as the old services spell it; part of the wire format. */
   readonly denial?: 'Missing' | 'MISSING';
-  /** Largest request body, for both transports; `DEFAULT_BODY_LIMIT_BYTES` unless given. */
+  /** Maximum request body, for both transports; default `DEFAULT_BODY_LIMIT_BYTES`. */
   readonly bodyLimitBytes?: number;
   readonly input: I;
   readonly output: O;
@@ -54,15 +54,17 @@ export interface Contract<
   E extends readonly ErrorSpec[] = readonly ErrorSpec[],
 > extends Declaration<I, O, E> {
   readonly kind: 'query' | 'mutation';
-  /** Whether a reply may be replayed under its Idempotency-Key; one about work that goes on may not. Always, unless given. */
+  /**
+   * Whether a reply can be replayed for its Idempotency-Key; false for replies about unfinished work. Default:
+   * always.
+   */
   readonly isFinal?: (output: z.infer<O>) => boolean;
   readonly rest: RestBinding;
 }
 
 /**
- * An operation that answers again and again until there is no more to say. tRPC only, over server-sent events; `output`
- * is one answer. Its input includes `resumable`: whoever lost the connection comes back with the id of the last answer
- * that arrived.
+ * An operation that sends a stream of events until it is complete. tRPC only, over server-sent events; `output` is
+ * one event. Its input includes `resumable`: a client that reconnects sends the id of the last event it received.
  */
 export interface StreamContract<
   I extends z.ZodObject<typeof resumable> = z.ZodObject<typeof resumable>,
@@ -72,16 +74,12 @@ export interface StreamContract<
   readonly kind: 'subscription';
 }
 
-/** The part of a stream's input that tRPC clients fill in by themselves when they come back. */
+/** The part of a stream's input that tRPC clients set when they reconnect. */
 export const resumable = {
-  lastEventId: z
-    .string()
-    .max(200)
-    .optional()
-    .describe('Id of the last answer that arrived; what it told is not repeated.'),
+  lastEventId: z.string().max(200).optional().describe('Id of the last event received, to resume after it.'),
 };
 
-/** Declares an operation as data; both transports, the documents and the tests are made from it. */
+/** Declares an operation as data; both transports, the documents and the tests are derived from it. */
 export const defineContract = <I extends z.ZodObject, O extends z.ZodType, const E extends readonly ErrorSpec[]>(
   contract: Contract<I, O, E>,
 ): Contract<I, O, E> => contract;

@@ -3,13 +3,13 @@ import type { RestRequest } from './legacy.ts';
 import { linkToPage } from './links.ts';
 import type { Page } from './page.ts';
 
-/** The page envelope of the old services (auth.md 5.2, "EA standard"). */
+/** The page envelope of the old services. */
 export const pageEnvelope = <T extends z.ZodType>(item: T) =>
   z
     .object({
       next: z.string().nullable().describe('Absolute URL of the next page.'),
-      previous: z.string().nullable().describe('Absolute URL of the page before.'),
-      count: z.int().describe('Items in all pages together.'),
+      previous: z.string().nullable().describe('Absolute URL of the previous page.'),
+      count: z.int().describe('Number of items on all pages.'),
       num_pages: z.int().describe('Number of pages.'),
       current_page: z.int().describe('Number of this page, from 1.'),
       start: z.int().describe('Number of items before this page.'),
@@ -17,7 +17,7 @@ export const pageEnvelope = <T extends z.ZodType>(item: T) =>
     })
     .meta(titleOfPage(item));
 
-/** A page of a named thing has a name too. */
+/** Names the page of a named schema, such as `PolicyPage`. */
 export const titleOfPage = (item: z.ZodType): { title?: string } => {
   const title = item.meta()?.title;
   return title === undefined ? {} : { title: `${title}Page` };

@@ -6,12 +6,12 @@ export interface ErrorSpec<C extends string = string, D extends z.ZodType = z.Zo
   readonly code: C;
   /** HTTP status over both transports. */
   readonly status: number;
-  /** Public sentence; never holds personal data or internals. */
+  /** Public message; never contains personal data or internals. */
   readonly message: string;
   readonly details: D;
 }
 
-/** A failure the caller can act on. The message is public; operators find the rest in `cause`. */
+/** A failure that the caller can act on. The message is public; details for operators are in `cause`. */
 export class DomainError<C extends string = string, D = unknown> extends Error {
   override readonly name = 'DomainError';
   readonly spec: ErrorSpec<C>;
@@ -23,7 +23,7 @@ export class DomainError<C extends string = string, D = unknown> extends Error {
   }
 }
 
-/** One declaration is thrown, documented, typed for clients and matched in tests. */
+/** Declares an error: the same value is thrown, documented, typed for clients and matched in tests. */
 export const defineError = <const C extends string, D extends z.ZodType>(spec: ErrorSpec<C, D>) =>
   Object.assign(
     (details: z.infer<D>, options?: ErrorOptions & { message?: string }) =>
@@ -54,7 +54,7 @@ export const permissionDenied = defineError({
   details: z.object({ permission: z.string().describe('The permission that the caller lacks in this context.') }),
 });
 
-/** Messages by field, in the shape of the input; `non_field_errors` holds those of the whole. */
+/** Messages by field, in the structure of the input; `non_field_errors` has those of the whole input. */
 export interface FieldErrors {
   readonly [field: string]: readonly string[] | FieldErrors;
 }
@@ -77,22 +77,21 @@ export const throttled = defineError({
   code: 'throttled',
   status: 429,
   message: 'Request was throttled.',
-  details: z.object({ retryAfterSeconds: z.int().min(0).describe('Seconds until another try can succeed.') }),
+  details: z.object({ retryAfterSeconds: z.int().min(0).describe('Seconds after which a retry can succeed.') }),
 });
 
 export const upstreamUnavailable = defineError({
   code: 'upstream_unavailable',
   status: 503,
-  message: 'A service that this operation depends on did not answer. Nothing was changed; trying again is safe.',
-  details: z.object({ service: z.string().describe('Which service.') }),
+  message: 'A service that this operation depends on did not answer. Nothing was changed; it is safe to retry.',
+  details: z.object({ service: z.string().describe('Name of the service.') }),
 });
 
 export const databaseUnavailable = defineError({
   code: 'database_unavailable',
   status: 503,
-  message:
-    'The service cannot reach its database at the moment, or is too busy. Trying again with the same Idempotency-Key is safe.',
-  details: z.object({ retryAfterSeconds: z.int().min(0).describe('Seconds until another try can succeed.') }),
+  message: 'The database is unavailable or overloaded. It is safe to retry with the same Idempotency-Key.',
+  details: z.object({ retryAfterSeconds: z.int().min(0).describe('Seconds after which a retry can succeed.') }),
 });
 
 export const idempotencyKeyReused = defineError({
@@ -109,7 +108,7 @@ export const idempotencyKeyInUse = defineError({
   details: none,
 });
 
-/** Failures that any operation can answer with, besides those that its contract declares. */
+/** Errors that every operation can return, in addition to those of its contract. */
 export const commonErrors: readonly ErrorSpec[] = [
   notAuthenticated,
   invalidToken,

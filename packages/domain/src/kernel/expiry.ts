@@ -1,13 +1,13 @@
 import type { Connection, TableModel } from '@enterprise-access/db';
 
-/** How rows of a table are deleted that nobody asks for any more. */
+/** Deletes expired rows of a table. */
 export interface Expiry {
   count(db: Connection, before: Date): Promise<number>;
-  /** Deletes at most so many rows with one statement; until there are no more, or the signal says stop. */
+  /** Deletes expired rows in batches until there are none left or the signal is aborted. */
   expire(db: Connection, before: Date, batch: number, signal: AbortSignal): Promise<number>;
 }
 
-/** `column` is the instant that counts, by its name in the table; a row without one is not finished and stays. */
+/** `column` has the time from which the retention counts; rows with null are unfinished and kept. */
 export function expiryOf<R extends object>({ table, key }: TableModel<R>, column: string): Expiry {
   const expired = (db: Connection, before: Date) => db(table).where(column, '<', before);
   return {
@@ -16,7 +16,7 @@ export function expiryOf<R extends object>({ table, key }: TableModel<R>, column
       let deleted = 0;
       for (;;) {
         signal.throwIfAborted();
-        // Keys are read first: deletes with a limit exist on one dialect only.
+        // Read the keys first: PostgreSQL has no `delete … limit`.
         const keys: Record<string, unknown>[] = await expired(db, before)
           .limit(batch)
           .select([...key]);

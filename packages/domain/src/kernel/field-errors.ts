@@ -21,10 +21,10 @@ const SENTENCES: Readonly<Record<string, (input: unknown) => string>> = {
 
 const OUT_OF_RANGE = 'Datetime value out of range.';
 
-/** Never asks the value itself how it reads: a caller's object can bring a `toString` that is no function. */
+/** Does not call `toString` of the value: in a caller's object it might not be a function. */
 const textOf = (value: unknown): string => (typeof value === 'object' ? (JSON.stringify(value) ?? '') : String(value));
 
-/** A uuid is no text for the old services: what is wrong with an empty one is its form. */
+/** The old services report an empty uuid as malformed, not as blank. */
 const isUuid = (issue: Issue): boolean =>
   issue.code === 'invalid_format' && (issue.format === 'guid' || issue.format === 'uuid');
 const isBlank = (issue: Issue): boolean =>
@@ -34,7 +34,7 @@ const isBlank = (issue: Issue): boolean =>
 
 const isInteger = (field: z.ZodType | null): boolean => field !== null && definitionOf(field).format === 'safeint';
 
-/** The sentence that the old services' callers know for what zod found. */
+/** The message of the old services for a zod issue. */
 function sentence(issue: Issue, field: z.ZodType | null): string {
   if (isBlank(issue)) return 'This field may not be blank.';
   switch (issue.code) {
@@ -82,10 +82,10 @@ function put(target: Building, path: readonly string[], message: string): void {
   put(child, rest, message);
 }
 
-/** Marks a field that the body names although it belongs to the path; strict contracts refuse it by its own name. */
+/** Prefix of a body field that must come from the path; strict contracts reject it and report its name. */
 export const FROM_BODY = 'body:';
 
-/** zod goes on to the length of a list that should be text; that it is a list says all. */
+/** Keeps only the type error of a path: zod also reports, for example, the length of a list that should be text. */
 const first = ({ issues }: z.ZodError): readonly Issue[] => {
   const wrongTypes = new Map(
     issues.filter(({ code }) => code === 'invalid_type').map((issue) => [issue.path.join('/'), issue]),
@@ -93,7 +93,7 @@ const first = ({ issues }: z.ZodError): readonly Issue[] => {
   return issues.filter((issue) => (wrongTypes.get(issue.path.join('/')) ?? issue) === issue);
 };
 
-/** What is wrong, by field, under the names of the wire. */
+/** Validation errors by field, with wire names. */
 export function fieldErrors(error: z.ZodError, schema: z.ZodType): FieldErrors {
   const fields: Building = {};
   for (const issue of first(error)) {
@@ -120,8 +120,8 @@ function filterSentence(issue: Issue, field: z.ZodType | null): string {
 }
 
 /**
- * The same for the filters of a list, in the words that the old services have for those: one list of messages for each
- * name of the query. `nameOf` gives the name under which a field was asked for.
+ * Validation errors of list filters, with the messages of the old services: one list of messages per query parameter.
+ * `nameOf` returns the parameter that set a field.
  */
 export function filterErrors(
   error: z.ZodError,

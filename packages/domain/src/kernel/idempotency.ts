@@ -7,7 +7,7 @@ import { transformer } from './transformer.ts';
 
 /** How long a reply is replayed, in milliseconds. */
 export const REPLAY_MS = 24 * 3_600_000;
-/** After this long without an end the process that held the key is taken for dead. */
+/** After this time without a result, the process that holds the key counts as crashed. */
 const ABANDONED_MS = 60_000;
 const RELEASE_PAUSE_MS = 250;
 
@@ -22,7 +22,7 @@ interface Attempt {
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** The same input gives the same text, whatever the order in which its names were written. */
+/** Canonical JSON: independent of the order of fields. */
 const canonical = (value: unknown): string =>
   JSON.stringify(value, (_name, item: unknown) =>
     typeof item === 'object' && item !== null && !Array.isArray(item) && !(item instanceof Date)
@@ -57,9 +57,9 @@ export const idempotencyRecords = defineModel('idempotency_records', {
 type Own = Pick<Row<typeof idempotencyRecords>, 'actor' | 'operation' | 'idempotencyKey' | 'started'>;
 
 /**
- * Runs a mutation once per caller, operation and key, and replays its reply for a day. Only final successes are stored: a
- * refused mutation changed nothing, so the same key may try again. Handlers are safe to repeat by themselves; the key
- * saves the work and guarantees the same reply.
+ * Runs a mutation once per caller, operation and key, and replays its reply for a day. Only final successes are
+ * stored: a refused mutation changed nothing, so it can be retried with the same key. Handlers are idempotent
+ * themselves; the key avoids the work and guarantees the same reply.
  */
 export async function once(
   runtime: Pick<Runtime, 'db' | 'clock' | 'log'>,
@@ -80,7 +80,7 @@ export async function once(
   const claimed = await insertIfAbsent(db, idempotencyRecords.table, idempotencyRecords.encode(claim));
   if (!claimed) {
     const found: object | undefined = await records().where(row).first();
-    // Gone in the meantime: the first attempt was refused and released the key.
+    // The row is gone: the first attempt was refused meanwhile and released the key.
     if (!found) throw idempotencyKeyInUse({});
     const before = idempotencyRecords.decode(found);
     const isOver = now.getTime() - before.created.getTime() > REPLAY_MS;
@@ -93,7 +93,7 @@ export async function once(
       .update({ fingerprint, reply: null, started: now, ...(isOver ? { created: now } : {}) });
     if (taken === 0) throw idempotencyKeyInUse({});
   }
-  // Whoever took so long that another attempt took over has no say any more.
+  // Matches our attempt only: if another attempt has taken over, this one must not store a reply.
   const own = { ...record, started: now };
   let reply: unknown;
   try {
@@ -102,7 +102,7 @@ export async function once(
     await release(db, own);
     throw error;
   }
-  // The same key asks later how it ended.
+  // Not final: release the key, so that a repeat gets the final reply.
   if (!isFinal(reply)) {
     await ownRecord(db, own).delete();
     return reply;
@@ -112,14 +112,14 @@ export async function once(
 }
 
 /**
- * Stores the reply of a mutation that is committed already, so a failure here must not become the caller's. Without its
- * record, a repeat runs the handler again, which answers with what is there.
+ * Stores the reply. The mutation is committed already, so a failure here is logged and not returned to the caller.
+ * Without the record, a repeat runs the handler again, which is idempotent.
  */
 async function keep({ db, log }: Pick<Runtime, 'db' | 'log'>, own: Own, reply: unknown): Promise<void> {
   try {
     await ownRecord(db, own).update(idempotencyRecords.encode({ reply: storedForm.serialize(reply) }));
   } catch (err) {
-    log.error({ err }, 'the reply of a mutation could not be stored for repeats');
+    log.error({ err }, 'the reply of a mutation could not be stored for its idempotency key');
     await ownRecord(db, own)
       .delete()
       .catch(() => undefined);
@@ -129,8 +129,8 @@ async function keep({ db, log }: Pick<Runtime, 'db' | 'log'>, own: Own, reply: u
 const ownRecord = (db: Database, own: Own) => db(idempotencyRecords.table).where(idempotencyRecords.encode(own));
 
 /**
- * Gives the key back after a failure. While the database is away this goes on behind the caller's reply: a repeat that
- * comes when the database is back would otherwise be told for a minute that the key is in use.
+ * Releases the key after a failure. While the database is down, it retries in the background: otherwise a repeat
+ * would get "key in use" for a minute after the outage.
  */
 async function release(db: Database, own: Own): Promise<void> {
   const attempt = () => ownRecord(db, own).delete();

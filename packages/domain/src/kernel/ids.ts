@@ -5,6 +5,23 @@ import { clipped } from './clip.ts';
 /** Time-ordered, so that new rows land at the end of their index. */
 export const newUuid = (): string => v7();
 
+const last = { msecs: 0, seq: 0 };
+const SEQUENCES = 0x1_00_00_00;
+
+/** A new uuid that is ordered by a given time; within one millisecond in the order in which this process makes them. */
+export function newUuidAt(at: Date): string {
+  const msecs = at.getTime();
+  last.seq = msecs === last.msecs ? last.seq + 1 : Math.floor(Math.random() * SEQUENCES);
+  last.msecs = msecs;
+  return v7({ msecs, seq: last.seq });
+}
+
+/** No uuid that `newUuidAt` makes for this millisecond or a later one comes before this text. */
+export const firstUuidAt = (at: Date): string => {
+  const hex = Math.max(0, at.getTime()).toString(16).padStart(12, '0').slice(-12);
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
+};
+
 /** Ours alone, so that no other system derives the same uuid from the same text. */
 const NAMESPACE = '8c7c5b3e-5d0f-4a5c-9a43-2f1f6f6f3a10';
 
@@ -25,9 +42,9 @@ export const courseRunKey = () =>
     .refine(isCourseRunKey, { error: (issue) => `Invalid content_key: ${clipped(String(issue.input))}` })
     .meta({ examples: ['course-v1:edX+DemoX+2T2026'], pattern: '^course-v1:[^/+\\s]+\\+[^/+\\s]+\\+[^/+\\s]+$' });
 
-/** What both databases hold. */
+/** Range of times that both databases can store. */
 const EARLIEST = new Date('1000-01-01T00:00:00Z');
 const LATEST = new Date('9999-12-31T23:59:59.999Z');
 
-/** A time that callers give. */
+/** A time in an input. */
 export const instant = () => z.date().min(EARLIEST).max(LATEST);

@@ -2,24 +2,24 @@ import type { z } from 'zod';
 import type { Contract } from './contract.ts';
 import type { Settings } from './settings.ts';
 
-/** What an encoder may need of the request to write links. */
+/** Request data that an encoder needs to build links. */
 export interface RestRequest {
   /** Absolute URL as the client called it. */
   readonly url: URL;
   readonly settings: Settings;
 }
 
-/** A reply that is not the plain snake_case form of the output. */
+/** A reply that differs from the default snake_case form of the output. */
 export interface LegacyReply<O = unknown> {
   /** The body on the wire; documents the reply. */
   readonly body: z.ZodType;
   readonly encode: (output: O, request: RestRequest) => unknown;
   readonly status?: (output: O) => number;
-  /** Further statuses that `status` can answer with. */
+  /** Other statuses that `status` can return. */
   readonly statuses?: readonly number[];
-  /** Anything other than JSON, as text. */
+  /** Content type of a reply that is text instead of JSON. */
   readonly contentType?: (output: O) => string | null;
-  /** What `contentType` can answer with. */
+  /** Content types that `contentType` can return. */
   readonly otherTypes?: readonly string[];
 }
 
@@ -29,31 +29,31 @@ export interface LegacyError {
   readonly encode: (details: never, message: string) => unknown;
 }
 
-/** A name of the old query strings for a field of the contract. */
+/** Maps an old query parameter to a field of the contract. */
 export interface QueryName {
   readonly field: string;
-  /** One text holds several values, separated by commas. */
+  /** The parameter is a comma-separated list. */
   readonly isList?: boolean;
   readonly description: string;
   readonly example: string;
 }
 
-/** Where an operation's REST form differs from what its contract alone would give. */
+/** Differences of an operation's REST form from the default form of its contract. */
 export interface LegacyForm {
   readonly reply?: LegacyReply<never>;
-  /** Parts of the input that are read from the query string, whatever the method, by their old names. */
+  /** Old query parameters, for any method. */
   readonly query?: Readonly<Record<string, QueryName>>;
   /** By error code. */
   readonly errors?: Readonly<Record<string, LegacyError>>;
 }
 
-/** Types the encoder by the contract whose output it gets. */
+/** Declares a reply; the type of the encoder's argument comes from the contract. */
 export const legacyReply = <C extends Contract>(
   _contract: C,
   reply: LegacyReply<z.infer<C['output']>>,
 ): LegacyReply<never> => reply as LegacyReply<never>;
 
-/** In bodies made of structured detail every leaf is text: null is "None" and 12 is "12". */
+/** Converts every leaf to text like the old services do in structured details: null becomes "None", 12 becomes "12". */
 export function leavesAsText(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(leavesAsText);
   if (value instanceof Date) return value.toISOString();

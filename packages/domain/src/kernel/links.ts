@@ -1,18 +1,15 @@
 import type { Settings } from './settings.ts';
 
-/** An absolute request target names scheme and host, which are the sender's choice. */
+/** Scheme and host of an absolute request target; untrusted client input. */
 const AUTHORITY = /^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i;
 
-/**
- * The URL by which clients reach what a request asked for. A path of the public address stays in front: the proxy that
- * adds it has removed it from the request.
- */
+/** The public URL of a request. Prepends the path of the public URL, which the proxy has removed from the request. */
 export function publicUrlOf({ publicUrl }: Pick<Settings, 'publicUrl'>, target: string): URL {
   const path = target.replace(AUTHORITY, '');
   return new URL(`${publicUrl}${path.startsWith('/') ? path : `/${path}`}`);
 }
 
-/** The same list at another page; the first is the one without a number, unless the list demands one. */
+/** Link to another page of a list. The first page has no page number, unless the list requires one. */
 export function linkToPage(url: URL, page: number, { namesFirst = false } = {}): string {
   const link = new URL(url);
   if (page === 1 && !namesFirst) link.searchParams.delete('page');

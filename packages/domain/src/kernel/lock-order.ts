@@ -1,5 +1,6 @@
 /**
- * The order in which a transaction locks rows, by table. Two transactions that lock the same rows in the same order wait
+ * The order in which a transaction locks rows, by table. Two transactions that lock the same rows in the same order
+ * wait
  * for each other; in different orders they deadlock. This is the only place where the order is written down; decisions
  * 0002 and 0015 and CONTRIBUTING refer to it. The tests watch every statement of the API and fail when a transaction
  * locks a row of an earlier table after one of a later table.
@@ -8,7 +9,7 @@
  * last, so that they are locked for the shortest time. Several rows of one table are locked in the order of their keys.
  */
 export const lockOrder = [
-  /** One delivery of a message: a redelivery waits here before it takes anything else. */
+  /** Serializes deliveries of one message: a redelivery waits here before it takes other locks. */
   'inbox',
   /** Held while the spend limits of the policies of one subsidy change. */
   'policy_ceilings',
@@ -21,29 +22,30 @@ export const lockOrder = [
   'assignment_configurations',
   'redemptions',
   'assignments',
-  /** What one learner has taken from one policy. */
+  /** A learner's spend in one policy. */
   'policy_learner_budgets',
   'subsidies',
   'ledger_transactions',
   'ledger_reversals',
   'ledgers',
   'ledger_deposits',
-  /** What assignments reserve in a ledger that is not ours: it takes the place of `ledgers`. */
+  /** Value reserved by assignments in a remote ledger; takes the place of `ledgers`. */
   'subsidy_reservations',
   'policies',
   'assignment_counts',
   'audit_exports',
-  /** A job that is asked for in the transaction of what it follows from. */
+  /** Progress row of a job that is enqueued in the same transaction. */
   'job_runs',
 ] as const;
 
-/** A new row has nothing but its uuid that is unique, so nobody else can wait for it: its insert locks nothing. */
+/** Tables whose only unique key is the uuid: nobody can wait for a new row, so an insert takes no relevant lock. */
 export const newRowsAreOwn: ReadonlySet<string> = new Set(['ledgers']);
 
 /** Tables to which transactions only add rows of their own, so that they can be written at any point. */
 export const addedOnly: ReadonlySet<string> = new Set([
   'outbox',
   'assignment_actions',
+  'redemption_decisions',
   'audit_entries',
   'audit_changes',
 ]);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { pythonType } from './python.ts';
 
-/** Characters of JSON: far more than anybody keeps on purpose, and little enough for the messages that carry it on. */
+/** Maximum length of the JSON text: more than real metadata needs, but small enough for events that contain it. */
 const MAXIMUM = 65_536;
 const LONGEST_NAME = 255;
 
@@ -15,8 +15,8 @@ const isPlainObject = (value: unknown): boolean => {
 };
 
 /**
- * Any object of JSON, handed on unchanged. zod's own records drop a field that is called `__proto__`; JSON may have one,
- * and what was stored must come out as it went in.
+ * Any JSON object, unchanged. zod's records drop a field called `__proto__`, which JSON allows and which must be
+ * returned as it was stored.
  */
 export const jsonObject = () =>
   z
@@ -25,7 +25,7 @@ export const jsonObject = () =>
     })
     .meta({ type: 'object', propertyNames: { type: 'string' }, additionalProperties: {} });
 
-/** What callers keep with a transaction. */
+/** Free-form data that callers attach to a transaction. */
 export const metadata = (purpose: string) =>
   jsonObject()
     .refine(hasShortNames, { error: `Ensure the names in this value have no more than ${LONGEST_NAME} characters.` })
@@ -34,5 +34,5 @@ export const metadata = (purpose: string) =>
     .nullable()
     .describe(`${purpose} At most 65,536 characters of JSON.`);
 
-/** Room for a request with the longest metadata: up to four bytes a character, and the other fields. */
+/** Body limit for requests with metadata: up to four bytes per character, plus the other fields. */
 export const METADATA_BODY_LIMIT_BYTES = 4 * 65_536 + 16_384;

@@ -3,8 +3,8 @@
 const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/;
 
 /**
- * Cents of a decimal dollar amount, rounded half away from zero. Works on the decimal text, so that 19.99 is 1999 and
- * 1.005 is 101: binary fractions never decide about a cent. Throws on text that is not a plain decimal.
+ * Converts a decimal dollar amount to cents, rounded half away from zero. Works on the decimal text to avoid binary
+ * rounding: 19.99 is 1999 and 1.005 is 101. Throws if the text is not a plain decimal.
  */
 export function centsOfDollars(dollars: number | string): number {
   const text = typeof dollars === 'number' ? plainDecimal(dollars) : dollars.trim();
@@ -17,11 +17,11 @@ export function centsOfDollars(dollars: number | string): number {
   return sign === '-' && cents !== 0 ? -cents : cents;
 }
 
-/** Exponent notation of tiny or huge numbers has no place in a price; fixed notation has at most 20 decimals. */
+/** Formats a number without exponent; fixed notation has at most 20 decimals. */
 const plainDecimal = (value: number): string => (/e/.test(String(value)) ? value.toFixed(20) : String(value));
 
 export const dollarsOfCents = (cents: number): number => cents / 100;
 
-/** `$1,234.56`, as in messages for administrators. */
+/** Formats cents as `$1,234.56`, for messages to administrators. */
 export const formatDollars = (cents: number): string =>
   `${cents < 0 ? '-' : ''}$${(Math.abs(cents) / 100).toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /**
- * Text with known values to which new ones may come: a client that checks replies must not refuse those. Documents show
- * the known values under the key that OpenAPI tools have agreed on, clients get them as an open union.
+ * A string with known values that can be extended: clients must accept unknown values. The OpenAPI document lists the
+ * known values as `x-extensible-enum`, SDKs get an open union.
  */
 export const openEnum = (values: readonly string[]) => z.string().meta({ 'x-extensible-enum': [...values] });

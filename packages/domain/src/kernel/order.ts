@@ -6,16 +6,16 @@ export interface OrderTerm<F extends string = string> {
   readonly direction: 'asc' | 'desc';
 }
 
-/** The field of a list's input that asks for an order: names between commas, a minus sign for descending. */
+/** Input field for the sort order of a list: comma-separated names, with a minus sign for descending. */
 export const ordering = (fields: readonly string[], fallback: string) =>
   z
     .string()
     .max(255)
     .default(fallback)
     .meta({ 'x-extensible-enum': fields.flatMap((field) => [field, `-${field}`]) })
-    .describe('Order: one name or several between commas; a minus sign is descending. Unknown names are ignored.');
+    .describe('Sort order: comma-separated names, with a minus sign for descending. Unknown names are ignored.');
 
-/** The terms of an order that are known, each field once; those of `fallback` when there are none. */
+/** Parses an order: known fields, each once; `fallback` if there are none. */
 export function orderTerms<F extends string>(
   text: string,
   fields: readonly F[],

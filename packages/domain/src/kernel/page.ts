@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { invalidInput } from './errors.ts';
 
-/** The largest page number that can be asked for. */
+/** The largest valid page number. */
 export const LAST_PAGE = 1_000_000;
 
-/** Input fields of every list: a cursor to go on from, or a page number as the old REST clients send it. */
+/** Input fields of every list: a cursor, or a page number for REST clients. */
 export const pageInput = (options: { defaultSize: number; maximumSize: number }) => ({
-  cursor: z.string().max(200).optional().describe('Where to go on: `nextCursor` of the page before.'),
+  cursor: z.string().max(200).optional().describe('Cursor: `nextCursor` of the previous page.'),
   page: z.int().min(1).max(LAST_PAGE).optional().describe('Page number from 1; an alternative to the cursor.'),
   pageSize: z
     .int()
@@ -19,8 +19,8 @@ export const pageInput = (options: { defaultSize: number; maximumSize: number })
 export const pageOutput = <T extends z.ZodType>(item: T) =>
   z.object({
     items: z.array(item).describe('Items of this page, in the order of the list.'),
-    nextCursor: z.string().nullable().describe('Give it as `cursor` for the next page; null at the end.'),
-    count: z.int().min(0).describe('Items in all pages together.'),
+    nextCursor: z.string().nullable().describe('Pass it as `cursor` to get the next page; null at the end.'),
+    count: z.int().min(0).describe('Number of items on all pages.'),
     page: z.int().min(1).describe('Number of this page, from 1.'),
     pageSize: z.int().min(1).describe('Largest number of items in this page.'),
   });
@@ -41,7 +41,7 @@ export interface Page<T> {
 
 const PREFIX = 'p';
 
-/** The page that a request asks for, from 1. A cursor that is not ours is bad input. */
+/** The requested page number, from 1. An invalid cursor is a validation error. */
 export function pageNumber(request: PageRequest): number {
   if (request.cursor === undefined) return request.page ?? 1;
   const text = Buffer.from(request.cursor, 'base64url').toString('utf8');

@@ -1,11 +1,11 @@
-/** Something that an operation demands of its caller, and the roles of ours that have it. */
+/** A permission that an operation requires, and the feature roles that grant it. */
 export interface Permission {
   /** `subsidy_access_policy.has_read_access`; part of the wire format. */
   readonly name: string;
   readonly roles: readonly string[];
 }
 
-/** Declares the permissions of one subject: the name of each, and the roles that have it. */
+/** Declares the permissions of one resource: names, and the roles that grant them. */
 export const definePermissions = <const P extends string>(
   subject: string,
   roles: Readonly<Record<P, readonly string[]>>,
@@ -14,10 +14,10 @@ export const definePermissions = <const P extends string>(
     Object.entries<readonly string[]>(roles).map(([name, all]) => [name, { name: `${subject}.${name}`, roles: all }]),
   ) as Record<P, Permission>;
 
-/** Where roles come from. */
+/** Sources of roles. */
 export interface RoleSources {
-  /** System roles of the platform's tokens, with the roles of ours that they carry (R-RBAC-01). */
+  /** System roles in the platform's tokens, mapped to feature roles (R-RBAC-01). */
   readonly system: Readonly<Record<string, readonly string[]>>;
-  /** Names of stored role assignments, as in the tables of the old services, with the role of ours that each is. */
+  /** Names of stored role assignments, as in the tables of the old services, mapped to feature roles. */
   readonly stored: Readonly<Record<string, string>>;
 }

@@ -1,4 +1,4 @@
-/** What the old services call the type of a JSON value. */
+/** The Python type name of a JSON value, as in messages of the old services. */
 export function pythonType(value: unknown): string {
   if (value === null) return 'NoneType';
   if (Array.isArray(value)) return 'list';

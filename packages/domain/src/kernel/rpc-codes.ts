@@ -22,9 +22,9 @@ const byStatus: Readonly<Record<number, Code>> = {
   504: 'GATEWAY_TIMEOUT',
 };
 
-/** tRPC's name for a status. Clients of streams decide by it whether to come back, which after a refusal is useless. */
+/** tRPC's code for a status. Clients of streams use it to decide whether to reconnect. */
 export const codeOfStatus = (status: number): Code =>
   byStatus[status] ?? (status < 500 ? 'BAD_REQUEST' : 'INTERNAL_SERVER_ERROR');
 
-/** The number of that name on the wire. */
+/** The number of that code on the wire. */
 export const numberOfStatus = (status: number) => TRPC_ERROR_CODES_BY_KEY[codeOfStatus(status)];

@@ -10,12 +10,12 @@ import { transformer } from './transformer.ts';
 
 export const INTERNAL_ERROR = 'Internal error';
 const UNREADABLE_INPUT = 'The input cannot be read.';
-/** tRPC repeats paths and media types, which may be as long as a header. */
+/** Limit for tRPC's own messages, which repeat paths and media types of any length. */
 const LONGEST_MESSAGE = 500;
 
 const RETRY_SECONDS = 1;
 
-/** Finds our declared error in what tRPC wrapped around it; a database that cannot work now is declared too. */
+/** Unwraps the declared error from a TRPCError; a database outage becomes a declared error, too. */
 export function domainErrorOf(error: unknown): DomainError | null {
   for (let e = error; e instanceof Error; e = e.cause) if (e instanceof DomainError) return e;
   return isDatabaseUnavailable(error)
@@ -23,9 +23,9 @@ export function domainErrorOf(error: unknown): DomainError | null {
     : null;
 }
 
-/** Proxies close connections on which nothing is said, mostly after a minute. */
+/** Keep-alive interval: proxies close idle connections, mostly after a minute. */
 const PING_MS = 15_000;
-/** A stream is ended after this long; its client comes back by itself, with a token that is looked at again. */
+/** A stream is closed after this time; the client reconnects and its token is checked again. */
 const LONGEST_STREAM_MS = 10 * 60_000;
 
 const t = initTRPC.context<RpcContext>().create({
@@ -35,7 +35,7 @@ const t = initTRPC.context<RpcContext>().create({
     client: { reconnectAfterInactivityMs: 3 * PING_MS },
     maxDurationMs: LONGEST_STREAM_MS,
   },
-  // Internal messages and stacks stay in the log, whatever NODE_ENV says.
+  // Never send internal messages and stacks, whatever NODE_ENV is.
   isDev: false,
   errorFormatter: ({ shape, error, ctx }) => {
     const path = shape.data.path === undefined ? {} : { path: clipped(shape.data.path, LONGEST_MESSAGE) };
@@ -44,13 +44,13 @@ const t = initTRPC.context<RpcContext>().create({
     if (cause && commonErrors.some(({ code }) => code === cause.spec.code))
       return withDomain({ ...shape, data }, cause);
     if (error.code === 'INTERNAL_SERVER_ERROR') return { ...shape, message: INTERNAL_ERROR, data };
-    // Libraries that read the input put their own words into the message.
+    // The message can come from a library that parsed the input.
     const isForeign = error.code === 'BAD_REQUEST' && error.cause !== undefined && !cause;
     return { ...shape, message: isForeign ? UNREADABLE_INPUT : clipped(shape.message, LONGEST_MESSAGE), data };
   },
 });
 
-/** What a declared error looks like on the tRPC wire. */
+/** A declared error in tRPC's wire format. */
 type OnTheWire<E extends ErrorSpec> = E extends ErrorSpec<infer C, infer D> ? { code: C; details: z.infer<D> } : never;
 
 const withDomain = <S extends TRPCDefaultErrorShape, E extends ErrorSpec = ErrorSpec>(
@@ -79,13 +79,13 @@ const declared =
 export const router = t.router;
 export const mergeRouters = t.mergeRouters;
 
-/** Input before `call.ts` has checked it. It has no fields: whoever wants to read it must parse it. */
+/** Input that `call.ts` has not checked yet. The type has no fields, so code that reads it must parse it first. */
 export interface Unchecked {
   readonly [unchecked]: never;
 }
 declare const unchecked: unique symbol;
 
-/** What clients send is typed by the schema; what code in front of the call sees is not, because nothing is parsed here. */
+/** Types the input for clients, but as `Unchecked` for middlewares, because it is not parsed here. */
 export const uncheckedInput = <S extends z.ZodType>(_schema: S) =>
   ({ parse: (value: unknown) => value }) as unknown as {
     readonly _input: z.input<S>;
@@ -93,19 +93,19 @@ export const uncheckedInput = <S extends z.ZodType>(_schema: S) =>
     readonly parse: (value: unknown) => Unchecked;
   };
 
-/** The call has checked its reply already; here it has only its type. */
+/** Provides the output type only; the call validates the reply. */
 const checkedOutput = <S extends z.ZodType>(_schema: S): S => ({ parse: (value: unknown) => value }) as unknown as S;
 
 const calls = new WeakMap<object, Call>();
 
-/** What runs behind the tRPC transport of a procedure, for other transports. */
+/** The call behind a tRPC procedure, for other transports. */
 export function callOfProcedure(procedure: object): Call {
   const call = calls.get(procedure);
-  if (!call) throw new Error('Not made by procedure().');
+  if (!call) throw new Error('The procedure was not created by procedure().');
   return call;
 }
 
-/** A procedure that already obeys its contract; only the handler is left to write. */
+/** Builds a tRPC procedure from a contract and a handler. */
 export function procedure<I extends z.ZodObject, O extends z.ZodType, const E extends readonly ErrorSpec[]>(
   contract: Contract<I, O, E>,
 ) {
@@ -131,13 +131,13 @@ export function procedure<I extends z.ZodObject, O extends z.ZodType, const E ex
   };
 }
 
-/** One answer of a stream under an id by which a caller can resume after it. */
+/** An event of a stream with its id, after which a client can resume. */
 export interface Answer<T> {
   readonly id: string;
   readonly value: T;
 }
 
-/** Checks each answer as it goes out; whoever stops listening ends the source too. */
+/** Validates each event; closes the source when the client disconnects. */
 const answersOf = <O extends z.ZodType>(output: O) =>
   z
     .custom<AsyncIterable<Answer<z.input<O>>>>((value) => typeof value === 'object' && value !== null)
@@ -146,8 +146,8 @@ const answersOf = <O extends z.ZodType>(output: O) =>
     });
 
 /**
- * A stream that already obeys its contract. The handler gives its answers until `ctx.signal` is aborted, and throws the
- * signal's reason then: only a stream that has no more to say may return, because clients do not come back to it.
+ * Builds a tRPC subscription from a contract and a handler. The handler yields events until it is complete. If
+ * `ctx.signal` is aborted it must throw the signal's reason: when a handler returns, clients do not reconnect.
  */
 export const stream = <
   I extends z.ZodObject<typeof resumable>,

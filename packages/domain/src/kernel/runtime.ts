@@ -8,14 +8,14 @@ import type { Lms } from './ports/lms.ts';
 import type { Mail } from './ports/mail.ts';
 import type { Settings } from './settings.ts';
 
-/** What is written where operators look. Never an e-mail address, a token or SQL. */
+/** The log. Never write e-mail addresses, tokens or SQL to it. */
 export interface Log {
   info(details: object, message: string): void;
   warn(details: object, message: string): void;
   error(details: object, message: string): void;
 }
 
-/** Everything that a use case may need. A use case asks for the few parts that it uses. */
+/** All dependencies of use cases. A use case declares the parts that it uses. */
 export interface Runtime {
   readonly db: Database;
   readonly clock: Clock;
@@ -25,9 +25,9 @@ export interface Runtime {
   readonly ledger: Ledger;
   readonly mail: Mail;
   readonly settings: Settings;
-  /** Long jobs, to be followed. */
+  /** Progress of long jobs. */
   readonly jobRuns: Watch<JobRunView>;
-  /** The customer that something belongs to, by the kind of thing that slices declare; null when it does not exist. */
+  /** The customer that owns a resource of a kind declared by a slice; null if it does not exist. */
   readonly ownerOf: OwnerOf;
 }
 

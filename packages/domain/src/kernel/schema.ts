@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 
-/** What a check of a schema asks for. */
+/** A check of a zod schema. */
 export interface Check {
   readonly check: string;
   readonly value?: unknown;
@@ -11,8 +11,8 @@ export interface Check {
 }
 
 /**
- * What zod keeps of a schema. Only this file looks inside zod: codecs, the fast check of replies and the generator of
- * the SDK walk schemas with what it exports.
+ * zod's internal definition of a schema. Only this file uses zod internals; codecs, the fast validator and the SDK
+ * generator use its exports.
  */
 export interface Definition {
   readonly type: string;
@@ -37,29 +37,32 @@ export type Side = 'input' | 'output';
 
 export const definitionOf = (schema: z.ZodType): Definition => schema._zod.def as unknown as Definition;
 
-/** What to make of a schema, by its type. */
+/** A visitor: one function per zod type. */
 export type Cases<T> = Readonly<Record<string, (definition: Definition) => T>>;
 
-/** Makes of a schema what the case of its type says; `otherwise` for a type without a case. */
+/** Visits a schema; returns `otherwise` for types without a case. */
 export function visit<T>(schema: z.ZodType, cases: Cases<T>, otherwise: T): T {
   const definition = definitionOf(schema);
   return Object.hasOwn(cases, definition.type) ? (cases[definition.type]?.(definition) ?? otherwise) : otherwise;
 }
 
-/** What stands inside a wrapper such as an optional, a default or a transformation, on one side; null for the others. */
+/**
+ * The schema inside a wrapper such as optional, default or transform, on the input or output side; null for other
+ * types.
+ */
 export function innerOf({ type, innerType, in: input, out }: Definition, side: Side): z.ZodType | null {
   if (innerType) return innerType;
   if (type !== 'pipe') return null;
   return (side === 'input' ? input : out) ?? null;
 }
 
-/** The schema inside all its wrappers, on the side that callers write. */
+/** The input schema inside all wrappers. */
 export function unwrapInput(schema: z.ZodType): z.ZodType {
   const inner = innerOf(definitionOf(schema), 'input');
   return inner ? unwrapInput(inner) : schema;
 }
 
-/** The schema of what stands at a path, on the side that callers write; null beyond what the schema names. */
+/** The input schema at a path; null if the schema does not have the path. */
 export function fieldAt(schema: z.ZodType, path: readonly PropertyKey[]): z.ZodType | null {
   let at: z.ZodType | undefined = unwrapInput(schema);
   for (const part of path) {
@@ -72,23 +75,23 @@ export function fieldAt(schema: z.ZodType, path: readonly PropertyKey[]): z.ZodT
   return at ?? null;
 }
 
-/** A field without what makes it optional, nullable, defaulted or transformed. */
+/** A field without its wrappers (optional, nullable, default, transform). */
 export interface Field {
   readonly schema: z.ZodType;
-  /** May be left out. */
+  /** Can be omitted. */
   readonly isOptional: boolean;
   readonly isNullable: boolean;
-  /** The first description from the outside. */
+  /** The outermost description. */
   readonly description: string | undefined;
 }
 
-/** What stands on one side of a schema. */
+/** The input or output side of a schema. */
 export function fieldOf(schema: z.ZodType, side: Side): Field {
   const definition = definitionOf(schema);
   const { type } = definition;
   const next = innerOf(definition, side);
   if (!next) return { schema, isOptional: false, isNullable: false, description: schema.description };
-  // What comes out of a transformation has no schema: the way in says what it is.
+  // The output of a transform has no schema, so use its input.
   const isTransform = definitionOf(next).type === 'transform';
   const inner = fieldOf(isTransform ? (definition.in ?? next) : next, side);
   return {

@@ -1,30 +1,27 @@
 import { z } from 'zod';
 
-/**
- * What operators decide about this service. Slices add their own settings to this interface beside the declaration of
- * the variables (`defineSettings`).
- */
+/** Settings of the service. Slices add their own to this interface by declaration merging (`defineSettings`). */
 export interface Settings {
-  /** Public address of this service; part of links in replies. */
+  /** Public URL of this service; prefix of links in replies. */
   readonly publicUrl: string;
   readonly lmsUrl: string;
-  /** Root of the learning front end, where courses are taken; null where there is none. */
+  /** Base URL of the learning front end; null if not configured. */
   readonly learningUrl: string | null;
-  /** Root of the learner portal, for links in mails; null where there is none. */
+  /** Base URL of the learner portal, for links in mails; null if not configured. */
   readonly learnerPortalUrl: string | null;
-  /** Where clients read transactions: ours, or the enterprise-subsidy service. */
+  /** Base URL for links to transactions: this service, or enterprise-subsidy. */
   readonly subsidyUrl: string;
 }
 
-/** A variable that switches something: true, false, 1 or 0. */
+/** A boolean variable: true, false, 1 or 0. */
 export const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1');
 
-/** An environment variable and the setting that it becomes. */
+/** An environment variable and its setting. */
 export interface Setting {
   readonly variable: string;
-  /** Has a default, so that nobody is forced to know it; its description is the row of the table of variables. */
+  /** Must have a default; its description is used in the table of variables. */
   readonly schema: z.ZodType;
 }
 
-/** Declares settings of a slice by the names under which its use cases read them. */
+/** Declares settings of a slice by name. */
 export const defineSettings = <const S extends Readonly<Record<string, Setting>>>(settings: S): S => settings;

@@ -3,33 +3,34 @@ import type { AnyRouter } from '@trpc/server';
 import type { z } from 'zod';
 import type { Consumer } from './consumer.ts';
 import type { Contract, StreamContract } from './contract.ts';
+import type { EventDeclaration } from './event.ts';
 import type { Job } from './jobs/job.ts';
 import type { LegacyForm } from './legacy.ts';
 import type { Permission, RoleSources } from './permissions.ts';
 import type { Setting } from './settings.ts';
 
-/** Operations under one name of the API: `policies` of `policies.list`. Several slices may add to one name. */
+/** A namespace of the API, such as `policies` of `policies.list`. Several slices can add to one namespace. */
 export interface Namespace<R extends AnyRouter = AnyRouter> {
-  /** What runs. */
+  /** The procedures. */
   readonly router: R;
-  /** What is promised, by the names of the procedures. */
+  /** The contracts, by procedure name. */
   readonly contracts: Readonly<Record<string, Contract | StreamContract>>;
-  /** Where REST replies differ from the plain form of the contract. */
+  /** Differences of REST replies from the default form of the contract. */
   readonly legacy?: Readonly<Record<string, LegacyForm>>;
-  /** Objects that several operations answer with, by the names that clients give them. */
+  /** Objects in replies of several operations, by their names in clients. */
   readonly models?: Readonly<Record<string, z.ZodObject>>;
-  /** A sentence about the namespace for the documentation; one slice gives it. */
+  /** Description of the namespace for the documentation; given by one slice. */
   readonly tag?: string;
 }
 
-/** Finds the customer that a thing belongs to. */
+/** Finds the customer that owns a resource. */
 export interface Owner {
   readonly find: (db: Connection, uuid: string) => Promise<string | null>;
-  /** False for things that can disappear; what never changes hands is remembered. */
+  /** Whether owners can be cached; false for resources that can be deleted. */
   readonly remembered: boolean;
 }
 
-/** A job, and when it runs by itself: minute, hour, day, month, weekday; UTC. */
+/** A job with its schedule: minute, hour, day, month, weekday; UTC. */
 export interface ScheduledJob {
   readonly job: Job;
   readonly cron: string;
@@ -44,14 +45,16 @@ export interface Slice {
   readonly namespaces?: Readonly<Record<string, Namespace>>;
   readonly permissions?: readonly Permission[];
   readonly roles?: RoleSources;
-  /** By the kind of thing that a contract's `context.from` names. */
+  /** By resource kind, as in a contract's `context.from`. */
   readonly owners?: Readonly<Record<string, Owner>>;
   readonly jobs?: readonly (Job | ScheduledJob)[];
+  /** Types of events that this slice sends, or reads from other services. */
+  readonly events?: readonly EventDeclaration[];
   readonly consumers?: readonly Consumer[];
   readonly settings?: Readonly<Record<string, Setting>>;
-  /** Variables with the ids of mail campaigns, and what each mail is about. */
+  /** Variables of mail campaign ids, with a description of each mail. */
   readonly campaigns?: Readonly<Record<string, string>>;
 }
 
-/** The manifest of a slice: the one place that says what it adds. `slices.ts` lists the manifests. */
+/** Declares the manifest of a slice, which lists everything it adds. `slices.ts` lists the manifests. */
 export const defineSlice = <const S extends Slice>(slice: S): S => slice;

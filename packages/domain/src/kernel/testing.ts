@@ -1,13 +1,10 @@
-/** What the tests of all operations need to know of a slice; `slice-testing.ts` of its folder exports it as `testing`. */
+/** Test data of a slice for the tests that cover all operations; exported as `testing` from `slice-testing.ts`. */
 export interface SliceTesting {
-  /**
-   * Who has each permission: system roles of the platform. Written by hand from the specification, because the code under
-   * test has a table of its own.
-   */
+  /** Expected system roles for each permission. Written by hand, independent of the table in the code under test. */
   readonly permissions?: Readonly<Record<string, readonly string[]>>;
-  /** Valid values of input fields by their names; other fields get a value made from their schema. */
+  /** Valid values of input fields by name; other fields get a value made from their schema. */
   readonly examples?: Readonly<Record<string, unknown>>;
-  /** A thing of the demonstration customer, by the kind of thing that a contract's `context.from` names. */
+  /** Ids of resources of the demo customer, by resource kind as in a contract's `context.from`. */
   readonly contexts?: Readonly<Record<string, string>>;
 }
 

@@ -1,11 +1,11 @@
 import SuperJSON, { type SuperJSONResult } from 'superjson';
 
-/** Field names that superjson refuses to write and to address, because careless readers of them change prototypes. */
+/** Field names that superjson refuses to serialize, because they could be used for prototype pollution. */
 const REFUSED_NAMES: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
-/** Deeper values are sent as text too, so that no reader has to recurse into them. */
+/** Deeper values are also sent as JSON text, so that readers do not recurse into them. */
 const MAXIMUM_DEPTH = 100;
 
-/** A JSON value that travels as text. */
+/** A JSON value that is sent as text. */
 class JsonText {
   readonly text: string;
   constructor(text: string) {
@@ -18,7 +18,7 @@ const isPlain = (value: object): boolean => {
   return prototype === Object.prototype || prototype === null;
 };
 
-/** The value, with each object that superjson would refuse replaced by its text. Copies only what it changes. */
+/** Replaces each object that superjson would refuse by its JSON text. Copies only what it changes. */
 function withTexts(value: unknown, depth = 0): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (!Array.isArray(value) && !isPlain(value)) return value;
@@ -49,36 +49,36 @@ superjson.registerCustom<JsonText, string>(
 const serialize = (value: unknown): SuperJSONResult => superjson.serialize(withTexts(value));
 const deserialize = (wire: SuperJSONResult): unknown => superjson.deserialize(wire);
 
-/** Values of inputs that JSON has no words for. */
+/** superjson types that inputs can use. */
 const KINDS: ReadonlySet<unknown> = new Set(['Date', 'number', 'undefined']);
 
 const isJsonText = (kind: unknown): boolean =>
   Array.isArray(kind) && kind.length === 2 && kind[0] === 'custom' && kind[1] === 'json';
 
-/** Looks at superjson's notes: `[kind, inside]` about a value, or those of what is inside by path. */
+/** Checks superjson's annotations: `[type, inner annotations]`, or annotations by path. */
 function assertPlain(notes: unknown): void {
   if (typeof notes !== 'object' || notes === null) return;
   const [kind, inside] = Array.isArray(notes) ? notes : ['undefined', notes];
-  if (!KINDS.has(kind) && !isJsonText(kind)) throw new TypeError('The input holds a value of an unknown kind.');
+  if (!KINDS.has(kind) && !isJsonText(kind)) throw new TypeError('The input contains a value of an unknown type.');
   for (const each of Object.values(inside ?? {})) assertPlain(each);
 }
 
 /**
- * An input is a tree of JSON, dates, odd numbers and JSON as text. Of the rest of superjson nothing is taken: a few bytes
- * can name an array of a billion numbers, or objects that hold each other so often that nobody gets to their end. Its
- * notes about values that are the same object are not needed, because such values are written out each time.
+ * Deserializes an input. Accepts only JSON, dates, special numbers and JSON as text: with other superjson types, a
+ * few bytes could create an array of a billion numbers or exponentially nested objects. Annotations about equal
+ * references are ignored, because the values are written out each time.
  */
 function readInput(input: unknown): unknown {
   if (typeof input !== 'object' || input === null || !('json' in input))
-    throw new TypeError('The input is not in the form of superjson.');
+    throw new TypeError('The input is not valid superjson.');
   const { json, meta } = input as SuperJSONResult;
   assertPlain(meta?.values);
   return deserialize({ json, meta: { values: meta?.values, v: meta?.v } } as SuperJSONResult);
 }
 
 /**
- * The wire of tRPC: superjson, with less of it for what comes in, and with one kind of value more. `["custom", "json"]`
- * is JSON as text: free-form JSON may hold field names that superjson refuses, and must be carried all the same.
+ * tRPC transformer: superjson with restricted inputs and one more type. `["custom", "json"]` is JSON as text, for
+ * free-form JSON with field names that superjson refuses.
  */
 export const transformer = {
   input: { serialize, deserialize: readInput },

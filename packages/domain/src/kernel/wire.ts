@@ -4,17 +4,17 @@ import { givenInstant } from './instant.ts';
 import { type Cases, type Definition, definitionOf, innerOf, unwrapInput, visit } from './schema.ts';
 
 /**
- * The REST form of a contract's values: snake_case names, ISO 8601 times. The mapping is derived from the schema once,
- * when the server starts; keys of records are data and stay as they are.
+ * Converts a contract's values to and from their REST form: snake_case names, ISO 8601 times. Compiled from the
+ * schema once, when the server starts. Keys of records are data and are not changed.
  */
 export interface WireCodec {
-  /** From the wire to the contract's names. Changes names and texts only; whether the value is right is zod's to say. */
+  /** Converts names and times from the wire without validation; zod validates the result. */
   readonly decode: (unsafe: unknown) => unknown;
   readonly encode: (value: unknown) => unknown;
 }
 
 type Step = (value: unknown) => unknown;
-/** Null stands for "as it is": whole subtrees without renames cost nothing. */
+/** Null means "no change", so subtrees without changes cost nothing. */
 type MaybeStep = Step | null;
 
 export const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -31,7 +31,7 @@ const inRecord =
   (value) =>
     isRecord(value) ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, each(v)])) : value;
 
-/** Names and times of one schema, from the wire. */
+/** Compiles the decoder of a schema. */
 const decoder = (schema: z.ZodType): MaybeStep => visit<MaybeStep>(unwrapInput(schema), decoders, null);
 
 const decoders: Cases<MaybeStep> = {
@@ -53,7 +53,7 @@ const decoders: Cases<MaybeStep> = {
       const decoded: Record<string, unknown> = {};
       for (const [key, item] of Object.entries(value)) {
         const field = fields.get(key);
-        // Unknown names are kept as they came, so that a strict contract can name them in its refusal.
+        // Keep unknown names, so that a strict contract can report them.
         decoded[field?.name ?? (key === '__proto__' ? 'proto' : key)] = field?.step ? field.step(item) : item;
       }
       return decoded;
@@ -82,7 +82,7 @@ interface Field {
   readonly step: MaybeStep;
 }
 
-/** Names every field anew; what the schema does not name is left out. */
+/** Renames all fields; unknown fields are omitted. */
 const renaming =
   (fields: readonly Field[]): Step =>
   (value) => {
@@ -113,7 +113,7 @@ function replacing(fields: readonly Field[]): Step {
   };
 }
 
-/** Names by `rename`, and times as the old services write them. */
+/** Compiles an encoder: names by `rename`, times in the format of the old services. */
 function encoderTo(rename: (name: string) => string): (schema: z.ZodType) => MaybeStep {
   const encoder = (schema: z.ZodType): MaybeStep => {
     const inner = innerOf(definitionOf(schema), 'output');

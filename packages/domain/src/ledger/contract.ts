@@ -10,41 +10,44 @@ const reversal = z
   .object({
     uuid: z.string().describe('Identifies the reversal.'),
     state: transactionState.describe('State of the reversal itself.'),
-    idempotencyKey: z.string().describe('Key under which it was made.'),
-    quantity: z.int().describe('US cents that went back; positive for a redemption.'),
-    metadata: metadata.describe('Whatever was given with it.'),
-    created: z.date().describe('When it was made.'),
-    modified: z.date().describe('When it last changed.'),
+    idempotencyKey: z.string().describe('Idempotency key of the reversal.'),
+    quantity: z.int().describe('Reversed US cents; positive for a redemption.'),
+    metadata: metadata.describe('Free-form metadata.'),
+    created: z.date().describe('Time of creation.'),
+    modified: z.date().describe('Time of the last change.'),
   })
   .meta({ title: 'Reversal' });
 
-/** A ledger transaction as clients read it. */
+/** A ledger transaction in replies. */
 export const transactionView = z
   .object({
     uuid: z.string().describe('Identifies the transaction.'),
-    state: transactionState.describe('Committed is final; failed gave the value back.'),
-    idempotencyKey: z.string().describe('A second spend under this key is this transaction.'),
+    state: transactionState.describe('State of the transaction; a failed transaction has released its value.'),
+    idempotencyKey: z.string().describe('Idempotency key of the transaction.'),
     lmsUserId: z.int().nullable().describe('Learner; null for deposits.'),
-    lmsUserEmail: z.string().nullable().describe('Address of the learner at the time. Personal data.'),
+    lmsUserEmail: z
+      .string()
+      .nullable()
+      .describe('E-mail address of the learner at the time of the spend. Personal data.'),
     contentKey: z.string().nullable().describe('Course run.'),
     parentContentKey: z.string().nullable().describe('Course of the run.'),
     contentTitle: z.string().nullable().describe('Title at the time.'),
     courseRunStartDate: z.date().nullable().describe('Start of the run.'),
-    quantity: z.int().describe('US cents; negative when value leaves.'),
+    quantity: z.int().describe('US cents; negative for spends.'),
     unit: z.string().describe('usd_cents.'),
     fulfillmentIdentifier: z.string().nullable().describe('Enrollment in the LMS.'),
     subsidyAccessPolicyUuid: z.string().nullable().describe('Policy through which it was spent.'),
-    metadata: metadata.describe('Whatever was given with it.'),
-    created: z.date().describe('When it was made.'),
-    modified: z.date().describe('When it last changed.'),
-    reversal: reversal.nullable().describe('Set when the value went back.'),
-    externalReference: z.array(z.string()).describe('References of external fulfilment.'),
-    transactionStatusApiUrl: z.string().describe('Where the state can be read.'),
-    coursewareUrl: z.string().nullable().describe('Where the learner goes on.'),
+    metadata: metadata.describe('Free-form metadata.'),
+    created: z.date().describe('Time of creation.'),
+    modified: z.date().describe('Time of the last change.'),
+    reversal: reversal.nullable().describe('Set if the transaction was reversed.'),
+    externalReference: z.array(z.string()).describe('References of external fulfillments.'),
+    transactionStatusApiUrl: z.string().describe('URL to poll the state.'),
+    coursewareUrl: z.string().nullable().describe('URL of the course.'),
   })
   .meta({ title: 'Transaction' });
 export type TransactionView = z.infer<typeof transactionView>;
 
-/** Fields that lists can be ordered by. */
+/** Sort orders of subsidy lists. */
 export const subsidyOrders = ['title', 'created', 'active_datetime', 'expiration_datetime'] as const;
 export const transactionOrders = ['created', 'quantity'] as const;

@@ -3,7 +3,7 @@ import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
 import { type DepositEntry, insertDeposit } from './entries.ts';
 import { ledgerDeposits, referenceProviders } from './tables.ts';
 
-/** A deposit as it is stored. */
+/** A stored deposit. */
 export interface DepositRecord {
   readonly uuid: string;
   readonly ledger: string;
@@ -13,10 +13,16 @@ export interface DepositRecord {
   readonly salesContractReferenceProvider: string | null;
 }
 
-export const isProvider = async (db: Connection, slug: string): Promise<boolean> =>
-  (await db(referenceProviders.table).where({ slug }).first('slug')) !== undefined;
+/** Codes are ASCII. MariaDB compares no other text with a column of them, but fails. */
+const IS_CODE = /^[ -~]*$/;
 
-/** The deposit under the first of the keys that is taken; `other` when that belongs to a transaction that is no deposit. */
+export const isProvider = async (db: Connection, slug: string): Promise<boolean> =>
+  IS_CODE.test(slug) && (await db(referenceProviders.table).where({ slug }).first('slug')) !== undefined;
+
+/**
+ * The deposit with the first of the keys that exists; `other` if that key belongs to a transaction that is not a
+ * deposit.
+ */
 export async function findDeposit(
   db: Connection,
   ledgerUuid: string,
@@ -69,7 +75,7 @@ export const depositEntry = (
   reversal: null,
 });
 
-/** Adds a deposit; false when its key is taken, possibly by another request just now. */
+/** Adds a deposit; false if its key is taken, possibly by a concurrent request. */
 export async function addDeposit(db: Database, entry: DepositEntry): Promise<boolean> {
   try {
     await transaction(db, (trx) => insertDeposit(trx, entry));

@@ -25,7 +25,7 @@ import {
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'lms'>;
 
-/** The spend as a transaction in flight: value is taken, the learner is not enrolled yet. */
+/** The pending transaction of a spend: value is deducted, the learner is not enrolled yet. */
 const inFlight = (spend: Spend): LedgerTransaction => ({
   uuid: spend.uuid,
   state: 'pending',
@@ -47,14 +47,14 @@ const inFlight = (spend: Spend): LedgerTransaction => ({
 });
 
 /**
- * The ledger in our own database. Value moves in the transaction of the redemption; only the enrolment, which is the
- * fulfilment, happens between the two transactions of a spend.
+ * The embedded ledger, in our own database. Value is moved in the transactions of the redemption; the enrollment
+ * (fulfillment) happens between the two transactions of a spend.
  */
 export function embeddedLedger(deps: Deps): Ledger {
   const { db, clock, lms } = deps;
   // A subsidy never changes its ledger, nor its customer.
   const ledgers = new Map<string, LedgerKey>();
-  // Inside a transaction the look-up uses its connection: waiting for a second one would drain the pool.
+  // Inside a transaction, look up on its connection: waiting for a second one could exhaust the pool.
   const keyOf = async (connection: Connection, subsidyUuid: string): Promise<LedgerKey> => {
     const known = ledgers.get(subsidyUuid) ?? (await ledgerOf(connection, subsidyUuid));
     if (known === null) throw new LedgerRefusal('subsidy_not_found', 'The subsidy does not exist.');
@@ -112,7 +112,7 @@ export function embeddedLedger(deps: Deps): Ledger {
         return { outcome: 'committed', transactionUuid: spend.uuid, fulfillmentIdentifier };
       } catch (error) {
         if (!(error instanceof UpstreamRefusal)) throw error;
-        // That we may not ask says nothing about an enrolment that an earlier attempt may have made.
+        // A 403 does not tell whether an earlier attempt has enrolled the learner, so the result is unknown.
         if (error.status === 403) throw new UpstreamFailure('lms', 'does not let us enrol', { cause: error });
         return {
           outcome: 'refused',
@@ -135,7 +135,7 @@ export function embeddedLedger(deps: Deps): Ledger {
       const { ledgerUuid } = ledger;
       const now = clock();
       const { quantityCents } = request;
-      // What was added before the end of the subsidy is added: a repeat does not ask whether it is still open.
+      // A repeat succeeds even if the subsidy has ended meanwhile.
       if (await isDeposited(ledgerUuid, request)) return;
       const subsidy = (await findSubsidies(db, [request.subsidyUuid])).get(request.subsidyUuid);
       if (!subsidy) throw new LedgerRefusal('subsidy_not_found', 'The subsidy does not exist.');

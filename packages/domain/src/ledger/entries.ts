@@ -5,7 +5,10 @@ import { transactionChanged } from './events.ts';
 import { findTransaction, type LedgerKey } from './store.ts';
 import { ledgerDeposits, ledgerReversals, ledgers, ledgerTransactions } from './tables.ts';
 
-/** Debits a ledger unless the value is reserved for assignments. Conditional: no number of callers can overdraw. */
+/**
+ * Debits a ledger, without value that is reserved for assignments. A conditional update, so concurrent callers cannot
+ * overdraw.
+ */
 export const debit = async (trx: Transaction, ledgerUuid: string, cents: number): Promise<boolean> =>
   (await trx(ledgers.table)
     .where({ uuid: ledgerUuid })
@@ -22,14 +25,14 @@ export const debitReserved = async (trx: Transaction, ledgerUuid: string, cents:
       reserved_cents: trx.raw('reserved_cents - ?', [cents]),
     })) === 1;
 
-/** Reserves value for assignments, as long as the balance covers everything that is reserved. */
+/** Reserves value for assignments if the balance covers all reservations. */
 export const reserveBalance = async (trx: Transaction, ledgerUuid: string, cents: number): Promise<boolean> =>
   (await trx(ledgers.table)
     .where({ uuid: ledgerUuid })
     .whereRaw('balance_cents - reserved_cents >= ?', [cents])
     .update({ reserved_cents: trx.raw('reserved_cents + ?', [cents]) })) === 1;
 
-/** Undoes `reserveBalance` for assignments that are over. */
+/** Undoes `reserveBalance` for ended assignments. */
 export const releaseBalance = (trx: Transaction, ledgerUuid: string, cents: number): Promise<void> =>
   changeOne(
     trx(ledgers.table)
@@ -39,7 +42,7 @@ export const releaseBalance = (trx: Transaction, ledgerUuid: string, cents: numb
     `ledger ${ledgerUuid} releases ${cents} reserved cents`,
   );
 
-/** Gives back what a failed or reversed transaction had taken. */
+/** Credits the value of a failed or reversed transaction. */
 const credit = (trx: Transaction, ledgerUuid: string, cents: number): Promise<void> =>
   changeOne(
     trx(ledgers.table)
@@ -60,7 +63,7 @@ export async function insertTransaction(trx: Transaction, ledger: LedgerKey, ent
   await trx(ledgerTransactions.table).insert(ledgerTransactions.encode({ ...row, ...ledger, isReversed: false }));
   remember(trx, ledger, null, entry);
   if (entry.lmsUserId === null) return;
-  // Made and in flight are one step here; others know a new transaction by the first of its states.
+  // We insert transactions as pending; for consumers, a new transaction has the state `created`.
   const fresh: LedgerTransaction = { ...entry, state: 'created' };
   await appendToOutbox(trx, entry.created, [transactionChanged('created', fresh, ledger)]);
 }
@@ -80,7 +83,7 @@ const remember = (
   recordChanges(trx, ledgerTransactions, [{ before: before && rowOf(before), after: rowOf(after) }]);
 };
 
-/** Ends a transaction that is in flight. When somebody else ended it before, there is nothing to tell. */
+/** Ends a pending transaction. Returns no event if it was ended before. */
 export async function endTransaction(
   trx: Transaction,
   ledger: LedgerKey,
@@ -107,7 +110,7 @@ export interface ReversalRequest {
   readonly at: Date;
 }
 
-/** Gives the value of a committed transaction back, once (R-LED-07). False when it was reversed already. */
+/** Reverses a committed transaction, once (R-LED-07). Returns false if it was reversed before. */
 export async function insertReversal(trx: Transaction, request: ReversalRequest): Promise<boolean> {
   const { transaction, ledger, at } = request;
   const marked = await trx(ledgerTransactions.table)
@@ -143,16 +146,14 @@ export interface DepositEntry {
   readonly providerSlug: string | null;
 }
 
-/**
- * Adds value to a ledger, with the transaction and the deposit that account for it. A unique violation means that the key
- * is taken.
- */
+/** Adds value to a ledger, with its transaction and deposit rows. A unique violation means that the key is taken. */
 export async function insertDeposit(trx: Transaction, entry: DepositEntry): Promise<void> {
   const { ledger, transaction } = entry;
   const { ledgerUuid } = ledger;
   const cents = transaction.quantityCents;
   await insertTransaction(trx, ledger, transaction);
-  // Before the deposit's row: its foreign key would lock the ledger shared, and two such locks that become updates deadlock.
+  // Before inserting the deposit: its foreign key takes a shared lock on the ledger, and two transactions that
+  // upgrade such a lock deadlock.
   await changeOne(
     trx(ledgers.table)
       .where({ uuid: ledgerUuid })

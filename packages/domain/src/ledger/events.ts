@@ -1,21 +1,32 @@
 import type { OutboxMessage } from '@enterprise-access/db';
+import { platformEvent } from '../kernel/event.ts';
 import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
+import ledgerTransaction from './ledger-transaction.json' with { type: 'json' };
 import { givenKey } from './rules.ts';
 import type { LedgerKey } from './store.ts';
 
-/** As the platform writes instants: it spells UTC as an offset. */
+const changes = ['created', 'committed', 'failed', 'reversed'] as const;
+type Change = (typeof changes)[number];
+
+const typeOf = (what: Change): string => `org.openedx.enterprise.subsidy_ledger_transaction.${what}.v1`;
+
+export const events = changes.map((what) =>
+  platformEvent(typeOf(what), 'enterprise-subsidies-transaction-lifecycle', ledgerTransaction),
+);
+
+/** Time format of the platform: UTC as offset `+00:00`. */
 const isoTime = (time: Date): string => time.toISOString().replace('Z', '+00:00');
 
 /**
  * `org.openedx.enterprise.subsidy_ledger_transaction.{created,committed,failed,reversed}.v1`; ordered per transaction.
  */
 export const transactionChanged = (
-  what: 'created' | 'committed' | 'failed' | 'reversed',
+  what: Change,
   transaction: LedgerTransaction,
   { ledgerUuid, enterpriseCustomerUuid }: LedgerKey,
 ): OutboxMessage => ({
   kind: 'event',
-  name: `org.openedx.enterprise.subsidy_ledger_transaction.${what}.v1`,
+  name: typeOf(what),
   key: transaction.uuid,
   enterpriseCustomerUuid,
   payload: {

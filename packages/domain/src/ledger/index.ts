@@ -8,7 +8,6 @@ export {
   findByCallerKey,
   findSubsidies,
   findTransaction,
-  type LedgerKey,
   ledgerOfTransaction,
   ownerOf,
   ownerOfTransaction,

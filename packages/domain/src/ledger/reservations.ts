@@ -3,8 +3,9 @@ import type { Reservations } from '../kernel/ports/ledger.ts';
 import { subsidyReservations } from './tables.ts';
 
 /**
- * What assignments hold of balances that are not in our database. The balance to compare with was read a moment before,
- * so the service itself has the last word when something is spent; among our own allocations nothing is held twice.
+ * Reservations of assignments in remote ledgers. They are compared with a balance that was read just before, so the
+ * remote service makes the final decision when value is spent. Our own allocations cannot reserve the same value
+ * twice.
  */
 export const storedReservations = (db: Database): Reservations => ({
   async of(subsidyUuids) {

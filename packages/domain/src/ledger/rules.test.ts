@@ -32,7 +32,7 @@ test.each([
   expect(priceToCharge(canonical, requested)).toBe(expected);
 });
 
-test('a price out of bounds is explained in the words of the wire', () => {
+test('a price out of bounds is refused with the message of the wire format', () => {
   expect(priceMessage(7_999, 10_000)).toBe(
     "['Requested price 7999 outside of acceptable interval on canonical course price of 10000.']",
   );

@@ -2,21 +2,24 @@
 const LOWEST_PERCENT = 80;
 const HIGHEST_PERCENT = 120;
 
-/** Whether a caller may ask for this price. In integers, so that binary fractions never decide about a cent. */
+/** Whether a requested price is within bounds. Integer arithmetic avoids rounding errors. */
 export const isAcceptablePrice = (requestedCents: number, canonicalCents: number): boolean =>
   requestedCents * 100 >= canonicalCents * LOWEST_PERCENT && requestedCents * 100 <= canonicalCents * HIGHEST_PERCENT;
 
-/** What a redemption costs; null when the requested price is out of bounds. None requested, or zero, is canonical. */
+/**
+ * The price to charge; null if the requested price is out of bounds. Without a requested price, or with zero, the
+ * canonical price.
+ */
 export function priceToCharge(canonicalCents: number, requestedCents: number | null | undefined): number | null {
   if (!requestedCents) return canonicalCents;
   return isAcceptablePrice(requestedCents, canonicalCents) ? requestedCents : null;
 }
 
-/** The sentence is a wire fact: a list rendered as text. */
+/** This message is part of the wire format: a list rendered as text. */
 export const priceMessage = (requestedCents: number, canonicalCents: number): string =>
   `['Requested price ${requestedCents} outside of acceptable interval on canonical course price of ${canonicalCents}.']`;
 
-/** Keys of what is made once (R-LED-08). */
+/** Idempotency keys (R-LED-08). */
 export const ledgerKey = (subsidyUuid: string): string => `ledger-for-subsidy-${subsidyUuid}`;
 export const initialDepositKey = (subsidyUuid: string, cents: number): string =>
   `${ledgerKey(subsidyUuid)}-${cents}-initial-deposit`;
@@ -26,40 +29,40 @@ export const reversalKey = (transactionUuid: string): string => `admin-invoked-r
 
 const OF_CALLER = 'caller:';
 
-/** What is left of 255 characters for a key that a caller chose. */
+/** Maximum length of a caller's key: 255 characters minus the prefix. */
 export const LONGEST_CALLER_KEY = 255 - OF_CALLER.length;
 
 /**
- * The stored form of a key that a caller chose. No derived key begins so: a caller who guesses the key of somebody else's
- * next redemption cannot take it away.
+ * The stored form of a caller's key. Derived keys never have this prefix, so a caller cannot occupy the predictable
+ * key of another learner's redemption.
  */
 export const callerKey = (key: string): string => OF_CALLER + key;
 
-/** Where a caller's key can be found: rows from before callers had a namespace hold it as it was given. */
+/** Possible stored forms of a caller's key: old rows have no prefix. */
 export const storedKeysOf = (key: string): readonly string[] => [callerKey(key), key];
 
-/** The key as callers know it. */
+/** The key without its prefix, as the caller gave it. */
 export const givenKey = (stored: string): string =>
   stored.startsWith(OF_CALLER) ? stored.slice(OF_CALLER.length) : stored;
 
-/** A window that is never open is a mistake; an end that is the start is one instant. */
+/** Whether the end is not before the start. */
 export const isWindow = (active: Date | null, expiration: Date | null): boolean =>
   active === null || expiration === null || active <= expiration;
 
-/** A deposit may come before the start of a subsidy, but not after its end. */
+/** Whether the subsidy has ended. Deposits are allowed before its start, but not after its end. */
 export const isExpired = (expiration: Date | null, now: Date): boolean => expiration !== null && expiration < now;
 
-/** Whether a learner could redeem now (R-LED-16); whether the subsidy is open is reported beside it. */
+/** Whether a learner could redeem now (R-LED-16); whether the subsidy is active is reported separately. */
 export const isAffordable = (facts: {
   readonly hasStandingRedemption: boolean;
   readonly balanceCents: number;
   readonly priceCents: number | null;
 }): boolean => !facts.hasStandingRedemption && facts.priceCents !== null && facts.balanceCents >= facts.priceCents;
 
-/** A pattern for `like … escape '!'` that finds the text itself anywhere, in lower case. */
+/** Pattern for `like … escape '!'` that matches the literal text anywhere, in lower case. */
 export const containing = (text: string): string => `%${text.normalize('NFC').toLowerCase().replace(/[!%_]/g, '!$&')}%`;
 
-/** What the provider of executive education wants to know of a learner, in the metadata of the transaction. */
+/** Metadata fields that the provider of executive education requires. */
 const EXECUTIVE_FIELDS = [
   'geag_first_name',
   'geag_last_name',
@@ -70,8 +73,8 @@ const EXECUTIVE_FIELDS = [
 ];
 
 /**
- * Why our own ledger cannot fulfil a spend; null when it can. It enrols in the LMS only: content that an external
- * provider teaches would be charged and never ordered.
+ * Why the embedded ledger cannot fulfill a spend; null if it can. It enrolls in the LMS only: content of an external
+ * provider would be charged but never ordered.
  */
 export function fulfillmentProblem(
   source: 'edX' | '2u',

@@ -36,7 +36,7 @@ function transactionOf(raw: { readonly subsidyUuid: string }): LedgerTransaction
   return { ...row, subsidyUuid: raw.subsidyUuid, reversal: reversalOf(raw) };
 }
 
-/** Transactions with their reversals, to be narrowed by the caller. */
+/** Query of transactions with their reversals; the caller adds conditions. */
 export const selectTransactions = (db: Connection) =>
   db('ledger_transactions as t')
     .join('subsidies as s', 's.ledger_uuid', 't.ledger_uuid')
@@ -72,7 +72,7 @@ export async function findSubsidies(db: Connection, uuids: readonly string[]): P
   return new Map(rows.map((row) => [row.uuid, row]));
 }
 
-/** The ledger of a subsidy, also when that is hidden by now: what is in flight must come to its end. */
+/** The ledger of a subsidy, also of a hidden one, because its pending transactions must be completed. */
 export async function ledgerOf(db: Connection, subsidyUuid: string): Promise<LedgerKey | null> {
   const row: LedgerKey | undefined = await db(subsidies.table)
     .where({ uuid: subsidyUuid })
@@ -90,7 +90,7 @@ export async function ownerOf(db: Connection, subsidyUuid: string): Promise<stri
 export const ownerOfTransaction = async (db: Connection, uuid: string): Promise<string | null> =>
   (await ledgerOfTransaction(db, uuid))?.enterpriseCustomerUuid ?? null;
 
-/** Committed, standing redemptions per learner (R-LED-17). */
+/** Committed redemptions per learner that were not reversed (R-LED-17). */
 export async function enrollmentCounts(
   db: Connection,
   subsidyUuid: string,
@@ -109,7 +109,7 @@ export async function enrollmentCounts(
   return new Map(rows.map((row) => [row.lms_user_id, Number(row.total)]));
 }
 
-/** US cents that standing transactions through a policy have taken, in flight or done. */
+/** US cents spent through a policy by pending and committed transactions, net of reversals. */
 export async function spentThrough(db: Connection, subsidyUuid: string, policyUuid: string): Promise<number> {
   const ledger = await ledgerOf(db, subsidyUuid);
   const row = await db(ledgerTransactions.table)
@@ -121,7 +121,7 @@ export async function spentThrough(db: Connection, subsidyUuid: string, policyUu
   return 0 - Number(row?.total ?? 0);
 }
 
-/** The ledger of a transaction, also when its subsidy is hidden by now. */
+/** The ledger of a transaction, also if its subsidy is hidden. */
 export async function ledgerOfTransaction(db: Connection, uuid: string): Promise<LedgerKey | null> {
   const row: LedgerKey | undefined = await db(ledgerTransactions.table)
     .where({ uuid })
@@ -129,7 +129,7 @@ export async function ledgerOfTransaction(db: Connection, uuid: string): Promise
   return row ?? null;
 }
 
-/** What was made under a caller's key in the ledger of a subsidy. */
+/** The transaction with a caller's key in the ledger of a subsidy. */
 export async function findByCallerKey(
   db: Connection,
   subsidyUuid: string,
@@ -169,7 +169,7 @@ const narrow = (filter: TransactionFilter) => (query: Knex.QueryBuilder) => {
   }
 };
 
-/** One page, the number of all, and what they sum up to: a reversed transaction counts as nothing. */
+/** One page, with count and sum of all; reversed transactions count as zero. */
 export async function pageOfTransactions(
   db: Connection,
   filter: TransactionFilter,
@@ -207,7 +207,7 @@ const unfinished = (before: Date, except: Knex.QueryBuilder) => (query: Knex.Que
     .whereNotNull('t.lms_user_id')
     .whereNotExists(except);
 
-/** Spends that a crash or a silent LMS left open before the given time, oldest first, but those that `except` finds. */
+/** Pending spends that are older than a time, oldest first, without those that match `except`. */
 export const unfinishedBefore = (
   db: Connection,
   before: Date,

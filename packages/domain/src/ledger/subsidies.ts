@@ -24,7 +24,7 @@ export async function findSubsidy(db: Connection, uuid: string): Promise<Subsidy
   return row ?? null;
 }
 
-/** The public subsidy that was made for this reference (R-LED-12). */
+/** The public subsidy with this reference (R-LED-12). */
 export async function findByReference(
   db: Connection,
   referenceType: string,
@@ -36,7 +36,7 @@ export async function findByReference(
   return row ?? null;
 }
 
-/** The row, held until the transaction ends. */
+/** The row, locked until the transaction ends. */
 export async function findSubsidyForUpdate(trx: Transaction, uuid: string): Promise<SubsidyRecord | null> {
   const row: SubsidyRecord | undefined = await trx('subsidies as s')
     .where({ 's.uuid': uuid, 's.is_soft_deleted': false })

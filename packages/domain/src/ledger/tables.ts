@@ -15,7 +15,7 @@ export const ledgers = defineModel('ledgers', {
     /** Running totals, changed in the transaction of each entry; never read as a sum over entries. */
     balanceCents: is.cents(),
     depositsCents: is.cents(),
-    /** What allocated assignments of all policies of the subsidy hold of the balance. */
+    /** Part of the balance that is reserved for assignments of all policies of the subsidy. */
     reservedCents: is.cents(),
     metadata: is.json<Metadata>().nullable(),
     created: is.instant(),
@@ -56,7 +56,7 @@ export const ledgerTransactions = defineModel('ledger_transactions', {
     ledgerUuid: is.uuid(),
     enterpriseCustomerUuid: is.uuid(),
     idempotencyKey: is.text(),
-    /** Negative when value leaves. */
+    /** Negative for spends. */
     quantityCents: is.cents(),
     state: is.code<TransactionState>(),
     isReversed: is.flag(),
@@ -88,7 +88,7 @@ export const ledgerReversals = defineModel('ledger_reversals', {
     quantityCents: is.cents(),
     state: is.code<TransactionState>(),
     metadata: is.json<Metadata>().nullable(),
-    /** Null as long as the LMS has not confirmed the end of the enrolment. */
+    /** Null until the LMS has confirmed the end of the enrollment. */
     unenrolled: is.instant().nullable(),
     created: is.instant(),
     modified: is.instant(),
@@ -115,7 +115,7 @@ export const referenceProviders = defineModel('sales_contract_reference_provider
   columns: { slug: is.code(), name: is.text() },
 });
 
-/** What assignments hold of balances that are not in our database. */
+/** Value reserved by assignments in remote ledgers. */
 export const subsidyReservations = defineModel('subsidy_reservations', {
   tenant: 'enterpriseCustomerUuid',
   key: ['subsidyUuid'],

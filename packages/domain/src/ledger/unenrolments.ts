@@ -2,7 +2,7 @@ import type { Connection } from '@enterprise-access/db';
 import type { LedgerTransaction } from '../kernel/ports/ledger.ts';
 import { ledgerReversals } from './tables.ts';
 
-// A reversal whose `unenrolled` is null is the stored intent to end the enrolment that its transaction had paid for.
+// A reversal with `unenrolled` null is the stored intent to end the enrollment of its transaction.
 
 export const isOpen = async (db: Connection, transactionUuid: string): Promise<boolean> =>
   (await db(ledgerReversals.table)
@@ -11,8 +11,8 @@ export const isOpen = async (db: Connection, transactionUuid: string): Promise<b
     .first('uuid')) !== undefined;
 
 /**
- * Whether the learner has redeemed the same content again, in flight or done. The LMS knows one enrolment of a learner in
- * a run: a late cancellation of the first redemption would end what the second one pays for.
+ * Whether the learner has redeemed the same content again, pending or committed. The LMS has one enrollment per
+ * learner and run, so cancelling late for the first redemption would end the enrollment of the second one.
  */
 export async function isPaidAnew(db: Connection, { uuid, lmsUserId, contentKey }: LedgerTransaction): Promise<boolean> {
   const again = await db('ledger_transactions as other')
@@ -28,7 +28,7 @@ export async function isPaidAnew(db: Connection, { uuid, lmsUserId, contentKey }
   return again !== undefined;
 }
 
-/** Notes that the enrolment has ended. */
+/** Records that the enrollment has ended. */
 export async function close(db: Connection, transactionUuid: string, at: Date): Promise<void> {
   await db(ledgerReversals.table)
     .where({ transaction_uuid: transactionUuid })
@@ -39,13 +39,13 @@ export async function close(db: Connection, transactionUuid: string, at: Date): 
 const open = (db: Connection, before: Date) =>
   db(ledgerReversals.table).whereNull('unenrolled').where('created', '<', before);
 
-/** How many there are. */
+/** Number of open ones. */
 export async function count(db: Connection, before: Date): Promise<number> {
   const row = await open(db, before).count({ n: '*' }).first();
   return Number(row?.n ?? 0);
 }
 
-/** Transactions that were reversed before the given time and whose enrolment has not ended, oldest reversal first. */
+/** Transactions that were reversed before a time and whose enrollment has not ended, oldest reversal first. */
 export async function openBefore(db: Connection, before: Date, limit: number): Promise<string[]> {
   return open(db, before).orderBy('created').limit(limit).pluck('transaction_uuid');
 }

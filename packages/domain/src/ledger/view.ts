@@ -28,7 +28,10 @@ export function viewOfTransaction(transaction: LedgerTransaction, urls: Urls): T
   };
 }
 
-/** As the subsidy service builds it, from the address of the learning front end; without one the LMS leads there. */
+/**
+ * URL of the course in the learning front end, as enterprise-subsidy builds it; without a front end, the LMS
+ * redirects to it.
+ */
 function coursewareOf({ contentKey }: LedgerTransaction, { learningUrl, lmsUrl }: Urls): string | null {
   if (contentKey === null) return null;
   return learningUrl === null ? lmsCourseware(contentKey, lmsUrl) : `${learningUrl}/course/${contentKey}/home`;

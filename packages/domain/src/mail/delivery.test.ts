@@ -85,7 +85,7 @@ describe.each(dialects)('mails on %s', (dialect) => {
   const send = (...recipients: Recipient[]) =>
     mail.send(kind, { enterpriseCustomerUuid: CUSTOMER, key, recipients, properties });
 
-  test('somebody with an account is identified, and written to by account', async () => {
+  test('a recipient with an account is identified and addressed by account', async () => {
     expect(await send(known)).toEqual({ sent: 1, repeated: 0, refused: [] });
     const { calls } = (await control(sandbox, 'GET', '/control/mails')) as { calls: unknown };
     const alias = { alias_label: 'Enterprise', alias_name: known.email };
@@ -113,7 +113,7 @@ describe.each(dialects)('mails on %s', (dialect) => {
     ]);
   });
 
-  test('somebody without one gets an alias, made once', async () => {
+  test('a recipient without an account gets an alias, created once', async () => {
     await send(invited);
     key = newUuid();
     await send(invited);
@@ -131,7 +131,7 @@ describe.each(dialects)('mails on %s', (dialect) => {
     ]);
   });
 
-  test('nobody gets a mail twice, whoever asks for it and however the address is written', async () => {
+  test('a mail is sent once, for any caller and any spelling of the address', async () => {
     await send(known);
     expect(await send(known)).toEqual({ sent: 0, repeated: 1, refused: [] });
     const shouted = { ...known, email: 'KNOWN@demo.example' };
@@ -145,7 +145,7 @@ describe.each(dialects)('mails on %s', (dialect) => {
     expect(await send(known)).toMatchObject({ sent: 1 });
   });
 
-  test('many who send the same at once send it once; the others are told to come again', async () => {
+  test('concurrent sends of one mail send it once; the others are asked to retry', async () => {
     const all = await Promise.allSettled(Array.from({ length: 8 }, () => send(known)));
     expect(await readers()).toEqual([known.email]);
     const unsettled = all.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
@@ -233,7 +233,7 @@ describe.each(dialects)('mails on %s', (dialect) => {
     expect(await requestsTo(sandbox, '/braze')).toBe(0);
   });
 
-  test('nobody to write to is no mistake', async () => {
+  test('a mail without recipients is not an error', async () => {
     expect(await send()).toEqual({ sent: 0, repeated: 0, refused: [] });
     expect(await requestsTo(sandbox, '/braze')).toBe(0);
   });

@@ -1,9 +1,9 @@
 import type { Campaign } from '../kernel/ports/mail.ts';
 import {
-  type Letter,
   type Mail,
   MailInDoubt,
   type MailKind,
+  type MailMessage,
   MailOff,
   MailRefused,
   type Recipient,
@@ -22,9 +22,11 @@ import {
   withdrawAttempt,
 } from './store.ts';
 
-/** An attempt without an end is not touched for so long: it may still run, and the service needs time to tell. */
+/**
+ * How long to wait after an attempt without a result: it may still be running, and the service needs time to report.
+ */
 const IN_DOUBT_MS = 60_000;
-/** Our clock and the service's may differ by this. */
+/** Tolerated difference between our clock and the service's. */
 const SKEW_MS = 5_000;
 
 interface Addressed {
@@ -35,34 +37,38 @@ interface Addressed {
 export type CampaignIds = Readonly<Partial<Record<Campaign, string | undefined>>>;
 
 type Deps = Pick<Runtime, 'db' | 'clock'> & {
-  /** Null where there is no mail service. */
+  /** Null without a mail service. */
   readonly braze: Braze | null;
   readonly campaignIds: CampaignIds;
 };
 
-/** Each mailbox once: the service would take the first of two as well. */
-function addressed({ name }: MailKind, letter: Letter): Addressed[] {
-  const all = letter.recipients.map((recipient) => ({ recipient, delivery: deliveryOf(name, letter, recipient) }));
+/** Removes duplicate recipients. */
+function addressed({ name }: MailKind, mail: MailMessage): Addressed[] {
+  const all = mail.recipients.map((recipient) => ({ recipient, delivery: deliveryOf(name, mail, recipient) }));
   return [...new Map(all.map((one) => [one.delivery.id, one])).values()];
 }
 
 const deliveriesOf = (all: readonly Addressed[]): Delivery[] => all.map(({ delivery }) => delivery);
 
 /**
- * Mails with a record of their own. The service has no keys, so a call that was not answered cannot simply be repeated:
- * before the next attempt, a minute later, the service is asked whether the person has got the mail.
+ * Implements the mail port with one record per recipient and mail. The service has no idempotency keys, so a call
+ * without an answer cannot simply be repeated: before the next attempt, a minute later, we query whether the
+ * recipient has received the mail.
  */
 export function recordedMail({ db, clock, braze, campaignIds }: Deps): Mail {
-  /** Whether an attempt without an end has reached the person. Rather a second mail than none where it cannot tell. */
+  /**
+   * Whether an attempt without a result has reached the recipient. Returns false if in doubt: two mails are better
+   * than none.
+   */
   async function hasArrived(service: Braze, campaignId: string, { recipient, delivery }: Addressed, since: Date) {
     const from = new Date(since.getTime() - SKEW_MS);
-    // The service tells the last mail of a campaign only; with another one under way, it may be that one.
+    // The service reports only the last mail of a campaign, which could be the other one.
     if (await hasOtherSince(db, delivery, from)) return false;
     const last = await service.lastReceived(campaignId, recipient);
     return last !== null && last >= from;
   }
 
-  /** Takes the attempt, or says why not. */
+  /** Claims the attempt, or returns why it cannot. */
   async function take(service: Braze, campaignId: string, one: Addressed): Promise<'taken' | 'sent' | 'doubt'> {
     const seen: DeliveryState = await openDelivery(db, one.delivery, clock());
     if (seen.isSent) return 'sent';
@@ -76,7 +82,7 @@ export function recordedMail({ db, clock, braze, campaignIds }: Deps): Mail {
     return (await beginAttempt(db, one.delivery, seen, clock())) ? 'taken' : 'doubt';
   }
 
-  /** Sends to all of them; those whom the service refuses are found one by one and returned. */
+  /** Sends to all recipients. If the service refuses, sends to each separately and returns the refused ones. */
   async function sendTo(
     service: Braze,
     campaignId: string,
@@ -110,14 +116,14 @@ export function recordedMail({ db, clock, braze, campaignIds }: Deps): Mail {
   return {
     canSend: (kind) => braze !== null && idOf(kind) !== undefined,
 
-    async send(kind: MailKind, letter: Letter) {
+    async send(kind: MailKind, mail: MailMessage) {
       const campaignId = idOf(kind);
       if (braze === null || campaignId === undefined) throw new MailOff(kind);
-      const properties = kind.properties.parse(letter.properties);
+      const properties = kind.properties.parse(mail.properties);
       const receipt = { sent: 0, repeated: 0, refused: [] as Recipient[] };
       const taken: Addressed[] = [];
       let inDoubt = 0;
-      for (const one of addressed(kind, letter)) {
+      for (const one of addressed(kind, mail)) {
         const state = await take(braze, campaignId, one);
         if (state === 'taken') taken.push(one);
         else if (state === 'sent') receipt.repeated += 1;
@@ -134,9 +140,9 @@ export function recordedMail({ db, clock, braze, campaignIds }: Deps): Mail {
           throw error;
         }
       }
-      if (inDoubt > 0) throw new MailInDoubt('an earlier attempt may be under way');
+      if (inDoubt > 0) throw new MailInDoubt('the result of an earlier attempt is unknown');
       if (receipt.refused.length > 0 && receipt.sent + receipt.repeated === 0)
-        throw new MailRefused('the mail service takes none of the recipients');
+        throw new MailRefused('the mail service rejected all recipients');
       return receipt;
     },
   };

@@ -2,15 +2,15 @@ import { createHash } from 'node:crypto';
 import { type Database, insertIfAbsent } from '@enterprise-access/db';
 import { foldEmail } from '../kernel/email.ts';
 import { expiryOf } from '../kernel/expiry.ts';
-import type { Letter, Recipient } from '../kernel/ports/mail.ts';
+import type { MailMessage, Recipient } from '../kernel/ports/mail.ts';
 import { mailDeliveries } from './tables.ts';
 
 const sha256 = (...parts: readonly string[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex');
-/** Mailboxes are compared without the case of ASCII letters, as everywhere. */
+/** Addresses are compared ignoring ASCII case. */
 const folded = ({ email }: Recipient): string => foldEmail(email.trim());
 
-/** One mail to one person. */
+/** One mail to one recipient. */
 export interface Delivery {
   readonly id: string;
   readonly enterpriseCustomerUuid: string;
@@ -21,7 +21,7 @@ export interface Delivery {
 
 export const deliveryOf = (
   kind: string,
-  { key, enterpriseCustomerUuid }: Pick<Letter, 'key' | 'enterpriseCustomerUuid'>,
+  { key, enterpriseCustomerUuid }: Pick<MailMessage, 'key' | 'enterpriseCustomerUuid'>,
   recipient: Recipient,
 ): Delivery => ({
   id: sha256(kind, key, folded(recipient)),
@@ -33,11 +33,11 @@ export const deliveryOf = (
 export interface DeliveryState {
   readonly isSent: boolean;
   readonly attempts: number;
-  /** Start of an attempt whose end is not known. */
+  /** Start of an attempt whose result is unknown. */
   readonly attempted: Date | null;
 }
 
-/** Makes the delivery's row unless it is there, and reads it. */
+/** Inserts the delivery unless it exists, and reads it. */
 export async function openDelivery(db: Database, delivery: Delivery, now: Date): Promise<DeliveryState> {
   const row = mailDeliveries.encode({ ...delivery, state: 'open', created: now, modified: now });
   await insertIfAbsent(db, mailDeliveries.table, row);
@@ -46,7 +46,7 @@ export async function openDelivery(db: Database, delivery: Delivery, now: Date):
   return { isSent: stored.state === 'sent', attempts: stored.attempts, attempted: stored.attempted };
 }
 
-/** Takes the next attempt; false when somebody else took it since `seen`. */
+/** Claims the next attempt; false if another process has claimed it since `seen`. */
 export async function beginAttempt(
   db: Database,
   { id }: Delivery,
@@ -64,7 +64,7 @@ export const mailExpiry = expiryOf(mailDeliveries, 'created');
 
 const idsOf = (deliveries: readonly Delivery[]) => deliveries.map(({ id }) => id);
 
-/** It is certain that the attempt sent nothing. */
+/** Withdraws an attempt that certainly sent nothing. */
 export const withdrawAttempt = (db: Database, deliveries: readonly Delivery[], now: Date) =>
   db(mailDeliveries.table).whereIn('id', idsOf(deliveries)).update({ attempted: null, modified: now });
 
@@ -73,7 +73,7 @@ export const markSent = (db: Database, deliveries: readonly Delivery[], dispatch
     .whereIn('id', idsOf(deliveries))
     .update(mailDeliveries.encode({ state: 'sent', attempted: null, dispatchId, modified: now }));
 
-/** Whether the person was, or may have been, sent another mail of the kind since then. */
+/** Whether another mail of the kind was, or may have been, sent to the recipient since a time. */
 export async function hasOtherSince(db: Database, { id, kind, recipient }: Delivery, since: Date): Promise<boolean> {
   const other = await db(mailDeliveries.table)
     .where({ kind, recipient })

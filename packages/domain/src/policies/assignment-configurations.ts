@@ -1,7 +1,7 @@
 import type { Connection, Transaction } from '@enterprise-access/db';
 import { configurations, policies } from './tables.ts';
 
-/** What is allocated under one policy; a policy with assignments is created together with its configuration. */
+/** Groups the assignments of one policy; created together with the policy. */
 export interface Configuration {
   readonly uuid: string;
   readonly subsidyAccessPolicy: string | null;
@@ -9,7 +9,7 @@ export interface Configuration {
   readonly active: boolean;
 }
 
-/** A stored configuration, with what it needs of the policy that it belongs to. */
+/** A stored configuration, with fields of its policy. */
 export interface ConfigurationRow extends Configuration {
   readonly subsidyUuid: string | null;
   readonly catalogUuid: string | null;
@@ -44,10 +44,10 @@ export async function ownerOf(db: Connection, uuid: string): Promise<string | nu
 export const active = (db: Connection) => db(configurations.table).where({ active: true }).select('uuid');
 
 /**
- * Until the transaction ends nobody else allocates in this configuration: two lists with one learner follow each other.
- * The row is written, because a row that is only locked is not known to other nodes of a cluster.
+ * Serializes allocations in one configuration until the transaction ends, so that two lists with the same learner
+ * cannot collide. The row is updated, because on a Galera cluster a row lock is not visible to other nodes.
  */
-export async function hold(trx: Transaction, uuid: string): Promise<boolean> {
+export async function lockForAllocation(trx: Transaction, uuid: string): Promise<boolean> {
   return (await trx(configurations.table).where({ uuid }).increment('holds')) === 1;
 }
 

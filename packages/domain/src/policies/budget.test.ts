@@ -142,7 +142,7 @@ describe.each(dialects)('budgets on %s', (dialect) => {
     expect(await database.db('policies').where({ uuid: policy }).first('spent_cents')).toEqual({ spent_cents: 20 });
   });
 
-  test('a ledger does not lose what it cannot give back', async () => {
+  test('a release that changes no row fails instead of losing value in the ledger', async () => {
     const { subsidy } = await newLedger();
     const ledger = embeddedLedger(testRuntime(database.db, emptyWorld()));
     await expect(within((trx) => ledger.release(trx, subsidy, 1))).rejects.toThrow(RowNotChanged);

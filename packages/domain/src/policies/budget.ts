@@ -8,24 +8,24 @@ import {
 } from '@enterprise-access/db';
 import { learnerBudgets, policies } from './tables.ts';
 
-/** Value on its way out of a policy, for one learner. */
+/** A deduction from a policy for one learner. */
 export interface Charge {
   readonly policyUuid: string;
   readonly enterpriseCustomerUuid: string;
   readonly lmsUserId: number;
   readonly priceCents: number;
-  /** Assignment that is redeemed, whose price the policy holds already; null for other redemptions. */
+  /** Assignment that is redeemed, whose price is already allocated; null for other redemptions. */
   readonly assignmentUuid: string | null;
 }
 
-/** What is released: it does not matter whether it came from an assignment. */
+/** A released deduction; it does not matter whether it came from an assignment. */
 export type Released = Omit<Charge, 'assignmentUuid' | 'enterpriseCustomerUuid'>;
 
-/** What a policy allows each learner, as it was read when the redemption was judged. */
+/** Limits per learner, as read when the redemption was judged. */
 export interface LearnerLimits {
   readonly perLearnerEnrollmentLimit: number | null;
   readonly perLearnerSpendLimitCents: number | null;
-  /** With Browse & Request the limit per learner counts when a request is made, not here. */
+  /** With Browse & Request the limit per learner is checked when a request is made, not here. */
   readonly learnerCreditRequestConfigUuid: string | null;
 }
 
@@ -35,16 +35,17 @@ export type BudgetRefusal =
   | 'learner_max_enrollments_reached'
   | 'learner_max_spend_reached';
 
-/** The limits are not those that the caller read: judge again. */
+/** The limits have changed since the caller read them: judge again. */
 export type LimitsChanged = 'limits_changed';
 
-// A policy's total and a learner's share of it are conditional updates: however many callers come at once, the database
-// lets pass only what fits. After a refusal the caller's transaction must be rolled back. For the order in which a
-// transaction takes these rows see kernel/lock-order.ts.
+// A policy's total and a learner's share are changed by conditional updates, so concurrent callers cannot exceed a
+// limit. After a refusal the caller must roll back its transaction. For the lock order of these rows see
+// kernel/lock-order.ts.
 
 /**
- * Reserves the price in the policy's budget, or says what is in the way. The condition includes the limits by which
- * `reserveShare` judged in the same transaction: when somebody has changed them meanwhile, neither update counts.
+ * Reserves the price in the policy's budget, or returns the refusal. The condition includes the limits that
+ * `reserveShare` used in the same transaction: if they have changed meanwhile, the caller must roll back both
+ * updates.
  */
 export async function reserveBudget(
   trx: Transaction,
@@ -53,7 +54,7 @@ export async function reserveBudget(
 ): Promise<BudgetRefusal | LimitsChanged | null> {
   const { priceCents } = charge;
   const isAssigned = charge.assignmentUuid !== null;
-  // What others are allocated is theirs; what this learner is allocated becomes spent.
+  // Allocated value is not available to others; the learner's own allocation becomes spent.
   const total = isAssigned ? 'spent_cents + ?' : 'spent_cents + allocated_cents + ?';
   const { perLearnerEnrollmentLimit, perLearnerSpendLimitCents, learnerCreditRequestConfigUuid } = limits;
   const read = policies.encode({
@@ -74,7 +75,7 @@ export async function reserveBudget(
   return (await isOpen(trx, charge.policyUuid, read)) ? 'policy_spend_limit_reached' : 'limits_changed';
 }
 
-/** Reserves the price and one redemption in the learner's share of the policy, or says which limit is in the way. */
+/** Reserves the price and one redemption in the learner's share of the policy, or returns the limit that refuses it. */
 export async function reserveShare(
   trx: Transaction,
   charge: Charge,
@@ -83,7 +84,7 @@ export async function reserveShare(
   const key = { policy_uuid: charge.policyUuid, lms_user_id: charge.lmsUserId };
   const { perLearnerEnrollmentLimit: count, perLearnerSpendLimitCents } = limits;
   const cents = limits.learnerCreditRequestConfigUuid === null ? perLearnerSpendLimitCents : null;
-  // The learner's row comes with the first redemption.
+  // The learner's row is inserted with the first redemption.
   const { policyUuid, lmsUserId, enterpriseCustomerUuid } = charge;
   const unspent = learnerBudgets.encode({ policyUuid, lmsUserId, enterpriseCustomerUuid });
   await insertIfAbsent(trx, learnerBudgets.table, unspent);
@@ -102,8 +103,8 @@ export async function reserveShare(
 }
 
 /**
- * Holds value for assignments of a policy as long as its limit allows, or says what is in the way. The value is held in
- * one subsidy: a policy that has moved to another one meanwhile is not the policy that was asked about.
+ * Allocates value for assignments of a policy within its limit, or returns the refusal. The condition includes the
+ * subsidy, in case the policy has moved to another one meanwhile.
  */
 export async function allocateBudget(
   trx: Transaction,
@@ -123,7 +124,7 @@ export async function allocateBudget(
   return (await isOpen(trx, uuid, { subsidy_uuid: subsidyUuid })) ? 'policy_spend_limit_reached' : 'policy_expired';
 }
 
-/** Undoes `allocateBudget` for assignments that are over. */
+/** Undoes `allocateBudget` for ended assignments. */
 export const deallocateBudget = (trx: Transaction, policyUuid: string, cents: number): Promise<void> =>
   changeOne(
     trx(policies.table)
@@ -157,7 +158,10 @@ export const releaseShare = (trx: Transaction, { policyUuid, lmsUserId, priceCen
     `share of learner ${lmsUserId} in policy ${policyUuid} releases ${priceCents} cents`,
   );
 
-/** Makes the reserved share what a remote ledger has charged. Limits do not count: that value is gone. */
+/**
+ * Corrects the reserved share to the amount that a remote ledger has charged. Limits do not apply, because the value
+ * is spent.
+ */
 export async function adjustShare(trx: Transaction, reserved: Released, chargedCents: number): Promise<void> {
   const { policyUuid, lmsUserId } = reserved;
   const cents = chargedCents - reserved.priceCents;
@@ -170,7 +174,7 @@ export async function adjustShare(trx: Transaction, reserved: Released, chargedC
   );
 }
 
-/** Makes the reserved budget what a remote ledger has charged. */
+/** Corrects the reserved budget to the amount that a remote ledger has charged. */
 export async function adjustBudget(trx: Transaction, reserved: Released, chargedCents: number): Promise<void> {
   const { policyUuid } = reserved;
   const cents = chargedCents - reserved.priceCents;
@@ -190,7 +194,7 @@ async function isOpen(trx: Transaction, policyUuid: string, more: object = {}): 
   return row !== undefined;
 }
 
-/** What a learner has taken from a policy: value in cents and number of redemptions. */
+/** A learner's usage of a policy: spent cents and number of redemptions. */
 export type LearnerShare = Readonly<Pick<Row<typeof learnerBudgets>, 'spentCents' | 'redemptionCount'>>;
 
 export async function sharesOf(

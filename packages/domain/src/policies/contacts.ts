@@ -6,15 +6,15 @@ import { userMessage } from './messages.ts';
 import { permissions } from './permissions.ts';
 import type { ReasonObject } from './reason-contract.ts';
 
-/** Whom learners may turn to, and who there is at all. */
+/** Contacts of a customer: for learners, and all administrators. */
 export interface Contacts {
   readonly visible: readonly AdminContact[];
   readonly exist: boolean;
 }
 
 /**
- * The customer's contact address is for everybody. Who administers the customer is personal data: only those who
- * administer it see that.
+ * Contacts in a refusal. The customer's contact address is shown to everybody; its administrators are personal data,
+ * shown only to administrators and staff.
  */
 export async function contactsOf(deps: Pick<Runtime, 'lms'>, actor: Actor, customerUuid: string): Promise<Contacts> {
   const customer = await orUnavailable(deps.lms.customer(customerUuid));
@@ -24,7 +24,7 @@ export async function contactsOf(deps: Pick<Runtime, 'lms'>, actor: Actor, custo
   return { visible: mayKnow ? admins : [], exist: admins.length > 0 };
 }
 
-/** A refusal as callers see it. */
+/** A refusal reason in replies. */
 export const refusalReason = (reason: string, policyUuids: readonly string[], contacts: Contacts): ReasonObject => ({
   reason,
   userMessage: userMessage(reason, contacts.exist),

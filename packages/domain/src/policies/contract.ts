@@ -22,86 +22,92 @@ const int32 = () =>
     .max(INT32);
 const limit = () => int32().min(0).nullable();
 
-/** Others kept changing what this request needed; nothing was spent or allocated, and trying again is safe (R-RED-32). */
+/** Concurrent requests kept changing the budget; nothing was spent or allocated, and a retry is safe (R-RED-32). */
 export const policyLocked = defineError({
   code: 'policy_locked',
   status: 429,
   message: 'Enrollment currently locked for this subsidy access policy.',
-  details: z.object({ policyUuid: z.string().describe('Policy that was busy.') }),
+  details: z.object({ policyUuid: z.string().describe('The policy that was changed concurrently.') }),
 });
 
-/** A policy as callers see it, with the totals of its budget. */
+/** A policy in replies, with the totals of its budget. */
 export const policy = z.object({
   uuid: z.string().describe('Identifies the policy.'),
-  policyType: policyType.describe('Which rules decide about a redemption.'),
+  policyType: policyType.describe('Type of the policy; decides which rules apply to a redemption.'),
   displayName: z.string().nullable().describe('Name for administrators.'),
   description: z.string().describe('Free text for administrators.'),
-  active: z.boolean().describe('False hides the policy from everybody: a soft delete.'),
-  retired: z.boolean().describe('True stops redemptions; administrators still see the policy.'),
-  retiredAt: z.date().nullable().describe('When the policy was retired.'),
+  active: z.boolean().describe('False is a soft delete: the policy is hidden.'),
+  retired: z.boolean().describe('True stops redemptions; administrators can still see the policy.'),
+  retiredAt: z.date().nullable().describe('Time of retirement.'),
   enterpriseCustomerUuid: z.string().describe('Customer that owns the budget.'),
-  catalogUuid: z.string().describe('Catalog whose content may be redeemed.'),
+  catalogUuid: z.string().describe('Catalog with the redeemable content.'),
   subsidyUuid: z.string().describe('Subsidy that pays.'),
-  accessMethod: accessMethod.describe('How learners come to a redemption.'),
-  perLearnerEnrollmentLimit: z.int().nullable().describe('Redemptions per learner; null is no limit.'),
-  perLearnerSpendLimitCents: z.int().nullable().describe('US cents per learner; null is no limit.'),
-  spendLimitCents: z.int().nullable().describe('US cents for the whole policy; null is no limit.'),
-  lateRedemptionAllowedUntil: z.date().nullable().describe('Until then enrollment deadlines do not count.'),
-  isLateRedemptionAllowed: z.boolean().describe('Whether deadlines do not count right now.'),
+  accessMethod: accessMethod.describe('Access method: direct redemption, assignment or request.'),
+  perLearnerEnrollmentLimit: z.int().nullable().describe('Redemptions per learner; null means no limit.'),
+  perLearnerSpendLimitCents: z.int().nullable().describe('US cents per learner; null means no limit.'),
+  spendLimitCents: z.int().nullable().describe('US cents for the whole policy; null means no limit.'),
+  lateRedemptionAllowedUntil: z.date().nullable().describe('Until this time, enrollment deadlines are ignored.'),
+  isLateRedemptionAllowed: z.boolean().describe('Whether enrollment deadlines are ignored now.'),
   subsidyActiveDatetime: z.date().nullable().describe('Start of the subsidy; null if unknown.'),
   subsidyExpirationDatetime: z.date().nullable().describe('End of the subsidy; null if unknown.'),
   isSubsidyActive: z.boolean().nullable().describe('Whether the subsidy is active; null if unknown.'),
-  spentCents: z.int().min(0).describe('US cents that standing redemptions have taken.'),
+  spentCents: z.int().min(0).describe('US cents spent by pending and committed redemptions.'),
   allocatedCents: z.int().min(0).describe('US cents reserved by allocated assignments.'),
-  spendAvailableCents: z.int().min(0).nullable().describe('US cents left to spend; null if the subsidy is unknown.'),
+  spendAvailableCents: z
+    .int()
+    .min(0)
+    .nullable()
+    .describe('US cents available to spend; null if the subsidy is unknown.'),
   assignmentConfiguration: z
     .object({
       uuid: z.string().describe('Identifies the configuration.'),
-      subsidyAccessPolicy: z.string().describe('The policy that it belongs to.'),
+      subsidyAccessPolicy: z.string().describe('Policy of the configuration.'),
       enterpriseCustomerUuid: z.string().describe('Customer of the assignments.'),
-      active: z.boolean().describe('Whether assignments can be made.'),
+      active: z.boolean().describe('Whether the configuration is active.'),
     })
     .nullable()
-    .describe('Where the assignments of this policy are kept; null for policies without.'),
+    .describe('Assignment configuration of the policy; null for other policy types.'),
   learnerCreditRequestConfigUuid: z.string().nullable().describe('Browse & Request configuration, if there is one.'),
-  groupAssociations: z.array(z.string()).describe('Groups whose members may redeem; empty is everybody.'),
-  bnrEnabled: z.boolean().describe('Whether learners may request content.'),
+  groupAssociations: z.array(z.string()).describe('Groups whose members can redeem; empty means all learners.'),
+  bnrEnabled: z.boolean().describe('Whether learners can request content.'),
   totalSpendLimitsForSubsidyCents: z
     .int()
-    .describe('US cents: the limits of all active policies on this subsidy together.'),
-  totalDepositsForSubsidyCents: z.int().describe('US cents ever deposited into the subsidy.'),
-  created: z.date().describe('When the policy was created.'),
+    .describe('Sum of the spend limits of all active policies on this subsidy, in US cents.'),
+  totalDepositsForSubsidyCents: z.int().describe('Total deposits of the subsidy in US cents.'),
+  created: z.date().describe('Time of creation.'),
 });
 export type Policy = z.infer<typeof policy>;
 
 const writable = {
   displayName: z.string().trim().max(512).nullable().describe('Name for administrators.'),
   description: z.string().trim().max(200).describe('Free text for administrators.'),
-  active: z.boolean().describe('False hides the policy from everybody: a soft delete.'),
-  retired: z.boolean().describe('True stops redemptions; administrators still see the policy.'),
-  retiredAt: instant().nullable().describe('When the policy was retired.'),
-  catalogUuid: uuid().describe('Catalog whose content may be redeemed.'),
+  active: z.boolean().describe('False is a soft delete: the policy is hidden.'),
+  retired: z.boolean().describe('True stops redemptions; administrators can still see the policy.'),
+  retiredAt: instant().nullable().describe('Time of retirement.'),
+  catalogUuid: uuid().describe('Catalog with the redeemable content.'),
   subsidyUuid: uuid().describe('Subsidy that pays.'),
-  accessMethod: accessMethod.describe('How learners come to a redemption.'),
-  spendLimit: limit().describe('US cents; null is no limit.'),
-  perLearnerSpendLimit: limit().describe('US cents; null is no limit.'),
-  perLearnerEnrollmentLimit: limit().describe('Redemptions; null is no limit.'),
-  lateRedemptionAllowedUntil: instant().nullable().describe('Until then enrollment deadlines do not count.'),
+  accessMethod: accessMethod.describe('Access method: direct redemption, assignment or request.'),
+  spendLimit: limit().describe('US cents; null means no limit.'),
+  perLearnerSpendLimit: limit().describe('US cents; null means no limit.'),
+  perLearnerEnrollmentLimit: limit().describe('Redemptions; null means no limit.'),
+  lateRedemptionAllowedUntil: instant().nullable().describe('Until this time, enrollment deadlines are ignored.'),
 };
 
-/** The limits of a policy contradict its type (R-POL-02). */
+/** The fields of a policy do not match its type (R-POL-02). */
 export const invalidPolicy = defineError({
   code: 'invalid_policy',
   status: 400,
-  message: 'The policy would break a rule.',
+  message: 'The policy would violate a rule.',
   details: z.object({
-    field: z.string().describe('First field that breaks a rule.'),
-    messages: z.array(z.string()).describe('What is wrong with it.'),
+    field: z.string().describe('First invalid field.'),
+    messages: z.array(z.string()).describe('Message for that field.'),
     fields: z
       .record(z.string(), z.array(z.string()))
-      .describe('What is wrong with each field that breaks one.')
+      .describe('Messages of all invalid fields.')
       .meta({ examples: [{ spendLimit: ['must define a spend_limit.'] }] }),
-    kind: z.enum(['constraint', 'guard']).describe('A rule of the type, or a guard over money.'),
+    kind: z
+      .enum(['constraint', 'guard'])
+      .describe('Whether a constraint of the policy type or a guard on spend is violated.'),
   }),
 });
 
@@ -113,7 +119,7 @@ export const list = defineContract({
   denial: 'Missing',
   rest: { method: 'GET', path: '/api/v1/subsidy-access-policies/' },
   input: z.object({
-    enterpriseCustomerUuid: uuid().describe('Customer whose policies are wanted.'),
+    enterpriseCustomerUuid: uuid().describe('Only policies of this customer.'),
     active: z.boolean().optional().describe('Only active, or only inactive ones.'),
     policyType: z.string().max(64).optional().describe('Only policies of this type.'),
     ...pageInput({ defaultSize: 100, maximumSize: 100 }),
@@ -142,7 +148,7 @@ export const create = defineContract({
   denial: 'Missing',
   rest: { method: 'POST', path: '/api/v1/subsidy-access-policies/', status: 201 },
   input: z.object({
-    policyType: policyType.describe('Which rules decide about a redemption.'),
+    policyType: policyType.describe('Type of the policy; decides which rules apply to a redemption.'),
     enterpriseCustomerUuid: uuid().describe('Customer that owns the budget.'),
     ...writable,
     displayName: writable.displayName.default(null),
@@ -157,13 +163,13 @@ export const create = defineContract({
   }),
   output: z.object({
     policy: policy.describe('The policy, new or found.'),
-    created: z.boolean().describe('False when the policy was there already.'),
+    created: z.boolean().describe('False if the policy existed.'),
   }),
   errors: [invalidPolicy],
 });
 
 export const update = defineContract({
-  summary: 'Change fields of a policy; what is not named stays.',
+  summary: 'Update fields of a policy; omitted fields are not changed.',
   kind: 'mutation',
   permission: permissions.has_write_access,
   context: { from: 'policy', field: 'uuid' },
@@ -184,7 +190,7 @@ export const update = defineContract({
 });
 
 export const deactivate = defineContract({
-  summary: 'Hide a policy from everybody. Allowed only while nothing is spent.',
+  summary: 'Soft-delete a policy. Allowed only while nothing is spent.',
   kind: 'mutation',
   permission: permissions.has_write_access,
   context: { from: 'policy', field: 'uuid' },
@@ -192,7 +198,7 @@ export const deactivate = defineContract({
   rest: { method: 'DELETE', path: '/api/v1/subsidy-access-policies/{uuid}/' },
   input: z.object({
     uuid: uuid().describe('Policy.'),
-    reason: z.string().max(100).nullable().optional().describe('Goes into the history.'),
+    reason: z.string().max(100).nullable().optional().describe('Reason, stored in the history.'),
   }),
   output: policy,
   errors: [invalidPolicy],
@@ -203,7 +209,7 @@ export const depositRefused = defineError({
   code: 'deposit_refused',
   status: 422,
   message: 'The deposit was refused.',
-  details: z.object({ reason: z.string().describe('Machine name of the refusal.') }),
+  details: z.object({ reason: z.string().describe('Code of the refusal.') }),
 });
 
 export const deposit = defineContract({
@@ -219,14 +225,14 @@ export const deposit = defineContract({
     salesContractReferenceId: z
       .string()
       .regex(/^00[kK][0-9a-zA-Z]{15}$/, 'Enter a valid opportunity line item id.')
-      .describe('Opportunity line item of the sale.'),
+      .describe('Sales line item (opportunity).'),
   }),
   output: policy,
   errors: [depositRefused],
 });
 
 export const setLateRedemption = defineContract({
-  summary: 'Let learners redeem after enrollment deadlines for some days, or stop that.',
+  summary: 'Allow redemptions after enrollment deadlines for a number of days, or stop it.',
   kind: 'mutation',
   permission: permissions.has_write_access,
   context: { from: 'policy', field: 'uuid' },
@@ -234,7 +240,7 @@ export const setLateRedemption = defineContract({
   rest: { method: 'POST', path: '/api/v1/subsidy-access-policies/{uuid}/late-redemption/' },
   input: z.object({
     uuid: uuid().describe('Policy.'),
-    days: z.int().min(1).max(7).nullable().describe('Days from now, to the end of that day in UTC; null stops it.'),
+    days: z.int().min(1).max(7).nullable().describe('Days from now, until the end of that day in UTC; null stops it.'),
   }),
   output: policy,
   errors: [],

@@ -26,15 +26,15 @@ type Deps = Pick<Runtime, 'db' | 'clock' | 'ledger' | 'catalog' | 'settings'>;
 /** A stored intent to add value. */
 type Intent = Readonly<Row<typeof policyDeposits>>;
 
-/** Callers share no keys. */
+/** Key per caller, so that callers cannot collide. */
 function keyOf(actor: Actor, policyUuid: string, header: string | null): string {
   const ofCaller = header && createHash('sha256').update(`${actor.username}\n${header}`).digest('hex');
   return `policy-deposit-${policyUuid}-${ofCaller ?? newUuid()}`;
 }
 
 /**
- * Adds value once per key: the intent is stored first, the ledger adds under its key, and then limit and intent are
- * closed together. What a crash leaves open is finished by a repeat under the key, or by `resumeDeposits`.
+ * Adds value once per key: stores the intent, deposits in the ledger with its key, then raises the limit and closes
+ * the intent in one transaction. After a crash, a repeat with the key or `resumeDeposits` completes it.
  */
 export async function deposit(
   deps: Deps,
@@ -91,7 +91,7 @@ async function setState(
   return true;
 }
 
-/** Brings an intent to its end, whoever began it; what the ledger refuses is returned. Safe to repeat. */
+/** Completes an intent; returns a refusal of the ledger. Idempotent. */
 async function completeDeposit(deps: Deps, intent: Intent): Promise<LedgerRefusal | null> {
   const row = await store.find(deps.db, intent.policyUuid);
   if (!row) throw policyNotFound();
@@ -117,7 +117,7 @@ async function completeDeposit(deps: Deps, intent: Intent): Promise<LedgerRefusa
   return null;
 }
 
-/** Finishes deposits that a crash or a silent ledger left open before the given time. */
+/** Completes open deposits that are older than a time, after a crash or an outage of the ledger. */
 export async function resumeDeposits(
   deps: Deps & Pick<Runtime, 'log'>,
   options: { before: Date; limit: number },

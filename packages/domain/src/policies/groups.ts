@@ -52,7 +52,7 @@ export async function remove(trx: Transaction, enterpriseCustomerUuid: string, g
   return rows.length;
 }
 
-/** Associations of groups with policies that can be redeemed through, oldest first. */
+/** Associations of groups with active policies, oldest first. */
 const openAssociations = (db: Connection) =>
   db(policyGroups.table)
     .join('policies', 'policies.uuid', 'policy_groups.policy_uuid')
@@ -76,7 +76,7 @@ export async function remindedGroups(db: Connection): Promise<RemindedGroup[]> {
 
 const ofPolicy = policies.aliased(policies.table);
 
-/** The policy that reminders of a group speak of: the one that the group was associated with first. */
+/** The policy that reminders of a group mention: the first one it was associated with. */
 export async function policyOfGroup(
   db: Connection,
   groupUuid: string,

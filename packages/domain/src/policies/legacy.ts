@@ -7,7 +7,7 @@ import * as contract from './contract.ts';
 
 const time = z.date().nullable();
 
-/** What POST answers with. */
+/** Reply fields of POST. */
 const crudFields = z.object({
   uuid: z.string(),
   policy_type: contract.policyType,
@@ -33,7 +33,7 @@ const crudFields = z.object({
 
 const crudBody = crudFields.meta({ title: 'CreatedPolicy' });
 
-/** What every other operation answers with. */
+/** Reply of the other operations. */
 const responseBody = crudFields
   .extend({
     aggregates: z
@@ -121,11 +121,11 @@ type Broken = z.infer<typeof contract.invalidPolicy.details>;
 const byField = ({ fields }: Broken) =>
   Object.fromEntries(Object.entries(fields).map(([field, texts]) => [snakeCase(field), texts]));
 
-/** The policy that the message of a broken rule begins with (R-POL-02). */
+/** Prefix of a violation message: type and uuid of the policy (R-POL-02). */
 const prefixOf = ({ kind }: Broken, message: string): string =>
   kind === 'constraint' ? (/^<[^>]*> /.exec(message)?.[0] ?? '') : '';
 
-/** Creation keys violations by their fields; an update answers with the whole sentence in a list. */
+/** POST returns violations by field; updates return a list with the whole message. */
 const brokenOnCreate = {
   body: messagesByField,
   encode: (broken: Broken, message: string) => {

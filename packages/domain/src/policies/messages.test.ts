@@ -43,7 +43,7 @@ test.each([
   expect(userMessage(reason, false)).toBeNull();
 });
 
-test('only group membership and assignments that are over are refused without a word (R-ASG-27)', () => {
+test('only group membership and ended assignments are refused without a message (R-ASG-27)', () => {
   const silent = checks.map(({ reason }) => reason).filter((reason) => userMessage(reason, true) === null);
   expect(silent).toEqual([
     'learner_not_in_enterprise_group',

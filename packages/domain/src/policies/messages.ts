@@ -12,7 +12,7 @@ const withoutFunds: Sentences = {
   withoutContacts: `${noFunds} Contact your administrator to request more.`,
 };
 
-/** What learners are told; the sentences are wire facts, the doubled words of one included. */
+/** Messages for learners; they are part of the wire format, including the doubled words of one. */
 const sentences: Readonly<Record<string, Sentences>> = {
   policy_expired: withoutFunds,
   not_enough_value_in_subsidy: withoutFunds,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { openEnum } from '../kernel/open-enum.ts';
 
-/** Why a redemption is refused, in the order in which the checks decide, and what comes without a check. */
+/** Reasons of a refused redemption, in the order of the checks, then those without a check. */
 export const reasonCodes = [
   'policy_expired',
   'learner_not_in_enterprise',
@@ -20,31 +20,28 @@ export const reasonCodes = [
   'reason_learner_assignment_reversed',
   'access_by_request_only',
 ] as const;
-/** One of the reasons; new ones may come. */
+/** A reason code; new ones can be added. */
 export const reasonCode = () => openEnum(reasonCodes);
 
-/** A reason with what can be shown of it. */
+/** A refusal reason with its display data. */
 export const reasonObject = z
   .object({
-    reason: reasonCode().describe('Machine name; new ones may come.'),
-    userMessage: z.string().nullable().describe('Sentence for the learner.'),
+    reason: reasonCode().describe('Code; new codes can be added.'),
+    userMessage: z.string().nullable().describe('Message for the learner.'),
     metadata: z
       .object({
         enterpriseAdministrators: z
           .array(
             z
               .object({
-                email: z
-                  .string()
-                  .nullable()
-                  .describe('Address to write to. Personal data unless it is the customer’s.'),
+                email: z.string().nullable().describe('E-mail address. Personal data unless it is the customer’s.'),
                 lmsUserId: z.int().nullable().describe('The administrator; null for an address of the customer.'),
               })
               .meta({ title: 'Administrator' }),
           )
-          .describe('Whom to ask. Learners see the contact address of the customer only.'),
+          .describe('Contacts. Learners see only the contact address of the customer.'),
       })
-      .describe('What helps the learner to go on.'),
+      .describe('Information for the learner on how to proceed.'),
     policyUuids: z.array(z.string()).describe('Policies that refused for this reason.'),
   })
   .meta({ title: 'Reason' });

@@ -5,7 +5,7 @@ import { type ReasonObject, reasonObject } from './reason-contract.ts';
 
 const reasons = wireCodec(z.array(reasonObject));
 
-/** What REST callers see of a refusal with reasons: every leaf is text. */
+/** REST body of a refusal with reasons: every leaf is a string. */
 export const refusalBody = z
   .array(
     z

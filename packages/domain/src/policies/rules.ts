@@ -6,8 +6,8 @@ export const exceeds = (limitCents: number | null, spentCents: number, priceCent
   limitCents !== null && spentCents + priceCents > limitCents;
 
 /**
- * What a policy can still spend (R-POL-12, R-ASG-02). Of the subsidy's balance, what assignments of any policy hold is
- * not available, those of this one included.
+ * What a policy can still spend (R-POL-12, R-ASG-02). Value that is reserved for assignments of any policy, including
+ * this one, is not available.
  */
 export function spendAvailable(facts: {
   spendLimitCents: number | null;
@@ -24,7 +24,7 @@ export function spendAvailable(facts: {
 
 export const isLateRedemptionAllowed = (until: Date | null, now: Date): boolean => until !== null && now < until;
 
-/** The last instant of the day that is so many days away (R-POL-31). */
+/** The end of the day a number of days from now (R-POL-31). */
 export function endOfDayIn(days: number, now: Date): Date {
   const day = new Date(now);
   day.setUTCDate(day.getUTCDate() + days);
@@ -61,7 +61,7 @@ const mustNotDefine = {
 
 type Constraint = readonly [field: string, message: string, isBroken: (policy: TypeFacts) => boolean];
 
-/** What each type demands of its fields (R-POL-02), in the order in which violations are reported. */
+/** Constraints per policy type (R-POL-02), in the order in which violations are reported. */
 export const typeConstraints: Readonly<Record<string, readonly Constraint[]>> = {
   PerLearnerEnrollmentCreditAccessPolicy: [mustNotDefine.spend, mustNotDefine.configuration],
   PerLearnerSpendCreditAccessPolicy: [mustNotDefine.enrollment],
@@ -73,7 +73,7 @@ export const brokenConstraints = (policy: TypeFacts): { field: string; message: 
     .filter(([, , isBroken]) => isBroken(policy))
     .map(([field, message]) => ({ field, message }));
 
-/** When limits must be compared with deposits again (R-POL-06); a new active policy counts as a change. */
+/** Whether the ceiling must be checked (R-POL-06); a new active policy counts as a change. */
 export const ceilingApplies = (
   before: { active: boolean; spendLimitCents: number | null } | null,
   after: { active: boolean; spendLimitCents: number | null },
@@ -97,5 +97,8 @@ export function retiredAt(
   return after.retiredAt;
 }
 
-/** Candidates are asked in this order: assigned policies first, then what ends first, then the smaller balance (R-RED-10). */
+/**
+ * Order in which candidate policies are tried: assigned ones first, then the earliest expiration, then the smaller
+ * balance (R-RED-10).
+ */
 export const priorityOf = (policyType: string): number => (policyType === 'AssignedLearnerCreditAccessPolicy' ? 0 : 1);

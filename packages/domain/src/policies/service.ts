@@ -102,7 +102,7 @@ export async function create(deps: Deps, input: Input<typeof contract.create>) {
 
 export async function update(deps: Deps, input: Input<typeof contract.update>): Promise<contract.Policy> {
   const { uuid, subsidyActiveDatetime: _a, subsidyExpirationDatetime: _b, isSubsidyActive: _c, ...changes } = input;
-  // A key that is named without a value is not a change.
+  // A field with value undefined is not a change.
   const named = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
   return change(deps, uuid, () => columnsOf(named));
 }
@@ -122,7 +122,7 @@ export async function setLateRedemption(
   }));
 }
 
-/** Every change of a policy goes this way: hold, judge against the rules, store with history and event. */
+/** Applies a change to a policy: lock, check the rules, store with history and event. */
 async function change(
   deps: Deps,
   uuid: string,
@@ -144,7 +144,7 @@ async function change(
     if (after.policyType === 'AssignedLearnerCreditAccessPolicy') after.accessMethod = 'assigned';
     after.retiredAt = retiredAt(before, after, now);
     assertTypeConstraints(after);
-    // Whoever says what is so already is told so, and neither history nor other services hear of a change.
+    // Nothing changed: write no history and no event.
     if (isDeepStrictEqual({ ...after }, { ...before })) return before;
     after.modified = now;
     assertMayDeactivate(deps, before, after);
@@ -162,7 +162,7 @@ const describe = (row: PolicyRow): string => `<${row.policyType} uuid=${row.uuid
 
 type Violation = { readonly field: string; readonly message: string };
 
-/** Every field in the way with what is wrong with it. */
+/** The error with all violations by field. */
 function invalid(kind: 'constraint' | 'guard', broken: readonly [Violation, ...Violation[]], message?: string) {
   const fields: Record<string, string[]> = {};
   for (const each of broken) fields[each.field] = [...(fields[each.field] ?? []), each.message];
@@ -186,7 +186,10 @@ function assertMayDeactivate(deps: Pick<Runtime, 'settings'>, before: PolicyRow,
   throw invalid('guard', [{ field: 'active', message: 'Cannot deactivate this policy while it has existing spend.' }]);
 }
 
-/** What assignments hold is held in one subsidy, and a deposit that was begun may have reached it. */
+/**
+ * A policy cannot move to another subsidy while it has allocated assignments or an open deposit, because their value
+ * is in the old subsidy.
+ */
 async function assertMayMove(trx: Transaction, before: PolicyRow, after: PolicyRow): Promise<void> {
   if (before.subsidyUuid === after.subsidyUuid) return;
   const inTheWay = before.allocatedCents > 0 ? 'it has allocated assignments' : 'a deposit is being completed';
@@ -213,7 +216,7 @@ async function assertCeiling(
   ]);
 }
 
-/** What was ever deposited in the policy's subsidy, which must not be another customer's. */
+/** Total deposits of the policy's subsidy. Throws if the subsidy belongs to another customer. */
 async function depositsOf(deps: Pick<Runtime, 'ledger'>, row: PolicyRow): Promise<number> {
   const subsidy = (await orUnavailable(deps.ledger.subsidies([row.subsidyUuid]))).get(row.subsidyUuid);
   assertOwn('subsidy_uuid', row, subsidy?.enterpriseCustomerUuid ?? null);
@@ -224,7 +227,10 @@ async function assertCatalog(deps: Pick<Runtime, 'catalog'>, row: PolicyRow): Pr
   assertOwn('catalog_uuid', row, await orUnavailable(deps.catalog.customerOf(row.catalogUuid)));
 }
 
-/** What its service does not know yet may come; until then nothing can be redeemed through the policy. */
+/**
+ * Rejects resources of other customers. Unknown resources are allowed: they may be created later, and until then
+ * nothing can be redeemed.
+ */
 function assertOwn(field: string, row: PolicyRow, customerUuid: string | null): void {
   if (customerUuid === null || customerUuid === row.enterpriseCustomerUuid) return;
   throw invalidInput({ fields: { [field]: ['This belongs to another enterprise customer.'] } });

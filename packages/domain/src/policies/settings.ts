@@ -2,7 +2,7 @@ import { defineSettings, flag } from '../kernel/settings.ts';
 
 declare module '../kernel/settings.ts' {
   interface Settings {
-    /** Whether policies with spend may be deactivated. */
+    /** Whether policies with spend can be deactivated. */
     readonly allowDeactivationWithSpend: boolean;
   }
 }
@@ -10,6 +10,6 @@ declare module '../kernel/settings.ts' {
 export const settings = defineSettings({
   allowDeactivationWithSpend: {
     variable: 'ALLOW_BUDGET_DEACTIVATION_WITH_SPEND',
-    schema: flag.default(false).describe('Let policies with spend be deactivated.'),
+    schema: flag.default(false).describe('Allow deactivation of policies with spend.'),
   },
 });

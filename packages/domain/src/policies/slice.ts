@@ -1,5 +1,6 @@
 import { defineSlice } from '../kernel/slice.ts';
 import * as contract from './contract.ts';
+import { events } from './events.ts';
 import { legacy } from './legacy.ts';
 import { permissions, roles } from './permissions.ts';
 import { policies } from './router.ts';
@@ -12,6 +13,7 @@ const { create, deactivate, deposit, get, list, setLateRedemption, update } = co
 export const policiesSlice = defineSlice({
   name: 'policies',
   tables,
+  events,
   namespaces: {
     policies: {
       tag: 'Rules and budgets over a subsidy.',

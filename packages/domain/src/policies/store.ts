@@ -8,7 +8,7 @@ export interface PolicyFilter {
   readonly policyType?: string | undefined;
 }
 
-/** One page, newest first, and the number of all; the count rides along with the rows. */
+/** One page, newest first, and the number of all, in one query. */
 export async function page(db: Connection, filter: PolicyFilter, slice: { offset: number; limit: number }) {
   const base = policies
     .query(db)
@@ -16,7 +16,7 @@ export async function page(db: Connection, filter: PolicyFilter, slice: { offset
     .modify((query) => {
       if (filter.active !== undefined) query.where('active', filter.active);
       const { policyType } = filter;
-      // Only known types reach the database: MariaDB fails when an ASCII column is compared with other characters.
+      // Pass only known types to the database: MariaDB fails if an ASCII column is compared with other characters.
       if (policyType !== undefined)
         query.whereIn(
           'policy_type',
@@ -34,18 +34,18 @@ export async function page(db: Connection, filter: PolicyFilter, slice: { offset
     .offset(slice.offset)
     .limit(slice.limit)) as unknown as (PolicyRow & { total: number })[];
   const [first] = rows;
-  // Behind the last page no row brings the count.
+  // Beyond the last page there are no rows with the count.
   const count = first?.total ?? (slice.offset === 0 ? 0 : await base.resultSize());
   return { rows, count };
 }
 
 export const find = async (db: Connection, uuid: string): Promise<PolicyRow | undefined> => policies.find(db, uuid);
 
-/** The row, held until the transaction ends: its budget and its flags stand still. */
+/** The row, locked until the transaction ends. */
 export const findForUpdate = async (trx: Transaction, uuid: string): Promise<PolicyRow | undefined> =>
   policies.query(trx).findById(uuid).forUpdate();
 
-/** Policies through which something can be redeemed, newest first (R-RED-10). */
+/** Policies that can be redeemed, newest first (R-RED-10). */
 export const redeemable = async (db: Connection, enterpriseCustomerUuid: string): Promise<PolicyRow[]> =>
   policies
     .query(db)
@@ -84,7 +84,7 @@ export async function groupsOf(
 export const hasPendingDeposit = async (db: Connection, policyUuid: string): Promise<boolean> =>
   (await db(policyDeposits.table).where({ policy_uuid: policyUuid, state: 'pending' }).first('uuid')) !== undefined;
 
-/** Sum of the spend limits of active policies, by subsidy; no limit counts as nothing. */
+/** Sum of the spend limits of active policies by subsidy; no limit counts as zero. */
 export async function limitsBySubsidy(
   db: Connection,
   enterpriseCustomerUuid: string,
@@ -100,10 +100,9 @@ export async function limitsBySubsidy(
 }
 
 /**
- * Until the transaction ends nobody else changes the set of spend limits on this subsidy. One statement makes the row or
- * writes the one that is there: an insert that gives way would leave InnoDB with a shared lock, and many of those that
- * all want more are a deadlock. The counter must change: a row that is only locked is not known to other nodes of a
- * cluster.
+ * Serializes changes of spend limits of one subsidy until the transaction ends. A single upsert: an insert that is
+ * ignored would leave a shared lock in InnoDB, and concurrent upgrades of it deadlock. The counter must change,
+ * because on a Galera cluster a row lock is not visible to other nodes.
  */
 export const holdCeiling = (
   trx: Transaction,
@@ -113,7 +112,7 @@ export const holdCeiling = (
     policyCeilings.encode({ subsidyUuid, enterpriseCustomerUuid, holds: 1 }),
   ]);
 
-/** What each policy says was spent through it, for the audit. */
+/** Stored spend of each policy, for the audit. */
 export const totalsByPolicy = (db: Connection): Promise<{ uuid: string; subsidyUuid: string; spentCents: number }[]> =>
   db(policies.table)
     .orderBy('uuid')

@@ -1,7 +1,10 @@
 import { defineModel, is, type Row } from '@enterprise-access/db';
 import type { accessMethods, policyTypes } from './contract.ts';
 
-/** A stored policy. `spentCents` and `allocatedCents` are counters of its budget; they change only through `budget.ts`. */
+/**
+ * A stored policy. `spentCents` and `allocatedCents` are counters of its budget; they change only through
+ * `budget.ts`.
+ */
 export const policies = defineModel('policies', {
   tenant: 'enterpriseCustomerUuid',
   audited: { subject: 'policy', ignored: ['spentCents', 'allocatedCents'] },
@@ -24,7 +27,7 @@ export const policies = defineModel('policies', {
     assignmentConfigurationUuid: is.uuid().nullable(),
     learnerCreditRequestConfigUuid: is.uuid().nullable(),
     spentCents: is.cents(),
-    /** What allocated assignments hold. */
+    /** Cents reserved by allocated assignments. */
     allocatedCents: is.cents(),
     created: is.instant(),
     modified: is.instant(),
@@ -32,7 +35,7 @@ export const policies = defineModel('policies', {
 });
 export type PolicyRow = Row<typeof policies>;
 
-/** What a learner has taken from a policy. */
+/** A learner's usage of a policy. */
 export const learnerBudgets = defineModel('policy_learner_budgets', {
   tenant: 'enterpriseCustomerUuid',
   key: ['policyUuid', 'lmsUserId'],
@@ -45,14 +48,14 @@ export const learnerBudgets = defineModel('policy_learner_budgets', {
   },
 });
 
-/** Written to hold the set of the spend limits on a subsidy. */
+/** Updated to serialize changes of the spend limits on a subsidy. */
 export const policyCeilings = defineModel('policy_ceilings', {
   tenant: 'enterpriseCustomerUuid',
   key: ['subsidyUuid'],
   columns: { subsidyUuid: is.uuid(), enterpriseCustomerUuid: is.uuid(), holds: is.integer() },
 });
 
-/** Groups whose members may redeem through a policy. */
+/** Groups whose members can redeem through a policy. */
 export const policyGroups = defineModel('policy_groups', {
   tenant: 'enterpriseCustomerUuid',
   audited: { subject: 'policy_group' },
@@ -84,7 +87,7 @@ export const policyDeposits = defineModel('policy_deposits', {
   },
 });
 
-/** What is allocated under one policy. */
+/** Groups the assignments of one policy. */
 export const configurations = defineModel('assignment_configurations', {
   tenant: 'enterpriseCustomerUuid',
   audited: { subject: 'assignment_configuration' },

@@ -9,7 +9,7 @@ import type { PolicyRow } from './tables.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'ledger'>;
 
-/** Policies with everything that callers see; a fixed number of statements however many there are. */
+/** Policies with all reply fields, in a constant number of statements. */
 export async function viewsOf(deps: Deps, rows: readonly PolicyRow[], db: Connection = deps.db): Promise<Policy[]> {
   const [first] = rows;
   if (!first) return [];
@@ -79,7 +79,7 @@ function viewOf(
     learnerCreditRequestConfigUuid: row.learnerCreditRequestConfigUuid,
     groupAssociations: groups.filter((uuid) => uuid !== null),
     bnrEnabled: row.learnerCreditRequestConfigUuid !== null,
-    // A policy that is not active does not count, but its own card shows what it would add to.
+    // The sum covers active policies only; for an inactive policy, add its own limit.
     totalSpendLimitsForSubsidyCents: limitsCents,
     totalDepositsForSubsidyCents: subsidy?.depositsCents ?? 0,
     created: row.created,

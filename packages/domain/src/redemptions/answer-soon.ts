@@ -8,14 +8,14 @@ import { redemptionPending } from './contract.ts';
 
 type Deps = Pick<Runtime, 'ledger' | 'log' | 'settings'>;
 
-/** What is redeemed. */
+/** Learner and content of a redemption. */
 interface Subject {
   readonly subsidyUuid: string;
   readonly lmsUserId: number;
   readonly contentKey: string;
 }
 
-/** How long a redeem waits for its end before it answers with the transaction in flight, in ms. */
+/** How long a redeem waits for its result before it returns the pending transaction, in ms. */
 export const ANSWER_WITHIN_MS = 4_000;
 
 const isPending = (error: unknown): boolean =>
@@ -23,8 +23,8 @@ const isPending = (error: unknown): boolean =>
 const isInFlight = ({ state }: LedgerTransaction): boolean => state === 'created' || state === 'pending';
 
 /**
- * The result of a redeem, or its transaction in flight when the end is not known soon: callers poll its state. The work
- * goes on meanwhile; what it cannot finish stays pending for the reconciliation.
+ * Returns the result of a redeem, or its pending transaction if the result takes too long: callers then poll its
+ * state. The work continues in the background; if it cannot finish, the redemption stays pending for reconciliation.
  */
 export async function answerSoon(
   deps: Deps,
@@ -36,16 +36,20 @@ export async function answerSoon(
   const late = new Promise<null>((resolve) => {
     timer = setTimeout(resolve, withinMs, null);
   });
-  // Whoever awaits it below hears of a failure, too.
+  // Avoids an unhandled rejection; the failure is still seen where `work` is awaited below.
   work.catch(() => undefined);
   try {
     const ended = await Promise.race([work, late]);
     if (ended !== null) return ended;
     const inFlight = await findInFlight(deps, subject);
-    // Nothing was spent yet, or it is over by now.
+    // Nothing has been spent yet, or the work has just finished.
     if (inFlight === null) return await work;
     work.catch((err: unknown) => {
-      if (!isPending(err)) deps.log.warn({ err, transaction: inFlight.uuid }, 'a redemption was not finished in time');
+      if (!isPending(err))
+        deps.log.warn(
+          { err, transaction: inFlight.uuid },
+          'a redemption took too long; its pending transaction was returned',
+        );
     });
     return viewOfTransaction(inFlight, deps.settings);
   } catch (error) {
@@ -57,7 +61,7 @@ export async function answerSoon(
   }
 }
 
-/** The ledger's transaction in flight; null when there is none, or the ledger does not say. */
+/** The pending transaction in the ledger; null if there is none or the ledger does not answer. */
 async function findInFlight(deps: Deps, subject: Subject): Promise<LedgerTransaction | null> {
   const { subsidyUuid, lmsUserId, contentKey } = subject;
   try {

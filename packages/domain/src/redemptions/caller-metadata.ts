@@ -1,11 +1,11 @@
-/** Names under which the LMS, or a subsidy service before it, is told to enrol although the deadline has passed. */
+/** Metadata keys that make the LMS or the subsidy service enroll after the deadline. */
 const LATE = ['allow_late_enrollment', 'force_enrollment'];
 
 type Metadata = Readonly<Record<string, unknown>> | null | undefined;
 
 /**
- * What a caller may keep with a transaction. Whether a deadline counts is decided by the policy and by staff, so these
- * keys of everybody else are dropped.
+ * Metadata of a caller, without the keys above unless the caller is staff: only the policy and staff can override a
+ * deadline.
  */
 export function callerMetadata(metadata: Metadata, isStaff: boolean): Metadata {
   if (!metadata || isStaff) return metadata;

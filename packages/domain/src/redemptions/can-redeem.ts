@@ -1,4 +1,5 @@
 import { assignmentFor } from '../assignments/rules.ts';
+import { type Decision, isSampled, keepDecisions } from '../decisions/index.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { notFound } from '../kernel/errors.ts';
@@ -10,14 +11,15 @@ import type { Settings } from '../kernel/settings.ts';
 import { lmsCourseware, viewOfTransaction } from '../ledger/index.ts';
 import { contactsOf, type PolicyRow, priorityOf, redeemable, refusalReason } from '../policies/index.ts';
 import * as contract from './contract.ts';
+import { decided } from './decide.ts';
 import { factsFor, isOf, type LearnerFacts, learnerFacts } from './facts.ts';
 import { priceUnknown } from './refusals.ts';
-import { needsAssignment, PRICE_UNKNOWN, type Reason, refusal } from './rules.ts';
+import { type Facts, needsAssignment, PRICE_UNKNOWN, type Reason, refusal } from './rules.ts';
 import { viewOfPolicy } from './view.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
 
-/** The caller, or for staff the learner that they ask about. */
+/** The learner of a question: the caller, or for staff the given learner. */
 export function learnerOf(actor: Actor, asked: number | undefined): number {
   const lmsUserId = actor.isStaff && asked !== undefined ? asked : actor.lmsUserId;
   if (lmsUserId === null) throw notFound({}, { message: 'Could not determine a value for lms_user_id' });
@@ -26,7 +28,7 @@ export function learnerOf(actor: Actor, asked: number | undefined): number {
 
 export const NO_POLICIES = 'No active policies for this customer';
 
-/** Assigned policies first, then what ends first, then the smaller balance; ties stay newest first (R-RED-10). */
+/** Assigned policies first, then the earliest expiration, then the smaller balance; ties newest first (R-RED-10). */
 function inOrderOfUse(policies: readonly PolicyRow[], known: LearnerFacts): PolicyRow[] {
   const rank = (policy: PolicyRow): readonly [number, number, number] => {
     const subsidy = known.subsidies.get(policy.subsidyUuid);
@@ -44,7 +46,7 @@ function inOrderOfUse(policies: readonly PolicyRow[], known: LearnerFacts): Poli
 
 const compare = (a: number, b: number): number => (a === b ? 0 : a < b ? -1 : 1);
 
-/** For each course run, the policy that a redeem would use, or why there is none. */
+/** For each course run, the policy that a redeem would use, or the reasons why there is none. */
 export async function canRedeem(
   deps: Deps,
   actor: Actor,
@@ -57,21 +59,47 @@ export async function canRedeem(
   const contentKeys = [...new Set(input.contentKey)];
   const known = await learnerFacts(deps, enterpriseCustomerUuid, lmsUserId, candidates, contentKeys);
   const policies = inOrderOfUse(candidates, known);
-  const answers = await Promise.all(
-    contentKeys.map(
-      async (contentKey) =>
-        [contentKey, await answerFor(deps, actor, { enterpriseCustomerUuid, contentKey, policies, known })] as const,
-    ),
-  );
-  const byKey = new Map(answers);
-  return input.contentKey.flatMap((contentKey) => byKey.get(contentKey) ?? []);
+  const question = { enterpriseCustomerUuid, lmsUserId, policies, known, note: notesOf(deps) };
+  try {
+    const answers = await Promise.all(
+      contentKeys.map(
+        async (contentKey) => [contentKey, await answerFor(deps, actor, { ...question, contentKey })] as const,
+      ),
+    );
+    const byKey = new Map(answers);
+    return input.contentKey.flatMap((contentKey) => byKey.get(contentKey) ?? []);
+  } finally {
+    await question.note.keep();
+  }
+}
+
+/** The refusals of one call, if its decisions are kept: a sample is enough to see what learners are told. */
+function notesOf(deps: Deps) {
+  const noted: Decision[] = [];
+  const isKept = isSampled(deps.settings);
+  return {
+    /** Returns the decision’s uuid. */
+    add({ enterpriseCustomerUuid, lmsUserId, contentKey }: Question, facts: Facts): string | null {
+      const judged = { enterpriseCustomerUuid, lmsUserId, contentKey, facts, kind: 'can_redeem' as const };
+      const decision = isKept ? decided(deps, judged, {}) : null;
+      if (decision) noted.push(decision);
+      return decision?.uuid ?? null;
+    },
+    /** In one statement. A question is answered all the same when it fails. */
+    keep: () =>
+      keepDecisions(deps.db, noted).catch((err: unknown) => {
+        deps.log.warn({ err }, 'decisions of a question were not kept');
+      }),
+  };
 }
 
 interface Question {
   readonly enterpriseCustomerUuid: string;
+  readonly lmsUserId: number;
   readonly contentKey: string;
   readonly policies: readonly PolicyRow[];
   readonly known: LearnerFacts;
+  readonly note: ReturnType<typeof notesOf>;
 }
 
 async function answerFor(
@@ -105,7 +133,7 @@ async function answerFor(
   };
 }
 
-/** R-RED-50: what was redeemed first decides; through an assigned policy it has the assignment's price. */
+/** R-RED-50: the price of the first redemption; through an assigned policy the assignment's price. */
 function assignedPrice({ policies, contentKey, known }: Question, transactions: readonly LedgerTransaction[]) {
   const first = transactions.find(isStanding);
   const policy = policies.find(({ uuid }) => uuid === first?.subsidyAccessPolicyUuid);
@@ -116,25 +144,29 @@ function assignedPrice({ policies, contentKey, known }: Question, transactions: 
 
 const redemptionView = (transaction: LedgerTransaction, settings: Settings) => {
   const view = viewOfTransaction(transaction, settings);
-  // Here, unlike in the reply to a redeem, the address is always that of the LMS.
+  // Unlike in the reply to a redeem, this is always the URL in the LMS.
   const coursewareUrl = view.contentKey && lmsCourseware(view.contentKey, settings.lmsUrl);
   return { ...view, coursewareUrl, policyRedemptionStatusUrl: view.transactionStatusApiUrl };
 };
 
 /** The first policy that lets pass, or all refusals by reason in the order in which they occur (R-RED-11). */
-async function resolve(deps: Deps, { policies, contentKey, known }: Question) {
+async function resolve(deps: Deps, question: Question) {
+  const { policies, contentKey, known, note } = question;
   const refusals = new Map<Reason, string[]>();
   const all = await Promise.all(
     policies.map(async (policy) => ({ policy, facts: await factsFor(deps, policy, contentKey, known) })),
   );
   for (const { policy, facts } of all) {
     const reason = refusal(facts);
-    if (reason === PRICE_UNKNOWN) throw priceUnknown(contentKey);
+    if (reason === PRICE_UNKNOWN) throw priceUnknown(contentKey, note.add(question, facts));
     if (reason === null) return { policy, refusals: new Map<Reason, string[]>(), assignment: facts.assignment };
     const others = refusals.get(reason);
     if (others) others.push(policy.uuid);
     else refusals.set(reason, [policy.uuid]);
   }
+  // The policy whose reason is shown stands for all.
+  const [shown] = all;
+  if (shown) note.add(question, shown.facts);
   return { policy: null, refusals, assignment: null };
 }
 
@@ -147,7 +179,7 @@ async function listPrice(
   const { assignedCents } = found;
   if (assignedCents !== null) return { usd: dollarsOfCents(assignedCents), usdCents: assignedCents };
   const message = `Could not determine list price for content_key ${contentKey} with enterprise customer ${enterpriseCustomerUuid}`;
-  const unknown = (cause?: unknown) => contract.priceUnknown({ contentKey }, { message, cause });
+  const unknown = (cause?: unknown) => contract.priceUnknown({ contentKey, decisionUuid: null }, { message, cause });
   if (!found.policy && !found.hasSuccessfulRedemption) {
     const listed = await deps.catalog.listPrice(contentKey).catch((error: unknown) => {
       if (error instanceof UpstreamFailure || error instanceof UpstreamRefusal) return null;
@@ -164,6 +196,6 @@ async function listPrice(
     if (found.policy) throw unknown(error);
   }
   if (found.policy) throw unknown();
-  deps.log.warn({ contentKey }, 'no list price for content that was redeemed before');
+  deps.log.warn({ contentKey }, 'no list price for redeemed content');
   return null;
 }

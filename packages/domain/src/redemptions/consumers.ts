@@ -11,16 +11,19 @@ const reversed = z.object({
   }),
 });
 
-/** The subsidy service reversed a transaction: policy and learner get back what it had taken. */
+/** Event: the subsidy service reversed a transaction. Releases its value in policy and learner's share. */
 export const remoteReversal = consumerOf(
   'org.openedx.enterprise.subsidy_ledger_transaction.reversed.v1',
   reversed,
   async ({ runtime, claim }, { ledger_transaction: made }) => {
-    // Of a ledger of our own these are our own words.
+    // With the embedded ledger, these are our own events.
     if (runtime.ledger.isOurs) return;
     const redemption = await store.findByTransaction(runtime.db, made.uuid);
     if (!redemption) {
-      runtime.log.info({ transaction: made.uuid }, 'a transaction was reversed that no policy of ours had made');
+      runtime.log.info(
+        { transaction: made.uuid },
+        'a transaction was reversed that was not made through one of our policies',
+      );
       return;
     }
     await noteReversal(runtime, redemption, { quantityCents: made.quantity }, claim);

@@ -13,7 +13,7 @@ import { viewOfPolicy } from './view.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
 
-/** Policies that a learner can still spend from, with what is left and what is assigned. */
+/** Policies that a learner can still spend from, with remaining credit and assignments. */
 export async function creditsAvailable(
   deps: Deps,
   actor: Actor,
@@ -44,8 +44,8 @@ export async function creditsAvailable(
 }
 
 /**
- * Learner-wide credit, whatever the content (R-RED-40, R-RED-41). What is assigned stays to be seen when the subsidy has
- * ended (R-RED-43).
+ * Whether the learner has credit, independent of content (R-RED-40, R-RED-41). Policies with assignments are shown
+ * even if the subsidy has ended (R-RED-43).
  */
 function hasCredit(policy: PolicyRow, known: LearnerFacts, assignments: number): boolean {
   const isAssigned = policy.policyType === 'AssignedLearnerCreditAccessPolicy';
@@ -59,7 +59,7 @@ function hasCredit(policy: PolicyRow, known: LearnerFacts, assignments: number):
   if (policy.spendLimitCents !== null && policy.spentCents >= policy.spendLimitCents) return false;
   if (isAssigned) return assignments > 0;
   const remaining = remainingPerUser(policy, known);
-  // What is used up can still be asked for.
+  // With Browse & Request, a policy without remaining credit is shown too, because content can be requested.
   return remaining === null || remaining > 0 || (policy.learnerCreditRequestConfigUuid !== null && remaining === 0);
 }
 

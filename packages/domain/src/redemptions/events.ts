@@ -1,12 +1,21 @@
 import type { OutboxMessage } from '@enterprise-access/db';
+import { ownEvent } from '../kernel/event.ts';
 import type { Spend } from '../kernel/ports/ledger.ts';
+import subsidyRedemption from './subsidy-redemption.json' with { type: 'json' };
 
-/** `org.openedx.enterprise.access.subsidy.{redeemed,redemption-reversed}.v1`; ordered per customer. */
+const declared = (what: 'redeemed' | 'redemption-reversed') =>
+  ownEvent(`org.openedx.enterprise.access.subsidy.${what}.v1`, 'subsidy-redemption', subsidyRedemption);
+
+const redeemed = declared('redeemed');
+const reversed = declared('redemption-reversed');
+export const events = [redeemed, reversed];
+
+/** Ordered per customer. */
 const redemptionEvent =
   (name: string) =>
   (spend: Spend): OutboxMessage => ({
     kind: 'event',
-    name: `org.openedx.enterprise.access.subsidy.${name}.v1`,
+    name,
     key: spend.enterpriseCustomerUuid,
     enterpriseCustomerUuid: spend.enterpriseCustomerUuid,
     payload: {
@@ -16,5 +25,5 @@ const redemptionEvent =
     },
   });
 
-export const subsidyRedeemed = redemptionEvent('redeemed');
-export const redemptionReversed = redemptionEvent('redemption-reversed');
+export const subsidyRedeemed = redemptionEvent(redeemed.type);
+export const redemptionReversed = redemptionEvent(reversed.type);

@@ -1,5 +1,6 @@
 import { type AssignmentRow, ofLearner } from '../assignments/index.ts';
 import { assignmentFor } from '../assignments/rules.ts';
+import type { Content } from '../kernel/ports/catalog.ts';
 import type { LedgerTransaction, Subsidy } from '../kernel/ports/ledger.ts';
 import type { Learner } from '../kernel/ports/lms.ts';
 import { orUnavailable } from '../kernel/ports/upstream.ts';
@@ -9,7 +10,7 @@ import { type Facts, needsAssignment } from './rules.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'lms' | 'catalog' | 'ledger'>;
 
-/** What does not depend on the content: read once for all policies and keys of a question. */
+/** Facts that do not depend on the content; loaded once for all policies and content keys. */
 export interface LearnerFacts {
   readonly now: Date;
   readonly learner: Learner | null;
@@ -22,7 +23,7 @@ export interface LearnerFacts {
   readonly transactions: readonly LedgerTransaction[];
 }
 
-/** The number of statements is the same for one policy and key as for many. */
+/** Loads the facts in a constant number of statements, for any number of policies and keys. */
 export async function learnerFacts(
   deps: Deps,
   customerUuid: string,
@@ -44,6 +45,11 @@ export async function learnerFacts(
   return { now: deps.clock(), learner, groups, subsidies, shares, assignments, transactions };
 }
 
+/** The facts of a redemption with all that the catalog says of its content. */
+export interface CollectedFacts extends Facts {
+  readonly content: Content | null;
+}
+
 /** Adds what the catalog knows of one content. */
 export async function factsFor(
   deps: Pick<Deps, 'catalog'>,
@@ -51,7 +57,7 @@ export async function factsFor(
   contentKey: string,
   known: LearnerFacts,
   options: { skipsDeadline?: boolean } = {},
-): Promise<Facts> {
+): Promise<CollectedFacts> {
   const [inCatalog, content] = await orUnavailable(
     Promise.all([
       deps.catalog.contains(policy.catalogUuid, contentKey),

@@ -14,8 +14,8 @@ import { spendThrough } from './redeem.ts';
 type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
 
 /**
- * Support redeems for a learner, whatever the enrollment deadline. The record is stored before anything is spent and
- * says afterwards how it ended; spending itself is the ordinary way, so that no limit is passed by.
+ * Redeems for a learner on behalf of support, even after the enrollment deadline. A record is stored before the spend
+ * and updated with the result. The spend itself is an ordinary redemption, so all limits apply.
  */
 export async function force(
   deps: Deps,
@@ -46,16 +46,17 @@ export async function force(
 const viewOf = ({ enterpriseCustomerUuid: _customer, ...view }: store.ForcedRedemption): contract.ForcedRedemption =>
   view;
 
-/** What is redeemed through an assigned policy is assigned first (R-RED-60). */
+/** For an assigned policy, allocates first (R-RED-60). */
 async function allocate(deps: Deps, actor: Actor, policy: PolicyRow, input: Input<typeof contract.force>) {
   if (policy.accessMethod !== 'assigned') return;
-  const reason = await allocateForced(deps, actor, policy, input);
-  if (reason === null) return;
+  const refusal = await allocateForced(deps, actor, policy, input);
+  if (refusal === null) return;
+  const { reason, decisionUuid } = refusal;
   const contacts = await contactsOf(deps, actor, policy.enterpriseCustomerUuid);
-  throw contract.notRedeemable({ reason, reasons: [refusalReason(reason, [policy.uuid], contacts)] });
+  throw contract.notRedeemable({ reason, reasons: [refusalReason(reason, [policy.uuid], contacts)], decisionUuid });
 }
 
-/** Executive education also wants the learner's consent and address. */
+/** Executive education also requires the learner's consent and address. */
 async function metadataOf(deps: Deps, policy: PolicyRow, { lmsUserId, metadata }: Input<typeof contract.force>) {
   if (!metadata || Object.keys(metadata).length === 0) return null;
   const learner = await orUnavailable(deps.lms.learner(policy.enterpriseCustomerUuid, lmsUserId));
@@ -66,12 +67,12 @@ async function metadataOf(deps: Deps, policy: PolicyRow, { lmsUserId, metadata }
       .toISOString()
       .replace(/\.\d+Z$/, 'Z'),
     geag_data_share_consent: true,
-    // Without a learner nothing will be spent.
+    // Null if the learner is not linked; the redemption is then refused.
     geag_email: learner?.email ?? null,
   };
 }
 
-/** The record to go on with: the open one, the one whose enrolment stands, or a new one. */
+/** The record to continue with: the open one, the one with a current enrollment, or a new one. */
 async function open(
   deps: Deps,
   policy: PolicyRow,
@@ -80,7 +81,7 @@ async function open(
   const subject = { policyUuid: policy.uuid, lmsUserId: input.lmsUserId, courseRunKey: input.contentKey };
   const latest = await store.findLatest(deps.db, subject);
   if (latest && latest.redeemedAt !== null && (await stands(deps, policy, latest))) return latest;
-  // After a reversal the old record is history, and the next attempt has its own.
+  // After a reversal, the next attempt gets a new record.
   const isOpen = latest !== null && latest.redeemedAt === null;
   const uuid = isOpen ? latest.uuid : store.uuidAfter(subject, latest?.uuid ?? null);
   const asked = { contentPriceCents: input.contentPriceCents, waitToRedeem: input.waitToRedeem };
@@ -105,11 +106,11 @@ async function stands(deps: Deps, policy: PolicyRow, record: store.ForcedRedempt
   const query = { subsidyUuids: [policy.subsidyUuid], lmsUserId, contentKeys: [courseRunKey] };
   const transactions = await orUnavailable(deps.ledger.transactions(query));
   const made = transactions.find(({ uuid }) => uuid === transactionUuid);
-  // The subsidy of a policy can change: what is not seen any more is not spent a second time.
+  // The policy may have moved to another subsidy: if the transaction is not found there, do not spend again.
   return made === undefined || isStanding(made);
 }
 
-/** Words of our own only: what other services say can hold personal data. */
+/** Our own message only: messages of other services can contain personal data. */
 function failureText(error: unknown): string {
   const failed = (why: string): string => `Failed forced redemption: ${why}`;
   if (!(error instanceof DomainError)) return failed('unexpected error; see the log');

@@ -2,15 +2,15 @@ import { type Connection, insertIfAbsent, type Row, recordChanges, type Transact
 import { v5 } from 'uuid';
 import { forcedRedemptions } from './tables.ts';
 
-/** A redemption that support makes for a learner, and how it ended. */
+/** A redemption made by support for a learner, and its result. */
 export type ForcedRedemption = Readonly<Row<typeof forcedRedemptions>> & { readonly policyUuid: string };
 
-/** What a record is about; there is one open record of it at a time. */
+/** Subject of a record; it has at most one open record. */
 export type Subject = Pick<ForcedRedemption, 'policyUuid' | 'lmsUserId' | 'courseRunKey'>;
 
 const NAMESPACE = '5d0f6f0e-6d0e-4c8e-9f0c-0d9b8a5f2a41';
 
-/** Follows from the subject and the record before it: simultaneous requests cannot open two. */
+/** Uuid derived from the subject and the previous record, so that concurrent requests cannot open two. */
 export const uuidAfter = (subject: Subject, previousUuid: string | null): string =>
   v5(JSON.stringify([subject.policyUuid, subject.lmsUserId, subject.courseRunKey, previousUuid]), NAMESPACE);
 

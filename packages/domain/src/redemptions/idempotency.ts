@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
 import { isStanding, type LedgerTransaction } from '../kernel/ports/ledger.ts';
 
-/** A string in Python's literal notation: keys made by the old service for redemptions in flight stay valid. */
+/**
+ * A Python string literal: keys must be equal to those of the old service, so that its pending redemptions stay
+ * valid.
+ */
 function pythonLiteral(text: string): string {
   const escaped = text.replaceAll('\\', '\\\\');
   return escaped.includes("'") && !escaped.includes('"') ? `"${escaped}"` : `'${escaped.replaceAll("'", "\\'")}'`;
 }
 
-/** Attempts that are over without a standing enrolment: after one, a new attempt is a new spend (R-RED-24). */
+/** Attempts that failed or were reversed: after one, a new attempt is a new spend (R-RED-24). */
 export const endedAttempts = (transactions: readonly LedgerTransaction[], policyUuid: string): string[] =>
   transactions
     .filter((transaction) => transaction.subsidyAccessPolicyUuid === policyUuid)
@@ -17,7 +20,7 @@ export const endedAttempts = (transactions: readonly LedgerTransaction[], policy
     )
     .map(({ uuid }) => uuid);
 
-/** The key under which one learner's attempt to redeem one content through one policy is spent at most once (R-RED-25). */
+/** Idempotency key of a learner's attempt to redeem a content through a policy (R-RED-25). */
 export function redemptionKey(
   subsidyUuid: string,
   attempt: { lmsUserId: number; contentKey: string; policyUuid: string; endedAttempts: readonly string[] },

@@ -2,7 +2,7 @@ import { newUuid } from '../kernel/ids.ts';
 import type { Content } from '../kernel/ports/catalog.ts';
 import type { Spend } from '../kernel/ports/ledger.ts';
 
-/** What is spent, for whom and under which key; the rest of the intent follows from it. */
+/** Amount, learner and key of a spend; the rest of the intent is derived. */
 export interface Terms
   extends Pick<
     Spend,

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 const jsonObject = z.record(z.string(), z.unknown());
 
-/** The object that a text of JSON is; null for everything else. */
+/** Parses a JSON object; null for any other text. */
 export function jsonObjectOf(text: string): Record<string, unknown> | null {
   try {
     return jsonObject.safeParse(JSON.parse(text)).data ?? null;

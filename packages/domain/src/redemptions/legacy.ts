@@ -4,7 +4,7 @@ import { refusalBody, refusalOf } from '../policies/index.ts';
 import type * as contract from './contract.ts';
 import { jsonObjectOf } from './json-object.ts';
 
-/** A refusal is a list with one reason object whose leaves are text. */
+/** A refusal is a list with one reason object whose leaves are strings. */
 const notRedeemable = {
   body: refusalBody,
   encode: (details: z.infer<typeof contract.notRedeemable.details>) => refusalOf(details.reasons),
@@ -13,7 +13,7 @@ const notRedeemable = {
 const spendRefused = {
   body: z
     .object({ detail: z.string(), code: z.string(), subsidy_status_code: z.string() })
-    // What a subsidy service says besides is passed on.
+    // Other fields of a subsidy service are passed on.
     .catchall(z.unknown())
     .meta({ title: 'SpendRefusal' }),
   encode: (details: z.infer<typeof contract.spendRefused.details>) => ({

@@ -1,3 +1,4 @@
+import { keepDecisions } from '../decisions/index.ts';
 import { type Actor, isPermitted } from '../kernel/actor.ts';
 import type { Input } from '../kernel/contract.ts';
 import { isStanding, type LedgerTransaction, type Spend } from '../kernel/ports/ledger.ts';
@@ -13,12 +14,13 @@ import { permissions as policyPermissions } from '../policies/permissions.ts';
 import { answerSoon } from './answer-soon.ts';
 import { callerMetadata } from './caller-metadata.ts';
 import * as contract from './contract.ts';
-import { factsFor, type LearnerFacts, learnerFacts } from './facts.ts';
+import { decided, type Judged } from './decide.ts';
+import { type CollectedFacts, factsFor, type LearnerFacts, learnerFacts } from './facts.ts';
 import { endedAttempts, redemptionKey } from './idempotency.ts';
 import { intentOf } from './intent.ts';
-import { notForOthers, refused, settlementRefused, spendRefused, unfulfillable } from './refusals.ts';
+import { notForOthers, refused, settlementRefused, spendRefused, UNFULFILLABLE, unfulfillable } from './refusals.ts';
 import { noteReversal } from './reversal.ts';
-import { type Facts, knownPriceOf, refusal } from './rules.ts';
+import { type Facts, knownPriceOf, needsAssignment, refusal } from './rules.ts';
 import { awaitEnd, type Limit, type Recorded, record, reserve, settle } from './spend.ts';
 import * as store from './store.ts';
 
@@ -41,12 +43,12 @@ export interface SpendRequest {
   readonly skipsDeadline?: boolean;
 }
 
-/** How often a request looks at everything again because others changed it between its look and its reservation. */
+/** Maximum number of rounds if concurrent requests change the facts between collecting and reserving. */
 const ROUNDS = 3;
 
 /**
- * A redemption whose caller is permitted to make it: collect, judge, reserve, settle, record. Answers with the standing
- * transaction where there is one, so it is safe to repeat.
+ * Redeems for an authorized caller: collect, judge, reserve, settle, record. Returns the existing transaction if
+ * there is one, so it is idempotent.
  */
 export async function spendThrough(
   deps: Deps,
@@ -55,6 +57,7 @@ export async function spendThrough(
   request: SpendRequest,
 ): Promise<TransactionView> {
   let limit: Limit | null = null;
+  let judged: CollectedFacts | null = null;
   for (let round = 1; round <= ROUNDS; round += 1) {
     const known = await collect(deps, policy, request, round);
     const earlier = earlierRedemption(known, deps.ledger.isOurs);
@@ -67,12 +70,14 @@ export async function spendThrough(
     if (earlier.is === 'open') return endOf(deps, earlier.redemptionUuid);
 
     const facts = await judge(deps, actor, known, request);
+    judged = facts;
     const spend = spendFor(known, facts, request);
+    const decision = decided(deps, about(known.policy, request, facts), { redemptionUuid: spend.uuid });
 
-    const reservation = await reserve(deps, spend, known.policy);
+    const reservation = await reserve(deps, spend, known.policy, decision);
     if (!reservation.reserved) {
       limit = isLimit(reservation.reason) ? reservation.reason : null;
-      // Without asking a remote ledger again: the other request has spent, whatever that ledger lets us see now.
+      // Do not query a remote ledger again: the other request has spent, even if that ledger does not show it yet.
       const other = reservation.reason === 'already_redeemed' ? await store.findOpen(deps.db, spend) : null;
       if (other) return endOf(deps, other.spend.uuid);
       continue;
@@ -82,29 +87,41 @@ export async function spendThrough(
     if (isUnknown(settlement)) throw pending(spend.uuid, settlement);
 
     const recorded = await record(deps, spend, settlement);
-    return recorded ? replyTo(deps, recorded) : endOf(deps, spend.uuid);
+    return recorded ? replyTo(deps, recorded, decision?.uuid ?? null) : endOf(deps, spend.uuid);
   }
-  if (limit !== null) throw await refused(deps, actor, policy, limit, request.contentKey);
-  redemptionDecided.publish({ outcome: 'refused', reason: policyLocked.code });
+  const reason = limit ?? policyLocked.code;
+  const decision = judged && decided(deps, about(policy, request, judged), { reason, by: 'reservation' });
+  if (limit !== null) throw await refused(deps, actor, policy, { ...request, reason, decision });
+  await keepDecisions(deps.db, [decision]);
+  redemptionDecided.publish({ outcome: 'refused', reason });
   throw policyLocked({ policyUuid: policy.uuid });
 }
+
+/** What a decision of this request is about. */
+const about = (policy: PolicyRow, { lmsUserId, contentKey, skipsDeadline }: SpendRequest, facts: Facts): Judged => ({
+  enterpriseCustomerUuid: policy.enterpriseCustomerUuid,
+  lmsUserId,
+  contentKey,
+  facts,
+  kind: skipsDeadline ? 'force' : needsAssignment(policy) ? 'redeem_assignment' : 'redeem',
+});
 
 /** Everything that a round looks at, but what the catalog says. */
 interface Known {
   readonly round: number;
   readonly policy: PolicyRow;
   readonly learner: LearnerFacts;
-  /** The learner's redemptions of this content, as far as there can be any. */
+  /** The learner's redemptions of this content; not loaded if there cannot be any. */
   readonly redemptions: readonly store.Redemption[];
 }
 
 async function collect(deps: Deps, given: PolicyRow, request: SpendRequest, round: number): Promise<Known> {
   const { lmsUserId, contentKey } = request;
-  // What happened meanwhile has changed its budget.
+  // Reload the policy in later rounds, because its budget has changed.
   const policy = round === 1 ? given : await findPolicy(deps.db, given.uuid);
   if (!policy) throw policyNotFound();
   const learner = await learnerFacts(deps, policy.enterpriseCustomerUuid, lmsUserId, [policy], [contentKey]);
-  // In our own ledger each redemption has a transaction: without one there is nothing to read, unless round 1 met something.
+  // In the embedded ledger each redemption has a transaction: without one there are no redemptions to load in round 1.
   const mayHaveRedeemed = !deps.ledger.isOurs || learner.transactions.length > 0 || round > 1;
   const key = { subsidyUuid: policy.subsidyUuid, lmsUserId, contentKey };
   return { round, policy, learner, redemptions: mayHaveRedeemed ? await store.attemptsOf(deps.db, key) : [] };
@@ -113,14 +130,14 @@ async function collect(deps: Deps, given: PolicyRow, request: SpendRequest, roun
 type Earlier =
   | { readonly is: 'none' }
   | { readonly is: 'standing'; readonly transaction: LedgerTransaction }
-  /** In flight, or done but not in what the ledger told us a moment before. */
+  /** Pending, or committed but not in the transactions that the ledger returned just before. */
   | { readonly is: 'open'; readonly redemptionUuid: string }
-  /** Its value went back in a remote ledger, and we have not noted that yet. */
+  /** Reversed in a remote ledger, which is not recorded here yet. */
   | { readonly is: 'reversed'; readonly redemption: store.Redemption; readonly transaction: LedgerTransaction }
-  /** It ended between two of our reads. */
+  /** It ended between two reads. */
   | { readonly is: 'changing' };
 
-/** What became of the redemption of this content that was there before. */
+/** State of an earlier redemption of this content. */
 function earlierRedemption({ learner, redemptions }: Known, isOurs: boolean): Earlier {
   const { transactions } = learner;
   const standing = transactions.find(isStanding);
@@ -134,11 +151,12 @@ function earlierRedemption({ learner, redemptions }: Known, isOurs: boolean): Ea
   const inFlight = isOurs ? transactions.find(({ state }) => state === 'created' || state === 'pending') : undefined;
   if (!inFlight) return { is: 'none' };
   if (redemptions.some(({ spend }) => spend.uuid === inFlight.uuid)) return { is: 'changing' };
-  // Made through the routes of the subsidy service, past our policies: its maker or the reconciliation ends it.
+  // Made through the routes of the subsidy service, without one of our policies: its request or reconciliation
+  // completes it.
   return { is: 'open', redemptionUuid: inFlight.uuid };
 }
 
-/** Learners spend for themselves; operators may do it for anybody of the customer. */
+/** Learners can spend for themselves only; operators for all learners of the customer. */
 function assertMaySpendFor(actor: Actor, customerUuid: string, lmsUserId: number): void {
   if (actor.lmsUserId === lmsUserId) return;
   if (isOperator(actor, customerUuid)) return;
@@ -149,22 +167,35 @@ const isOperator = (actor: Actor, customerUuid: string): boolean =>
   isPermitted(actor, policyPermissions.has_write_access, customerUuid);
 
 /** The facts of a redemption that nothing speaks against; otherwise the refusal, with its reason. */
-async function judge(deps: Deps, actor: Actor, { policy, learner }: Known, request: SpendRequest): Promise<Facts> {
+async function judge(
+  deps: Deps,
+  actor: Actor,
+  { policy, learner }: Known,
+  request: SpendRequest,
+): Promise<CollectedFacts> {
   const options = { skipsDeadline: request.skipsDeadline ?? false };
   const facts = await factsFor(deps, policy, request.contentKey, learner, options);
   const reason = refusal(facts);
-  if (reason) throw await refused(deps, actor, policy, reason, request.contentKey);
+  if (reason) {
+    const decision = decided(deps, about(policy, request, facts), {});
+    throw await refused(deps, actor, policy, { ...request, reason, decision });
+  }
   const problem = deps.ledger.isOurs && facts.content && fulfillmentProblem(facts.content.source, request.metadata);
-  if (problem) throw unfulfillable(problem);
+  if (problem) {
+    const decision = decided(deps, about(policy, request, facts), { reason: UNFULFILLABLE, by: 'fulfillment' });
+    await keepDecisions(deps.db, [decision]);
+    throw unfulfillable(problem, decision?.uuid ?? null);
+  }
   return facts;
 }
 
-function spendFor({ round, policy, learner, redemptions }: Known, facts: Facts, request: SpendRequest): Spend {
+function spendFor({ round, policy, learner, redemptions }: Known, facts: CollectedFacts, request: SpendRequest): Spend {
   const { lmsUserId, contentKey } = request;
   const isLate = request.skipsDeadline || isLateRedemptionAllowed(policy.lateRedemptionAllowedUntil, facts.now);
   const metadata = request.metadata ?? null;
   const ended = endedAttempts(learner.transactions, policy.uuid);
-  // A remote ledger can have no trace of an attempt that it refused; its key is used up in our own table all the same.
+  // A remote ledger may have no transaction for an attempt that it refused; count our own refused redemptions, so
+  // that the key is not reused.
   const refusedHere = round === 1 ? [] : redemptions.filter(({ state }) => state === 'failed');
   const attempt = {
     lmsUserId,
@@ -180,7 +211,7 @@ function spendFor({ round, policy, learner, redemptions }: Known, facts: Facts, 
     lmsUserId,
     contentKey,
     priceCents: knownPriceOf(facts) ?? 0,
-    // R-RED-23: zero is a price too.
+    // R-RED-23: zero is a valid price.
     requestedPriceCents: facts.assignment?.priceCents ?? null,
     assignmentUuid: facts.assignment?.uuid ?? null,
     metadata: isLate ? { ...metadata, allow_late_enrollment: true } : metadata,
@@ -193,20 +224,20 @@ function spendFor({ round, policy, learner, redemptions }: Known, facts: Facts, 
 const isLimit = (reason: Limit | 'already_redeemed' | 'limits_changed'): reason is Limit =>
   reason !== 'already_redeemed' && reason !== 'limits_changed';
 
-/** The answer while nobody knows how a redemption ends: it stays pending, and the reconciliation finishes it. */
+/** The error while the result is unknown: the redemption stays pending and reconciliation completes it. */
 function pending(redemptionUuid: string, unknown?: Unknown) {
   redemptionDecided.publish({ outcome: 'pending', reason: null });
   return contract.redemptionPending({ redemptionUuid }, unknown ? { cause: unknown.cause } : {});
 }
 
-/** The answer to a redemption that another request or job ends, or has ended. */
+/** The reply for a redemption that another request or job completes. */
 async function endOf(deps: Deps, redemptionUuid: string): Promise<TransactionView> {
   const redemption = await awaitEnd(deps, redemptionUuid);
   if (isUnknown(redemption)) throw pending(redemptionUuid, redemption);
   if (!redemption || redemption.state === 'pending') throw pending(redemptionUuid);
   const { spend, transactionUuid } = redemption;
   if (transactionUuid !== null) {
-    // It may have been spent: a ledger that does not answer now is no reason to say that nothing happened.
+    // The value may have been spent, so an unavailable ledger means "pending" and not "failed".
     const { subsidyUuid, lmsUserId, contentKey } = spend;
     const query = { subsidyUuids: [subsidyUuid], lmsUserId, contentKeys: [contentKey] };
     const transactions = await orUnknown(deps.ledger.transactions(query));
@@ -218,7 +249,9 @@ async function endOf(deps: Deps, redemptionUuid: string): Promise<TransactionVie
 }
 
 /** The answer to a redemption whose end this request recorded itself. */
-function replyTo(deps: Deps, { settlement, transaction }: Recorded): TransactionView {
+function replyTo(deps: Deps, { settlement, transaction }: Recorded, decisionUuid: string | null): TransactionView {
   if (transaction?.state === 'committed') return viewOfTransaction(transaction, deps.settings);
-  throw settlement.outcome === 'refused' ? settlementRefused(settlement) : spendRefused(null);
+  throw settlement.outcome === 'refused'
+    ? settlementRefused(settlement, decisionUuid)
+    : spendRefused(null, decisionUuid);
 }

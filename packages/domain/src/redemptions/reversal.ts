@@ -7,9 +7,8 @@ import { redemptionReversed } from './events.ts';
 import * as store from './store.ts';
 
 /**
- * Takes note of a reversal that was made in a ledger of somebody else: policy and learner's share get back what the
- * transaction had taken. Safe to repeat; only the first call changes anything. A reversal in our own ledger does the
- * same in its own transaction.
+ * Records a reversal that was made in a remote ledger: releases the value in policy and learner's share. Idempotent.
+ * A reversal in the embedded ledger does the same in its own transaction.
  */
 export async function noteReversal(
   deps: Pick<Runtime, 'db' | 'clock'>,
@@ -31,8 +30,8 @@ export async function noteReversal(
 }
 
 /**
- * The redemption that a transaction of our own ledger paid for, if there is one, ends with the reversal of that. False
- * when it was reversed before.
+ * Sets the redemption of a transaction in the embedded ledger to reversed, if there is one. False if it was reversed
+ * before.
  */
 export async function markReversed(trx: Transaction, transactionUuid: string, at: Date): Promise<boolean> {
   const redemption = await store.findByTransaction(trx, transactionUuid);

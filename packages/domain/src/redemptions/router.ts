@@ -7,6 +7,8 @@ import { canRedeem } from './can-redeem.ts';
 import { canRequest } from './can-request.ts';
 import * as contract from './contract.ts';
 import { creditsAvailable } from './credits.ts';
+import * as decisionContract from './decision-contract.ts';
+import { decisionsOf, getDecision } from './decisions.ts';
 import { explain } from './explain.ts';
 import { force } from './force.ts';
 import { redeem } from './redeem.ts';
@@ -35,5 +37,13 @@ export const redemptions = router({
     return viewOfTransaction(found, ctx.runtime.settings);
   }),
   /** Every check of a redemption with its inputs and verdict. */
-  explain: procedure(contract.explain).query(({ ctx, input }) => explain(ctx.runtime, input)),
+  explain: procedure(contract.explain).query(({ ctx, input }) => explain(ctx.runtime, ctx.actor, input)),
+  /** What was decided about a customer’s learners, newest first. */
+  listDecisions: procedure(decisionContract.listDecisions).query(({ ctx, input }) =>
+    decisionsOf(ctx.runtime, ctx.actor, input),
+  ),
+  /** One decision with what was judged. */
+  getDecision: procedure(decisionContract.getDecision).query(({ ctx, input }) =>
+    getDecision(ctx.runtime, ctx.actor, input),
+  ),
 });

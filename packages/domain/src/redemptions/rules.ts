@@ -5,7 +5,7 @@ import { isSubsidyActive, type Subsidy } from '../kernel/ports/ledger.ts';
 import type { reasonCodes } from '../policies/reason-contract.ts';
 import { exceeds, isLateRedemptionAllowed } from '../policies/rules.ts';
 
-/** Everything that decides whether one learner may redeem one content through one policy. */
+/** All facts that decide whether a learner can redeem a content through a policy. */
 export interface Facts {
   readonly now: Date;
   readonly policy: {
@@ -16,21 +16,21 @@ export interface Facts {
     readonly lateRedemptionAllowedUntil: Date | null;
     readonly spendLimitCents: number | null;
     readonly spentCents: number;
-    /** What allocated assignments hold of the budget. */
+    /** Cents of the budget that are reserved by allocated assignments. */
     readonly allocatedCents: number;
     readonly perLearnerEnrollmentLimit: number | null;
     readonly perLearnerSpendLimitCents: number | null;
     readonly accessMethod: string;
-    /** Browse & Request is on when there is one. */
+    /** If set, the policy has Browse & Request. */
     readonly learnerCreditRequestConfigUuid: string | null;
   };
-  /** Groups that the policy is limited to; empty is everybody. */
+  /** Groups that the policy is restricted to; empty means all learners. */
   readonly policyGroups: readonly (string | null)[];
-  /** Null when the learner is not linked to the customer. */
+  /** Null if the learner is not linked to the customer. */
   readonly learnerGroups: readonly string[] | null;
   readonly inCatalog: boolean;
-  readonly content: Content | null;
-  readonly subsidy: Subsidy | null;
+  readonly content: Pick<Content, 'priceCents' | 'enrollByDate'> | null;
+  readonly subsidy: Pick<Subsidy, 'activeDatetime' | 'expirationDatetime' | 'balanceCents' | 'reservedCents'> | null;
   /** The learner's assignment for the content, if the policy needs one. */
   readonly assignment: {
     readonly uuid: string;
@@ -40,26 +40,28 @@ export interface Facts {
   } | null;
   readonly learnerSpentCents: number;
   readonly learnerRedemptionCount: number;
-  /** Support may redeem after a deadline (R-RED-61). */
+  /** Support can redeem after the deadline (R-RED-61). */
   readonly skipsDeadline: boolean;
 }
 
 export interface Check {
   readonly reason: (typeof reasonCodes)[number];
+  /** Number under `docs/rules`. */
+  readonly rule: string;
   /** Cannot be judged without one. */
   readonly needsPrice?: true;
   readonly fails: (facts: Facts) => boolean;
-  /** What the check looked at, for the people who must explain its verdict. */
+  /** The inputs of the check, to explain its verdict. */
   readonly inputs: (facts: Facts) => Readonly<Record<string, unknown>>;
 }
 
-/** What is assigned has its own price (R-ASG-28); the rest has the catalog's. Null when there is none. */
+/** The price of the assignment (R-ASG-29), otherwise the catalog's; null if there is none. */
 export const knownPriceOf = ({ assignment, content }: Pick<Facts, 'assignment' | 'content'>): number | null =>
   assignment?.priceCents ?? content?.priceCents ?? null;
 
 const priceOf = (facts: Facts): number => knownPriceOf(facts) ?? 0;
 
-/** What is held for assignments is nobody else's; those who need one themselves are told so further down. */
+/** Value reserved for other assignments, which is not available; a missing assignment is refused by a later check. */
 const heldInSubsidy = (facts: Facts): number =>
   needsAssignment(facts.policy) ? 0 : (facts.subsidy?.reservedCents ?? 0);
 const heldInPolicy = (facts: Facts): number => (needsAssignment(facts.policy) ? 0 : facts.policy.allocatedCents);
@@ -67,6 +69,7 @@ const heldInPolicy = (facts: Facts): number => (needsAssignment(facts.policy) ? 
 function assignmentCheck<const R extends NonNullable<ReturnType<typeof stateRefusal>>>(reason: R) {
   return {
     reason,
+    rule: 'R-RED-01',
     fails: ({ policy, assignment }: Facts) => needsAssignment(policy) && stateRefusal(assignment) === reason,
     inputs: ({ policy, assignment }: Facts) => ({
       policyType: policy.policyType,
@@ -80,27 +83,32 @@ function assignmentCheck<const R extends NonNullable<ReturnType<typeof stateRefu
 export const checks = [
   {
     reason: 'policy_expired',
+    rule: 'R-CHK-01',
     fails: ({ policy }) => !policy.active || policy.retired,
     inputs: ({ policy }) => ({ active: policy.active, retired: policy.retired }),
   },
   {
     reason: 'learner_not_in_enterprise',
+    rule: 'R-CHK-02',
     fails: ({ learnerGroups }) => learnerGroups === null,
     inputs: ({ learnerGroups }) => ({ linked: learnerGroups !== null }),
   },
   {
     reason: 'learner_not_in_enterprise_group',
+    rule: 'R-CHK-03',
     fails: ({ policyGroups, learnerGroups }) =>
       policyGroups.length > 0 && !policyGroups.some((group) => group !== null && learnerGroups?.includes(group)),
     inputs: ({ policyGroups, learnerGroups }) => ({ policyGroups, learnerGroups }),
   },
   {
     reason: 'content_not_in_catalog',
+    rule: 'R-CHK-04',
     fails: ({ inCatalog, content }) => !inCatalog || content === null,
     inputs: ({ inCatalog, content }) => ({ inCatalog, hasMetadata: content !== null }),
   },
   {
     reason: 'beyond_enrollment_deadline',
+    rule: 'R-CHK-06',
     fails: ({ now, policy, content, skipsDeadline }) =>
       !skipsDeadline &&
       !isLateRedemptionAllowed(policy.lateRedemptionAllowedUntil, now) &&
@@ -115,6 +123,7 @@ export const checks = [
   },
   {
     reason: 'subsidy_expired',
+    rule: 'R-CHK-07',
     fails: ({ subsidy, now }) => subsidy === null || !isSubsidyActive(subsidy, now),
     inputs: ({ subsidy }) => ({
       activeDatetime: subsidy?.activeDatetime ?? null,
@@ -123,6 +132,7 @@ export const checks = [
   },
   {
     reason: 'not_enough_value_in_subsidy',
+    rule: 'R-CHK-08',
     needsPrice: true,
     fails: (facts) => (facts.subsidy?.balanceCents ?? 0) - heldInSubsidy(facts) < priceOf(facts),
     inputs: (facts) => ({
@@ -133,6 +143,7 @@ export const checks = [
   },
   {
     reason: 'policy_spend_limit_reached',
+    rule: 'R-POL-13',
     needsPrice: true,
     fails: (facts) =>
       exceeds(facts.policy.spendLimitCents, facts.policy.spentCents + heldInPolicy(facts), priceOf(facts)),
@@ -145,6 +156,7 @@ export const checks = [
   },
   {
     reason: 'learner_max_enrollments_reached',
+    rule: 'R-CHK-10',
     fails: ({ policy, learnerRedemptionCount }) =>
       policy.perLearnerEnrollmentLimit !== null && learnerRedemptionCount >= policy.perLearnerEnrollmentLimit,
     inputs: ({ policy, learnerRedemptionCount }) => ({
@@ -154,8 +166,9 @@ export const checks = [
   },
   {
     reason: 'learner_max_spend_reached',
+    rule: 'R-CHK-11',
     needsPrice: true,
-    // With Browse & Request the approved request is the limit (R-POL-19).
+    // With Browse & Request the limit is checked when the request is made (R-POL-19).
     fails: (facts) =>
       facts.policy.learnerCreditRequestConfigUuid === null &&
       exceeds(facts.policy.perLearnerSpendLimitCents, facts.learnerSpentCents, priceOf(facts)),
@@ -166,21 +179,22 @@ export const checks = [
       priceCents: knownPriceOf(facts),
     }),
   },
-  // Step 10c, one check for each state that stands in the way (R-RED-01).
+  // Step 10c: one check per refusing state (R-RED-01).
   assignmentCheck('reason_learner_not_assigned_content'),
   assignmentCheck('reason_learner_assignment_cancelled'),
   assignmentCheck('reason_learner_assignment_failed'),
   assignmentCheck('reason_learner_assignment_expired'),
   assignmentCheck('reason_learner_assignment_reversed'),
   {
-    // Ours: such a policy was redeemable until somebody redeemed (R-RED-21).
+    // Added by us: in the old service can-redeem said yes and redeem failed (R-RED-21).
     reason: 'access_by_request_only',
+    rule: 'R-RED-21',
     fails: ({ policy }) => policy.accessMethod === 'request',
     inputs: ({ policy }) => ({ accessMethod: policy.accessMethod }),
   },
 ] as const satisfies readonly Check[];
 
-/** Assigned policies, and those whose learners have to ask first (R-ASG-27, R-ASG-85). */
+/** Assigned policies, and policies that take requests (R-ASG-27, R-ASG-85). */
 export function needsAssignment({
   policyType,
   learnerCreditRequestConfigUuid,
@@ -191,7 +205,7 @@ export function needsAssignment({
 
 export type Reason = (typeof checks)[number]['reason'];
 
-/** No reason for the learner, but an answer: what comes before the price has passed, and there is no price. */
+/** Result if all checks before the price have passed and there is no price; not a reason for learners. */
 export const PRICE_UNKNOWN = 'price_unknown';
 
 type Verdict = 'passed' | 'failed' | 'unknown';
@@ -201,7 +215,7 @@ const verdictOf = (check: Check, facts: Facts): Verdict => {
   return check.fails(facts) ? 'failed' : 'passed';
 };
 
-/** The first check that fails, or cannot be judged, decides; null means redeemable. */
+/** The first check that fails or lacks its price decides; null means redeemable. */
 export function refusal(facts: Facts): Reason | typeof PRICE_UNKNOWN | null {
   for (const check of checks) {
     const verdict = verdictOf(check, facts);
@@ -210,10 +224,35 @@ export function refusal(facts: Facts): Reason | typeof PRICE_UNKNOWN | null {
   return null;
 }
 
-/** Every check with what it looked at, for the people who must explain an answer. */
+/** Every check with its inputs and verdict. */
 export const verdicts = (facts: Facts) =>
   checks.map((check) => ({
     reason: check.reason,
+    rule: check.rule,
     verdict: verdictOf(check, facts),
     inputs: check.inputs(facts),
   }));
+
+/** The checks that do not pass, by reason. */
+export const notPassed = (facts: Facts): [Reason, Exclude<Verdict, 'passed'>][] =>
+  checks.flatMap((check) => {
+    const verdict = verdictOf(check, facts);
+    return verdict === 'passed' ? [] : [[check.reason, verdict]];
+  });
+
+/** What a question about a request is judged by. */
+export interface RequestFacts {
+  /** Active policies of the customer. */
+  readonly policies: number;
+  /** Those that take requests. */
+  readonly taking: number;
+}
+
+export const requestChecks = [
+  { name: 'no_active_policies', rule: 'R-RED-10', fails: ({ policies }: RequestFacts) => policies === 0 },
+  { name: 'no_request_policies', rule: 'R-POL-17', fails: ({ taking }: RequestFacts) => taking === 0 },
+] as const;
+
+/** The first check that fails; null when a request can be made. */
+export const requestRefusal = (facts: RequestFacts): (typeof requestChecks)[number]['name'] | null =>
+  requestChecks.find(({ fails }) => fails(facts))?.name ?? null;

@@ -8,6 +8,7 @@ import {
   transaction,
 } from '@enterprise-access/db';
 import { claim, endRedeemed } from '../assignments/index.ts';
+import { type Decision, keepDecisions } from '../decisions/index.ts';
 import type { LedgerTransaction, Settlement, Spend } from '../kernel/ports/ledger.ts';
 import { finishEach, isUnknown, orUnknown, type Unknown } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
@@ -28,18 +29,18 @@ import * as store from './store.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'ledger' | 'log'>;
 
-/** A limit that the reservation met. */
+/** A limit that refuses the reservation. */
 export type Limit = BudgetRefusal | 'not_enough_value_in_subsidy' | 'reason_learner_not_assigned_content';
 
 export type Reservation =
   | { readonly reserved: true }
   | { readonly reserved: false; readonly reason: Limit }
-  /** Others changed what this request had read, or were first with this learner and content: look again. */
+  /** Concurrent requests changed the facts or redeemed first: collect and judge again. */
   | { readonly reserved: false; readonly reason: 'already_redeemed' | LimitsChanged };
 
 type Refusal = Limit | LimitsChanged;
 
-/** Rolls the reservation back and carries the reason out of the transaction. */
+/** Thrown in a transaction to roll the reservation back, with the reason. */
 class ReservationRefused extends Error {
   readonly reason: Refusal;
   constructor(reason: Refusal) {
@@ -48,7 +49,7 @@ class ReservationRefused extends Error {
   }
 }
 
-/** Runs `work` in a transaction that is rolled back when it returns a reason why nothing can be reserved. */
+/** Runs `work` in a transaction that is rolled back if it returns a reason. */
 export async function reserving(
   db: Database,
   work: (trx: Transaction) => Promise<Refusal | null>,
@@ -61,7 +62,7 @@ export async function reserving(
     return { reserved: true };
   } catch (error) {
     if (error instanceof ReservationRefused) return { reserved: false, reason: error.reason };
-    // The constraint that nobody is charged twice: another request of the same learner was first.
+    // Unique constraint against double charges: a concurrent request of the same learner was first.
     if (isUniqueViolation(error)) return { reserved: false, reason: 'already_redeemed' };
     throw error;
   }
@@ -69,15 +70,17 @@ export async function reserving(
 
 /**
  * Reserves: stores the intent, takes the learner's assignment if it is one that is redeemed, and takes the price from the
- * learner's share, the ledger and the policy, all or nothing.
+ * learner's share, the ledger and the policy, all or nothing. The decision that allowed it is stored with it.
  */
 export const reserve = (
   { db, ledger }: Pick<Deps, 'db' | 'ledger'>,
   spend: Spend,
   limits: LearnerLimits,
+  decision: Decision | null = null,
 ): Promise<Reservation> =>
   reserving(db, async (trx) => {
-    await store.insert(trx, spend);
+    // Both are sent at once.
+    await Promise.all([store.insert(trx, spend), keepDecisions(trx, [decision])]);
     const { assignmentUuid } = spend;
     if (assignmentUuid !== null && !(await claim(trx, spend, assignmentUuid)))
       return 'reason_learner_not_assigned_content';
@@ -88,20 +91,20 @@ export const reserve = (
   });
 
 /**
- * Settles: asks the ledger, and through it the LMS, for fulfilment, outside of any transaction. Safe to repeat and to run
- * from several places at once: the ledger acts once per key. Unknown means that the spend stays pending, and whoever
- * finishes it asks again.
+ * Settles: the ledger, through the LMS, fulfills the spend, outside of any transaction. Safe to repeat and to run
+ * concurrently: the ledger acts once per key. If the result is unknown, the spend stays pending and is settled again
+ * later.
  */
 export const settle = ({ ledger }: Pick<Deps, 'ledger'>, spend: Spend): Promise<Settlement | Unknown> =>
   orUnknown(ledger.settle(spend));
 
-/** How a redemption ended, as this process recorded it. */
+/** The result of a redemption that this process recorded. */
 export interface Recorded {
   readonly settlement: Settlement;
   readonly transaction: LedgerTransaction | null;
 }
 
-/** Records how a spend ended, all in one transaction. Null when somebody else has recorded it before. */
+/** Records the result of a spend in one transaction. Null if it was recorded before. */
 export async function record(deps: Deps, spend: Spend, settlement: Settlement): Promise<Recorded | null> {
   const end = endOf(settlement);
   const recorded = await transaction(deps.db, async (trx) => {
@@ -123,7 +126,7 @@ export async function record(deps: Deps, spend: Spend, settlement: Settlement): 
   return recorded;
 }
 
-/** What the row keeps. A transaction that stood before answers the learner, but this redemption took nothing. */
+/** The stored result. If the learner gets an existing transaction, this redemption has charged nothing. */
 function endOf(settlement: Settlement): Omit<Parameters<typeof store.end>[2], 'at'> {
   switch (settlement.outcome) {
     case 'committed':
@@ -135,7 +138,7 @@ function endOf(settlement: Settlement): Omit<Parameters<typeof store.end>[2], 'a
   }
 }
 
-/** Settles and records a redemption that was reserved before, by this process or another one. */
+/** Settles and records a redemption that was reserved earlier, possibly by another process. */
 async function finish(deps: Deps, spend: Spend): Promise<Unknown | null> {
   const settlement = await settle(deps, spend);
   if (isUnknown(settlement)) return settlement;
@@ -143,9 +146,9 @@ async function finish(deps: Deps, spend: Spend): Promise<Unknown | null> {
   return null;
 }
 
-/** How long a request waits for another one that is at work on the same redemption. */
+/** How long a request waits for a concurrent request of the same redemption. */
 const WAIT_MS = 10_000;
-/** The same when connections were lost after the redemption was begun: its request has probably failed with them. */
+/** The same after lost database connections, because the other request has probably failed with them. */
 const WAIT_AFTER_FAILOVER_MS = 500;
 
 function waitMsFor(db: Database, { spend }: store.Redemption): number {
@@ -154,8 +157,9 @@ function waitMsFor(db: Database, { spend }: store.Redemption): number {
 }
 
 /**
- * Waits for a redemption that another request is working on, for a bounded time; then finishes it itself, because that
- * request seems to be gone. Unknown when its end cannot be found out now; null when there is no such redemption.
+ * Waits for a redemption that another request is processing, for a limited time, and then completes it, because that
+ * request seems to have crashed. Returns `Unknown` if the result is not known yet, null if the redemption does not
+ * exist.
  */
 export async function awaitEnd(deps: Deps, uuid: string): Promise<store.Redemption | Unknown | null> {
   const since = performance.now();
@@ -170,10 +174,10 @@ export async function awaitEnd(deps: Deps, uuid: string): Promise<store.Redempti
   return (await finish(deps, abandoned.spend)) ?? store.find(deps.db, uuid);
 }
 
-/** How old a pending redemption is before nobody can still be working on it, in milliseconds. */
+/** Age after which no request can still be working on a pending redemption, in milliseconds. */
 export const ABANDONED_MS = 60_000;
 
-/** Finishes the redemptions that crashes and silent services left pending. */
+/** Completes redemptions that crashes and unavailable services left pending. */
 export async function reconcile(
   deps: Deps,
   options: { olderThanMs?: number; limit?: number } = {},

@@ -2,7 +2,7 @@ import { type Connection, type Row, recordChanges, type Transaction } from '@ent
 import type { Spend } from '../kernel/ports/ledger.ts';
 import { redemptions } from './tables.ts';
 
-/** A stored intent to spend, and how it ended. */
+/** A stored intent to spend, and its result. */
 export interface Redemption extends Readonly<Pick<Row<typeof redemptions>, Outcome>> {
   readonly spend: Spend;
 }
@@ -26,7 +26,7 @@ async function first(query: PromiseLike<object | undefined>): Promise<Redemption
 export const find = (db: Connection, uuid: string): Promise<Redemption | null> =>
   first(db(redemptions.table).where({ uuid }).first());
 
-/** The redemption that a ledger transaction was made for. */
+/** The redemption of a ledger transaction. */
 export const findByTransaction = (db: Connection, transactionUuid: string): Promise<Redemption | null> =>
   first(db(redemptions.table).where({ transaction_uuid: transactionUuid }).first());
 
@@ -35,7 +35,7 @@ type Subject = Pick<Spend, 'subsidyUuid' | 'lmsUserId' | 'contentKey'>;
 const about = (db: Connection, { subsidyUuid, lmsUserId, contentKey }: Subject) =>
   db(redemptions.table).where(redemptions.encode({ subsidyUuid, lmsUserId, contentKey }));
 
-/** The redemption of this content that is in flight or done, if there is one. */
+/** The pending or committed redemption of this content, if there is one. */
 export const findOpen = (db: Connection, of: Subject): Promise<Redemption | null> =>
   first(about(db, of).whereIn('state', ['pending', 'committed']).first());
 
@@ -83,7 +83,7 @@ export async function reverse(trx: Transaction, spend: Spend, at: Date): Promise
   return true;
 }
 
-/** What a crash or a silent service left open before the given time, oldest first. */
+/** Pending redemptions that are older than a time, oldest first. */
 export async function pendingBefore(db: Connection, before: Date, limit: number): Promise<Redemption[]> {
   const rows: object[] = await db(redemptions.table)
     .where({ state: 'pending' })
@@ -96,6 +96,6 @@ export async function pendingBefore(db: Connection, before: Date, limit: number)
 export const hasPending = async (db: Connection, policyUuid: string): Promise<boolean> =>
   (await db(redemptions.table).where({ policy_uuid: policyUuid, state: 'pending' }).first('uuid')) !== undefined;
 
-/** A condition for `whereNotExists`: the redemption that the transaction in this column was made for. */
+/** Subquery for `whereNotExists`: the redemption of the transaction in this column. */
 export const madeFor = (db: Connection, transactionColumn: string) =>
   db(redemptions.table).select(db.raw('1')).whereRaw('redemptions.uuid = ??', [transactionColumn]);

@@ -3,12 +3,12 @@ import type { SpendContent } from '../kernel/ports/ledger.ts';
 
 const BOOKS = { stays: 'Part of the books. An id means somebody only together with the platform’s users.' } as const;
 
-/** Intents to spend, and how they ended. */
+/** Intents to spend, with their results. */
 export const redemptions = defineModel('redemptions', {
   tenant: 'enterpriseCustomerUuid',
   audited: { subject: 'redemption', learner: 'lmsUserId' },
   columns: {
-    /** Also the uuid of the ledger transaction when the ledger is ours. */
+    /** In the embedded ledger also the uuid of the transaction. */
     uuid: is.uuid(),
     policyUuid: is.uuid(),
     subsidyUuid: is.uuid(),
@@ -35,13 +35,13 @@ export const redemptions = defineModel('redemptions', {
   internal: { standing: is.integer().nullable() },
 });
 
-/** Redemptions that support makes for learners. */
+/** Redemptions made by support for learners. */
 export const forcedRedemptions = defineModel('forced_redemptions', {
   tenant: 'enterpriseCustomerUuid',
   audited: { subject: 'forced_redemption', learner: 'lmsUserId' },
   columns: {
     uuid: is.uuid(),
-    /** Null only where somebody deleted the policy by hand. */
+    /** Null only if the policy row was deleted manually. */
     policyUuid: is.uuid().nullable(),
     enterpriseCustomerUuid: is.uuid(),
     lmsUserId: is.integer(),
@@ -50,7 +50,7 @@ export const forcedRedemptions = defineModel('forced_redemptions', {
     waitToRedeem: is.flag(),
     redeemedAt: is.instant().nullable(),
     erroredAt: is.instant().nullable(),
-    /** What went wrong, in words for support; never what another service said. */
+    /** Failure message for support; never the message of another service. */
     traceback: is.text().nullable(),
     transactionUuid: is.uuid().nullable(),
     created: is.instant(),

@@ -2,7 +2,7 @@ import type { Settings } from '../kernel/settings.ts';
 import { isLateRedemptionAllowed, type PolicyRow } from '../policies/index.ts';
 import type * as contract from './contract.ts';
 
-/** A policy as learners see it. */
+/** A policy in replies to learners. */
 export function viewOfPolicy(policy: PolicyRow, settings: Settings, now: Date): contract.RedeemablePolicy {
   return {
     uuid: policy.uuid,

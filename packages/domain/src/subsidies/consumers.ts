@@ -1,9 +1,18 @@
 import { z } from 'zod';
 import { consumerOf, UnusableEvent } from '../kernel/consumer.ts';
+import { platformEvent } from '../kernel/event.ts';
 import { instantOf } from '../kernel/instant.ts';
 import { findTransaction } from '../ledger/index.ts';
+import learnerCreditEnrollment from './learner-credit-enrollment.json' with { type: 'json' };
 import { isRefundable, unenrolmentKey } from './refunds.ts';
 import { reverseTransaction } from './reverse.ts';
+
+/** The platform tells when a learner's enrolment that credit has paid for ends. */
+export const revokedEvent = platformEvent(
+  'org.openedx.enterprise.learner_credit_course_enrollment.revoked.v1',
+  'learner-credit-course-enrollment-lifecycle',
+  learnerCreditEnrollment,
+);
 
 const revoked = z.object({
   learner_credit_course_enrollment: z.object({
@@ -14,14 +23,14 @@ const revoked = z.object({
 });
 
 /**
- * A learner left a course that our ledger had paid for: within the time of refunds the value goes back. Every step is a
- * no-op once its state is reached, so redeliveries and the loop through the LMS end here.
+ * Event: a learner left a course that our ledger has paid for. Reverses the transaction within the refund period.
+ * Idempotent: redeliveries, and the event that our own unenrollment causes in the LMS, change nothing.
  */
 export const enrollmentRevoked = consumerOf(
-  'org.openedx.enterprise.learner_credit_course_enrollment.revoked.v1',
+  revokedEvent.type,
   revoked,
   async ({ runtime, eventId, claim }, { learner_credit_course_enrollment: enrollment }) => {
-    // The service that keeps the ledger hears the same event.
+    // With a remote ledger, its service consumes the same event.
     if (!runtime.ledger.isOurs || !runtime.settings.refundsUnenrolments) return;
     const { transaction_id: transactionUuid, enterprise_course_enrollment: course } = enrollment;
     const paid = transactionUuid ? await findTransaction(runtime.db, transactionUuid) : null;
@@ -32,7 +41,7 @@ export const enrollmentRevoked = consumerOf(
     if (!unenrolledAt) throw new UnusableEvent('not an instant: unenrolled_at');
     const { courseRunStartDate, created: purchased } = paid;
     if (!isRefundable({ unenrolledAt, courseRunStartDate, purchased })) {
-      runtime.log.info({ transaction: paid.uuid, event: eventId }, 'a learner left after the time of refunds');
+      runtime.log.info({ transaction: paid.uuid, event: eventId }, 'a learner left after the refund period');
       return;
     }
     await reverseTransaction(runtime, {

@@ -18,29 +18,29 @@ export const revenueCategories = ['bulk-enrollment-prepay', 'partner-no-rev-prep
 
 const lmsUserId = () => z.int().min(1).max(INT32);
 const idempotencyKey = () => z.string().min(1).max(255).nullable();
-/** Stored in a namespace of its own, which takes some of the 255 characters. */
+/** Shorter than 255 characters, because the key is stored with a prefix. */
 const keyOfTransaction = () => z.string().min(1).max(LONGEST_CALLER_KEY).nullable();
 const pages = pageInput({ defaultSize: 10, maximumSize: 100 });
 
-/** A subsidy as clients read it. */
+/** A subsidy in replies. */
 export const subsidy = z
   .object({
     uuid: z.string().describe('Identifies the subsidy.'),
     title: z.string().nullable().describe('Name for administrators.'),
-    enterpriseCustomerUuid: z.string().describe('Customer that owns the value.'),
-    activeDatetime: z.date().nullable().describe('Start; null is open.'),
-    expirationDatetime: z.date().nullable().describe('End; null is open.'),
+    enterpriseCustomerUuid: z.string().describe('Customer that owns the subsidy.'),
+    activeDatetime: z.date().nullable().describe('Start; null means no bound.'),
+    expirationDatetime: z.date().nullable().describe('End; null means no bound.'),
     unit: z.string().describe('usd_cents.'),
-    referenceId: z.string().nullable().describe('Line item of the sale.'),
-    referenceType: z.string().describe('What kind of reference that is.'),
-    currentBalance: z.int().describe('US cents left; value in flight is gone already.'),
-    startingBalance: z.int().describe('US cents at the start.'),
-    internalOnly: z.boolean().describe('A test of ours; its reference need not be unique.'),
+    referenceId: z.string().nullable().describe('Sales line item.'),
+    referenceType: z.string().describe('Kind of the reference.'),
+    currentBalance: z.int().describe('Remaining US cents; pending transactions are already deducted.'),
+    startingBalance: z.int().describe('Starting balance in US cents.'),
+    internalOnly: z.boolean().describe('Internal test subsidy; its reference need not be unique.'),
     revenueCategory: z.string().describe('For analytics.'),
-    isActive: z.boolean().describe('Whether it pays right now.'),
-    totalDeposits: z.int().describe('US cents ever deposited.'),
-    created: z.date().describe('When it was made.'),
-    modified: z.date().describe('When it last changed.'),
+    isActive: z.boolean().describe('Whether the subsidy is active now.'),
+    totalDeposits: z.int().describe('Total deposits in US cents.'),
+    created: z.date().describe('Time of creation.'),
+    modified: z.date().describe('Time of the last change.'),
   })
   .meta({ title: 'Subsidy' });
 export type SubsidyView = z.infer<typeof subsidy>;
@@ -50,15 +50,15 @@ const subsidyUuid = () => uuid().describe('Subsidy.');
 
 export const listSubsidies = defineContract({
   summary:
-    'Subsidies of a customer with their balances, newest first. Without a customer only for those who may see all.',
+    'Subsidies of a customer with their balances, newest first. Without a customer, all subsidies; requires access to all customers.',
   kind: 'query',
   permission: permissions.can_read_subsidies,
   context: { from: 'customer', field: 'enterpriseCustomerUuid' },
   rest: { method: 'GET', path: '/api/v1/subsidies/' },
   input: z.object({
-    enterpriseCustomerUuid: uuid().optional().describe('Customer whose subsidies are wanted.'),
+    enterpriseCustomerUuid: uuid().optional().describe('Only subsidies of this customer.'),
     uuid: uuid().optional().describe('Only this subsidy.'),
-    title: z.string().max(255).optional().describe('Only subsidies whose title holds this text.'),
+    title: z.string().max(255).optional().describe('Only subsidies whose title contains this text.'),
     sortBy: ordering(subsidyOrders, '-created'),
     ...pages,
   }),
@@ -78,7 +78,7 @@ export const getSubsidy = defineContract({
 });
 
 export const canRedeem = defineContract({
-  summary: 'Whether a learner could redeem a content from this subsidy, whatever the policies say.',
+  summary: 'Whether a learner could redeem a content from this subsidy, regardless of policies.',
   kind: 'query',
   permission: permissions.can_read_subsidies,
   context: ofSubsidy,
@@ -89,30 +89,30 @@ export const canRedeem = defineContract({
     contentKey: z.string().min(1).max(255).describe('Course run.'),
   }),
   output: z.object({
-    canRedeem: z.boolean().describe('Enough value, and not redeemed yet.'),
+    canRedeem: z.boolean().describe('Whether the balance covers the price and the content is not redeemed yet.'),
     contentPrice: z.int().nullable().describe('Price in US cents; null if unknown.'),
     unit: z.string().describe('usd_cents.'),
     allTransactions: z.array(transactionView).describe('The learner’s transactions for the content, in any state.'),
-    active: z.boolean().describe('Whether the subsidy pays right now.'),
+    active: z.boolean().describe('Whether the subsidy is active now.'),
   }),
   errors: [errors.contentNotFound],
 });
 
 export const aggregatesByLearner = defineContract({
-  summary: 'Number of standing enrollments that the subsidy has paid, per learner.',
+  summary: 'Number of current enrollments paid by the subsidy, per learner.',
   kind: 'query',
   permission: permissions.can_read_subsidies,
   context: ofSubsidy,
   rest: { method: 'GET', path: '/api/v1/subsidies/{uuid}/aggregates-by-learner' },
   input: z.object({
     uuid: subsidyUuid(),
-    subsidyAccessPolicyUuid: uuid().optional().describe('Only what was spent through this policy.'),
+    subsidyAccessPolicyUuid: uuid().optional().describe('Only transactions through this policy.'),
   }),
   output: z.array(
     z
       .object({
         lmsUserId: z.int().describe('Learner.'),
-        total: z.int().min(0).describe('Enrollments.'),
+        total: z.int().min(0).describe('Number of enrollments.'),
       })
       .meta({ title: 'EnrollmentsOfLearner' }),
   ),
@@ -120,7 +120,7 @@ export const aggregatesByLearner = defineContract({
 });
 
 export const contentMetadata = defineContract({
-  summary: 'What a course or run is and costs, as a customer sees it.',
+  summary: 'Metadata and price of a course or run for a customer.',
   kind: 'query',
   permission: permissions.can_read_metadata,
   context: { from: 'customer', field: 'enterpriseCustomerUuid' },
@@ -140,7 +140,7 @@ export const contentMetadata = defineContract({
       source: z.string().describe('edX or 2u.'),
       mode: z.string().describe('Mode of the enrollment.'),
       contentPrice: z.int().nullable().describe('Price in US cents; null if unknown.'),
-      enrollByDate: z.date().nullable().describe('Until then learners can enroll.'),
+      enrollByDate: z.date().nullable().describe('Enrollment deadline.'),
       geagVariantId: z.string().nullable().describe('Variant of executive education.'),
     })
     .meta({ title: 'ContentMetadata' }),
@@ -154,25 +154,25 @@ export const createSubsidy = defineContract({
   context: { from: 'customer', field: 'defaultEnterpriseCustomerUuid' },
   rest: { method: 'POST', path: '/api/v1/subsidies/', status: 201 },
   input: z.object({
-    referenceId: z.string().trim().min(1).max(255).describe('Line item of the sale.'),
+    referenceId: z.string().trim().min(1).max(255).describe('Sales line item.'),
     defaultTitle: z.string().trim().max(255).nullable().describe('Name for administrators.'),
-    defaultEnterpriseCustomerUuid: uuid().describe('Customer that will own the value.'),
+    defaultEnterpriseCustomerUuid: uuid().describe('Customer that will own the subsidy.'),
     defaultActiveDatetime: instant().describe('Start.'),
     defaultExpirationDatetime: instant().describe('End.'),
-    defaultUnit: z.enum(units).describe('Unit of the value.'),
+    defaultUnit: z.enum(units).describe('Unit of amounts.'),
     defaultStartingBalance: z.int().min(0).max(MAXIMUM_CENTS).describe('US cents of the first deposit.'),
     defaultRevenueCategory: z.enum(revenueCategories).describe('For analytics.'),
-    defaultInternalOnly: z.boolean().describe('True always creates.'),
+    defaultInternalOnly: z.boolean().describe('True always creates a new subsidy.'),
   }),
   output: z.object({
     subsidy: subsidy.describe('The subsidy, new or found.'),
-    created: z.boolean().describe('False when the subsidy was there already.'),
+    created: z.boolean().describe('False if the subsidy existed.'),
   }),
   errors: [],
 });
 
 export const updateSubsidy = defineContract({
-  summary: 'Change fields of a subsidy; what is not named stays. Value moves by deposits only.',
+  summary: 'Update fields of a subsidy; omitted fields are not changed. Use deposits to add value.',
   kind: 'mutation',
   permission: permissions.can_write_subsidies,
   context: ofSubsidy,
@@ -181,15 +181,15 @@ export const updateSubsidy = defineContract({
     .object({
       uuid: subsidyUuid(),
       title: z.string().trim().max(255).nullable().describe('Name for administrators.'),
-      activeDatetime: instant().nullable().describe('Start; null is open.'),
-      expirationDatetime: instant().nullable().describe('End; null is open.'),
-      referenceId: z.string().trim().min(1).max(255).nullable().describe('Line item of the sale.'),
-      internalOnly: z.boolean().describe('A test of ours; its reference need not be unique.'),
+      activeDatetime: instant().nullable().describe('Start; null means no bound.'),
+      expirationDatetime: instant().nullable().describe('End; null means no bound.'),
+      referenceId: z.string().trim().min(1).max(255).nullable().describe('Sales line item.'),
+      internalOnly: z.boolean().describe('Internal test subsidy; its reference need not be unique.'),
       revenueCategory: z.enum(revenueCategories).describe('For analytics.'),
-      enterpriseCustomerUuid: uuid().describe('Fixed: another value is refused.'),
-      unit: z.string().describe('Fixed: another value is refused.'),
-      referenceType: z.string().describe('Fixed: another value is refused.'),
-      startingBalance: z.int().describe('US cents. Fixed: another value is refused.'),
+      enterpriseCustomerUuid: uuid().describe('Cannot be changed: another value is refused.'),
+      unit: z.string().describe('Cannot be changed: another value is refused.'),
+      referenceType: z.string().describe('Cannot be changed: another value is refused.'),
+      startingBalance: z.int().describe('US cents. Cannot be changed: another value is refused.'),
     })
     .partial()
     .required({ uuid: true }),
@@ -198,7 +198,7 @@ export const updateSubsidy = defineContract({
 });
 
 export const deleteSubsidy = defineContract({
-  summary: 'Hide a subsidy from everybody. Its ledger and transactions stay.',
+  summary: 'Soft-delete a subsidy. Its ledger and transactions are kept.',
   kind: 'mutation',
   permission: permissions.can_write_subsidies,
   context: ofSubsidy,
@@ -210,14 +210,18 @@ export const deleteSubsidy = defineContract({
 
 const filters = {
   contentKey: z.string().max(255).optional().describe('Only this course run.'),
-  subsidyAccessPolicyUuid: uuid().optional().describe('Only what was spent through this policy.'),
+  subsidyAccessPolicyUuid: uuid().optional().describe('Only transactions through this policy.'),
   state: z.array(transactionState).max(10).optional().describe('Only these states.'),
-  search: z.string().max(255).optional().describe('Only where the address or the title holds this text.'),
+  search: z
+    .string()
+    .max(255)
+    .optional()
+    .describe('Only transactions whose e-mail address or title contains this text.'),
   ordering: ordering(transactionOrders, '-created'),
 };
 
 export const listTransactions = defineContract({
-  summary: 'Transactions of a subsidy, newest first, with totals of all that match on request.',
+  summary: 'Transactions of a subsidy, newest first, optionally with totals of all matches.',
   kind: 'query',
   permission: permissions.can_read_all_transactions,
   context: ofSubsidy,
@@ -227,24 +231,24 @@ export const listTransactions = defineContract({
     uuid: subsidyUuid(),
     lmsUserId: lmsUserId().optional().describe('Only this learner.'),
     ...filters,
-    includeAggregates: z.boolean().default(false).describe('Whether totals are wanted.'),
+    includeAggregates: z.boolean().default(false).describe('Whether to include totals.'),
     ...pages,
   }),
   output: pageOutput(transactionView).extend({
     aggregates: z
       .object({
         unit: z.string().describe('usd_cents.'),
-        remainingSubsidyBalance: z.int().describe('US cents left in the subsidy.'),
-        totalQuantity: z.int().describe('US cents of everything that matches, less what was reversed.'),
+        remainingSubsidyBalance: z.int().describe('Remaining US cents of the subsidy.'),
+        totalQuantity: z.int().describe('Sum of all matches in US cents, net of reversals.'),
       })
       .nullable()
-      .describe('Null unless asked for.'),
+      .describe('Null unless requested.'),
   }),
   errors: [],
 });
 
 export const listTransactionsV1 = defineContract({
-  summary: 'Transactions of a subsidy, newest first; the first version of `ledger.listTransactions`.',
+  summary: 'Transactions of a subsidy, newest first; version 1 of `ledger.listTransactions`.',
   kind: 'query',
   permission: permissions.can_read_all_transactions,
   context: { from: 'subsidy', field: 'subsidyUuid' },
@@ -260,15 +264,17 @@ export const listTransactionsV1 = defineContract({
 });
 
 const purchase = {
-  lmsUserId: lmsUserId().describe('Learner who will be enrolled.'),
+  lmsUserId: lmsUserId().describe('Learner to enroll.'),
   contentKey: courseRunKey().describe('Course run.'),
-  subsidyAccessPolicyUuid: uuid().describe('Policy whose budget the price counts in.'),
+  subsidyAccessPolicyUuid: uuid().describe('Policy whose budget is charged.'),
   metadata: metadata('Kept with the transaction.').default(null),
-  idempotencyKey: keyOfTransaction().default(null).describe('A second spend under this key is the first one.'),
+  idempotencyKey: keyOfTransaction()
+    .default(null)
+    .describe('Idempotency key: a second spend with this key returns the first one.'),
 };
 const purchased = z.object({
   transaction: transactionView.describe('The transaction, new or found.'),
-  created: z.boolean().describe('False when the redemption was there already.'),
+  created: z.boolean().describe('False if the redemption existed.'),
 });
 const purchaseErrors = [
   errors.inactiveSubsidy,
@@ -282,7 +288,7 @@ const purchaseErrors = [
 ] as const;
 
 export const createTransaction = defineContract({
-  summary: 'Spend from a subsidy on one course run for one learner, or find the redemption that stands already.',
+  summary: 'Spend from a subsidy on one course run for one learner, or return the existing redemption.',
   kind: 'mutation',
   permission: permissions.can_create_transactions,
   context: ofSubsidy,
@@ -298,14 +304,14 @@ export const createTransaction = defineContract({
       .max(MAXIMUM_CENTS)
       .nullable()
       .default(null)
-      .describe('US cents, near the canonical price; null and 0 are the canonical price.'),
+      .describe('US cents, close to the canonical price; null or 0 means the canonical price.'),
   }),
   output: purchased,
   errors: purchaseErrors,
 });
 
 export const createTransactionV1 = defineContract({
-  summary: 'Spend from a subsidy; the first version of `ledger.createTransaction`, always at the canonical price.',
+  summary: 'Spend from a subsidy at the canonical price; version 1 of `ledger.createTransaction`.',
   kind: 'mutation',
   permission: permissions.can_create_transactions,
   context: { from: 'subsidy', field: 'subsidyUuid' },
@@ -317,7 +323,7 @@ export const createTransactionV1 = defineContract({
 });
 
 export const createDeposit = defineContract({
-  summary: 'Add value to a subsidy. Repeating it under its key answers with the same deposit.',
+  summary: 'Add value to a subsidy. Repeating it with the same key returns the same deposit.',
   kind: 'mutation',
   permission: permissions.can_create_transactions,
   context: ofSubsidy,
@@ -327,23 +333,25 @@ export const createDeposit = defineContract({
   input: z.object({
     uuid: subsidyUuid(),
     desiredDepositQuantity: z.int().min(1).max(MAXIMUM_CENTS).describe('US cents to add.'),
-    salesContractReferenceId: z.string().trim().min(1).max(150).describe('Line item of the sale.'),
-    salesContractReferenceProvider: z.string().max(32).describe('Slug of whoever keeps the line items.'),
+    salesContractReferenceId: z.string().trim().min(1).max(150).describe('Sales line item.'),
+    salesContractReferenceProvider: z.string().max(32).describe('Slug of the provider of the line items.'),
     metadata: metadata('Kept with the transaction.').default(null),
-    idempotencyKey: keyOfTransaction().default(null).describe('Made from amount and line item unless given.'),
+    idempotencyKey: keyOfTransaction()
+      .default(null)
+      .describe('Idempotency key; default derived from amount and line item.'),
   }),
   output: z.object({
     deposit: z
       .object({
         uuid: z.string().describe('Identifies the deposit.'),
-        ledger: z.string().describe('Ledger that holds the value.'),
+        ledger: z.string().describe('Ledger of the deposit.'),
         desiredDepositQuantity: z.int().describe('US cents.'),
-        transaction: z.string().describe('Transaction that moved the value.'),
-        salesContractReferenceId: z.string().nullable().describe('Line item of the sale.'),
-        salesContractReferenceProvider: z.string().nullable().describe('Who keeps it.'),
+        transaction: z.string().describe('Transaction of the deposit.'),
+        salesContractReferenceId: z.string().nullable().describe('Sales line item.'),
+        salesContractReferenceProvider: z.string().nullable().describe('Provider of the line item.'),
       })
       .describe('The deposit, new or found.'),
-    created: z.boolean().describe('False when the deposit was there already.'),
+    created: z.boolean().describe('False if the deposit existed.'),
   }),
   errors: [errors.depositOnExpiredSubsidy, errors.depositNotCreated],
 });
@@ -362,7 +370,7 @@ export const ownTransactions = defineContract({
 });
 
 export const getTransaction = defineContract({
-  summary: 'One transaction: learners see their own, administrators all of their customer.',
+  summary: 'One transaction. Learners see their own, administrators all of their customer.',
   kind: 'query',
   permission: permissions.can_read_transactions,
   context: { from: 'transaction', field: 'uuid' },
@@ -373,7 +381,7 @@ export const getTransaction = defineContract({
 });
 
 export const reverse = defineContract({
-  summary: 'Give the value of a committed redemption back, once. Repeating it answers with the same transaction.',
+  summary: 'Reverse a committed redemption and release its value, once. Repeating it returns the same transaction.',
   kind: 'mutation',
   permission: permissions.can_create_transactions,
   context: { from: 'transaction', field: 'transactionUuid' },
@@ -382,9 +390,9 @@ export const reverse = defineContract({
   bodyLimitBytes: METADATA_BODY_LIMIT_BYTES,
   input: z.object({
     uuid: subsidyUuid(),
-    transactionUuid: uuid().describe('Transaction of that subsidy.'),
+    transactionUuid: uuid().describe('Transaction of the subsidy.'),
     metadata: metadata('Kept with the reversal.').default(null),
-    idempotencyKey: idempotencyKey().default(null).describe('Made from the transaction unless given.'),
+    idempotencyKey: idempotencyKey().default(null).describe('Idempotency key; default derived from the transaction.'),
   }),
   output: transactionView,
   errors: [errors.notReversible],

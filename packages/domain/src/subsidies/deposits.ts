@@ -13,7 +13,7 @@ import { depositNotCreated, depositOnExpiredSubsidy } from './errors.ts';
 type Deps = Pick<Runtime, 'db' | 'clock'>;
 type Deposit = Input<typeof contract.createDeposit>;
 
-/** Keys under which the deposit is looked for, first the one that a new deposit gets; callers share no keys of headers. */
+/** Keys to find the deposit by, first the one for a new deposit. Keys from headers are per caller. */
 function keysOf(actor: Actor, ledgerUuid: string, input: Deposit, header: string | null): readonly string[] {
   if (input.idempotencyKey !== null) return storedKeysOf(input.idempotencyKey);
   if (header !== null) return [`deposit-${createHash('sha256').update(`${actor.username}\n${header}`).digest('hex')}`];
@@ -23,8 +23,8 @@ function keysOf(actor: Actor, ledgerUuid: string, input: Deposit, header: string
 const ROUNDS = 2;
 
 /**
- * Adds value once per key. Without a key of the caller's, amount and line item are the key, and a repeat is refused: it
- * may as well be meant as a second deposit, which must not vanish silently.
+ * Adds value once per key. Without a caller's key, the key is made of amount and line item, and a repeat is refused:
+ * it could be meant as a second deposit, which must not be dropped silently.
  */
 export async function createDeposit(
   deps: Deps,
@@ -61,7 +61,7 @@ export async function createDeposit(
     if (before) return { deposit: before, created: false };
     if (isExpired(subsidy.expirationDatetime, now)) throw depositOnExpiredSubsidy({});
     if (await addDeposit(deps.db, entry)) return { deposit: made, created: true };
-    // Another request made a deposit under this key just now: the second round finds it.
+    // A concurrent request has used this key: the next round finds its deposit.
   }
   throw depositNotCreated({});
 }

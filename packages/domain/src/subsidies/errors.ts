@@ -3,7 +3,7 @@ import { defineError } from '../kernel/errors.ts';
 
 const none = z.object({});
 
-/** Outside of its window a subsidy pays for nothing. */
+/** The subsidy is not active at this time. */
 export const inactiveSubsidy = defineError({
   code: 'inactive_subsidy_creation_error',
   status: 422,
@@ -11,7 +11,7 @@ export const inactiveSubsidy = defineError({
   details: none,
 });
 
-/** The LMS refused to enrol; the value went back. */
+/** The LMS refused the enrollment; the value was released. */
 export const enrollmentRefused = defineError({
   code: 'enrollment_error',
   status: 422,
@@ -19,7 +19,7 @@ export const enrollmentRefused = defineError({
   details: z.object({ transactionUuid: z.string().describe('The transaction that failed.') }),
 });
 
-/** The content is taught by an external provider, of whom this ledger orders nothing; nothing was spent. */
+/** This ledger cannot order content of external providers; nothing was spent. */
 export const fulfillmentRefused = defineError({
   code: 'fulfillment_error',
   status: 422,
@@ -27,12 +27,12 @@ export const fulfillmentRefused = defineError({
   details: none,
 });
 
-/** None of the customer's catalogs has the content. */
+/** No catalog of the customer contains the content. */
 export const contentNotFound = defineError({
   code: 'content_not_found',
   status: 422,
   message: 'The given content_key is not in any catalog for this customer.',
-  details: z.object({ contentKey: z.string().describe('The content asked for.') }),
+  details: z.object({ contentKey: z.string().describe('The requested content.') }),
 });
 
 /** The requested price is too far from the canonical one. */
@@ -41,12 +41,12 @@ export const invalidRequestedPrice = defineError({
   status: 422,
   message: 'The requested price is outside of the acceptable interval.',
   details: z.object({
-    requestedPriceCents: z.int().describe('US cents asked for.'),
-    canonicalPriceCents: z.int().describe('US cents that the content costs.'),
+    requestedPriceCents: z.int().describe('Requested price in US cents.'),
+    canonicalPriceCents: z.int().describe('Canonical price in US cents.'),
   }),
 });
 
-/** Nothing was spent, for a reason in the message: the balance is too small, most of the time. */
+/** Nothing was spent; the message has the reason, usually an insufficient balance. */
 export const transactionNotCreated = defineError({
   code: 'transaction_creation_error',
   status: 422,
@@ -54,23 +54,23 @@ export const transactionNotCreated = defineError({
   details: none,
 });
 
-/** A limit of the policy is in the way; nothing was spent. */
+/** A limit of the policy refuses the spend; nothing was spent. */
 export const policyLimitReached = defineError({
   code: 'policy_limit_reached',
   status: 422,
   message: 'A limit of the policy does not allow this transaction.',
-  details: z.object({ reason: z.string().describe('Machine name of the limit.') }),
+  details: z.object({ reason: z.string().describe('Code of the limit.') }),
 });
 
-/** It is not known yet how the transaction ends; repeating the request completes it and charges nothing twice. */
+/** The result of the transaction is not known yet; repeating the request completes it without charging twice. */
 export const transactionPending = defineError({
   code: 'transaction_pending',
   status: 503,
-  message: 'The transaction is being completed. Repeat the request to see how it ended; nothing is charged twice.',
-  details: z.object({ transactionUuid: z.string().describe('The transaction in question.') }),
+  message: 'The transaction is being completed. Repeat the request to get the result; nothing is charged twice.',
+  details: z.object({ transactionUuid: z.string().describe('The pending transaction.') }),
 });
 
-/** The subsidy has ended; its value would be lost. */
+/** The subsidy has ended; the deposit could not be spent. */
 export const depositOnExpiredSubsidy = defineError({
   code: 'deposit_on_expired_subsidy',
   status: 422,
@@ -78,11 +78,11 @@ export const depositOnExpiredSubsidy = defineError({
   details: none,
 });
 
-/** The key of the deposit belongs to another one. */
+/** The key belongs to another deposit. */
 export const depositNotCreated = defineError({
   code: 'deposit_creation_error',
   status: 422,
-  message: 'A deposit under this key exists already. Give an idempotency_key of its own to a further deposit.',
+  message: 'A deposit with this key exists. Use another idempotency_key for another deposit.',
   details: none,
 });
 

@@ -72,7 +72,7 @@ describe.each(dialects)('a subsidy that is hidden while value of it is in flight
       requestedPriceCents: null,
     });
 
-  test('both a redemption and a spend of somebody else’s policy come to their end', async () => {
+  test('a redemption, and a spend without one of our policies, are both completed', async () => {
     const policy = await newPolicy();
     world.enrollmentFault = silence;
     for (const [through, learner] of [

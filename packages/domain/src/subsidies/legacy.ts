@@ -17,7 +17,7 @@ const transactionBody = z
       .object(renamed(transactionView.shape.reversal.unwrap().shape))
       .meta({ title: 'Reversal' })
       .nullable()
-      .describe('Set when the value went back.'),
+      .describe('Set if the transaction was reversed.'),
   })
   .meta({ title: 'Transaction' });
 const depositBody = z.object(renamed(contract.createDeposit.output.shape.deposit.shape)).meta({ title: 'Deposit' });
@@ -26,12 +26,12 @@ const encodeSubsidy = wireCodec(contract.subsidy).encode;
 const encodeTransaction = wireCodec(transactionView).encode;
 const encodeDeposit = wireCodec(contract.createDeposit.output.shape.deposit).encode;
 
-/** The envelope E2p. */
+/** Page envelope of the subsidy service. */
 const subsidiesBody = z
   .object({
     count: z.int(),
     next: z.string().nullable().describe('Absolute URL of the next page.'),
-    previous: z.string().nullable().describe('Absolute URL of the page before.'),
+    previous: z.string().nullable().describe('Absolute URL of the previous page.'),
     page_count: z.int(),
     results: z.array(subsidyBody),
   })
@@ -45,7 +45,7 @@ const aggregatesBody = z
   })
   .meta({ title: 'TransactionAggregates' });
 
-/** Errors with a machine name beside the sentence. */
+/** Errors with a code and a message. */
 const coded = (of: Contract): Record<string, LegacyError> =>
   Object.fromEntries(
     of.errors.map(({ code }) => [
@@ -57,7 +57,7 @@ const coded = (of: Contract): Record<string, LegacyError> =>
     ]),
   );
 
-/** The first version of spending says what went wrong under one capital name. */
+/** Version 1 of spending returns the message in a field `Error`. */
 const sentences = (of: Contract): Record<string, LegacyError> =>
   Object.fromEntries(
     of.errors.map(({ code }) => [
@@ -71,7 +71,7 @@ const sentences = (of: Contract): Record<string, LegacyError> =>
 
 const phrases = { not_authenticated: 'Unauthorized', permission_denied: 'Forbidden', not_found: 'Not Found' };
 
-/** The first version of the subsidy routes says everything twice. */
+/** Version 1 of the subsidy routes returns each message twice. */
 const verbose: Readonly<Record<string, LegacyError>> = Object.fromEntries(
   Object.entries(phrases).map(([code, phrase]) => [
     code,

@@ -1,6 +1,6 @@
 import { definePermissions, type RoleSources } from '../kernel/permissions.ts';
 
-/** As the enterprise-subsidy service maps them. */
+/** The role mapping of enterprise-subsidy. */
 export const permissions = definePermissions('subsidy', {
   can_read_metadata: ['subsidy_learner'],
   can_read_transactions: ['subsidy_learner'],

@@ -2,8 +2,8 @@ const REFUND_DAYS = 14;
 const DAY_MS = 86_400_000;
 
 /**
- * Whether a learner who leaves gets the value back (R-LED-18): until two weeks after the later of the run's start and the
- * purchase. Without a start nobody can say, so it is not given back.
+ * Whether leaving a course is refunded (R-LED-18): until two weeks after the later of the run's start and the
+ * purchase. Not refundable without a start date.
  */
 export function isRefundable(facts: {
   readonly unenrolledAt: Date;
@@ -16,6 +16,6 @@ export function isRefundable(facts: {
   return unenrolledAt.getTime() < from + REFUND_DAYS * DAY_MS;
 }
 
-/** The key of what an enrolment gives back when it ends. */
+/** Idempotency key of a refund. */
 export const unenrolmentKey = (fulfillmentUuid: string, unenrolledAt: string): string =>
   `unenrollment-reversal-${fulfillmentUuid}-${unenrolledAt}`;

@@ -11,21 +11,21 @@ import { tryToUnenrol } from './unenrol.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'lms' | 'log'>;
 
-/** Rolls back what was given back already: somebody else was first. */
+/** Thrown to roll back: the transaction was reversed concurrently. */
 class AlreadyReversed extends Error {}
 
 export interface ReverseRequest {
   readonly transactionUuid: string;
   readonly idempotencyKey: string;
   readonly metadata: Readonly<Record<string, unknown>> | null;
-  /** Claims what asks for the reversal in its transaction; false when it had its effect already. */
+  /** Claims the event that caused the reversal, in its transaction; false if it was processed before. */
   readonly claim?: (trx: Transaction) => Promise<boolean>;
 }
 
 /**
- * Gives the value of a committed redemption back to the ledger, the policy and the learner's share, all or nothing and
- * only once, whatever the key, and then ends the enrolment. Repeating it answers with the transaction as the first call
- * left it. The reversal stands whether or not the LMS answers: `reconcileUnenrolments` asks it again.
+ * Reverses a committed redemption in the ledger, the policy and the learner's share, all or nothing and only once for
+ * any key, and then ends the enrollment. A repeat returns the reversed transaction. If the LMS does not answer, the
+ * reversal stays and `reconcileUnenrolments` retries the unenrollment.
  */
 export async function reverseTransaction(deps: Deps, request: ReverseRequest): Promise<LedgerTransaction> {
   const uuid = request.transactionUuid;
@@ -38,7 +38,7 @@ export async function reverseTransaction(deps: Deps, request: ReverseRequest): P
   const { lmsUserId } = found;
   if (lmsUserId === null || found.state !== 'committed') throw notReversible({ state: found.state });
   const at = deps.clock();
-  // Spends through a policy that is not ours took nothing from a budget of ours.
+  // Spends without one of our policies did not change a budget.
   const policyUuid = found.subsidyAccessPolicyUuid;
   const isOfOurPolicy = policyUuid !== null && (await customerOfPolicy(deps.db, policyUuid)) !== null;
   const charge = isOfOurPolicy ? { policyUuid, lmsUserId, priceCents: -found.quantityCents } : null;
@@ -55,7 +55,7 @@ export async function reverseTransaction(deps: Deps, request: ReverseRequest): P
       await countAssignment();
     });
   } catch (error) {
-    // A transaction without a redemption of ours: another request may have released the share just before.
+    // For a transaction without a redemption, a concurrent request may have released the share just before.
     const isRace = error instanceof RowNotChanged && Boolean((await findTransaction(deps.db, uuid))?.reversal);
     if (!isRace && !(error instanceof AlreadyReversed)) throw error;
   }

@@ -83,7 +83,7 @@ export async function canRedeem(
   if (!content) throw contentNotFound({ contentKey: input.contentKey });
   const { priceCents } = content;
   const hasStandingRedemption = history.some(isStanding);
-  // What is held for assignments pays for nothing that is asked for here.
+  // Value reserved for assignments is not available.
   const balanceCents = subsidy.balanceCents - (totals.get(subsidy.uuid)?.reservedCents ?? 0);
   return {
     canRedeem: isAffordable({ hasStandingRedemption, balanceCents, priceCents }),
@@ -124,7 +124,7 @@ export async function contentMetadata(
   };
 }
 
-/** Get-or-create by the reference of the sale: two identical requests at once make one subsidy. */
+/** Get-or-create by the sales reference: two identical concurrent requests create one subsidy. */
 export async function createSubsidy(
   deps: Deps,
   actor: Actor,
@@ -136,7 +136,7 @@ export async function createSubsidy(
     if (input.defaultInternalOnly) return null;
     const row = await ledger.findByReference(deps.db, REFERENCE_TYPE, input.referenceId);
     if (!row) return null;
-    // What is found counts, not what was asked for: it may belong to another customer.
+    // Check the permission for the found subsidy, which can belong to another customer.
     const { permission } = contract.createSubsidy;
     if (!isPermitted(actor, permission, row.enterpriseCustomerUuid)) {
       throw missing(permission);
@@ -194,7 +194,7 @@ function assertWindow(active: Date | null, expiration: Date | null, field: strin
     throw invalidInput({ fields: { [field]: ['The end must not precede the start.'] } });
 }
 
-/** Value and owner of a subsidy do not change by writing them; the same value is no change. */
+/** Starting balance and customer of a subsidy cannot be changed; the same value is allowed. */
 function assertFixed(before: ledger.SubsidyRecord, input: Input<typeof contract.updateSubsidy>): void {
   const fixed = {
     enterprise_customer_uuid: [before.enterpriseCustomerUuid, input.enterpriseCustomerUuid],
@@ -287,7 +287,7 @@ export async function ownTransactions(
   return pageOf(input, views, count);
 }
 
-/** Learners see their own transactions; who sees the others is asked in the context of the transaction's customer. */
+/** Learners see their own transactions; for others the caller needs the permission for the transaction's customer. */
 export async function getTransaction(
   deps: Reads,
   actor: Actor,

@@ -2,7 +2,7 @@ import { defineSettings, flag } from '../kernel/settings.ts';
 
 declare module '../kernel/settings.ts' {
   interface Settings {
-    /** Whether our ledger gives value back when learners leave courses early. */
+    /** Whether the embedded ledger refunds learners who leave a course early. */
     readonly refundsUnenrolments: boolean;
   }
 }
@@ -12,6 +12,6 @@ export const settings = defineSettings({
     variable: 'ENABLE_HANDLE_LC_ENROLLMENT_REVOKED',
     schema: flag
       .default(true)
-      .describe('Give value back when a learner leaves a course within two weeks; for a ledger of our own.'),
+      .describe('Refund learners who leave a course within two weeks; only with the embedded ledger.'),
   },
 });

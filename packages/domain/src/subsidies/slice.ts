@@ -1,7 +1,7 @@
 import { defineSlice } from '../kernel/slice.ts';
 import { transactionView } from '../ledger/contract.ts';
 import { ownerOf, ownerOfTransaction } from '../ledger/index.ts';
-import { enrollmentRevoked } from './consumers.ts';
+import { enrollmentRevoked, revokedEvent } from './consumers.ts';
 import * as contract from './contract.ts';
 import { legacy } from './legacy.ts';
 import { permissions, roles } from './permissions.ts';
@@ -43,10 +43,11 @@ export const subsidiesSlice = defineSlice({
   permissions: Object.values(permissions),
   roles,
   owners: {
-    // A subsidy can be hidden.
+    // Not cached, because a subsidy can be hidden.
     subsidy: { find: ownerOf, remembered: false },
     transaction: { find: ownerOfTransaction, remembered: true },
   },
+  events: [revokedEvent],
   consumers: [enrollmentRevoked],
   settings,
 });

@@ -50,20 +50,20 @@ import * as errors from './errors.ts';
 type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
 type Request = Input<typeof contract.createTransaction>;
 
-/** How often a request looks at everything again because others changed it between its look and its reservation. */
+/** Maximum number of rounds if concurrent requests change the facts between collecting and reserving. */
 const ROUNDS = 3;
 const KEY_OF_ANOTHER = 'The idempotency_key belongs to another transaction.';
 const KEY_IS_OVER = 'The idempotency_key belongs to an attempt that is over.';
 
 /**
- * Spends from a subsidy (R-LED-14). Through a policy of ours it is a redemption like any other: the price counts in the
- * policy's budget, and the reconciliation finishes it after a crash.
+ * Spends from a subsidy (R-LED-14). Through one of our policies it is an ordinary redemption: the price counts in the
+ * policy's budget, and reconciliation completes it after a crash.
  */
 export async function createTransaction(
   runtime: Deps,
   input: Request,
 ): Promise<Output<typeof contract.createTransaction>> {
-  // These routes are the ledger of our own, whatever policies draw on.
+  // These routes always use the embedded ledger.
   const deps = { ...runtime, ledger: embeddedLedger(runtime) };
   const subsidy = await findSubsidy(deps.db, input.uuid);
   if (!subsidy) throw notFound({});
@@ -79,10 +79,10 @@ export async function createTransaction(
     if (before) return { transaction: viewOfTransaction(before, deps.settings), created: false };
 
     const spend = await spendFor(deps, subsidy, input, history);
-    const reservation = await (policy ? reserve(deps, spend, policy) : hold(deps, spend));
+    const reservation = await (policy ? reserve(deps, spend, policy) : holdInLedger(deps, spend));
     if (!reservation.reserved) {
       const { reason } = reservation;
-      // Another request came in between: its transaction is there now, its attempt is over, or the policy is another.
+      // A concurrent request was first, or the policy has changed: start another round.
       if (reason === 'already_redeemed' || reason === 'limits_changed') continue;
       if (reason === 'not_enough_value_in_subsidy') throw errors.transactionNotCreated({});
       throw errors.policyLimitReached({ reason });
@@ -97,7 +97,10 @@ export async function createTransaction(
     if (made?.state !== 'committed') throw pending(spend.uuid);
     return { transaction: viewOfTransaction(made, deps.settings), created: true };
   }
-  throw errors.transactionNotCreated({}, { message: 'Other requests for this learner and content were in the way.' });
+  throw errors.transactionNotCreated(
+    {},
+    { message: 'Concurrent requests for this learner and content prevented the transaction.' },
+  );
 }
 
 const drawsOnAnother = () =>
@@ -106,7 +109,7 @@ const drawsOnAnother = () =>
 const pending = (transactionUuid: string, unknown?: Unknown) =>
   errors.transactionPending({ transactionUuid }, unknown ? { cause: unknown.cause } : {});
 
-/** A key names one spend for ever: the caller is told when it is another one, or one that cannot be repeated. */
+/** A key identifies one spend forever: throws if it belongs to another spend, or to one that cannot be repeated. */
 async function assertKeyIsFree(deps: Deps, input: Request): Promise<void> {
   if (input.idempotencyKey === null) return;
   const made = await findByCallerKey(deps.db, input.uuid, input.idempotencyKey);
@@ -119,7 +122,7 @@ async function assertKeyIsFree(deps: Deps, input: Request): Promise<void> {
   if (made.state === 'failed' || made.reversal) throw errors.transactionNotCreated({}, { message: KEY_IS_OVER });
 }
 
-/** The redemption of this content that stands, whatever its policy. One in flight is brought to its end first. */
+/** The committed redemption of this content through any policy. A pending one is completed first. */
 async function standing(
   deps: Deps,
   subsidy: SubsidyRecord,
@@ -179,19 +182,19 @@ async function spendFor(
   });
 }
 
-/** Only a snapshot: the spend goes on without it (R-LED-15). */
+/** Address for the snapshot; null if the LMS does not answer (R-LED-15). */
 async function emailOf(deps: Pick<Deps, 'lms'>, customerUuid: string, lmsUserId: number): Promise<string | null> {
   const learner = await orUnknown(deps.lms.learner(customerUuid, lmsUserId));
   return isUnknown(learner) ? null : (learner?.email ?? null);
 }
 
-/** Reserves for a spend through a policy that is not ours: the ledger alone decides. */
-const hold = (deps: Pick<Deps, 'db' | 'ledger'>, spend: Spend): Promise<Reservation> =>
+/** Reserves a spend without one of our policies: only the ledger decides. */
+const holdInLedger = (deps: Pick<Deps, 'db' | 'ledger'>, spend: Spend): Promise<Reservation> =>
   reserving(deps.db, async (trx) => ((await deps.ledger.hold(trx, spend)) ? 'not_enough_value_in_subsidy' : null));
 
 type Records = Pick<Deps, 'db' | 'clock' | 'ledger'>;
 
-/** Records how such a spend ended. Safe to repeat: only the first call changes anything. */
+/** Records the result of such a spend. Idempotent. */
 const recordTransaction = (deps: Records, spend: Spend, settlement: Settlement): Promise<void> =>
   transaction(deps.db, async (trx) => {
     const now = deps.clock();
@@ -199,7 +202,7 @@ const recordTransaction = (deps: Records, spend: Spend, settlement: Settlement):
     await appendToOutbox(trx, now, events);
   });
 
-/** Settles and records such a spend that was reserved before. */
+/** Settles and records such a spend. */
 async function finishTransaction(deps: Records, spend: Spend): Promise<Unknown | null> {
   const settlement = await settle(deps, spend);
   if (isUnknown(settlement)) return settlement;
@@ -207,7 +210,7 @@ async function finishTransaction(deps: Records, spend: Spend): Promise<Unknown |
   return null;
 }
 
-/** The intent behind a transaction in flight. */
+/** The intent of a pending transaction. */
 const spendOf = (made: LedgerTransaction, subsidy: Pick<SubsidyRecord, 'enterpriseCustomerUuid'>): Spend => ({
   uuid: made.uuid,
   idempotencyKey: made.idempotencyKey,
@@ -229,10 +232,7 @@ const spendOf = (made: LedgerTransaction, subsidy: Pick<SubsidyRecord, 'enterpri
   created: made.created,
 });
 
-/**
- * Finishes spends through policies that are not ours; those of our policies are finished by the redemptions' own
- * `reconcile`.
- */
+/** Completes pending spends without one of our policies; the others are completed by `reconcile` of redemptions. */
 export async function reconcileTransactions(
   runtime: Pick<Runtime, 'db' | 'clock' | 'log' | 'lms'>,
   options: { olderThanMs?: number; limit?: number } = {},
@@ -243,7 +243,7 @@ export async function reconcileTransactions(
   return finishEach(
     left,
     async (made) => {
-      // Its subsidy may be hidden by now.
+      // Also for a hidden subsidy.
       const enterpriseCustomerUuid = await ownerOfTransaction(deps.db, made.uuid);
       if (enterpriseCustomerUuid === null) throw new UpstreamFailure('ledger', 'knows no customer of the transaction');
       return finishTransaction(deps, spendOf(made, { enterpriseCustomerUuid }));
@@ -252,6 +252,6 @@ export async function reconcileTransactions(
   );
 }
 
-/** How many of them there are. */
+/** Number of pending spends. */
 export const countUnfinished = (db: Connection, before: Date): Promise<number> =>
   countUnfinishedIn(db, before, madeFor(db, 't.uuid'));

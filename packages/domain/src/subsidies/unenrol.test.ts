@@ -106,7 +106,7 @@ describe.each(dialects)('the enrolment behind a reversed transaction, on %s', (d
     expect(await reconcileUnenrolments(runtime)).toEqual({ found: 1, open: 1 });
   });
 
-  test('is asked for again by a repeat of the reversal, and then no more', async () => {
+  test('is retried by a repeat of the reversal, and not after that', async () => {
     const made = await spend();
     world.cancellationFault = silence;
     const first = await reverseIt(made.uuid);
@@ -134,7 +134,7 @@ describe.each(dialects)('the enrolment behind a reversed transaction, on %s', (d
     expect(await reconcile()).toEqual({ found: 0, open: 0 });
   });
 
-  test('that the learner pays for anew goes on', async () => {
+  test('an enrollment that the learner has paid for again continues', async () => {
     const made = await spend();
     world.cancellationFault = silence;
     await reverseIt(made.uuid);

@@ -7,19 +7,20 @@ import { ABANDONED_MS } from '../redemptions/index.ts';
 type Deps = Pick<Runtime, 'db' | 'clock' | 'lms' | 'log'>;
 
 /**
- * Ends the enrolment that a reversed transaction had paid for (R-LED-19), outside of any transaction. The reversal's row
- * is the stored intent: as long as its `unenrolled` is null this is still to be done, and it is safe to repeat.
+ * Ends the enrollment of a reversed transaction (R-LED-19), outside of any database transaction. The reversal row is
+ * the stored intent: while `unenrolled` is null, the enrollment must still be ended. Idempotent.
  */
 async function unenrol(deps: Deps, reversed: LedgerTransaction): Promise<void> {
   const { uuid, fulfillmentIdentifier } = reversed;
   if (fulfillmentIdentifier !== null && !(await unenrolments.isPaidAnew(deps.db, reversed))) {
     const isKnown = await deps.lms.cancelFulfillment(fulfillmentIdentifier);
-    if (!isKnown) deps.log.warn({ transaction: uuid }, 'the LMS does not know the enrolment of a reversed transaction');
+    if (!isKnown)
+      deps.log.warn({ transaction: uuid }, 'the LMS does not know the enrollment of a reversed transaction');
   }
   await unenrolments.close(deps.db, uuid, deps.clock());
 }
 
-/** Ends the enrolment now if the LMS plays along. Otherwise the reversal stays open for `reconcileUnenrolments`. */
+/** Tries to end the enrollment; if the LMS fails, `reconcileUnenrolments` retries it. */
 export async function tryToUnenrol(deps: Deps, reversed: LedgerTransaction): Promise<void> {
   if (!(await unenrolments.isOpen(deps.db, reversed.uuid))) return;
   const end = await orUnknown(unenrol(deps, reversed));
@@ -27,11 +28,11 @@ export async function tryToUnenrol(deps: Deps, reversed: LedgerTransaction): Pro
 }
 
 const noteStillEnrolled = (deps: Pick<Deps, 'log'>, transaction: string, err: Unknown['cause']): void =>
-  deps.log.warn({ transaction, err }, 'the learner of a reversed transaction stays enrolled');
+  deps.log.warn({ transaction, err }, 'the enrollment of a reversed transaction could not be ended yet');
 
 /**
- * Ends the enrolments that a crash or a silent LMS left after a reversal, oldest reversal first; part of the job
- * `redemptions.reconcile`. Returns how many it looked at and how many are still open.
+ * Ends enrollments that a crash or an outage of the LMS left open after a reversal, oldest reversal first; part of
+ * the job `redemptions.reconcile`. Returns how many were found and how many are still open.
  */
 export async function reconcileUnenrolments(
   deps: Deps,

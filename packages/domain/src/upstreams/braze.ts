@@ -6,23 +6,23 @@ import type { Upstream } from './http.ts';
 import { path } from './path.ts';
 import type { TokenSource } from './token.ts';
 
-/** The calls of the mail service that we make. An `UpstreamRefusal` is about the recipients or the campaign. */
+/** Client of Braze. An `UpstreamRefusal` is about the recipients or the campaign. */
 export interface Braze {
-  /** Makes people known before they are written to. Safe to repeat. */
+  /** Creates the profiles of recipients before sending. Idempotent. */
   introduce(recipients: readonly Recipient[]): Promise<void>;
-  /** Writes to at most `RECIPIENTS_PER_CALL` people. Not safe to repeat: the service has no keys. */
+  /** Sends to at most `RECIPIENTS_PER_CALL` recipients. Not idempotent. */
   trigger(
     campaignId: string,
     properties: Readonly<Record<string, unknown>>,
     recipients: readonly Recipient[],
   ): Promise<string>;
-  /** When somebody last got a mail of the campaign; null for never. */
+  /** When the recipient last received a mail of the campaign; null if never. */
   lastReceived(campaignId: string, recipient: Recipient): Promise<Date | null>;
 }
 
-/** More are refused by each of the calls. */
+/** Limit of Braze for each of these calls. */
 export const RECIPIENTS_PER_CALL = 50;
-/** The same for all services of the platform: they share the people. */
+/** Must be equal in all services of the platform, because they share profiles. */
 const ALIAS_LABEL = 'Enterprise';
 
 const aliasOf = ({ email }: Recipient) => ({ alias_label: ALIAS_LABEL, alias_name: email });
@@ -41,7 +41,7 @@ const exported = z.object({
 const anything = z.unknown();
 const dispatched = z.object({ dispatch_id: z.string() });
 
-/** Somebody with an account; the call creates the person where there is none yet. */
+/** A recipient with an account; the call creates the profile if it does not exist. */
 const known = (recipient: Recipient) => ({
   external_user_id: recipient.lmsUserId,
   attributes: {
@@ -59,13 +59,13 @@ const unknown = (recipient: Recipient) => ({
   user_alias: aliasOf(recipient),
 });
 
-/** Calls about the same people fail for the same reason. */
+/** Subject for the circuit breaker: calls about the same recipients are not independent. */
 const subjectOf = (recipients: readonly Recipient[]) => [recipients.map(({ email }) => email).join()];
 
-/** A key is no token: there is no other one to try. */
+/** Token source of a fixed API key, which cannot be renewed. */
 export const apiKey = (key: string): TokenSource => ({ get: async () => key, discard: () => undefined });
 
-/** Who may not do something has a wrong key, which says nothing about recipients. */
+/** Treats 401 and 403 as failures: a wrong API key says nothing about the recipients. */
 async function judged<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
@@ -79,7 +79,7 @@ async function judged<T>(work: Promise<T>): Promise<T> {
 export function httpBraze(upstream: Upstream): Braze {
   const call: Upstream = (what) => judged(upstream({ ...what, method: 'POST' }));
 
-  /** Gives addresses that the service does not know an entry of their own. */
+  /** Creates profiles for unknown addresses. */
   async function makeAliases(recipients: readonly Recipient[]): Promise<void> {
     if (recipients.length === 0) return;
     const { users } = await call({

@@ -46,7 +46,7 @@ test('a run has its course, price and deadline', async () => {
   expect(await catalog.content(CUSTOMER, 'course-v1:edX+NopeX+1')).toBeNull();
 });
 
-test('a catalog knows how many courses it has', async () => {
+test('a catalog returns the number of its courses', async () => {
   expect(await catalog.contentCount(CATALOG)).toBe(sandbox.state.content.catalogs.get(CATALOG)?.courseKeys.size);
   expect(await catalog.contentCount(UNKNOWN)).toBeNull();
 });

@@ -87,13 +87,13 @@ describe('the run of an identifier (R-UP-33, R-POL-20)', () => {
     expect((await contentOf(course, identifier))?.courseRunKey).toBe(key);
   });
 
-  test('a record that is a run stands for itself', async () => {
+  test('the run of a run record is itself', async () => {
     const record = { key: RUN, uuid: 'run-1', content_type: 'courserun', first_enrollable_paid_seat_price: 49 };
     expect(await contentOf(record)).toMatchObject({ courseRunKey: RUN, courseRunUuid: 'run-1', priceCents: 4900 });
   });
 });
 
-describe('who sells it decides about the mode', () => {
+describe('the seller decides about the mode', () => {
   test.each([
     [{ slug: '2u' }, '2u', 'paid-executive-education'],
     [{ slug: '', name: '2u' }, '2u', 'paid-executive-education'],
@@ -131,7 +131,7 @@ describe('the list price outside of any catalog', () => {
   });
 });
 
-describe('unknown is an answer, silence is not', () => {
+describe('null is an answer, no answer is not', () => {
   const missing = answering(new UpstreamRefusal('catalog', 404, null));
   test('what the catalog does not know is null or false', async () => {
     expect(await missing.content('customer', RUN)).toBeNull();

@@ -8,7 +8,7 @@ import { orNull } from '../kernel/ports/upstream.ts';
 import type { Upstream } from './http.ts';
 import { path } from './path.ts';
 
-/** A time that cannot be read is no time: a malformed deadline of one course must not break a page of others. */
+/** Parses a time; null if it is malformed, so that one course cannot break a page of others. */
 const lenientDate = z
   .unknown()
   .transform((value) => (typeof value === 'string' ? wordedInstant(value) : null))
@@ -23,7 +23,7 @@ function isChargeable(dollars: number | string): boolean {
   }
 }
 
-/** What cannot be charged is no price: a negative one would be value out of nothing. */
+/** Parses a price; null if it is negative or malformed, because it must not be charged. */
 const price = <T extends number | string>(dollars: z.ZodType<T>) =>
   dollars.transform((value) => (isChargeable(value) ? value : null)).nullish();
 

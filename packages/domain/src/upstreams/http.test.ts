@@ -77,7 +77,7 @@ describe('a refusal', () => {
     await expect(orNull(call())).rejects.toThrow(UpstreamRefusal);
   });
 
-  test('at the edge of a use case it is the declared error, as silence is', async () => {
+  test('orUnavailable converts it to the declared error', async () => {
     const { call, answer } = await world({ status: 403 });
     const declared = { spec: { code: 'upstream_unavailable', status: 503 }, details: { service: 'lms' } };
     await expect(orUnavailable(call())).rejects.toMatchObject(declared);
@@ -184,7 +184,7 @@ describe('a token that is not accepted', () => {
     expect(asked).toHaveLength(1);
   });
 
-  test('that cannot be had is silence, too', async () => {
+  test('a token that cannot be fetched counts as no answer, too', async () => {
     const { asked, url } = await world(good);
     const token = { get: () => Promise.reject(new Error('no token')), discard: () => undefined };
     const client = upstream({ service: 'lms', baseUrl: url, token });
@@ -212,13 +212,13 @@ describe('Retry-After', () => {
     expect(requests).toHaveLength(2);
   });
 
-  test('that is too long for a caller who waits ends the call', async () => {
+  test('a wait that is too long for the caller ends the call', async () => {
     const { call, asked } = await world({ status: 429, headers: { 'retry-after': '3' } });
     await expect(call()).rejects.toMatchObject({ isBusy: true, retryAfterMs: 3_000 });
     expect(asked).toHaveLength(1);
   });
 
-  test('a busy service is asked more often than a silent one', async () => {
+  test('a busy service gets more attempts than one that does not answer', async () => {
     const busy = { status: 429 };
     const { call, asked } = await world(busy, busy, busy, busy, good);
     expect(await call()).toEqual({ value: 1 });
@@ -263,7 +263,7 @@ describe('whether something may have been done', () => {
     await expect(call({ method: 'POST' })).rejects.toMatchObject({ isUndone });
   });
 
-  test('nobody listens, or the service is cut off: certainly not', async () => {
+  test('connection refused or open circuit: certainly no effect', async () => {
     const { call, stop } = await world({ status: 500 });
     await stop();
     for (let time = 0; time < 11; time += 1) {
@@ -303,7 +303,7 @@ describe('a service that is down', () => {
     expect(asked).toHaveLength(12);
   });
 
-  test('is cut off after three calls that hear nothing; one tries again, and nobody waits long for that', async () => {
+  test('the circuit opens after three timeouts; one call probes, and others wait for it briefly', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const { call, answer, asked: requests } = await world(hang);
     await fail(() => call({ timeoutMs: 50 }), 3);
@@ -324,7 +324,7 @@ describe('a service that is down', () => {
     expect(await call()).toEqual({ value: 1 });
   });
 
-  test('that is back answers all who come at that moment', async () => {
+  test('a service that is back serves all concurrent calls', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const { call, answer } = await world({ status: 500 });
     await fail(writes(call), 10);
@@ -380,7 +380,7 @@ describe('a service that is down', () => {
     expect(await call({ path: path`/other/` })).toEqual({ value: 1 });
   });
 
-  test('is cut off for silence, whatever it is asked about', async () => {
+  test('timeouts open the circuit for any subject', async () => {
     const { call } = await world(drop);
     await fail(() => call({ method: 'POST', about: ['course'] }), 10);
     await expect(call({ path: path`/other/` })).rejects.toThrow('is cut off');
@@ -399,7 +399,7 @@ describe('a service that is down', () => {
 });
 
 describe('a resource with bad answers', () => {
-  test('is not asked for again for a while; others are, and a good answer ends it', async () => {
+  test('is in the negative cache for a while; others are not, and a success ends it', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const { call, asked: requests, answer } = await world({ status: 500 });
     const bad = () => call({ query: { key: 'bad' } });

@@ -13,9 +13,9 @@ export interface UpstreamOptions {
   readonly service: string;
   readonly baseUrl: string;
   readonly token: TokenSource;
-  /** Word before the token; `JWT` unless told otherwise. */
+  /** Authorization scheme; default `JWT`. */
   readonly scheme?: 'JWT' | 'Bearer';
-  /** Bound on one call with all its attempts, in milliseconds. */
+  /** Timeout of a call including its retries, in milliseconds. */
   readonly timeoutMs?: number;
 }
 
@@ -24,22 +24,22 @@ export interface Call<T extends z.ZodType> {
   readonly path: Path;
   readonly query?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
   readonly body?: unknown;
-  /** Instead of a body, for the few calls that take forms. */
+  /** Form data instead of a JSON body. */
   readonly form?: Readonly<Record<string, string>>;
   readonly reply: T;
-  /** May be sent again after an unknown outcome: reads, and writes that carry a key. */
+  /** Can be retried after an unknown result: reads, and idempotent writes. */
   readonly repeatable?: boolean;
-  /** Bound instead of the service's, in milliseconds. */
+  /** Overrides the timeout of the service, in milliseconds. */
   readonly timeoutMs?: number;
-  /** What may be the cause of a bad answer, the course and the learner; the path and query unless told otherwise. */
+  /** Possible causes of a bad answer, such as course and learner, for the circuit breaker; default path and query. */
   readonly about?: Subject;
-  /** Bound below the service's, in milliseconds, for what shall not keep anybody waiting. */
+  /** Additional upper bound of the timeout, in milliseconds. */
   readonly atMostMs?: number;
 }
 
 export type Upstream = <T extends z.ZodType>(call: Call<T>) => Promise<z.infer<T>>;
 
-/** One typed client per service: bounded in time, retried where that is safe, and cut off while the service is down. */
+/** HTTP client of one service, with timeout, retries of idempotent calls, and a circuit breaker. */
 export function upstream(options: UpstreamOptions): Upstream {
   const { service } = options;
   const told = (isOpen: boolean) => circuitChanged.publish({ service, isOpen });
@@ -50,7 +50,7 @@ export function upstream(options: UpstreamOptions): Upstream {
     const method = call.method ?? 'GET';
     const repeatable = call.repeatable ?? method === 'GET';
     const url = urlOf(options.baseUrl, call);
-    // No resource has such a name, and none of another name must be asked for instead.
+    // A value that cannot be a path segment: answer 404 without a call, so that no other resource is requested.
     if (url === null) throw new UpstreamRefusal(service, 404, null);
     const resource = `${method} ${url.pathname}${url.search}`;
     const timeoutMs = call.timeoutMs ?? options.timeoutMs ?? 10_000;
@@ -60,7 +60,7 @@ export function upstream(options: UpstreamOptions): Upstream {
     const ended = (outcome: 'answered' | 'refused' | 'failed' | 'cut_off') =>
       upstreamCalled.publish({ service, outcome, seconds: (performance.now() - start) / 1_000 });
     try {
-      // A write is never answered from memory: only the service knows what became of it.
+      // The negative cache applies to reads only.
       if (method === 'GET') bad.assertGood(resource);
       const reply = await (repeatable ? retried(once, signal) : once());
       bad.answered(resource);
@@ -77,7 +77,7 @@ export function upstream(options: UpstreamOptions): Upstream {
         if (error.isAnswer && !error.isBusy && method === 'GET') bad.failed(resource, error.cause);
         throw error;
       }
-      // Stopped by the breaker; or out of time between two attempts, of which the first may have done something.
+      // An open circuit had no effect; a timeout between two attempts may have had one.
       const isUndone = isCutOff(error);
       throw new UpstreamFailure(service, 'is cut off after repeated failures', { cause: error, isUndone });
     }
@@ -98,7 +98,7 @@ function urlOf(baseUrl: string, call: Pick<Call<z.ZodType>, 'path' | 'query'>): 
 interface Reply {
   readonly status: number;
   readonly text: string;
-  /** How long it asks us to wait, in milliseconds. */
+  /** `Retry-After` in milliseconds. */
   readonly waitMs: number;
 }
 
@@ -138,7 +138,7 @@ function headersOf({ form, body }: Call<z.ZodType>): Record<string, string> {
   };
 }
 
-/** Waiting for a token is part of the call. */
+/** Fetches the token within the timeout of the call. */
 function tokenFor({ token }: UpstreamOptions, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const late = () => reject(signal.reason);
@@ -151,8 +151,8 @@ function tokenFor({ token }: UpstreamOptions, signal: AbortSignal): Promise<stri
 }
 
 /**
- * Keys rotate: a token that is refused before its time is replaced once. Nothing was done in its name, so calls that
- * must not be repeated are, too.
+ * Sends a request; if the token is rejected (after a key rotation), retries once with a new one. That is safe for all
+ * calls, because a rejected request has no effect.
  */
 async function sendWithToken(
   options: UpstreamOptions,
@@ -183,7 +183,7 @@ async function attempt<T extends z.ZodType>(
     throw new UpstreamFailure(service, 'did not answer', { cause: error, isUndone: isUnreached(error), isAnswer });
   }
   const { status } = reply;
-  // Whoever does not know us has not judged the request.
+  // These statuses do not refuse the request itself.
   if (status === 401 || status === 408 || status === 429 || status >= 500) {
     const isBusy = status === 429;
     const isUndone = isBusy || status === 401;

@@ -377,7 +377,7 @@ describe.each(implementations)('%s', (_name, start) => {
     expect(await world.ledger.enrollmentCounts(uuid, OTHER_POLICY)).toEqual(new Map([[1010, 1]]));
   });
 
-  test('what a policy has taken is what stands, in flight or done', async () => {
+  test('a policy’s spend is the sum of its pending and committed redemptions', async () => {
     const uuid = await world.newSubsidy(200_000);
     const spent = () => world.ledger.spentCents(uuid, POLICY);
     expect(await spent()).toBe(0);
@@ -392,7 +392,7 @@ describe.each(implementations)('%s', (_name, start) => {
     expect(await world.ledger.spentCents(UNKNOWN, POLICY)).toBe(0);
   });
 
-  test('transactions come oldest first, of the content asked for, from all subsidies asked for', async () => {
+  test('transactions are sorted oldest first, for the requested content and subsidies', async () => {
     const [first, second] = [await world.newSubsidy(200_000), await world.newSubsidy(200_000)];
     const made = [
       intent(first, 1011),

@@ -51,7 +51,7 @@ describe('customers and learners', () => {
     expect(await lms.learner(UNKNOWN, 1000)).toBeNull();
   });
 
-  test('R-ADD-17: only a link that is active counts as one, and it is asked for anew', async () => {
+  test('R-ADD-17: only an active link counts, and it is not taken from the cache', async () => {
     const link = (active: boolean) => ({
       status: 200,
       body: {
@@ -91,7 +91,7 @@ describe('customers and learners', () => {
 });
 
 describe('members of a group', () => {
-  test('one page as asked', async () => {
+  test('one page as requested', async () => {
     const query = { groupUuid: GROUP, userQuery: 'pending-', sortBy: 'member_details', isReversed: true };
     const { members, count, pages } = await lms.groupMembers(query, 1);
     expect([count, pages]).toEqual([3, 1]);
@@ -123,7 +123,7 @@ describe('members of a group', () => {
 });
 
 describe('a group and its invitations', () => {
-  test('a group belongs to a customer; an unknown one to nobody', async () => {
+  test('a group has a customer; an unknown one has none', async () => {
     expect(await lms.customerOfGroup(GROUP)).toBe(CUSTOMER);
     expect(await lms.customerOfGroup(UNKNOWN)).toBeNull();
   });
@@ -201,7 +201,7 @@ describe('enrolling', () => {
     expect(enrollments()).toEqual([]);
   });
 
-  test('is unknown when the LMS stays silent', async () => {
+  test('is unknown if the LMS does not answer', async () => {
     await fault('/enterprise-customer/.*/enroll', { status: 504 });
     await expect(lms.enroll(CUSTOMER, enrollment())).rejects.toThrow(UpstreamFailure);
   });
@@ -228,7 +228,7 @@ describe('enrolling', () => {
     expect(await lms.cancelFulfillment(UNKNOWN)).toBe(false);
   });
 
-  test('is taken back although the answer gets lost; silence is unknown', async () => {
+  test('is reversed although the answer is lost; no answer means unknown', async () => {
     const fulfillment = await lms.enroll(CUSTOMER, enrollment());
     await fault('/enterprise-subsidy-fulfillment/', { loseReply: true, times: 1 });
     expect(await lms.cancelFulfillment(fulfillment)).toBe(true);

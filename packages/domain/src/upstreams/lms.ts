@@ -44,7 +44,7 @@ const enrollmentReply = z.object({
 });
 
 const HIT_MS = 600_000;
-// Someone who was linked a moment ago shall not be told for ten minutes that he is not.
+// Cache missing links for a short time only, so that a new link is seen soon.
 const MISS_MS = 5_000;
 const CUSTOMER_MS = 300_000;
 const INVITATIONS_MS = 300_000;
@@ -73,21 +73,21 @@ const learnerKind: CacheKind<Learner | null> = {
   ttlMs: (found) => (found ? HIT_MS : MISS_MS),
 };
 
-/** Whole groups with their addresses: too much to share, and needed by the one process that plans reminders. */
+/** Not shared: contains all addresses of a group, and only the process that plans reminders needs it. */
 const invitationsKind: CacheKind<ReadonlyMap<string, Invitation> | null> = {
   name: 'lms:invitations',
   version: 1,
   ttlMs: (found) => (found ? INVITATIONS_MS : MISS_MS),
 };
 
-/** `Invited: April 30, 2026`; the date is the day of the last action in UTC. */
+/** Format `Invited: April 30, 2026`, with the date of the last action in UTC. */
 const INVITED = /^Invited: ([A-Z][a-z]+ (\d{1,2}), \d{4})$/;
 
-/** The day on which a pending member was invited; null when the last action is another one or cannot be read. */
+/** The date on which a pending member was invited; null if the last action is another one or malformed. */
 export function invitedOn(recentAction: string | null | undefined): string | null {
   const [, text = '', day = ''] = INVITED.exec(recentAction ?? '') ?? [];
   const date = new Date(`${text} UTC`);
-  // February 30 would be March 2.
+  // `Date` would accept February 30 as March 2.
   return date.getUTCDate() === Number(day) ? date.toISOString().slice(0, 10) : null;
 }
 
@@ -226,7 +226,7 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
       const { successes } = await call({
         method: 'POST',
         path: path`/enterprise/api/v1/enterprise-customer/${customerUuid}/enroll_learners_in_courses/`,
-        // The LMS enrols once per transaction, so an unanswered call may be sent again.
+        // The LMS enrolls once per transaction, so the call can be retried.
         repeatable: true,
         timeoutMs: enrollMs,
         about: [enrollment.courseRunKey, `learner ${enrollment.lmsUserId}`],
@@ -254,7 +254,7 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
         call({
           method: 'POST',
           path: path`/enterprise/api/v1/enterprise-subsidy-fulfillment/${fulfillmentIdentifier}/cancel-fulfillment`,
-          // What is cancelled stays cancelled: the LMS answers 200 instead of 204.
+          // Idempotent: for a cancelled fulfillment the LMS answers 200 instead of 204.
           repeatable: true,
           timeoutMs: enrollMs,
           reply: done,

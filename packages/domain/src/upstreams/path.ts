@@ -1,12 +1,12 @@
-/** A path below the root of a service. Only `path` makes one, so nothing unencoded can get into it. */
+/** A path below the base URL of a service. Only `path` creates one, so all values are encoded. */
 export interface Path {
-  /** Null when a value cannot be a segment; then there is no such resource. */
+  /** Null if a value cannot be a path segment. */
   readonly text: string | null;
 }
 
 /**
- * One encoded segment; null for what the URL standard would resolve or drop (`.`, `..`, nothing) and for text that
- * cannot be encoded. The service's token must not reach another resource than the one that was meant.
+ * Encodes a path segment; null for values that URL parsing would resolve or drop (`.`, `..`, empty) and for text that
+ * cannot be encoded. Otherwise a caller's value could reach another resource with our token.
  */
 function segmentOf(value: string): string | null {
   if (value === '' || value === '.' || value === '..' || !value.isWellFormed()) return null;

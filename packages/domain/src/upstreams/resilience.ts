@@ -15,22 +15,22 @@ import { UpstreamFailure } from '../kernel/ports/upstream.ts';
 
 /** How long the circuit stays open, in ms. */
 export const CUT_OFF_MS = 5_000;
-/** Failures in a row after which a service is cut off. */
+/** Consecutive failures after which the circuit opens. */
 export const CUT_OFF_AFTER = 10;
-/** A call that times out costs its caller all of its time, so three of them are enough. */
+/** A timeout counts as this many failures, so three timeouts open the circuit. */
 const WEIGHT_OF_TIMEOUT = 4;
-/** How long other callers wait for the call that tests whether the service is back, in ms. */
+/** How long other callers wait for the probing call while the circuit is half-open, in ms. */
 const TRIAL_MS = 1_000;
-/** Failed calls in a row after which one resource is not asked for again for a while. */
+/** Consecutive failures after which a resource enters the negative cache. */
 export const REMEMBERED_AFTER = 3;
-/** How long a resource with bad answers is not asked for again, in ms. */
+/** How long a resource stays in the negative cache, in ms. */
 export const REMEMBERED_MS = 10_000;
-/** A caller waits for us: what asks for more than this, in ms, is not waited for. */
+/** If `Retry-After` is longer than this, in ms, the call is not retried. */
 const LONGEST_WAIT_MS = 2_000;
 
 /**
- * What a call is about. Every entry may be the cause of a bad answer: the course as well as the learner. Calls that
- * share an entry are no independent evidence that the service is down.
+ * Possible causes of a bad answer, such as the course and the learner. Failures of calls that share an entry are not
+ * independent evidence that the service is down.
  */
 export type Subject = readonly string[];
 
@@ -57,12 +57,12 @@ class Failures {
     for (let place = 0; place < places; place += 1) {
       const seen = this.#subjects[place] ?? new Set(this.#subjects.at(-1));
       this.#subjects[place] = seen;
-      // Bounded: more than enough is not counted.
+      // Bounded: counting further would not change the result.
       if (seen.size < CUT_OFF_AFTER) seen.add(subject[place] ?? subject.at(-1) ?? '');
     }
   }
 
-  /** Bad answers count only as often as they are about different things. */
+  /** Bad answers count once per subject. */
   get isTooMuch(): boolean {
     const spread = this.#subjects.length === 0 ? 0 : Math.min(...this.#subjects.map(({ size }) => size));
     return this.#silence + spread >= CUT_OFF_AFTER;
@@ -73,7 +73,7 @@ export interface Circuit {
   execute<T>(work: () => Promise<T>, subject: Subject, signal: AbortSignal): Promise<T>;
 }
 
-/** Cuts a service off when it is silent or fails whatever it is asked; then one call tests whether it is back. */
+/** Circuit breaker: opens on timeouts and on failures for different subjects; then one call probes the service. */
 export function circuit(onChange: (isOpen: boolean) => void): Circuit {
   const failures = new Failures();
   const breaker = circuitBreaker(
@@ -84,7 +84,7 @@ export function circuit(onChange: (isOpen: boolean) => void): Circuit {
   const trial = trialOf(breaker);
   return {
     async execute(work, subject, signal) {
-      // The library lets all callers wait for the trial call, which may take all of its time.
+      // In half-open state the library makes all callers wait for the probing call; limit that wait.
       await trial();
       return breaker.execute(async () => {
         try {
@@ -92,7 +92,7 @@ export function circuit(onChange: (isOpen: boolean) => void): Circuit {
           failures.answered();
           return result;
         } catch (error) {
-          // A service that refuses, or asks for patience, works.
+          // Refusals and "busy" replies show that the service is up.
           if (error instanceof UpstreamFailure && !error.isBusy) failures.failed(error, subject);
           else failures.answered();
           throw error;
@@ -102,7 +102,7 @@ export function circuit(onChange: (isOpen: boolean) => void): Circuit {
   };
 }
 
-/** Waits for the call that tests whether the service is back, but not for long. */
+/** Waits for the probing call, for a limited time. */
 function trialOf(breaker: CircuitBreakerPolicy): () => Promise<void> | undefined {
   let end: Promise<void> | undefined;
   breaker.onHalfOpen(() => {
@@ -126,7 +126,7 @@ function trialOf(breaker: CircuitBreakerPolicy): () => Promise<void> | undefined
   };
 }
 
-/** Resources that get bad answers: a negative cache, so that asking for one again and again does not load the service. */
+/** Negative cache of resources with bad answers, so that repeated requests for one do not load the service. */
 export function badResources(service: string) {
   const known = new LRUCache<string, { readonly times: number; readonly until: number; readonly cause: unknown }>({
     max: 1_000,
@@ -152,7 +152,7 @@ const isSilent = (error: unknown): boolean => error instanceof UpstreamFailure &
 const isWorthWaiting = (error: unknown): boolean =>
   error instanceof UpstreamFailure && error.retryAfterMs <= LONGEST_WAIT_MS;
 
-/** As long as the service asks for, and at least a doubling and jittered pause. */
+/** Delay before a retry: `Retry-After`, but at least exponential backoff with jitter. */
 function pause({ attempt, result }: IRetryBackoffContext<unknown>): number {
   const asked = 'error' in result && result.error instanceof UpstreamFailure ? result.error.retryAfterMs : 0;
   const doubled = Math.min(50 * 2 ** (attempt - 1), LONGEST_WAIT_MS);
@@ -161,7 +161,7 @@ function pause({ attempt, result }: IRetryBackoffContext<unknown>): number {
 
 const backoff = new DelegateBackoff(pause);
 const retries = wrap(
-  // A busy service will be there soon; a silent one gets fewer attempts.
+  // More attempts for a busy service than for one that does not answer.
   retry(
     handleWhen((error) => isWorthWaiting(error) && !isSilent(error)),
     { maxAttempts: 6, backoff },
@@ -172,7 +172,7 @@ const retries = wrap(
   ),
 );
 
-/** Repeats work that may be repeated. */
+/** Retries idempotent work. */
 export const retried = <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => retries.execute(work, signal);
 
 export const isCutOff = isBrokenCircuitError;

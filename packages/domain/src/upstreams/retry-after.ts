@@ -1,4 +1,4 @@
-/** The wait that a `Retry-After` header asks for, in milliseconds: seconds or a date; 0 when there is none. */
+/** Parses `Retry-After` (seconds or a date) to milliseconds; 0 if missing. */
 export function waitOf(header: string | readonly string[] | undefined, nowMs: number): number {
   const text = (typeof header === 'string' ? header : header?.[0])?.trim() ?? '';
   if (text === '') return 0;
@@ -6,7 +6,7 @@ export function waitOf(header: string | readonly string[] | undefined, nowMs: nu
   return Number.isFinite(ms) ? Math.max(0, ms) : 0;
 }
 
-/** The wait until an instant that some services give in seconds since 1970, in milliseconds; 0 when there is none. */
+/** Milliseconds until a Unix time in a header, which some services send; 0 if missing. */
 export function waitUntil(header: string | readonly string[] | undefined, nowMs: number): number {
   const text = (typeof header === 'string' ? header : header?.[0])?.trim() ?? '';
   return /^\d+$/.test(text) ? Math.max(0, Number(text) * 1000 - nowMs) : 0;

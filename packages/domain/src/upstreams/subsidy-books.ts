@@ -7,17 +7,17 @@ import { path } from './path.ts';
 import { countsReply, subsidyListReply, subsidyReply, totalReply, transactionPage } from './subsidy-replies.ts';
 
 export const SERVICE = 'subsidy';
-/** Balances change with every spend; this only keeps a crowd of askers down to one call. */
+/** Short, because balances change with every spend; only merges concurrent reads. */
 const SUBSIDY_MS = 1_000;
 const COUNTS_MS = 600_000;
 const COUNTS_STALE_MS = 5_000;
 const PAGE_SIZE = 100;
 const MAXIMUM_PAGES = 100;
 const STATES = ['created', 'pending', 'committed', 'failed'];
-/** Upper bound on the wait for one subsidy, in ms: a silent ledger must not slow down every view of a policy. */
+/** Timeout for reading one subsidy, in ms, so that an unavailable ledger does not slow down policy lists. */
 const RECORD_MS = 3_000;
 
-/** Not shared: a second is less than sharing costs. */
+/** Not shared: one second is not worth a round trip. */
 const subsidyKind: CacheKind<Subsidy | null> = { name: 'subsidy:record', version: 1, ttlMs: () => SUBSIDY_MS };
 
 const countsKind: CacheKind<ReadonlyMap<number, number>> = {
@@ -33,11 +33,11 @@ type Query = Readonly<Record<string, string | number | readonly string[] | undef
 
 export const transactionsPath = (subsidyUuid: string) => path`/api/v2/subsidies/${subsidyUuid}/admin/transactions/`;
 
-/** The service refuses what it does not know as it refuses what we may not see. */
+/** The service answers 403 both for unknown subsidies and for missing permissions. */
 export const mayBeUnknown = (error: unknown): error is UpstreamRefusal =>
   error instanceof UpstreamRefusal && (error.status === 403 || error.status === 404);
 
-/** What the books say after a refusal. Books that are closed to us say nothing. */
+/** Reads the ledger after a refusal. If access is denied, the result is unknown. */
 export async function fromBooks<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
@@ -49,7 +49,7 @@ export async function fromBooks<T>(work: Promise<T>): Promise<T> {
 
 export type Books = ReturnType<typeof readBooks>;
 
-/** Everything that is read from an enterprise-subsidy service. */
+/** Reads of an enterprise-subsidy service. */
 export function readBooks(call: Upstream, cache: Cache) {
   const find = (uuid: string): Promise<Omit<Subsidy, 'reservedCents'> | null> =>
     cache.wrap(subsidyKind, uuid, async () => {
@@ -57,14 +57,14 @@ export function readBooks(call: Upstream, cache: Cache) {
         return await call({ path: path`/api/v1/subsidies/${uuid}/`, reply: subsidyReply, atMostMs: RECORD_MS });
       } catch (error) {
         if (!mayBeUnknown(error)) throw error;
-        // An empty list: it does not exist. A row, or another refusal: we are not allowed to see it.
+        // Empty list: the subsidy does not exist. A row or another refusal: we lack the permission.
         const { count } = await call({ path: path`/api/v1/subsidies/`, query: { uuid }, reply: subsidyListReply });
         if (count === 0) return null;
         throw error;
       }
     });
 
-  /** The result, or `none` when the subsidy does not exist. */
+  /** Returns the result, or `none` if the subsidy does not exist. */
   async function orNone<T>(subsidyUuid: string, none: T, work: Promise<T>): Promise<T> {
     try {
       return await work;
@@ -94,7 +94,7 @@ export function readBooks(call: Upstream, cache: Cache) {
       lms_user_id: lmsUserId,
       content_key: others.length === 0 ? only : undefined,
       state: STATES,
-      // Rows that come in meanwhile are put behind the pages that are read already.
+      // Oldest first, so that new rows do not shift pages that were read.
       ordering: 'created',
     };
     for await (const rows of pages(subsidyUuid, query)) {
@@ -106,14 +106,14 @@ export function readBooks(call: Upstream, cache: Cache) {
   return {
     find,
 
-    /** The learner's transactions for the content, in any state. A refusal is an `UpstreamRefusal`. */
+    /** The learner's transactions for the content, in any state. Throws `UpstreamRefusal`. */
     ofLearner,
 
-    /** The same; none when the subsidy does not exist. */
+    /** Like `ofLearner`; empty if the subsidy does not exist. */
     ofLearnerOrNone: (subsidyUuid: string, lmsUserId: number, contentKeys: readonly string[]) =>
       orNone(subsidyUuid, [], ofLearner(subsidyUuid, lmsUserId, contentKeys)),
 
-    /** Whether a deposit was made under this key. Deposits are the only positive quantities. */
+    /** Whether a deposit with this key exists. Deposits are the only transactions with a positive quantity. */
     async hasDeposit(subsidyUuid: string, idempotencyKey: string): Promise<boolean> {
       for await (const rows of pages(subsidyUuid, { ordering: '-quantity' })) {
         const deposits = rows.filter(({ quantityCents }) => quantityCents > 0);
@@ -149,7 +149,7 @@ export function readBooks(call: Upstream, cache: Cache) {
       return 0 - (aggregates.total_quantity ?? 0);
     },
 
-    /** The balance changed. */
+    /** Invalidates the balance after a change. */
     forget(subsidyUuid: string, policyUuid?: string): void {
       cache.forget(subsidyKind, subsidyUuid);
       if (policyUuid !== undefined) cache.forget(countsKind, countsId(subsidyUuid, policyUuid));

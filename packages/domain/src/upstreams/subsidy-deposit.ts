@@ -25,7 +25,7 @@ const create = (call: Upstream, request: DepositRequest) =>
     reply: anything,
   });
 
-/** Adds value over there, once per key. */
+/** Deposits in the remote ledger, once per key. */
 export async function makeDeposit(call: Upstream, books: Books, request: DepositRequest): Promise<void> {
   const { subsidyUuid, idempotencyKey } = request;
   try {
@@ -35,10 +35,10 @@ export async function makeDeposit(call: Upstream, books: Books, request: Deposit
     if (mayBeUnknown(error) && (await fromBooks(books.find(subsidyUuid))) === null) {
       throw new LedgerRefusal('subsidy_not_found', 'The subsidy does not exist.');
     }
-    // Some versions of the service refuse a key that they have seen.
+    // Some versions of the service refuse a known key; then the deposit was made.
     if (await fromBooks(books.hasDeposit(subsidyUuid, idempotencyKey))) return;
     const code = knownCode(codeOf(error.body), 'deposit_creation_error');
-    // That we may not ask says nothing about the deposit; and "not made" is also what a busy ledger answers.
+    // A 403 does not tell whether the deposit was made, and a busy ledger also answers "not created".
     const isBusy = error.status === 422 && code === 'deposit_creation_error';
     if (error.status === 403 || isBusy) {
       throw new UpstreamFailure(SERVICE, 'did not make the deposit', { cause: error });

@@ -3,7 +3,7 @@ import type { Settlement } from '../kernel/ports/ledger.ts';
 import type { UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import { codeOf } from './subsidy-replies.ts';
 
-/** What the machine names of the subsidy service mean, for refusals whose own text was not kept. */
+/** Messages for error codes of the subsidy service, for refusals whose original text was not stored. */
 const sentences: ReadonlyMap<string, string> = new Map([
   ['inactive_subsidy_creation_error', 'Cannot create a transaction in an inactive subsidy'],
   ['enrollment_error', 'The learner could not be enrolled.'],
@@ -18,20 +18,20 @@ const sentences: ReadonlyMap<string, string> = new Map([
 
 export const sentenceOf = (code: string): string => sentences.get(code) ?? 'The ledger refused.';
 
-/** Names that nobody declared are not passed on. */
+/** Replaces unknown codes by `otherwise`. */
 export const knownCode = (code: string | null, otherwise: string): string =>
   code !== null && sentences.has(code) ? code : otherwise;
 
-/** A definite no to a spend. */
+/** A definite refusal of a spend. */
 export function refusalOf(status: number, code: string | null): Extract<Settlement, { outcome: 'refused' }> {
   const known = knownCode(code, 'transaction_creation_error');
   return { outcome: 'refused', code: known, detail: sentenceOf(known), status };
 }
 
-/** More is no sentence for a caller: a page of a proxy, or a fault of the service. */
+/** Longer texts are not passed on to callers: they are HTML pages of proxies or stack traces. */
 const LONGEST = 16_384;
 
-/** The same with what the service said, which callers read: the portals know some of its sentences. */
+/** Like `refusalOf`, with the message of the service, because front ends interpret some of them. */
 export function replyRefusal({ status, body, text }: UpstreamRefusal): Extract<Settlement, { outcome: 'refused' }> {
   const refusal = refusalOf(status, codeOf(body));
   return text.length > LONGEST ? refusal : { ...refusal, body: text };
@@ -39,6 +39,6 @@ export function replyRefusal({ status, body, text }: UpstreamRefusal): Extract<S
 
 const withDetail = z.object({ detail: z.string().min(1) });
 
-/** The sentence of the service, or ours when it has none. */
+/** The message of the service, or ours if it has none. */
 export const detailOf = (body: unknown, code: string): string =>
   withDetail.safeParse(body).data?.detail ?? sentenceOf(code);

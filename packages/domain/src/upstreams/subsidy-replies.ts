@@ -9,9 +9,9 @@ const instant = z.string().transform((text, context) => {
   context.issues.push({ code: 'custom', input: text, message: 'No time.' });
   return z.NEVER;
 });
-// A snapshot that cannot be read must not hide the transaction that it belongs to.
+// A malformed snapshot field must not make the whole transaction unreadable.
 const snapshot = instant.nullish().catch(null);
-/** Old rows hold any JSON. */
+/** Old rows can contain any JSON. */
 const metadata = jsonObject().nullish().catch(null);
 const state = z.enum(['created', 'pending', 'committed', 'failed']);
 
@@ -24,7 +24,7 @@ const subsidy = z.object({
   total_deposits: z.int(),
 });
 
-/** SUB-02. */
+/** `GET /api/v1/subsidies/{uuid}/`. */
 export const subsidyReply = subsidy.transform(
   (row): Omit<Subsidy, 'reservedCents'> => ({
     uuid: row.uuid,
@@ -36,7 +36,7 @@ export const subsidyReply = subsidy.transform(
   }),
 );
 
-/** SUB-01, of which only the number of rows is asked. */
+/** The list of subsidies; only its count is used. */
 export const subsidyListReply = z.object({ count: z.int() });
 
 const reversal = z.object({
@@ -70,7 +70,7 @@ const transaction = z.object({
   courseware_url: z.string().nullish(),
 });
 
-/** A row of SUB-08 or the reply of SUB-09, without its subsidy: that is the one in the path. */
+/** A transaction; its subsidy is known from the path. */
 export const transactionReply = transaction.transform(
   (row): Omit<LedgerTransaction, 'subsidyUuid'> => ({
     uuid: row.uuid,
@@ -104,16 +104,16 @@ export const transactionReply = transaction.transform(
   }),
 );
 
-/** A page of SUB-08. */
+/** A page of transactions. */
 export const transactionPage = z.object({ next: z.string().nullable(), results: z.array(transactionReply) });
 
-/** The sums of SUB-08; null stands for no transaction. */
+/** Sum of transactions; null if there are none. */
 export const totalReply = z.object({ aggregates: z.object({ total_quantity: z.int().nullable() }) });
 
-/** SUB-04. */
+/** Enrollment counts per learner. */
 export const countsReply = z.array(z.object({ lms_user_id: z.int(), total: z.int() }));
 
 const errorBody = z.object({ code: z.string() });
 
-/** The machine name in a refusal (section 6 of SUB-09 and SUB-10), if it has one. */
+/** The error code of a refusal, if it has one. */
 export const codeOf = (body: unknown): string | null => errorBody.safeParse(body).data?.code ?? null;

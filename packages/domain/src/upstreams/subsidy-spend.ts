@@ -19,7 +19,7 @@ async function create(call: Upstream, spend: Spend, timeoutMs: number): Promise<
       subsidy_access_policy_uuid: spend.policyUuid,
       metadata: spend.metadata,
       idempotency_key: spend.idempotencyKey,
-      // Both sides look the price up for themselves; named, it is what our budget has taken (R-LED-14).
+      // Send the price that our budget has deducted; otherwise the service looks it up itself (R-LED-14).
       requested_price_cents: spend.priceCents,
     },
     reply: transactionReply,
@@ -28,8 +28,9 @@ async function create(call: Upstream, spend: Spend, timeoutMs: number): Promise<
 }
 
 /**
- * Spends over there. A refusal is about this request, not about the key: an earlier attempt whose answer was lost may
- * have spent, and the service checks window, balance and permission before it looks at keys. So the books decide.
+ * Spends in the remote ledger. A refusal does not prove that nothing was spent: the answer to an earlier attempt may
+ * have been lost, and the service checks window, balance and permission before the key. So the transactions in the
+ * ledger decide.
  */
 export async function settleSpend(call: Upstream, books: Books, spend: Spend, timeoutMs: number): Promise<Settlement> {
   try {
@@ -39,20 +40,20 @@ export async function settleSpend(call: Upstream, books: Books, spend: Spend, ti
     const rows = await fromBooks(books.ofLearner(spend.subsidyUuid, spend.lmsUserId, [spend.contentKey]));
     const made = rows.find(({ idempotencyKey }) => idempotencyKey === spend.idempotencyKey);
     if (made && made.state !== 'failed') return settlementOf(spend, made);
-    // That we may not ask says nothing about the spend.
+    // A 403 does not tell whether an earlier attempt has spent.
     if (error.status === 403) throw new UpstreamFailure(SERVICE, 'does not let us spend', { cause: error });
     return replyRefusal(error);
   }
 }
 
-/** What the row under discussion says of the spend. */
+/** The result of the spend according to its transaction in the ledger. */
 function settlementOf(spend: Spend, made: LedgerTransaction): Settlement {
   if (made.state === 'created' || made.state === 'pending') {
-    // The value is taken and the learner perhaps enrolled: only the service can say how it ends.
+    // Pending: the value is deducted and the learner may be enrolled, so the result is unknown.
     throw new UpstreamFailure(SERVICE, 'has not finished the transaction yet');
   }
   if (made.state === 'failed') return refusalOf(422, null);
-  // Somebody gave the value back before we heard that it was spent.
+  // It was reversed before we learned that it was spent.
   if (made.reversal?.state === 'committed') return refusalOf(422, 'transaction_reversed');
   if (made.idempotencyKey !== spend.idempotencyKey) return { outcome: 'standing', transaction: made };
   return {
@@ -63,7 +64,7 @@ function settlementOf(spend: Spend, made: LedgerTransaction): Settlement {
   };
 }
 
-/** The row that answers the learner; the service publishes its own events. */
+/** The transaction for the reply; without events, because the service publishes its own. */
 export function rowOf(settlement: Settlement): LedgerTransaction | null {
   if (settlement.outcome === 'standing') return settlement.transaction;
   return settlement.outcome === 'committed' ? (settlement.remote ?? null) : null;

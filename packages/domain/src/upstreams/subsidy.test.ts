@@ -78,7 +78,7 @@ describe('a spend', () => {
     ]);
   });
 
-  test('tells what was charged', async () => {
+  test('returns the amount charged', async () => {
     expect(await ledger.settle(intent())).toMatchObject({ outcome: 'committed', remote: { quantityCents: -PRICE } });
     const made = await history();
     await fault('POST', TRANSACTIONS, { status: 201, body: { ...onTheWire(made[0]), quantity: -14_000 } });
@@ -88,7 +88,7 @@ describe('a spend', () => {
     });
   });
 
-  test('of what another policy paid for already takes nothing', async () => {
+  test('of content that another policy has paid for charges nothing', async () => {
     await ledger.settle(intent({ policyUuid: OTHER_POLICY }));
     const [made] = await history();
     expect(await ledger.settle(intent())).toEqual({ outcome: 'standing', transaction: made });
@@ -108,7 +108,7 @@ describe('a spend', () => {
     await expect(ledger.settle(intent())).rejects.toThrow('has not finished');
   });
 
-  test('that was reversed before we heard of it is refused, and its value is not ours to keep', async () => {
+  test('a spend that was reversed before we learned of it is refused, and its value is released', async () => {
     const spend = intent();
     await ledger.settle(spend);
     const [made] = await history();
@@ -248,7 +248,7 @@ describe('reading', () => {
     await expect(history()).rejects.toThrow(UpstreamFailure);
   });
 
-  test('a crowd asks once for a subsidy; after a spend or a deposit it is asked for again', async () => {
+  test('concurrent reads of a subsidy make one call; after a spend or a deposit it is read again', async () => {
     await Promise.all(Array.from({ length: 20 }, balance));
     expect(await requestsTo(sandbox, RECORD)).toBe(1);
     await ledger.settle(intent());
@@ -266,7 +266,7 @@ describe('reading', () => {
     expect(await count()).toBe(2);
   });
 
-  test('a service that lets us see nothing is not one that has nothing', async () => {
+  test('a denied read is not an empty result', async () => {
     await control(sandbox, 'PUT', '/control/faults', { method: 'GET', path: '/subsidy/', status: 403 });
     await expect(ledger.subsidies([SUBSIDY])).rejects.toThrow(UpstreamRefusal);
     await expect(history()).rejects.toThrow(UpstreamRefusal);

@@ -8,8 +8,8 @@ import { rowOf, settleSpend } from './subsidy-spend.ts';
 const SPEND_MS = 30_000;
 
 /**
- * The ledger of an enterprise-subsidy service. It judges, charges and enrols in one call; what we keep of a spend is the
- * stored intent with its key. So there is nothing to hold before and nothing to record after that call.
+ * Ledger port for an enterprise-subsidy service. It checks, charges and enrolls in one call; we store only the intent
+ * with its key. So `hold` and `record` have nothing to do.
  */
 export function httpLedger(
   call: Upstream,
@@ -54,7 +54,7 @@ export function httpLedger(
     },
 
     async record(trx, spend, settlement) {
-      // Only now the balance over there is without the price that was held for the assignment.
+      // Release the reservation only now, after the remote balance was charged.
       if (spend.assignmentUuid !== null) await reservations.remove(trx, spend.subsidyUuid, spend.priceCents);
       return { transaction: rowOf(settlement), events: [] };
     },

@@ -8,7 +8,7 @@ import type { Reservations } from '../kernel/ports/ledger.ts';
 import { type Upstream, upstream } from './http.ts';
 import type { TokenSource } from './token.ts';
 
-/** What a service was asked. */
+/** A request that a fake service received. */
 export interface Asked {
   readonly method: string | undefined;
   readonly url: string | undefined;
@@ -16,12 +16,12 @@ export interface Asked {
   readonly body: string;
 }
 
-/** How a service answers one request: a status with a body, or anything done by hand. */
+/** Answer of a fake service: a status with a body, or a custom handler. */
 export type Answer =
   | { readonly status: number; readonly body?: unknown; readonly headers?: Record<string, string> }
   | ((response: ServerResponse) => void);
 
-/** A service that gives the answers lined up for it, and then the last one for ever. */
+/** A fake service that returns the given answers in order, and then repeats the last one. */
 export async function startService(...answers: Answer[]) {
   const asked: Asked[] = [];
   const server = createServer(async (request, response) => {
@@ -42,7 +42,7 @@ export async function startService(...answers: Answer[]) {
   return {
     asked,
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    /** What it answers from now on. */
+    /** Replaces the answers. */
     answer(...next: Answer[]) {
       answers.splice(0, answers.length, ...next);
     },
@@ -54,7 +54,7 @@ export async function startService(...answers: Answer[]) {
   };
 }
 
-/** A source whose first token is `first`; a token that is discarded makes place for the next. */
+/** A token source that returns the given tokens in order; discarding one moves on to the next. */
 export function tokens(...all: string[]): TokenSource & { readonly discarded: string[] } {
   const discarded: string[] = [];
   return {
@@ -66,11 +66,11 @@ export function tokens(...all: string[]): TokenSource & { readonly discarded: st
   };
 }
 
-/** The client of one of the sandbox's services. */
+/** A client for one of the sandbox's services. */
 export const clientOf = (sandbox: Sandbox, service: 'lms' | 'catalog' | 'subsidy'): Upstream =>
   upstream({ service, baseUrl: `${sandbox.url}/${service}`, token: tokens('x.y.z') });
 
-/** Tells the sandbox something, or asks it. */
+/** Calls the sandbox's control API. */
 export async function control(sandbox: Sandbox, method: string, path: string, body?: unknown): Promise<unknown> {
   const reply = await fetch(`${sandbox.url}${path}`, {
     method,
@@ -82,18 +82,18 @@ export async function control(sandbox: Sandbox, method: string, path: string, bo
   return answer === '' ? null : JSON.parse(answer);
 }
 
-/** How often the sandbox was asked for paths with this prefix. */
+/** Number of requests to the sandbox with this path prefix. */
 export async function requestsTo(sandbox: Sandbox, prefix: string): Promise<number> {
   const { total } = (await control(sandbox, 'GET', `/control/requests?path=${prefix}`)) as { total: number };
   return total;
 }
 
-/** No assignments, so nothing is reserved. */
+/** Reservations without assignments. */
 export const nothingReserved: Reservations = {
   of: async () => new Map(),
   add: async () => true,
   remove: async () => undefined,
 };
 
-/** Keeps nothing. */
+/** A cache that stores nothing. */
 export const noCache: Cache = { wrap: (_kind, _id, load) => load(), forget: () => undefined };

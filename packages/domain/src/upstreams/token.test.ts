@@ -34,7 +34,7 @@ test.each([
   expect(tokenUrl(root)).toBe(url);
 });
 
-test('a token is asked for by client credentials, as a form', async () => {
+test('a token is requested with client credentials, as a form', async () => {
   const { source, asked } = await world(tokenReply('one'));
   expect(await source.get()).toBe('one');
   expect(asked).toMatchObject([
@@ -64,7 +64,7 @@ test('a crowd that needs a token asks once', async () => {
   expect(asked).toHaveLength(1);
 });
 
-test('a token that was not accepted is replaced, once for all who had it', async () => {
+test('a rejected token is replaced once for all concurrent calls', async () => {
   const { source, asked, pass } = await world(tokenReply('one'), tokenReply('two'), tokenReply('three'));
   await source.get();
   pass(FRESH_MS);

@@ -4,14 +4,14 @@ import { exchange } from './transport.ts';
 
 const reply = z.object({ access_token: z.string(), expires_in: z.number() });
 
-/** Where calls to other services get their token from. */
+/** Provides the token for calls to other services. */
 export interface TokenSource {
   get(): Promise<string>;
-  /** A service did not accept this token: the next `get` fetches another one. */
+  /** Discards a rejected token: the next `get` fetches a new one. */
   discard(token: string): void;
 }
 
-/** The token endpoint of a configured root (R-UP-01). */
+/** The token endpoint for a configured base URL (R-UP-01). */
 export function tokenUrl(root: string): string {
   const url = root.replace(/\/+$/, '');
   if (url.endsWith('/access_token')) return url;
@@ -21,16 +21,16 @@ export function tokenUrl(root: string): string {
 /** R-UP-02: three seconds to connect and five to read. */
 const LONGEST_MS = 8_000;
 const EARLY_MS = 5_000;
-/** A token as new as this, in milliseconds, is not refused for its age: another one would fare no better. */
+/** A rejected token that is newer than this, in milliseconds, is not replaced: a new one would be rejected, too. */
 export const FRESH_MS = 10_000;
 
-/** The service's own token by client credentials, renewed five seconds before it ends; one request at a time. */
+/** Our own token by client credentials, renewed five seconds before it expires; one request at a time. */
 export function serviceToken(options: {
   readonly root: string;
   readonly clientId: string;
   readonly clientSecret: string;
   readonly clock?: Clock;
-  /** Bound on one request for a token, in milliseconds. */
+  /** Timeout of a token request, in milliseconds. */
   readonly timeoutMs?: number;
 }): TokenSource {
   const now = (): number => (options.clock ?? systemClock)().getTime();

@@ -1,6 +1,6 @@
 import { Agent, request } from 'undici';
 
-/** The only file that knows the HTTP library. */
+/** A raw HTTP exchange. Only this file uses the HTTP library. */
 export interface Exchange {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly url: URL | string;
@@ -15,7 +15,7 @@ export interface Exchanged {
   readonly text: string;
 }
 
-/** The service answered, but its body broke off or was too large. */
+/** The service answered, but the body was truncated or too large. */
 export class BrokenReply extends Error {
   override readonly name = 'BrokenReply';
 }
@@ -24,12 +24,15 @@ const agent = new Agent({
   connections: 64,
   pipelining: 1,
   keepAliveTimeout: 30_000,
-  // An address that does not accept connections must not use up the time of the whole call.
+  // Fail early if the host does not accept connections, to leave time for a retry.
   connect: { timeout: 3_000 },
   maxResponseSize: 10_000_000,
 });
 
-/** One request with its whole reply. Redirects are not followed: they would carry the token elsewhere. */
+/**
+ * Sends one request and reads the whole reply. Redirects are not followed, because they would send the token
+ * elsewhere.
+ */
 export async function exchange({ method, url, headers, body, signal }: Exchange): Promise<Exchanged> {
   const reply = await request(url, {
     method,
@@ -46,9 +49,9 @@ export async function exchange({ method, url, headers, body, signal }: Exchange)
   }
 }
 
-/** Errors of a connection that was never made. */
+/** Errors of connections that were never established. */
 const UNREACHED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
 
-/** The request was certainly not seen by the service. */
+/** Whether the request certainly did not reach the service. */
 export const isUnreached = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && UNREACHED.has(String(error.code));

@@ -2,10 +2,7 @@ import { type Connection, insertIfAbsent, type Row } from '@enterprise-access/db
 import { foldEmail, isPlainEmail } from '../kernel/email.ts';
 import { roleAssignments, users } from './tables.ts';
 
-// The databases fold more than ASCII in `email_key`: what they find by that can be somebody else's address. So it is the
-// address itself that is compared.
-
-/** Accounts of addresses as we know them from tokens, by folded address (R-ASG-13). The newest of several counts. */
+/** Accounts by folded address, as known from tokens (R-ASG-13). The newest of several counts. */
 export async function accountsOf(db: Connection, emailKeys: readonly string[]): Promise<Map<string, number>> {
   const rows: { email: string; lmsUserId: number }[] = await db(users.table)
     .whereIn('email_key', emailKeys)
@@ -17,7 +14,7 @@ export async function accountsOf(db: Connection, emailKeys: readonly string[]): 
   );
 }
 
-/** The folded address of a user; null for one we do not know, or whose address is not plain. */
+/** The folded address of a user; null if unknown or not a plain address. */
 export async function emailKeyOf(db: Connection, userId: number): Promise<string | null> {
   const user: { email: string } | undefined = await db(users.table).where({ id: userId }).first('email');
   return user && isPlainEmail(user.email) ? foldEmail(user.email) : null;

@@ -26,14 +26,14 @@ export const users = defineModel('users', {
   },
 });
 
-/** Roles that are stored here, besides those of tokens. */
+/** Stored roles, in addition to those of tokens. */
 export const roleAssignments = defineModel('role_assignments', {
   tenant: 'enterpriseCustomerUuid',
   key: ['id'],
   columns: {
     userId: is.integer(),
     featureRole: is.code(),
-    /** Null stands for every customer. */
+    /** Null means all customers. */
     enterpriseCustomerUuid: is.uuid().nullable(),
     created: is.instant(),
   },

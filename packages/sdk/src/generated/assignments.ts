@@ -34,7 +34,7 @@ export interface AssignmentsCancelInput {
 
 /** What `assignments.cancel` answers. */
 export interface AssignmentsCancelOutput {
-  /** Assignments that are as asked for. */
+  /** Assignments in the requested state. */
   changed: string[];
 }
 
@@ -44,7 +44,7 @@ export interface AssignmentsCancelAllInput {
   assignmentConfigurationUuid: string;
   /** Only these courses or runs. At most 100 items. */
   contentKey?: string[] | undefined;
-  /** Only learners with these addresses, whatever their case. At most 100 items. */
+  /** Only learners with these addresses, ignoring case. At most 100 items. */
   learnerEmail?: string[] | undefined;
   /** Only learners with these ids. At most 100 items. */
   lmsUserId?: number[] | undefined;
@@ -52,19 +52,19 @@ export interface AssignmentsCancelAllInput {
   state?: ('allocated' | 'accepted' | 'cancelled' | 'errored' | 'expired' | 'reversed')[] | undefined;
   /** Only learners in these states; unknown ones match nothing. At most 100 items. */
   learnerState?: string[] | undefined;
-  /** Words that title or address contain, whatever their case. At most 255 characters. */
+  /** Words in title or address, ignoring case. At most 255 characters. */
   search?: string | undefined;
 }
 
 /** What `assignments.cancelAll` answers. */
 export interface AssignmentsCancelAllOutput {
-  /** How many assignments were changed. */
+  /** Number of changed assignments. */
   changed: number;
 }
 
 /** Input of `assignments.createConfiguration`. */
 export interface AssignmentsCreateConfigurationInput {
-  /** Customer that will own the assignments. UUID. */
+  /** Customer of the assignments. UUID. */
   enterpriseCustomerUuid: string;
 }
 
@@ -72,7 +72,7 @@ export interface AssignmentsCreateConfigurationInput {
 export interface AssignmentsDeactivateConfigurationInput {
   /** Configuration. UUID. */
   uuid: string;
-  /** Goes into the history. At most 100 characters. */
+  /** Reason, stored in the history. At most 100 characters. */
   reason?: string | null | undefined;
 }
 
@@ -104,7 +104,7 @@ export interface AssignmentsListInput {
   assignmentConfigurationUuid: string;
   /** Only these courses or runs. At most 100 items. */
   contentKey?: string[] | undefined;
-  /** Only learners with these addresses, whatever their case. At most 100 items. */
+  /** Only learners with these addresses, ignoring case. At most 100 items. */
   learnerEmail?: string[] | undefined;
   /** Only learners with these ids. At most 100 items. */
   lmsUserId?: number[] | undefined;
@@ -112,11 +112,11 @@ export interface AssignmentsListInput {
   state?: ('allocated' | 'accepted' | 'cancelled' | 'errored' | 'expired' | 'reversed')[] | undefined;
   /** Only learners in these states; unknown ones match nothing. At most 100 items. */
   learnerState?: string[] | undefined;
-  /** Words that title or address contain, whatever their case. At most 255 characters. */
+  /** Words in title or address, ignoring case. At most 255 characters. */
   search?: string | undefined;
   /** One of recent_action_time, learner_state_sort_order, content_quantity, with `-` in front for the opposite. Others count as none; of several between commas the first known one counts. At most 255 characters. */
   ordering?: string | undefined;
-  /** Where to go on: `nextCursor` of the page before. At most 200 characters. */
+  /** Cursor: `nextCursor` of the previous page. At most 200 characters. */
   cursor?: string | undefined;
   /** Page number from 1; an alternative to the cursor. Integer, 1 to 1,000,000. */
   page?: number | undefined;
@@ -126,25 +126,25 @@ export interface AssignmentsListInput {
 
 /** A page of `assignments.list`. */
 export interface AssignmentsListPage extends Page<AdminAssignment> {
-  /** Assignments in each learner state, most first, whatever states the list is limited to. */
+  /** Number of assignments per learner state, highest first; ignores the filters by state. */
   learnerStateCounts: AssignmentsListPageLearnerStateCount[];
 }
 
-/** Assignments in each learner state, most first, whatever states the list is limited to. */
+/** Number of assignments per learner state, highest first; ignores the filters by state. */
 export interface AssignmentsListPageLearnerStateCount {
   /** Learner state. */
   learnerState: 'notifying' | 'waiting' | 'failed' | 'expired' | (string & {});
-  /** Assignments in it. */
+  /** Number of assignments. */
   count: number;
 }
 
 /** Input of `assignments.listConfigurations`. */
 export interface AssignmentsListConfigurationsInput {
-  /** Customer whose configurations are wanted. UUID. */
+  /** Only configurations of this customer. UUID. */
   enterpriseCustomerUuid: string;
   /** Only active, or only inactive ones. */
   active?: boolean | undefined;
-  /** Where to go on: `nextCursor` of the page before. At most 200 characters. */
+  /** Cursor: `nextCursor` of the previous page. At most 200 characters. */
   cursor?: string | undefined;
   /** Page number from 1; an alternative to the cursor. Integer, 1 to 1,000,000. */
   page?: number | undefined;
@@ -156,7 +156,7 @@ export interface AssignmentsListConfigurationsInput {
 export interface AssignmentsListOwnInput {
   /** Configuration of the assignments. UUID. */
   assignmentConfigurationUuid: string;
-  /** Where to go on: `nextCursor` of the page before. At most 200 characters. */
+  /** Cursor: `nextCursor` of the previous page. At most 200 characters. */
   cursor?: string | undefined;
   /** Page number from 1; an alternative to the cursor. Integer, 1 to 1,000,000. */
   page?: number | undefined;
@@ -170,15 +170,15 @@ export interface AssignmentsNudgeInput {
   assignmentConfigurationUuid: string;
   /** Assignments of the configuration. 1 to 1,000 items. */
   assignmentUuids: string[];
-  /** Days from today to the first day of the course. Integer, 1 to 3,650. */
+  /** Days from today to the start of the course. Integer, 1 to 3,650. */
   daysBeforeCourseStartDate: number;
 }
 
 /** What `assignments.nudge` answers. */
 export interface AssignmentsNudgeOutput {
-  /** Learners who get a mail. */
+  /** Assignments whose learners get a mail. */
   nudgedAssignmentUuids: string[];
-  /** Not accepted, or the course begins on another day. */
+  /** Assignments that are not accepted, or whose course starts on another day. */
   unnudgedAssignmentUuids: string[];
 }
 
@@ -192,7 +192,7 @@ export interface AssignmentsRemindInput {
 
 /** What `assignments.remind` answers. */
 export interface AssignmentsRemindOutput {
-  /** Assignments that are as asked for. */
+  /** Assignments in the requested state. */
   changed: string[];
 }
 
@@ -202,7 +202,7 @@ export interface AssignmentsRemindAllInput {
   assignmentConfigurationUuid: string;
   /** Only these courses or runs. At most 100 items. */
   contentKey?: string[] | undefined;
-  /** Only learners with these addresses, whatever their case. At most 100 items. */
+  /** Only learners with these addresses, ignoring case. At most 100 items. */
   learnerEmail?: string[] | undefined;
   /** Only learners with these ids. At most 100 items. */
   lmsUserId?: number[] | undefined;
@@ -210,13 +210,13 @@ export interface AssignmentsRemindAllInput {
   state?: ('allocated' | 'accepted' | 'cancelled' | 'errored' | 'expired' | 'reversed')[] | undefined;
   /** Only learners in these states; unknown ones match nothing. At most 100 items. */
   learnerState?: string[] | undefined;
-  /** Words that title or address contain, whatever their case. At most 255 characters. */
+  /** Words in title or address, ignoring case. At most 255 characters. */
   search?: string | undefined;
 }
 
 /** What `assignments.remindAll` answers. */
 export interface AssignmentsRemindAllOutput {
-  /** How many assignments were changed. */
+  /** Number of changed assignments. */
   changed: number;
 }
 
@@ -224,14 +224,14 @@ export interface AssignmentsRemindAllOutput {
 export interface AssignmentsUpdateConfigurationInput {
   /** Configuration. UUID. */
   uuid: string;
-  /** Whether it is in use. */
+  /** Whether it is active. */
   active?: boolean | undefined;
 }
 
 /** Operations of assignments. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `DatabaseUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
 export interface AssignmentsApi {
   /**
-   * Say that the learner has seen that assignments expired or were cancelled. Safe to repeat.
+   * Acknowledge that assignments expired or were cancelled. Idempotent.
    *
    * REST: `POST /api/v1/assignment-configurations/{assignmentConfigurationUuid}/acknowledge-assignments/`. Permission: `content_assignment_configuration.has_acknowledge_access`.
    *
@@ -239,7 +239,7 @@ export interface AssignmentsApi {
    */
   acknowledge(input: AssignmentsAcknowledgeInput, options?: MutationOptions): ApiPromise<AssignmentsAcknowledgeOutput>;
   /**
-   * Take assignments back that learners have not redeemed, and tell the learners.
+   * Cancel assignments that are not redeemed, and notify the learners.
    *
    * REST: `POST /api/v1/assignment-configurations/{assignmentConfigurationUuid}/admin/assignments/cancel/`. Permission: `content_assignment.has_admin_write_access`.
    *
@@ -247,21 +247,21 @@ export interface AssignmentsApi {
    */
   cancel(input: AssignmentsCancelInput, options?: MutationOptions): ApiPromise<AssignmentsCancelOutput>;
   /**
-   * Take all matching assignments back that learners have not redeemed, and tell the learners.
+   * Cancel all matching assignments that are not redeemed, and notify the learners.
    *
    * REST: `POST /api/v1/assignment-configurations/{assignmentConfigurationUuid}/admin/assignments/cancel-all/`. Permission: `content_assignment.has_admin_write_access`.
    *
-   * @throws `NothingToChangeError` No assignment matches that could be changed.
+   * @throws `NothingToChangeError` No matching assignment can be changed.
    */
   cancelAll(input: AssignmentsCancelAllInput, options?: MutationOptions): ApiPromise<AssignmentsCancelAllOutput>;
   /**
-   * Create an assignment configuration without a policy. Every call makes a new one.
+   * Create an assignment configuration without a policy. Every call creates a new one.
    *
    * REST: `POST /api/v1/assignment-configurations/`. Permission: `content_assignment_configuration.has_write_access`.
    */
   createConfiguration(input: AssignmentsCreateConfigurationInput, options?: MutationOptions): ApiPromise<Configuration>;
   /**
-   * Switch an assignment configuration off. Repeating it changes nothing.
+   * Deactivate an assignment configuration. Idempotent.
    *
    * REST: `DELETE /api/v1/assignment-configurations/{uuid}/`. Permission: `content_assignment_configuration.has_write_access`.
    */
@@ -303,7 +303,7 @@ export interface AssignmentsApi {
    */
   listOwn(input: AssignmentsListOwnInput, options?: CallOptions): List<Assignment>;
   /**
-   * Remind learners of executive education that begins in so many days.
+   * Remind learners of executive education that starts in a number of days.
    *
    * REST: `POST /api/v1/assignment-configurations/{assignmentConfigurationUuid}/admin/assignments/nudge/`. Permission: `content_assignment.has_admin_write_access`.
    *
@@ -311,7 +311,7 @@ export interface AssignmentsApi {
    */
   nudge(input: AssignmentsNudgeInput, options?: MutationOptions): ApiPromise<AssignmentsNudgeOutput>;
   /**
-   * Remind learners of assignments; those that do not wait for their learner are skipped.
+   * Remind learners of allocated assignments; others are skipped.
    *
    * REST: `POST /api/v1/assignment-configurations/{assignmentConfigurationUuid}/admin/assignments/remind/`. Permission: `content_assignment.has_admin_write_access`.
    *
@@ -319,15 +319,15 @@ export interface AssignmentsApi {
    */
   remind(input: AssignmentsRemindInput, options?: MutationOptions): ApiPromise<AssignmentsRemindOutput>;
   /**
-   * Remind the learners of all matching assignments that wait for them.
+   * Remind the learners of all matching allocated assignments.
    *
    * REST: `POST /api/v1/assignment-configurations/{assignmentConfigurationUuid}/admin/assignments/remind-all/`. Permission: `content_assignment.has_admin_write_access`.
    *
-   * @throws `NothingToChangeError` No assignment matches that could be changed.
+   * @throws `NothingToChangeError` No matching assignment can be changed.
    */
   remindAll(input: AssignmentsRemindAllInput, options?: MutationOptions): ApiPromise<AssignmentsRemindAllOutput>;
   /**
-   * Switch an assignment configuration on or off.
+   * Activate or deactivate an assignment configuration.
    *
    * REST: `PATCH /api/v1/assignment-configurations/{uuid}/`, `PUT`. Permission: `content_assignment_configuration.has_write_access`.
    */

@@ -11,7 +11,7 @@ import { type LedgerApi, ledgerTable } from './ledger.ts';
 import { type PoliciesApi, policiesTable } from './policies.ts';
 import { type RedemptionsApi, redemptionsTable } from './redemptions.ts';
 
-/** Calls the service for one caller; make as many as there are callers. It holds no connection and needs no closing. */
+/** Client of the service for one caller. Create one per caller; it holds no connections and needs no closing. */
 export class EnterpriseAccess extends Client {
   /** Operations of assignments. */
   readonly assignments: AssignmentsApi = this.router('assignments', assignmentsTable);
@@ -28,12 +28,12 @@ export class EnterpriseAccess extends Client {
   /** Operations of redemptions. */
   readonly redemptions: RedemptionsApi = this.router('redemptions', redemptionsTable);
 
-  /** A client reaches the service under one address, with one caller's token. */
+  /** Creates a client for one base URL and one caller's token. */
   constructor(options: ClientOptions) {
     super(options, declaredErrors);
   }
 
-  /** The same client with other options; this one stays as it is. */
+  /** Returns a copy of the client with changed options. */
   withOptions(changes: Partial<ClientOptions>): EnterpriseAccess {
     return new EnterpriseAccess(this.changed(changes));
   }

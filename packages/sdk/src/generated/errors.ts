@@ -4,31 +4,33 @@ import { DeclaredError, type ErrorClass, type FieldErrors, type NoDetails } from
 
 /** What `allocation_refused` tells. */
 export interface AllocationRefusedErrorDetails {
-  /** Machine name; the old services’ exception. */
+  /** Error code: the exception name of the old services. */
   reason: 'PriceValidationError' | 'AllocationException' | 'ValidationError' | (string & {});
-  /** Sentence for people. */
+  /** Message. */
   userMessage: string;
-  /** Sentence for those who look into it. */
+  /** Message for developers. */
   errorMessage: string;
   /** The policy. */
   policyUuids: string[];
+  /** The stored decision, for `redemptions.getDecision`; null when none is kept. */
+  decisionUuid: string | null;
 }
 
 /** What `content_not_found` tells. */
 export interface ContentNotFoundErrorDetails {
-  /** The content asked for. */
+  /** The requested content. */
   contentKey: string;
 }
 
 /** What `database_unavailable` tells. */
 export interface DatabaseUnavailableErrorDetails {
-  /** Seconds until another try can succeed. */
+  /** Seconds after which a retry can succeed. */
   retryAfterSeconds: number;
 }
 
 /** What `deposit_refused` tells. */
 export interface DepositRefusedErrorDetails {
-  /** Machine name of the refusal. */
+  /** Code of the refusal. */
   reason: string;
 }
 
@@ -46,29 +48,29 @@ export interface InvalidInputErrorDetails {
 
 /** What `invalid_policy` tells. */
 export interface InvalidPolicyErrorDetails {
-  /** First field that breaks a rule. */
+  /** First invalid field. */
   field: string;
-  /** What is wrong with it. */
+  /** Message for that field. */
   messages: string[];
-  /** What is wrong with each field that breaks one. */
+  /** Messages of all invalid fields. */
   fields: Record<string, string[]>;
-  /** A rule of the type, or a guard over money. */
+  /** Whether a constraint of the policy type or a guard on spend is violated. */
   kind: 'constraint' | 'guard' | (string & {});
 }
 
 /** What `invalid_requested_price` tells. */
 export interface InvalidRequestedPriceErrorDetails {
-  /** US cents asked for. */
+  /** Requested price in US cents. */
   requestedPriceCents: number;
-  /** US cents that the content costs. */
+  /** Canonical price in US cents. */
   canonicalPriceCents: number;
 }
 
 /** What `not_all_changed` tells. */
 export interface NotAllChangedErrorDetails {
-  /** Assignments that are as asked for. */
+  /** Assignments in the requested state. */
   changed: string[];
-  /** Assignments that are not. */
+  /** Assignments that could not be changed. */
   unchanged: string[];
 }
 
@@ -76,29 +78,31 @@ export interface NotAllChangedErrorDetails {
 export interface NotAllocatableErrorDetails {
   /** Why. */
   reasons: NotAllocatableErrorDetailsReason[];
+  /** The stored decision, for `redemptions.getDecision`; null when none is kept. */
+  decisionUuid: string | null;
 }
 
 /** Why. */
 export interface NotAllocatableErrorDetailsReason {
-  /** Machine name; new ones may come. */
+  /** Code; new codes can be added. */
   reason: 'policy_expired' | 'learner_not_in_enterprise' | 'learner_not_in_enterprise_group' | 'content_not_in_catalog' | 'beyond_enrollment_deadline' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached' | 'reason_learner_not_assigned_content' | 'reason_learner_assignment_cancelled' | 'reason_learner_assignment_failed' | 'reason_learner_assignment_expired' | 'reason_learner_assignment_reversed' | 'access_by_request_only' | (string & {});
-  /** Sentence for the learner. */
+  /** Message for the learner. */
   userMessage: string | null;
-  /** What helps the learner to go on. */
+  /** Information for the learner on how to proceed. */
   metadata: NotAllocatableErrorDetailsReasonMetadata;
   /** Policies that refused for this reason. */
   policyUuids: string[];
 }
 
-/** What helps the learner to go on. */
+/** Information for the learner on how to proceed. */
 export interface NotAllocatableErrorDetailsReasonMetadata {
-  /** Whom to ask. Learners see the contact address of the customer only. */
+  /** Contacts. Learners see only the contact address of the customer. */
   enterpriseAdministrators: NotAllocatableErrorDetailsReasonMetadataEnterpriseAdministrator[];
 }
 
-/** Whom to ask. Learners see the contact address of the customer only. */
+/** Contacts. Learners see only the contact address of the customer. */
 export interface NotAllocatableErrorDetailsReasonMetadataEnterpriseAdministrator {
-  /** Address to write to. Personal data unless it is the customer’s. */
+  /** E-mail address. Personal data unless it is the customer’s. */
   email: string | null;
   /** The administrator; null for an address of the customer. */
   lmsUserId: number | null;
@@ -110,29 +114,31 @@ export interface NotRedeemableErrorDetails {
   reason: 'policy_expired' | 'learner_not_in_enterprise' | 'learner_not_in_enterprise_group' | 'content_not_in_catalog' | 'beyond_enrollment_deadline' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached' | 'reason_learner_not_assigned_content' | 'reason_learner_assignment_cancelled' | 'reason_learner_assignment_failed' | 'reason_learner_assignment_expired' | 'reason_learner_assignment_reversed' | 'access_by_request_only' | (string & {});
   /** Why, first reason first. */
   reasons: NotRedeemableErrorDetailsReason[];
+  /** The stored decision, for `redemptions.getDecision`; null when none is kept. */
+  decisionUuid: string | null;
 }
 
 /** Why, first reason first. */
 export interface NotRedeemableErrorDetailsReason {
-  /** Machine name; new ones may come. */
+  /** Code; new codes can be added. */
   reason: 'policy_expired' | 'learner_not_in_enterprise' | 'learner_not_in_enterprise_group' | 'content_not_in_catalog' | 'beyond_enrollment_deadline' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached' | 'reason_learner_not_assigned_content' | 'reason_learner_assignment_cancelled' | 'reason_learner_assignment_failed' | 'reason_learner_assignment_expired' | 'reason_learner_assignment_reversed' | 'access_by_request_only' | (string & {});
-  /** Sentence for the learner. */
+  /** Message for the learner. */
   userMessage: string | null;
-  /** What helps the learner to go on. */
+  /** Information for the learner on how to proceed. */
   metadata: NotRedeemableErrorDetailsReasonMetadata;
   /** Policies that refused for this reason. */
   policyUuids: string[];
 }
 
-/** What helps the learner to go on. */
+/** Information for the learner on how to proceed. */
 export interface NotRedeemableErrorDetailsReasonMetadata {
-  /** Whom to ask. Learners see the contact address of the customer only. */
+  /** Contacts. Learners see only the contact address of the customer. */
   enterpriseAdministrators: NotRedeemableErrorDetailsReasonMetadataEnterpriseAdministrator[];
 }
 
-/** Whom to ask. Learners see the contact address of the customer only. */
+/** Contacts. Learners see only the contact address of the customer. */
 export interface NotRedeemableErrorDetailsReasonMetadataEnterpriseAdministrator {
-  /** Address to write to. Personal data unless it is the customer’s. */
+  /** E-mail address. Personal data unless it is the customer’s. */
   email: string | null;
   /** The administrator; null for an address of the customer. */
   lmsUserId: number | null;
@@ -140,13 +146,13 @@ export interface NotRedeemableErrorDetailsReasonMetadataEnterpriseAdministrator 
 
 /** What `nothing_nudged` tells. */
 export interface NothingNudgedErrorDetails {
-  /** Sentence for people. */
+  /** Message. */
   errorMessage: string;
 }
 
 /** What `nothing_to_acknowledge` tells. */
 export interface NothingToAcknowledgeErrorDetails {
-  /** Sentence for people. */
+  /** Message. */
   error: string;
 }
 
@@ -158,13 +164,13 @@ export interface PermissionDeniedErrorDetails {
 
 /** What `policy_limit_reached` tells. */
 export interface PolicyLimitReachedErrorDetails {
-  /** Machine name of the limit. */
+  /** Code of the limit. */
   reason: string;
 }
 
 /** What `policy_locked` tells. */
 export interface PolicyLockedErrorDetails {
-  /** Policy that was busy. */
+  /** The policy that was changed concurrently. */
   policyUuid: string;
 }
 
@@ -172,11 +178,13 @@ export interface PolicyLockedErrorDetails {
 export interface PriceUnknownErrorDetails {
   /** Content without a price. */
   contentKey: string;
+  /** The stored decision, for `redemptions.getDecision`; null when none is kept. */
+  decisionUuid: string | null;
 }
 
 /** What `redemption_pending` tells. */
 export interface RedemptionPendingErrorDetails {
-  /** The redemption in question. */
+  /** The pending redemption. */
   redemptionUuid: string;
 }
 
@@ -196,23 +204,25 @@ export interface SpendRefusedErrorDetails {
   subsidyStatusCode: string;
   /** JSON of a subsidy service, as it sent it; null when there is none. */
   body: string | null;
+  /** The stored decision, for `redemptions.getDecision`; null when none is kept. */
+  decisionUuid: string | null;
 }
 
 /** What `throttled` tells. */
 export interface ThrottledErrorDetails {
-  /** Seconds until another try can succeed. */
+  /** Seconds after which a retry can succeed. */
   retryAfterSeconds: number;
 }
 
 /** What `transaction_pending` tells. */
 export interface TransactionPendingErrorDetails {
-  /** The transaction in question. */
+  /** The pending transaction. */
   transactionUuid: string;
 }
 
 /** What `upstream_unavailable` tells. */
 export interface UpstreamUnavailableErrorDetails {
-  /** Which service. */
+  /** Name of the service. */
   service: string;
 }
 
@@ -231,14 +241,14 @@ export class AllocationRefusedError extends DeclaredError<'allocation_refused', 
 export class ContentNotFoundError extends DeclaredError<'content_not_found', ContentNotFoundErrorDetails> {}
 
 /**
- * The service cannot reach its database at the moment, or is too busy. Trying again with the same Idempotency-Key is safe.
+ * The database is unavailable or overloaded. It is safe to retry with the same Idempotency-Key.
  *
  * Status 503. Of any operation.
  */
 export class DatabaseUnavailableError extends DeclaredError<'database_unavailable', DatabaseUnavailableErrorDetails> {}
 
 /**
- * A deposit under this key exists already. Give an idempotency_key of its own to a further deposit.
+ * A deposit with this key exists. Use another idempotency_key for another deposit.
  *
  * Status 422. Of `ledger.createDeposit`.
  */
@@ -301,7 +311,7 @@ export class InactiveSubsidyCreationError extends DeclaredError<'inactive_subsid
 export class InvalidInputError extends DeclaredError<'invalid_input', InvalidInputErrorDetails> {}
 
 /**
- * The policy would break a rule.
+ * The policy would violate a rule.
  *
  * Status 400. Of `policies.create`, `policies.deactivate`, `policies.update`.
  */
@@ -371,14 +381,14 @@ export class NothingNudgedError extends DeclaredError<'nothing_nudged', NothingN
 export class NothingToAcknowledgeError extends DeclaredError<'nothing_to_acknowledge', NothingToAcknowledgeErrorDetails> {}
 
 /**
- * No assignment matches that could be changed.
+ * No matching assignment can be changed.
  *
  * Status 404. Of `assignments.cancelAll`, `assignments.remindAll`.
  */
 export class NothingToChangeError extends DeclaredError<'nothing_to_change', NoDetails> {}
 
 /**
- * No learner of this bulk allocation is left whom another attempt could help.
+ * No learner of this bulk allocation can be retried.
  *
  * Status 422. Of `policies.resumeBulk`.
  */
@@ -413,7 +423,7 @@ export class PolicyLockedError extends DeclaredError<'policy_locked', PolicyLock
 export class PriceUnknownError extends DeclaredError<'price_unknown', PriceUnknownErrorDetails> {}
 
 /**
- * The redemption is being completed. Repeat the request to see how it ended; nothing is charged twice.
+ * The redemption is being completed. Repeat the request to get the result; nothing is charged twice.
  *
  * Status 503. Of `redemptions.force`, `redemptions.redeem`.
  */
@@ -448,14 +458,14 @@ export class ThrottledError extends DeclaredError<'throttled', ThrottledErrorDet
 export class TransactionCreationError extends DeclaredError<'transaction_creation_error', NoDetails> {}
 
 /**
- * The transaction is being completed. Repeat the request to see how it ended; nothing is charged twice.
+ * The transaction is being completed. Repeat the request to get the result; nothing is charged twice.
  *
  * Status 503. Of `ledger.createTransaction`, `ledger.createTransactionV1`.
  */
 export class TransactionPendingError extends DeclaredError<'transaction_pending', TransactionPendingErrorDetails> {}
 
 /**
- * A service that this operation depends on did not answer. Nothing was changed; trying again is safe.
+ * A service that this operation depends on did not answer. Nothing was changed; it is safe to retry.
  *
  * Status 503. Of any operation.
  */

@@ -10,7 +10,7 @@ import type { Association, Member } from './models.ts';
 export interface GroupsAddAssociationInput {
   /** Policy. UUID. */
   uuid: string;
-  /** Group of the LMS. UUID. */
+  /** Group in the LMS. UUID. */
   groupUuid: string;
 }
 
@@ -18,7 +18,7 @@ export interface GroupsAddAssociationInput {
 export interface GroupsAddAssociationOutput {
   /** The association, new or found. */
   association: Association;
-  /** False when it was there already. */
+  /** False if it existed. */
   created: boolean;
 }
 
@@ -26,33 +26,33 @@ export interface GroupsAddAssociationOutput {
 export interface GroupsListMembersInput {
   /** Policy. UUID. */
   uuid: string;
-  /** One of the groups of the policy; its first one unless given. UUID. */
+  /** One of the groups of the policy; default its first one. UUID. */
   groupUuid?: string | undefined;
-  /** Only members whose name or address holds this text. At most 320 characters. */
+  /** Only members whose name or address contains this text. At most 320 characters. */
   userQuery?: string | undefined;
-  /** Order; enrollment counts come largest first. Of several names between commas the first known one counts; unknown ones are ignored. At most 255 characters. */
+  /** Sort order; enrollment counts are descending. Of several comma-separated names, the first known one is used. At most 255 characters. */
   sortBy?: 'member_details' | 'status' | 'recent_action' | 'enrollment_count' | (string & {}) | undefined;
   /**
-   * Also members who were removed.
+   * Include removed members.
    *
    * @defaultValue `false`
    */
   showRemoved?: boolean | undefined;
   /**
-   * The other way round.
+   * Reverse the order.
    *
    * @defaultValue `false`
    */
   isReversed?: boolean | undefined;
   /**
-   * Also as text in CSV.
+   * Also return the members as CSV.
    *
    * @defaultValue `false`
    */
   formatCsv?: boolean | undefined;
   /** Page number from 1. Integer, 1 to 1,000,000. */
   page?: number | undefined;
-  /** All members at once, instead of a page. */
+  /** Return all members instead of a page. */
   traversePagination?: boolean | undefined;
   /** Only members with these addresses. At most 1,000 items. */
   learners?: string[] | undefined;
@@ -62,21 +62,21 @@ export interface GroupsListMembersInput {
 export interface GroupsListMembersPage {
   /** Members of this page. */
   items: Member[];
-  /** Members in all pages together. */
+  /** Number of members on all pages. */
   count: number;
   /** Number of this page, from 1. */
   page: number;
-  /** Number of pages; 1 when all were asked for at once. */
+  /** Number of pages; 1 if all members were requested. */
   numPages: number;
-  /** The items as CSV, safe to open in a spreadsheet; null unless asked for. */
+  /** The items as CSV, safe to open in a spreadsheet; null unless requested. */
   csv: string | null;
 }
 
 /** Input of `groups.removeAssociations`. */
 export interface GroupsRemoveAssociationsInput {
-  /** Customer whose policies are meant. UUID. */
+  /** Customer of the policies. UUID. */
   enterpriseUuid: string;
-  /** Group of the LMS. UUID. */
+  /** Group in the LMS. UUID. */
   groupUuid: string;
 }
 
@@ -89,13 +89,13 @@ export interface GroupsRemoveAssociationsOutput {
 /** Operations of groups. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `DatabaseUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
 export interface GroupsApi {
   /**
-   * Let the members of a group redeem through a policy. Repeating it answers with the first association.
+   * Allow the members of a group to redeem through a policy. Repeating it returns the first association.
    *
    * REST: `POST /api/v1/subsidy-access-policies/{uuid}/group-associations/`. Permission: `subsidy_access_policy.has_write_access`.
    */
   addAssociation(input: GroupsAddAssociationInput, options?: MutationOptions): ApiPromise<GroupsAddAssociationOutput>;
   /**
-   * Members of a group that may redeem through a policy, with the number of enrollments it has paid for each.
+   * Members of a group of a policy, with the number of enrollments that the policy has paid for each.
    *
    * REST: `GET /api/v1/subsidy-access-policies/{uuid}/group-members`. Permission: `subsidy_access_policy.has_allocation_access`.
    */

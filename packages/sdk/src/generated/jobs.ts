@@ -16,20 +16,20 @@ export interface JobsGetInput {
 export interface JobsProgressInput {
   /** Job. UUID. */
   uuid: string;
-  /** Id of the last answer that arrived; what it told is not repeated. At most 200 characters. */
+  /** Id of the last event received, to resume after it. At most 200 characters. */
   lastEventId?: string | undefined;
 }
 
 /** Operations of jobs. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `DatabaseUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
 export interface JobsApi {
   /**
-   * How far a long job is, and what it reports.
+   * Progress and result of a long job.
    *
    * REST: `GET /api/v1/jobs/{uuid}/`. Permission: `subsidy_access_policy.has_allocation_access`.
    */
   get(input: JobsGetInput, options?: CallOptions): ApiPromise<JobRun>;
   /**
-   * Follows a long job: how far it is now, then each change, until it has ended.
+   * Stream the progress of a long job: its current state, then each change until it has ended.
    *
    * Server-sent events, on this client only. Permission: `subsidy_access_policy.has_allocation_access`.
    */

@@ -11,7 +11,7 @@ import type { Subsidy, Transaction } from './models.ts';
 export interface LedgerAggregatesByLearnerInput {
   /** Subsidy. UUID. */
   uuid: string;
-  /** Only what was spent through this policy. UUID. */
+  /** Only transactions through this policy. UUID. */
   subsidyAccessPolicyUuid?: string | undefined;
 }
 
@@ -19,7 +19,7 @@ export interface LedgerAggregatesByLearnerInput {
 export interface LedgerAggregatesByLearnerOutputItem {
   /** Learner. */
   lmsUserId: number;
-  /** Enrollments. */
+  /** Number of enrollments. */
   total: number;
 }
 
@@ -35,7 +35,7 @@ export interface LedgerCanRedeemInput {
 
 /** What `ledger.canRedeem` answers. */
 export interface LedgerCanRedeemOutput {
-  /** Enough value, and not redeemed yet. */
+  /** Whether the balance covers the price and the content is not redeemed yet. */
   canRedeem: boolean;
   /** Price in US cents; null if unknown. */
   contentPrice: number | null;
@@ -43,7 +43,7 @@ export interface LedgerCanRedeemOutput {
   unit: string;
   /** The learner’s transactions for the content, in any state. */
   allTransactions: Transaction[];
-  /** Whether the subsidy pays right now. */
+  /** Whether the subsidy is active now. */
   active: boolean;
 }
 
@@ -75,7 +75,7 @@ export interface LedgerContentMetadataOutput {
   mode: string;
   /** Price in US cents; null if unknown. */
   contentPrice: number | null;
-  /** Until then learners can enroll. */
+  /** Enrollment deadline. */
   enrollByDate: Date | null;
   /** Variant of executive education. */
   geagVariantId: string | null;
@@ -87,9 +87,9 @@ export interface LedgerCreateDepositInput {
   uuid: string;
   /** US cents to add. Integer, 1 to 1,000,000,000,000. */
   desiredDepositQuantity: number;
-  /** Line item of the sale. 1 to 150 characters. */
+  /** Sales line item. 1 to 150 characters. */
   salesContractReferenceId: string;
-  /** Slug of whoever keeps the line items. At most 32 characters. */
+  /** Slug of the provider of the line items. At most 32 characters. */
   salesContractReferenceProvider: string;
   /**
    * Kept with the transaction. At most 65,536 characters of JSON.
@@ -98,7 +98,7 @@ export interface LedgerCreateDepositInput {
    */
   metadata?: Record<string, unknown> | null | undefined;
   /**
-   * Made from amount and line item unless given. 1 to 248 characters.
+   * Idempotency key; default derived from amount and line item. 1 to 248 characters.
    *
    * @defaultValue `null`
    */
@@ -109,7 +109,7 @@ export interface LedgerCreateDepositInput {
 export interface LedgerCreateDepositOutput {
   /** The deposit, new or found. */
   deposit: LedgerCreateDepositOutputDeposit;
-  /** False when the deposit was there already. */
+  /** False if the deposit existed. */
   created: boolean;
 }
 
@@ -117,37 +117,37 @@ export interface LedgerCreateDepositOutput {
 export interface LedgerCreateDepositOutputDeposit {
   /** Identifies the deposit. */
   uuid: string;
-  /** Ledger that holds the value. */
+  /** Ledger of the deposit. */
   ledger: string;
   /** US cents. */
   desiredDepositQuantity: number;
-  /** Transaction that moved the value. */
+  /** Transaction of the deposit. */
   transaction: string;
-  /** Line item of the sale. */
+  /** Sales line item. */
   salesContractReferenceId: string | null;
-  /** Who keeps it. */
+  /** Provider of the line item. */
   salesContractReferenceProvider: string | null;
 }
 
 /** Input of `ledger.createSubsidy`. */
 export interface LedgerCreateSubsidyInput {
-  /** Line item of the sale. 1 to 255 characters. */
+  /** Sales line item. 1 to 255 characters. */
   referenceId: string;
   /** Name for administrators. At most 255 characters. */
   defaultTitle: string | null;
-  /** Customer that will own the value. UUID. */
+  /** Customer that will own the subsidy. UUID. */
   defaultEnterpriseCustomerUuid: string;
   /** Start. */
   defaultActiveDatetime: Date;
   /** End. */
   defaultExpirationDatetime: Date;
-  /** Unit of the value. */
+  /** Unit of amounts. */
   defaultUnit: 'usd_cents';
   /** US cents of the first deposit. Integer, 0 to 1,000,000,000,000. */
   defaultStartingBalance: number;
   /** For analytics. */
   defaultRevenueCategory: 'bulk-enrollment-prepay' | 'partner-no-rev-prepay';
-  /** True always creates. */
+  /** True always creates a new subsidy. */
   defaultInternalOnly: boolean;
 }
 
@@ -155,7 +155,7 @@ export interface LedgerCreateSubsidyInput {
 export interface LedgerCreateSubsidyOutput {
   /** The subsidy, new or found. */
   subsidy: Subsidy;
-  /** False when the subsidy was there already. */
+  /** False if the subsidy existed. */
   created: boolean;
 }
 
@@ -163,11 +163,11 @@ export interface LedgerCreateSubsidyOutput {
 export interface LedgerCreateTransactionInput {
   /** Subsidy. UUID. */
   uuid: string;
-  /** Learner who will be enrolled. Integer, 1 to 2,147,483,647. */
+  /** Learner to enroll. Integer, 1 to 2,147,483,647. */
   lmsUserId: number;
   /** Course run. */
   contentKey: string;
-  /** Policy whose budget the price counts in. UUID. */
+  /** Policy whose budget is charged. UUID. */
   subsidyAccessPolicyUuid: string;
   /**
    * Kept with the transaction. At most 65,536 characters of JSON.
@@ -176,13 +176,13 @@ export interface LedgerCreateTransactionInput {
    */
   metadata?: Record<string, unknown> | null | undefined;
   /**
-   * A second spend under this key is the first one. 1 to 248 characters.
+   * Idempotency key: a second spend with this key returns the first one. 1 to 248 characters.
    *
    * @defaultValue `null`
    */
   idempotencyKey?: string | null | undefined;
   /**
-   * US cents, near the canonical price; null and 0 are the canonical price. Integer, 0 to 1,000,000,000,000.
+   * US cents, close to the canonical price; null or 0 means the canonical price. Integer, 0 to 1,000,000,000,000.
    *
    * @defaultValue `null`
    */
@@ -193,7 +193,7 @@ export interface LedgerCreateTransactionInput {
 export interface LedgerCreateTransactionOutput {
   /** The transaction, new or found. */
   transaction: Transaction;
-  /** False when the redemption was there already. */
+  /** False if the redemption existed. */
   created: boolean;
 }
 
@@ -201,11 +201,11 @@ export interface LedgerCreateTransactionOutput {
 export interface LedgerCreateTransactionV1Input {
   /** Subsidy. UUID. */
   subsidyUuid: string;
-  /** Learner who will be enrolled. Integer, 1 to 2,147,483,647. */
+  /** Learner to enroll. Integer, 1 to 2,147,483,647. */
   lmsUserId: number;
   /** Course run. */
   contentKey: string;
-  /** Policy whose budget the price counts in. UUID. */
+  /** Policy whose budget is charged. UUID. */
   subsidyAccessPolicyUuid: string;
   /**
    * Kept with the transaction. At most 65,536 characters of JSON.
@@ -214,7 +214,7 @@ export interface LedgerCreateTransactionV1Input {
    */
   metadata?: Record<string, unknown> | null | undefined;
   /**
-   * A second spend under this key is the first one. 1 to 248 characters.
+   * Idempotency key: a second spend with this key returns the first one. 1 to 248 characters.
    *
    * @defaultValue `null`
    */
@@ -225,7 +225,7 @@ export interface LedgerCreateTransactionV1Input {
 export interface LedgerCreateTransactionV1Output {
   /** The transaction, new or found. */
   transaction: Transaction;
-  /** False when the redemption was there already. */
+  /** False if the redemption existed. */
   created: boolean;
 }
 
@@ -249,19 +249,19 @@ export interface LedgerGetTransactionInput {
 
 /** Input of `ledger.listSubsidies`. */
 export interface LedgerListSubsidiesInput {
-  /** Customer whose subsidies are wanted. UUID. */
+  /** Only subsidies of this customer. UUID. */
   enterpriseCustomerUuid?: string | undefined;
   /** Only this subsidy. UUID. */
   uuid?: string | undefined;
-  /** Only subsidies whose title holds this text. At most 255 characters. */
+  /** Only subsidies whose title contains this text. At most 255 characters. */
   title?: string | undefined;
   /**
-   * Order: one name or several between commas; a minus sign is descending. Unknown names are ignored. At most 255 characters.
+   * Sort order: comma-separated names, with a minus sign for descending. Unknown names are ignored. At most 255 characters.
    *
    * @defaultValue `"-created"`
    */
   sortBy?: string | undefined;
-  /** Where to go on: `nextCursor` of the page before. At most 200 characters. */
+  /** Cursor: `nextCursor` of the previous page. At most 200 characters. */
   cursor?: string | undefined;
   /** Page number from 1; an alternative to the cursor. Integer, 1 to 1,000,000. */
   page?: number | undefined;
@@ -277,25 +277,25 @@ export interface LedgerListTransactionsInput {
   lmsUserId?: number | undefined;
   /** Only this course run. At most 255 characters. */
   contentKey?: string | undefined;
-  /** Only what was spent through this policy. UUID. */
+  /** Only transactions through this policy. UUID. */
   subsidyAccessPolicyUuid?: string | undefined;
   /** Only these states. At most 10 items. */
   state?: ('created' | 'pending' | 'committed' | 'failed')[] | undefined;
-  /** Only where the address or the title holds this text. At most 255 characters. */
+  /** Only transactions whose e-mail address or title contains this text. At most 255 characters. */
   search?: string | undefined;
   /**
-   * Order: one name or several between commas; a minus sign is descending. Unknown names are ignored. At most 255 characters.
+   * Sort order: comma-separated names, with a minus sign for descending. Unknown names are ignored. At most 255 characters.
    *
    * @defaultValue `"-created"`
    */
   ordering?: string | undefined;
   /**
-   * Whether totals are wanted.
+   * Whether to include totals.
    *
    * @defaultValue `false`
    */
   includeAggregates?: boolean | undefined;
-  /** Where to go on: `nextCursor` of the page before. At most 200 characters. */
+  /** Cursor: `nextCursor` of the previous page. At most 200 characters. */
   cursor?: string | undefined;
   /** Page number from 1; an alternative to the cursor. Integer, 1 to 1,000,000. */
   page?: number | undefined;
@@ -305,17 +305,17 @@ export interface LedgerListTransactionsInput {
 
 /** A page of `ledger.listTransactions`. */
 export interface LedgerListTransactionsPage extends Page<Transaction> {
-  /** Null unless asked for. */
+  /** Null unless requested. */
   aggregates: LedgerListTransactionsPageAggregates | null;
 }
 
-/** Null unless asked for. */
+/** Null unless requested. */
 export interface LedgerListTransactionsPageAggregates {
   /** usd_cents. */
   unit: string;
-  /** US cents left in the subsidy. */
+  /** Remaining US cents of the subsidy. */
   remainingSubsidyBalance: number;
-  /** US cents of everything that matches, less what was reversed. */
+  /** Sum of all matches in US cents, net of reversals. */
   totalQuantity: number;
 }
 
@@ -327,19 +327,19 @@ export interface LedgerListTransactionsV1Input {
   lmsUserId?: number | undefined;
   /** Only this course run. At most 255 characters. */
   contentKey?: string | undefined;
-  /** Only what was spent through this policy. UUID. */
+  /** Only transactions through this policy. UUID. */
   subsidyAccessPolicyUuid?: string | undefined;
   /** Only these states. At most 10 items. */
   state?: ('created' | 'pending' | 'committed' | 'failed')[] | undefined;
-  /** Only where the address or the title holds this text. At most 255 characters. */
+  /** Only transactions whose e-mail address or title contains this text. At most 255 characters. */
   search?: string | undefined;
   /**
-   * Order: one name or several between commas; a minus sign is descending. Unknown names are ignored. At most 255 characters.
+   * Sort order: comma-separated names, with a minus sign for descending. Unknown names are ignored. At most 255 characters.
    *
    * @defaultValue `"-created"`
    */
   ordering?: string | undefined;
-  /** Where to go on: `nextCursor` of the page before. At most 200 characters. */
+  /** Cursor: `nextCursor` of the previous page. At most 200 characters. */
   cursor?: string | undefined;
   /** Page number from 1; an alternative to the cursor. Integer, 1 to 1,000,000. */
   page?: number | undefined;
@@ -353,19 +353,19 @@ export interface LedgerOwnTransactionsInput {
   uuid: string;
   /** Only this course run. At most 255 characters. */
   contentKey?: string | undefined;
-  /** Only what was spent through this policy. UUID. */
+  /** Only transactions through this policy. UUID. */
   subsidyAccessPolicyUuid?: string | undefined;
   /** Only these states. At most 10 items. */
   state?: ('created' | 'pending' | 'committed' | 'failed')[] | undefined;
-  /** Only where the address or the title holds this text. At most 255 characters. */
+  /** Only transactions whose e-mail address or title contains this text. At most 255 characters. */
   search?: string | undefined;
   /**
-   * Order: one name or several between commas; a minus sign is descending. Unknown names are ignored. At most 255 characters.
+   * Sort order: comma-separated names, with a minus sign for descending. Unknown names are ignored. At most 255 characters.
    *
    * @defaultValue `"-created"`
    */
   ordering?: string | undefined;
-  /** Where to go on: `nextCursor` of the page before. At most 200 characters. */
+  /** Cursor: `nextCursor` of the previous page. At most 200 characters. */
   cursor?: string | undefined;
   /** Page number from 1; an alternative to the cursor. Integer, 1 to 1,000,000. */
   page?: number | undefined;
@@ -377,7 +377,7 @@ export interface LedgerOwnTransactionsInput {
 export interface LedgerReverseInput {
   /** Subsidy. UUID. */
   uuid: string;
-  /** Transaction of that subsidy. UUID. */
+  /** Transaction of the subsidy. UUID. */
   transactionUuid: string;
   /**
    * Kept with the reversal. At most 65,536 characters of JSON.
@@ -386,7 +386,7 @@ export interface LedgerReverseInput {
    */
   metadata?: Record<string, unknown> | null | undefined;
   /**
-   * Made from the transaction unless given. 1 to 255 characters.
+   * Idempotency key; default derived from the transaction. 1 to 255 characters.
    *
    * @defaultValue `null`
    */
@@ -399,36 +399,36 @@ export interface LedgerUpdateSubsidyInput {
   uuid: string;
   /** Name for administrators. At most 255 characters. */
   title?: string | null | undefined;
-  /** Start; null is open. */
+  /** Start; null means no bound. */
   activeDatetime?: Date | null | undefined;
-  /** End; null is open. */
+  /** End; null means no bound. */
   expirationDatetime?: Date | null | undefined;
-  /** Line item of the sale. 1 to 255 characters. */
+  /** Sales line item. 1 to 255 characters. */
   referenceId?: string | null | undefined;
-  /** A test of ours; its reference need not be unique. */
+  /** Internal test subsidy; its reference need not be unique. */
   internalOnly?: boolean | undefined;
   /** For analytics. */
   revenueCategory?: 'bulk-enrollment-prepay' | 'partner-no-rev-prepay' | undefined;
-  /** Fixed: another value is refused. UUID. */
+  /** Cannot be changed: another value is refused. UUID. */
   enterpriseCustomerUuid?: string | undefined;
-  /** Fixed: another value is refused. */
+  /** Cannot be changed: another value is refused. */
   unit?: string | undefined;
-  /** Fixed: another value is refused. */
+  /** Cannot be changed: another value is refused. */
   referenceType?: string | undefined;
-  /** US cents. Fixed: another value is refused. Integer. */
+  /** US cents. Cannot be changed: another value is refused. Integer. */
   startingBalance?: number | undefined;
 }
 
 /** Operations of ledger. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `DatabaseUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
 export interface LedgerApi {
   /**
-   * Number of standing enrollments that the subsidy has paid, per learner.
+   * Number of current enrollments paid by the subsidy, per learner.
    *
    * REST: `GET /api/v1/subsidies/{uuid}/aggregates-by-learner`. Permission: `subsidy.can_read_subsidies`.
    */
   aggregatesByLearner(input: LedgerAggregatesByLearnerInput, options?: CallOptions): ApiPromise<LedgerAggregatesByLearnerOutputItem[]>;
   /**
-   * Whether a learner could redeem a content from this subsidy, whatever the policies say.
+   * Whether a learner could redeem a content from this subsidy, regardless of policies.
    *
    * REST: `GET /api/v1/subsidies/{uuid}/can_redeem/`. Permission: `subsidy.can_read_subsidies`.
    *
@@ -436,18 +436,18 @@ export interface LedgerApi {
    */
   canRedeem(input: LedgerCanRedeemInput, options?: CallOptions): ApiPromise<LedgerCanRedeemOutput>;
   /**
-   * What a course or run is and costs, as a customer sees it.
+   * Metadata and price of a course or run for a customer.
    *
    * REST: `GET /api/v1/content-metadata/{contentIdentifier}/`. Permission: `subsidy.can_read_metadata`.
    */
   contentMetadata(input: LedgerContentMetadataInput, options?: CallOptions): ApiPromise<LedgerContentMetadataOutput>;
   /**
-   * Add value to a subsidy. Repeating it under its key answers with the same deposit.
+   * Add value to a subsidy. Repeating it with the same key returns the same deposit.
    *
    * REST: `POST /api/v2/subsidies/{uuid}/admin/deposits/`. Permission: `subsidy.can_create_transactions`.
    *
    * @throws `DepositOnExpiredSubsidyError` Cannot create a deposit in an expired subsidy
-   * @throws `DepositCreationError` A deposit under this key exists already. Give an idempotency_key of its own to a further deposit.
+   * @throws `DepositCreationError` A deposit with this key exists. Use another idempotency_key for another deposit.
    */
   createDeposit(input: LedgerCreateDepositInput, options?: MutationOptions): ApiPromise<LedgerCreateDepositOutput>;
   /**
@@ -457,7 +457,7 @@ export interface LedgerApi {
    */
   createSubsidy(input: LedgerCreateSubsidyInput, options?: MutationOptions): ApiPromise<LedgerCreateSubsidyOutput>;
   /**
-   * Spend from a subsidy on one course run for one learner, or find the redemption that stands already.
+   * Spend from a subsidy on one course run for one learner, or return the existing redemption.
    *
    * REST: `POST /api/v2/subsidies/{uuid}/admin/transactions/`. Permission: `subsidy.can_create_transactions`.
    *
@@ -468,11 +468,11 @@ export interface LedgerApi {
    * @throws `InvalidRequestedPriceError` The requested price is outside of the acceptable interval.
    * @throws `TransactionCreationError` Transaction was None after attempting to redeem
    * @throws `PolicyLimitReachedError` A limit of the policy does not allow this transaction.
-   * @throws `TransactionPendingError` The transaction is being completed. Repeat the request to see how it ended; nothing is charged twice.
+   * @throws `TransactionPendingError` The transaction is being completed. Repeat the request to get the result; nothing is charged twice.
    */
   createTransaction(input: LedgerCreateTransactionInput, options?: MutationOptions): ApiPromise<LedgerCreateTransactionOutput>;
   /**
-   * Spend from a subsidy; the first version of `ledger.createTransaction`, always at the canonical price.
+   * Spend from a subsidy at the canonical price; version 1 of `ledger.createTransaction`.
    *
    * REST: `POST /api/v1/transactions/`. Permission: `subsidy.can_create_transactions`.
    *
@@ -483,11 +483,11 @@ export interface LedgerApi {
    * @throws `InvalidRequestedPriceError` The requested price is outside of the acceptable interval.
    * @throws `TransactionCreationError` Transaction was None after attempting to redeem
    * @throws `PolicyLimitReachedError` A limit of the policy does not allow this transaction.
-   * @throws `TransactionPendingError` The transaction is being completed. Repeat the request to see how it ended; nothing is charged twice.
+   * @throws `TransactionPendingError` The transaction is being completed. Repeat the request to get the result; nothing is charged twice.
    */
   createTransactionV1(input: LedgerCreateTransactionV1Input, options?: MutationOptions): ApiPromise<LedgerCreateTransactionV1Output>;
   /**
-   * Hide a subsidy from everybody. Its ledger and transactions stay.
+   * Soft-delete a subsidy. Its ledger and transactions are kept.
    *
    * REST: `DELETE /api/v1/subsidies/{uuid}/`. Permission: `subsidy.can_write_subsidies`.
    */
@@ -499,25 +499,25 @@ export interface LedgerApi {
    */
   getSubsidy(input: LedgerGetSubsidyInput, options?: CallOptions): ApiPromise<Subsidy>;
   /**
-   * One transaction: learners see their own, administrators all of their customer.
+   * One transaction. Learners see their own, administrators all of their customer.
    *
    * REST: `GET /api/v1/transactions/{uuid}/`. Permission: `subsidy.can_read_transactions`.
    */
   getTransaction(input: LedgerGetTransactionInput, options?: CallOptions): ApiPromise<Transaction>;
   /**
-   * Subsidies of a customer with their balances, newest first. Without a customer only for those who may see all.
+   * Subsidies of a customer with their balances, newest first. Without a customer, all subsidies; requires access to all customers.
    *
    * REST: `GET /api/v1/subsidies/`. Permission: `subsidy.can_read_subsidies`.
    */
   listSubsidies(input?: LedgerListSubsidiesInput, options?: CallOptions): List<Subsidy>;
   /**
-   * Transactions of a subsidy, newest first, with totals of all that match on request.
+   * Transactions of a subsidy, newest first, optionally with totals of all matches.
    *
    * REST: `GET /api/v2/subsidies/{uuid}/admin/transactions/`. Permission: `subsidy.can_read_all_transactions`.
    */
   listTransactions(input: LedgerListTransactionsInput, options?: CallOptions): List<Transaction, LedgerListTransactionsPage>;
   /**
-   * Transactions of a subsidy, newest first; the first version of `ledger.listTransactions`.
+   * Transactions of a subsidy, newest first; version 1 of `ledger.listTransactions`.
    *
    * REST: `GET /api/v1/transactions/`. Permission: `subsidy.can_read_all_transactions`.
    */
@@ -529,7 +529,7 @@ export interface LedgerApi {
    */
   ownTransactions(input: LedgerOwnTransactionsInput, options?: CallOptions): List<Transaction>;
   /**
-   * Give the value of a committed redemption back, once. Repeating it answers with the same transaction.
+   * Reverse a committed redemption and release its value, once. Repeating it returns the same transaction.
    *
    * REST: `POST /api/v2/subsidies/{uuid}/admin/transactions/{transactionUuid}/reverse/`. Permission: `subsidy.can_create_transactions`.
    *
@@ -537,7 +537,7 @@ export interface LedgerApi {
    */
   reverse(input: LedgerReverseInput, options?: MutationOptions): ApiPromise<Transaction>;
   /**
-   * Change fields of a subsidy; what is not named stays. Value moves by deposits only.
+   * Update fields of a subsidy; omitted fields are not changed. Use deposits to add value.
    *
    * REST: `PATCH /api/v1/subsidies/{uuid}/`, `PUT`. Permission: `subsidy.can_write_subsidies`.
    */

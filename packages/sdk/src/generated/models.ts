@@ -3,43 +3,43 @@
 
 /** Action, as the service answers it. */
 export interface Action {
-  /** When it was written down. */
+  /** Time of creation. */
   created: Date;
-  /** When it last changed. */
+  /** Time of the last change. */
   modified: Date;
   /** Identifies the action. */
   uuid: string;
-  /** What was done. New kinds may come. */
+  /** Kind of action. New kinds can be added. */
   actionType: 'learner_linked' | 'notified' | 'reminded' | 'redeemed' | 'cancelled' | 'cancelled_acknowledged' | 'expired' | 'expired_acknowledged' | 'reversed' | 'allocated' | 'reallocated' | (string & {});
-  /** When it was done; null when it failed. */
+  /** Time of completion; null if it failed. */
   completedAt: Date | null;
-  /** Why it failed; null when it did not. */
+  /** Error; null if it succeeded. */
   errorReason: 'email_error' | 'internal_api_error' | 'enrollment_error' | (string & {}) | null;
 }
 
 /** Admin assignment, as the service answers it. */
 export interface AdminAssignment extends Assignment {
-  /** The later of allocation and last reminder. */
+  /** The later one of allocation and last reminder. */
   recentAction: AdminAssignmentRecentAction;
-  /** What the learner does about it; null when it is settled. */
+  /** Learner state; null if no action of the learner is expected. */
   learnerState: 'notifying' | 'waiting' | 'failed' | 'expired' | (string & {}) | null;
   /** The last failure since the allocation. */
   errorReason: AdminAssignmentErrorReason | null;
 }
 
-/** The later of allocation and last reminder. */
+/** The later one of allocation and last reminder. */
 export interface AdminAssignmentRecentAction {
-  /** Null when both happened at once. */
+  /** Null if both happened at the same time. */
   actionType: 'assigned' | 'reminded' | (string & {}) | null;
-  /** When it happened. */
+  /** Time of the action. */
   timestamp: Date | null;
 }
 
 /** The last failure since the allocation. */
 export interface AdminAssignmentErrorReason {
-  /** What failed. */
+  /** The failed action. */
   actionType: 'learner_linked' | 'notified' | 'reminded' | 'redeemed' | 'cancelled' | 'cancelled_acknowledged' | 'expired' | 'expired_acknowledged' | 'reversed' | 'allocated' | 'reallocated' | (string & {});
-  /** Why it failed. */
+  /** The error. */
   errorReason: 'email_error' | 'internal_api_error' | 'enrollment_error' | (string & {});
 }
 
@@ -49,7 +49,7 @@ export interface Assignment {
   uuid: string;
   /** Configuration that it belongs to. */
   assignmentConfiguration: string;
-  /** Address as the administrator wrote it. Personal data. */
+  /** E-mail address as given by the administrator. Personal data. */
   learnerEmail: string;
   /** Learner’s id on the platform; null until the learner has an account. */
   lmsUserId: number | null;
@@ -57,27 +57,27 @@ export interface Assignment {
   contentKey: string;
   /** Course of an assigned run; null for a course. */
   parentContentKey: string | null;
-  /** Whether one run was assigned, not any of the course. */
+  /** Whether a single run was assigned instead of the course. */
   isAssignedCourseRun: boolean;
   /** Title at the time of the allocation. */
   contentTitle: string | null;
-  /** US cents, negative: value that leaves the budget. */
+  /** Price in US cents, negative. */
   contentQuantity: number;
-  /** Where it is. */
+  /** State of the assignment. */
   state: 'allocated' | 'accepted' | 'cancelled' | 'errored' | 'expired' | 'reversed' | (string & {});
   /** Ledger transaction of the last acceptance. */
   transactionUuid: string | null;
-  /** What happened to it, oldest first. */
+  /** Actions, oldest first. */
   actions: Action[];
-  /** The first of the dates that end it. */
+  /** Earliest possible expiration. */
   earliestPossibleExpiration: AssignmentEarliestPossibleExpiration;
 }
 
-/** The first of the dates that end it. */
+/** Earliest possible expiration. */
 export interface AssignmentEarliestPossibleExpiration {
-  /** When it ends unless accepted. */
+  /** Expiration, unless accepted before. */
   date: Date;
-  /** Which of the dates that is. */
+  /** Reason of the expiration. */
   reason: 'NINETY_DAYS_PASSED' | 'ENROLLMENT_DATE_PASSED' | 'SUBSIDY_EXPIRED' | (string & {});
 }
 
@@ -87,9 +87,9 @@ export interface Association {
   uuid: string;
   /** Policy. */
   policyUuid: string;
-  /** Group of the LMS. */
+  /** Group in the LMS. */
   groupUuid: string;
-  /** When the group was associated. */
+  /** Time of the association. */
   created: Date;
 }
 
@@ -187,12 +187,56 @@ export interface AuditTimelineItem {
 export interface Configuration {
   /** Identifies the configuration. */
   uuid: string;
-  /** Policy whose budget pays; null as long as there is none. */
+  /** Policy of the configuration; null if there is none. */
   subsidyAccessPolicy: string | null;
   /** Customer that owns the assignments. */
   enterpriseCustomerUuid: string;
-  /** False stops everything that happens by itself: a soft delete. */
+  /** False is a soft delete: scheduled jobs ignore the configuration. */
   active: boolean;
+}
+
+/** Decision, as the service answers it. */
+export interface Decision {
+  /** Identifies the decision; the details of a refusal name it. */
+  uuid: string;
+  /** When it was decided. */
+  created: Date;
+  /** Customer that would pay. */
+  enterpriseCustomerUuid: string;
+  /** Policy; null for a question about all of them. */
+  policyUuid: string | null;
+  /** Learner; null for allocations, which are judged for a list of learners. */
+  lmsUserId: number | null;
+  /** Course or run; null when the caller named something else. */
+  contentKey: string | null;
+  /** What was asked. */
+  kind: 'redeem' | 'redeem_assignment' | 'force' | 'allocate' | 'can_redeem' | 'can_request' | (string & {});
+  /** Whether it was allowed. */
+  verdict: 'allowed' | 'refused' | (string & {});
+  /** Machine name of the refusal; new ones may come. */
+  reason: string | null;
+  /** Learners that the decision is about. */
+  learnerCount: number;
+  /** Redemption that began with it. */
+  redemptionUuid: string | null;
+  /** In the order in which they decide. */
+  checks: DecisionCheck[];
+  /** Request that asked; null for administrators, and for jobs. */
+  requestId: string | null;
+  /** Everything that was judged, as it is stored; null for administrators. */
+  facts: Record<string, unknown> | null;
+}
+
+/** In the order in which they decide. */
+export interface DecisionCheck {
+  /** Machine name, mostly the reason that a failure of it gives. */
+  name: string;
+  /** Number of the rule in the documentation; null when it is gone. */
+  rule: string | null;
+  /** How it ended; unknown without the price that it needs. */
+  verdict: 'passed' | 'failed' | 'unknown' | (string & {});
+  /** What it looked at. */
+  inputs: Record<string, unknown>;
 }
 
 /** Forced redemption, as the service answers it. */
@@ -205,21 +249,21 @@ export interface ForcedRedemption {
   lmsUserId: number;
   /** Course run. */
   courseRunKey: string;
-  /** US cents to assign the content at; only assigned policies use it. */
+  /** Price of the assignment in US cents; only for assigned policies. */
   contentPriceCents: number;
-  /** True only stores the record. */
+  /** True if only the record was stored. */
   waitToRedeem: boolean;
-  /** When the transaction was made. */
+  /** Time of the transaction. */
   redeemedAt: Date | null;
-  /** When the last attempt failed. */
+  /** Time of the last failed attempt. */
   erroredAt: Date | null;
-  /** Why it failed, in words for support. */
+  /** Failure message for support. */
   traceback: string | null;
-  /** Transaction that pays. */
+  /** Transaction of the redemption. */
   transactionUuid: string | null;
-  /** When the record was made. */
+  /** Time of creation. */
   created: Date;
-  /** When it last changed. */
+  /** Time of the last change. */
   modified: Date;
 }
 
@@ -227,23 +271,23 @@ export interface ForcedRedemption {
 export interface JobRun {
   /** Identifies the job. */
   uuid: string;
-  /** What kind of job it is. */
+  /** Name of the job. */
   name: string;
-  /** Completed and failed are the ends. */
+  /** State of the job; completed and failed are final. */
   state: 'waiting' | 'active' | 'retrying' | 'completed' | 'failed' | (string & {});
-  /** How many parts are done. */
+  /** Number of completed parts. */
   done: number;
-  /** How many parts there are; null while that is unknown. */
+  /** Total number of parts; null if unknown. */
   total: number | null;
-  /** What a completed job reports. */
+  /** Result of a completed job. */
   result: Record<string, unknown> | null;
-  /** What went wrong in the last attempt that failed, in a sentence. */
+  /** Error of the last failed attempt. */
   error: string | null;
-  /** When it was asked for. */
+  /** Time of creation. */
   created: Date;
-  /** When it last told something. */
+  /** Time of the last update. */
   modified: Date;
-  /** When it ended. */
+  /** Time of the end. */
   finished: Date | null;
 }
 
@@ -253,7 +297,7 @@ export interface LearnerAssignment {
   uuid: string;
   /** Configuration that it belongs to. */
   assignmentConfiguration: string;
-  /** Address as the administrator wrote it. Personal data. */
+  /** E-mail address as given by the administrator. Personal data. */
   learnerEmail: string;
   /** Learner’s id on the platform; null until the learner has an account. */
   lmsUserId: number | null;
@@ -261,41 +305,41 @@ export interface LearnerAssignment {
   contentKey: string;
   /** Course of an assigned run; null for a course. */
   parentContentKey: string | null;
-  /** Whether one run was assigned, not any of the course. */
+  /** Whether a single run was assigned instead of the course. */
   isAssignedCourseRun: boolean;
   /** Title at the time of the allocation. */
   contentTitle: string | null;
-  /** US cents, negative: value that leaves the budget. */
+  /** Price in US cents, negative. */
   contentQuantity: number;
-  /** Where it is. */
+  /** State of the assignment. */
   state: 'allocated' | 'accepted' | 'cancelled' | 'errored' | 'expired' | 'reversed' | (string & {});
   /** Ledger transaction of the last acceptance. */
   transactionUuid: string | null;
-  /** What happened to it, oldest first. */
+  /** Actions, oldest first. */
   actions: LearnerAssignmentAction[];
-  /** The first of the dates that end it. */
+  /** Earliest possible expiration. */
   earliestPossibleExpiration: LearnerAssignmentEarliestPossibleExpiration;
-  /** What the catalog knows; null if it does not know the content. */
+  /** Metadata of the catalog; null if unknown. */
   contentMetadata: LearnerAssignmentContentMetadata | null;
-  /** Whether the learner has seen that it is over; else null. */
+  /** Whether the learner has acknowledged the end; null in other states. */
   learnerAcknowledged: boolean | null;
 }
 
-/** An action with what the learner has seen of it. */
+/** An action with its acknowledgement. */
 export interface LearnerAssignmentAction extends Action {
-  /** Whether the learner has seen it; null for kinds that nobody acknowledges. */
+  /** Whether the learner has acknowledged it; null for kinds that cannot be acknowledged. */
   learnerAcknowledged: boolean | null;
 }
 
-/** The first of the dates that end it. */
+/** Earliest possible expiration. */
 export interface LearnerAssignmentEarliestPossibleExpiration {
-  /** When it ends unless accepted. */
+  /** Expiration, unless accepted before. */
   date: Date;
-  /** Which of the dates that is. */
+  /** Reason of the expiration. */
   reason: 'NINETY_DAYS_PASSED' | 'ENROLLMENT_DATE_PASSED' | 'SUBSIDY_EXPIRED' | (string & {});
 }
 
-/** What the catalog knows; null if it does not know the content. */
+/** Metadata of the catalog; null if unknown. */
 export interface LearnerAssignmentContentMetadata {
   /** First day of the run. */
   startDate: Date | null;
@@ -303,19 +347,19 @@ export interface LearnerAssignmentContentMetadata {
   endDate: Date | null;
   /** Deadline of enrollment. */
   enrollByDate: Date | null;
-  /** US dollars, as the catalog has them. */
+  /** US dollars, as in the catalog. */
   contentPrice: number | null;
   /** Kind of course, as the catalog names it. */
   courseType: string | null;
-  /** Who offers it. */
+  /** Institutions that offer it. */
   partners: LearnerAssignmentContentMetadataPartner[];
 }
 
 /** An institution that offers a course. */
 export interface LearnerAssignmentContentMetadataPartner {
-  /** Name to show. */
+  /** Display name. */
   name: string;
-  /** Address of a logo. */
+  /** URL of the logo. */
   logoImageUrl: string | null;
 }
 
@@ -329,25 +373,25 @@ export interface Member {
   pendingEnterpriseCustomerUserId: number | null;
   /** Identifies the membership. */
   enterpriseGroupMembershipUuid: string;
-  /** Who the learner is. */
+  /** Details of the learner. */
   memberDetails: MemberMemberDetails;
-  /** What happened last to the membership, in words. */
+  /** Last action on the membership, as text. */
   recentAction: string | null;
   /** State of the membership. */
   status: string | null;
-  /** When the learner accepted. */
+  /** Time when the learner accepted. */
   activatedAt: string | null;
-  /** Enrollments that the LMS counts for the member, whoever paid. */
+  /** Number of enrollments in the LMS, paid by any source. */
   enrollments: number | null;
   /** Name of the group. */
   groupName: string | null;
   /** The group. */
   groupUuid: string | null;
-  /** Standing enrollments that the policy has paid. */
+  /** Number of current enrollments paid by the policy. */
   enrollmentCount: number;
 }
 
-/** Who the learner is. */
+/** Details of the learner. */
 export interface MemberMemberDetails {
   /** Address of the learner. Personal data. */
   userEmail: string;
@@ -359,35 +403,35 @@ export interface MemberMemberDetails {
 export interface Policy {
   /** Identifies the policy. */
   uuid: string;
-  /** Which rules decide about a redemption. */
+  /** Type of the policy; decides which rules apply to a redemption. */
   policyType: 'PerLearnerEnrollmentCreditAccessPolicy' | 'PerLearnerSpendCreditAccessPolicy' | 'AssignedLearnerCreditAccessPolicy' | (string & {});
   /** Name for administrators. */
   displayName: string | null;
   /** Free text for administrators. */
   description: string;
-  /** False hides the policy from everybody: a soft delete. */
+  /** False is a soft delete: the policy is hidden. */
   active: boolean;
-  /** True stops redemptions; administrators still see the policy. */
+  /** True stops redemptions; administrators can still see the policy. */
   retired: boolean;
-  /** When the policy was retired. */
+  /** Time of retirement. */
   retiredAt: Date | null;
   /** Customer that owns the budget. */
   enterpriseCustomerUuid: string;
-  /** Catalog whose content may be redeemed. */
+  /** Catalog with the redeemable content. */
   catalogUuid: string;
   /** Subsidy that pays. */
   subsidyUuid: string;
-  /** How learners come to a redemption. */
+  /** Access method: direct redemption, assignment or request. */
   accessMethod: 'direct' | 'request' | 'assigned' | (string & {});
-  /** Redemptions per learner; null is no limit. */
+  /** Redemptions per learner; null means no limit. */
   perLearnerEnrollmentLimit: number | null;
-  /** US cents per learner; null is no limit. */
+  /** US cents per learner; null means no limit. */
   perLearnerSpendLimitCents: number | null;
-  /** US cents for the whole policy; null is no limit. */
+  /** US cents for the whole policy; null means no limit. */
   spendLimitCents: number | null;
-  /** Until then enrollment deadlines do not count. */
+  /** Until this time, enrollment deadlines are ignored. */
   lateRedemptionAllowedUntil: Date | null;
-  /** Whether deadlines do not count right now. */
+  /** Whether enrollment deadlines are ignored now. */
   isLateRedemptionAllowed: boolean;
   /** Start of the subsidy; null if unknown. */
   subsidyActiveDatetime: Date | null;
@@ -395,37 +439,37 @@ export interface Policy {
   subsidyExpirationDatetime: Date | null;
   /** Whether the subsidy is active; null if unknown. */
   isSubsidyActive: boolean | null;
-  /** US cents that standing redemptions have taken. */
+  /** US cents spent by pending and committed redemptions. */
   spentCents: number;
   /** US cents reserved by allocated assignments. */
   allocatedCents: number;
-  /** US cents left to spend; null if the subsidy is unknown. */
+  /** US cents available to spend; null if the subsidy is unknown. */
   spendAvailableCents: number | null;
-  /** Where the assignments of this policy are kept; null for policies without. */
+  /** Assignment configuration of the policy; null for other policy types. */
   assignmentConfiguration: PolicyAssignmentConfiguration | null;
   /** Browse & Request configuration, if there is one. */
   learnerCreditRequestConfigUuid: string | null;
-  /** Groups whose members may redeem; empty is everybody. */
+  /** Groups whose members can redeem; empty means all learners. */
   groupAssociations: string[];
-  /** Whether learners may request content. */
+  /** Whether learners can request content. */
   bnrEnabled: boolean;
-  /** US cents: the limits of all active policies on this subsidy together. */
+  /** Sum of the spend limits of all active policies on this subsidy, in US cents. */
   totalSpendLimitsForSubsidyCents: number;
-  /** US cents ever deposited into the subsidy. */
+  /** Total deposits of the subsidy in US cents. */
   totalDepositsForSubsidyCents: number;
-  /** When the policy was created. */
+  /** Time of creation. */
   created: Date;
 }
 
-/** Where the assignments of this policy are kept; null for policies without. */
+/** Assignment configuration of the policy; null for other policy types. */
 export interface PolicyAssignmentConfiguration {
   /** Identifies the configuration. */
   uuid: string;
-  /** The policy that it belongs to. */
+  /** Policy of the configuration. */
   subsidyAccessPolicy: string;
   /** Customer of the assignments. */
   enterpriseCustomerUuid: string;
-  /** Whether assignments can be made. */
+  /** Whether the configuration is active. */
   active: boolean;
 }
 
@@ -433,41 +477,41 @@ export interface PolicyAssignmentConfiguration {
 export interface RedeemablePolicy {
   /** Identifies the policy. */
   uuid: string;
-  /** Which rules decide. */
+  /** Type of the policy; decides which rules apply. */
   policyType: 'PerLearnerEnrollmentCreditAccessPolicy' | 'PerLearnerSpendCreditAccessPolicy' | 'AssignedLearnerCreditAccessPolicy' | (string & {});
-  /** Customer that pays. */
+  /** Customer that owns the policy. */
   enterpriseCustomerUuid: string;
   /** Name for administrators. */
   displayName: string | null;
   /** Free text for administrators. */
   description: string;
-  /** False hides the policy. */
+  /** False is a soft delete. */
   active: boolean;
   /** True stops redemptions. */
   retired: boolean;
-  /** When it was retired. */
+  /** Time of retirement. */
   retiredAt: Date | null;
-  /** Catalog whose content may be redeemed. */
+  /** Catalog with the redeemable content. */
   catalogUuid: string;
   /** Subsidy that pays. */
   subsidyUuid: string;
-  /** How learners come to a redemption. */
+  /** Access method: direct redemption, assignment or request. */
   accessMethod: 'direct' | 'request' | 'assigned' | (string & {});
-  /** US cents; null is no limit. */
+  /** US cents; null means no limit. */
   spendLimit: number | null;
-  /** Redemptions per learner; null is no limit. */
+  /** Redemptions per learner; null means no limit. */
   perLearnerEnrollmentLimit: number | null;
-  /** US cents per learner; null is no limit. */
+  /** US cents per learner; null means no limit. */
   perLearnerSpendLimit: number | null;
-  /** Until then deadlines do not count. */
+  /** Until this time, enrollment deadlines are ignored. */
   lateRedemptionAllowedUntil: Date | null;
-  /** Where assignments are kept. */
+  /** Assignment configuration. */
   assignmentConfiguration: string | null;
   /** Browse & Request configuration. */
   learnerCreditRequestConfig: string | null;
-  /** POST here to redeem. */
+  /** URL to redeem with POST. */
   policyRedemptionUrl: string;
-  /** Whether deadlines do not count right now. */
+  /** Whether enrollment deadlines are ignored now. */
   isLateRedemptionAllowed: boolean;
 }
 
@@ -477,33 +521,33 @@ export interface Subsidy {
   uuid: string;
   /** Name for administrators. */
   title: string | null;
-  /** Customer that owns the value. */
+  /** Customer that owns the subsidy. */
   enterpriseCustomerUuid: string;
-  /** Start; null is open. */
+  /** Start; null means no bound. */
   activeDatetime: Date | null;
-  /** End; null is open. */
+  /** End; null means no bound. */
   expirationDatetime: Date | null;
   /** usd_cents. */
   unit: string;
-  /** Line item of the sale. */
+  /** Sales line item. */
   referenceId: string | null;
-  /** What kind of reference that is. */
+  /** Kind of the reference. */
   referenceType: string;
-  /** US cents left; value in flight is gone already. */
+  /** Remaining US cents; pending transactions are already deducted. */
   currentBalance: number;
-  /** US cents at the start. */
+  /** Starting balance in US cents. */
   startingBalance: number;
-  /** A test of ours; its reference need not be unique. */
+  /** Internal test subsidy; its reference need not be unique. */
   internalOnly: boolean;
   /** For analytics. */
   revenueCategory: string;
-  /** Whether it pays right now. */
+  /** Whether the subsidy is active now. */
   isActive: boolean;
-  /** US cents ever deposited. */
+  /** Total deposits in US cents. */
   totalDeposits: number;
-  /** When it was made. */
+  /** Time of creation. */
   created: Date;
-  /** When it last changed. */
+  /** Time of the last change. */
   modified: Date;
 }
 
@@ -511,13 +555,13 @@ export interface Subsidy {
 export interface Transaction {
   /** Identifies the transaction. */
   uuid: string;
-  /** Committed is final; failed gave the value back. */
+  /** State of the transaction; a failed transaction has released its value. */
   state: 'created' | 'pending' | 'committed' | 'failed' | (string & {});
-  /** A second spend under this key is this transaction. */
+  /** Idempotency key of the transaction. */
   idempotencyKey: string;
   /** Learner; null for deposits. */
   lmsUserId: number | null;
-  /** Address of the learner at the time. Personal data. */
+  /** E-mail address of the learner at the time of the spend. Personal data. */
   lmsUserEmail: string | null;
   /** Course run. */
   contentKey: string | null;
@@ -527,7 +571,7 @@ export interface Transaction {
   contentTitle: string | null;
   /** Start of the run. */
   courseRunStartDate: Date | null;
-  /** US cents; negative when value leaves. */
+  /** US cents; negative for spends. */
   quantity: number;
   /** usd_cents. */
   unit: string;
@@ -535,36 +579,36 @@ export interface Transaction {
   fulfillmentIdentifier: string | null;
   /** Policy through which it was spent. */
   subsidyAccessPolicyUuid: string | null;
-  /** Whatever was given with it. */
+  /** Free-form metadata. */
   metadata: Record<string, unknown> | null;
-  /** When it was made. */
+  /** Time of creation. */
   created: Date;
-  /** When it last changed. */
+  /** Time of the last change. */
   modified: Date;
-  /** Set when the value went back. */
+  /** Set if the transaction was reversed. */
   reversal: TransactionReversal | null;
-  /** References of external fulfilment. */
+  /** References of external fulfillments. */
   externalReference: string[];
-  /** Where the state can be read. */
+  /** URL to poll the state. */
   transactionStatusApiUrl: string;
-  /** Where the learner goes on. */
+  /** URL of the course. */
   coursewareUrl: string | null;
 }
 
-/** Set when the value went back. */
+/** Set if the transaction was reversed. */
 export interface TransactionReversal {
   /** Identifies the reversal. */
   uuid: string;
   /** State of the reversal itself. */
   state: 'created' | 'pending' | 'committed' | 'failed' | (string & {});
-  /** Key under which it was made. */
+  /** Idempotency key of the reversal. */
   idempotencyKey: string;
-  /** US cents that went back; positive for a redemption. */
+  /** Reversed US cents; positive for a redemption. */
   quantity: number;
-  /** Whatever was given with it. */
+  /** Free-form metadata. */
   metadata: Record<string, unknown> | null;
-  /** When it was made. */
+  /** Time of creation. */
   created: Date;
-  /** When it last changed. */
+  /** Time of the last change. */
   modified: Date;
 }

@@ -8,53 +8,53 @@ import type { Assignment, Policy } from './models.ts';
 
 /** Input of `policies.allocate`. */
 export interface PoliciesAllocateInput {
-  /** Policy that pays. UUID. */
+  /** Policy to charge. UUID. */
   policyUuid: string;
   /** Course or course run. 1 to 255 characters. */
   contentKey: string;
-  /** US cents for each learner; within 5 % of the catalog’s price. Integer, 0 to 2,147,483,647. */
+  /** US cents per learner; within 5 % of the catalog’s price. Integer, 0 to 2,147,483,647. */
   contentPriceCents: number;
-  /** Administrator; counts only for callers whose token names no learner. Integer, 1 to 2,147,483,647. */
+  /** Administrator; used only if the caller’s token has no learner id. Integer, 1 to 2,147,483,647. */
   adminLmsUserId?: number | null | undefined;
   /**
-   * True sends no mail about the new assignments.
+   * True sends no mails about new assignments.
    *
    * @defaultValue `false`
    */
   suppressEmail?: boolean | undefined;
-  /** Addresses, compared without regard to case. Personal data. 1 to 1,000 items. */
+  /** E-mail addresses, compared ignoring case. Personal data. 1 to 1,000 items. */
   learnerEmails: string[];
 }
 
 /** What `policies.allocate` answers. */
 export interface PoliciesAllocateOutput {
-  /** Assignments that were there and have changed. */
+  /** Existing assignments that were changed. */
   updated: Assignment[];
   /** New assignments. */
   created: Assignment[];
-  /** Learners who hold the content already. */
+  /** Learners who already hold the content. */
   noChange: Assignment[];
 }
 
 /** Input of `policies.allocateInBulk`. */
 export interface PoliciesAllocateInBulkInput {
-  /** Policy that pays. UUID. */
+  /** Policy to charge. UUID. */
   policyUuid: string;
   /** Course or course run. 1 to 255 characters. */
   contentKey: string;
-  /** US cents for each learner; within 5 % of the catalog’s price. Integer, 0 to 2,147,483,647. */
+  /** US cents per learner; within 5 % of the catalog’s price. Integer, 0 to 2,147,483,647. */
   contentPriceCents: number;
-  /** Administrator; counts only for callers whose token names no learner. Integer, 1 to 2,147,483,647. */
+  /** Administrator; used only if the caller’s token has no learner id. Integer, 1 to 2,147,483,647. */
   adminLmsUserId?: number | null | undefined;
   /**
-   * True sends no mail about the new assignments.
+   * True sends no mails about new assignments.
    *
    * @defaultValue `false`
    */
   suppressEmail?: boolean | undefined;
-  /** Addresses; those that are none are reported as such. Personal data. At most 50,000 items. */
+  /** E-mail addresses; invalid ones are reported. Personal data. At most 50,000 items. */
   learnerEmails?: string[] | undefined;
-  /** Text in CSV, between commas, semicolons or tabs, with a column `email` or `learner_email`, or with addresses in its first column. At most 5,000,000 characters. */
+  /** CSV text with commas, semicolons or tabs. Addresses are in a column `email` or `learner_email`, otherwise in the first column. At most 5,000,000 characters. */
   csv?: string | undefined;
 }
 
@@ -62,25 +62,25 @@ export interface PoliciesAllocateInBulkInput {
 export interface PoliciesAllocateInBulkOutput {
   /** Identifies the bulk allocation, for its report. */
   uuid: string;
-  /** Job to follow: `jobs.get`, and its progress. */
+  /** Job to follow with `jobs.get` or `jobs.progress`. */
   jobUuid: string;
-  /** Learners, each counted once. */
+  /** Number of distinct learners. */
   learnerCount: number;
 }
 
 /** Input of `policies.bulkReport`. */
 export interface PoliciesBulkReportInput {
-  /** Policy that pays. UUID. */
+  /** Policy to charge. UUID. */
   policyUuid: string;
   /** Bulk allocation. UUID. */
   uuid: string;
   /**
-   * Only learners who were not allocated the content.
+   * Only learners without a successful allocation.
    *
    * @defaultValue `false`
    */
   onlyFailed?: boolean | undefined;
-  /** Where to go on: `nextCursor` of the page before. At most 200 characters. */
+  /** Cursor: `nextCursor` of the previous page. At most 200 characters. */
   cursor?: string | undefined;
   /** Page number from 1; an alternative to the cursor. Integer, 1 to 1,000,000. */
   page?: number | undefined;
@@ -90,15 +90,15 @@ export interface PoliciesBulkReportInput {
 
 /** An item of `policies.bulkReport`. */
 export interface PoliciesBulkReportItem {
-  /** Address. Personal data. */
+  /** E-mail address. Personal data. */
   learnerEmail: string;
-  /** What became of it; waiting is still to be done. */
+  /** Outcome; `waiting` is not done yet. */
   outcome: 'waiting' | 'created' | 'updated' | 'no_change' | 'invalid_address' | 'policy_expired' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | (string & {});
 }
 
 /** Input of `policies.create`. */
 export interface PoliciesCreateInput {
-  /** Which rules decide about a redemption. */
+  /** Type of the policy; decides which rules apply to a redemption. */
   policyType: 'PerLearnerEnrollmentCreditAccessPolicy' | 'PerLearnerSpendCreditAccessPolicy' | 'AssignedLearnerCreditAccessPolicy';
   /** Customer that owns the budget. UUID. */
   enterpriseCustomerUuid: string;
@@ -115,49 +115,49 @@ export interface PoliciesCreateInput {
    */
   description?: string | undefined;
   /**
-   * False hides the policy from everybody: a soft delete.
+   * False is a soft delete: the policy is hidden.
    *
    * @defaultValue `false`
    */
   active?: boolean | undefined;
   /**
-   * True stops redemptions; administrators still see the policy.
+   * True stops redemptions; administrators can still see the policy.
    *
    * @defaultValue `false`
    */
   retired?: boolean | undefined;
   /**
-   * When the policy was retired.
+   * Time of retirement.
    *
    * @defaultValue `null`
    */
   retiredAt?: Date | null | undefined;
-  /** Catalog whose content may be redeemed. UUID. */
+  /** Catalog with the redeemable content. UUID. */
   catalogUuid: string;
   /** Subsidy that pays. UUID. */
   subsidyUuid: string;
-  /** How learners come to a redemption. */
+  /** Access method: direct redemption, assignment or request. */
   accessMethod: 'direct' | 'request' | 'assigned';
   /**
-   * US cents; null is no limit. Integer, 0 to 2,147,483,647.
+   * US cents; null means no limit. Integer, 0 to 2,147,483,647.
    *
    * @defaultValue `null`
    */
   spendLimit?: number | null | undefined;
   /**
-   * US cents; null is no limit. Integer, 0 to 2,147,483,647.
+   * US cents; null means no limit. Integer, 0 to 2,147,483,647.
    *
    * @defaultValue `null`
    */
   perLearnerSpendLimit?: number | null | undefined;
   /**
-   * Redemptions; null is no limit. Integer, 0 to 2,147,483,647.
+   * Redemptions; null means no limit. Integer, 0 to 2,147,483,647.
    *
    * @defaultValue `null`
    */
   perLearnerEnrollmentLimit?: number | null | undefined;
   /**
-   * Until then enrollment deadlines do not count.
+   * Until this time, enrollment deadlines are ignored.
    *
    * @defaultValue `null`
    */
@@ -168,7 +168,7 @@ export interface PoliciesCreateInput {
 export interface PoliciesCreateOutput {
   /** The policy, new or found. */
   policy: Policy;
-  /** False when the policy was there already. */
+  /** False if the policy existed. */
   created: boolean;
 }
 
@@ -176,7 +176,7 @@ export interface PoliciesCreateOutput {
 export interface PoliciesDeactivateInput {
   /** Policy. UUID. */
   uuid: string;
-  /** Goes into the history. At most 100 characters. */
+  /** Reason, stored in the history. At most 100 characters. */
   reason?: string | null | undefined;
 }
 
@@ -186,7 +186,7 @@ export interface PoliciesDepositInput {
   uuid: string;
   /** US cents to add; at least one dollar. Integer, 100 to 2,147,483,647. */
   quantityCents: number;
-  /** Opportunity line item of the sale. */
+  /** Sales line item (opportunity). */
   salesContractReferenceId: string;
 }
 
@@ -198,13 +198,13 @@ export interface PoliciesGetInput {
 
 /** Input of `policies.list`. */
 export interface PoliciesListInput {
-  /** Customer whose policies are wanted. UUID. */
+  /** Only policies of this customer. UUID. */
   enterpriseCustomerUuid: string;
   /** Only active, or only inactive ones. */
   active?: boolean | undefined;
   /** Only policies of this type. At most 64 characters. */
   policyType?: string | undefined;
-  /** Where to go on: `nextCursor` of the page before. At most 200 characters. */
+  /** Cursor: `nextCursor` of the previous page. At most 200 characters. */
   cursor?: string | undefined;
   /** Page number from 1; an alternative to the cursor. Integer, 1 to 1,000,000. */
   page?: number | undefined;
@@ -214,7 +214,7 @@ export interface PoliciesListInput {
 
 /** Input of `policies.resumeBulk`. */
 export interface PoliciesResumeBulkInput {
-  /** Policy that pays. UUID. */
+  /** Policy to charge. UUID. */
   policyUuid: string;
   /** Bulk allocation. UUID. */
   uuid: string;
@@ -224,7 +224,7 @@ export interface PoliciesResumeBulkInput {
 export interface PoliciesResumeBulkOutput {
   /** Job to follow. */
   jobUuid: string;
-  /** Learners who are tried again. */
+  /** Number of learners to retry. */
   learnerCount: number;
 }
 
@@ -232,7 +232,7 @@ export interface PoliciesResumeBulkOutput {
 export interface PoliciesSetLateRedemptionInput {
   /** Policy. UUID. */
   uuid: string;
-  /** Days from now, to the end of that day in UTC; null stops it. Integer, 1 to 7. */
+  /** Days from now, until the end of that day in UTC; null stops it. Integer, 1 to 7. */
   days: number | null;
 }
 
@@ -244,25 +244,25 @@ export interface PoliciesUpdateInput {
   displayName?: string | null | undefined;
   /** Free text for administrators. At most 200 characters. */
   description?: string | undefined;
-  /** False hides the policy from everybody: a soft delete. */
+  /** False is a soft delete: the policy is hidden. */
   active?: boolean | undefined;
-  /** True stops redemptions; administrators still see the policy. */
+  /** True stops redemptions; administrators can still see the policy. */
   retired?: boolean | undefined;
-  /** When the policy was retired. */
+  /** Time of retirement. */
   retiredAt?: Date | null | undefined;
-  /** Catalog whose content may be redeemed. UUID. */
+  /** Catalog with the redeemable content. UUID. */
   catalogUuid?: string | undefined;
   /** Subsidy that pays. UUID. */
   subsidyUuid?: string | undefined;
-  /** How learners come to a redemption. */
+  /** Access method: direct redemption, assignment or request. */
   accessMethod?: 'direct' | 'request' | 'assigned' | undefined;
-  /** US cents; null is no limit. Integer, 0 to 2,147,483,647. */
+  /** US cents; null means no limit. Integer, 0 to 2,147,483,647. */
   spendLimit?: number | null | undefined;
-  /** US cents; null is no limit. Integer, 0 to 2,147,483,647. */
+  /** US cents; null means no limit. Integer, 0 to 2,147,483,647. */
   perLearnerSpendLimit?: number | null | undefined;
-  /** Redemptions; null is no limit. Integer, 0 to 2,147,483,647. */
+  /** Redemptions; null means no limit. Integer, 0 to 2,147,483,647. */
   perLearnerEnrollmentLimit?: number | null | undefined;
-  /** Until then enrollment deadlines do not count. */
+  /** Until this time, enrollment deadlines are ignored. */
   lateRedemptionAllowedUntil?: Date | null | undefined;
   /** Ignored: belongs to the subsidy. */
   subsidyActiveDatetime?: unknown | undefined;
@@ -285,7 +285,7 @@ export interface PoliciesApi {
    */
   allocate(input: PoliciesAllocateInput, options?: MutationOptions): ApiPromise<PoliciesAllocateOutput>;
   /**
-   * Allocate a course or run to thousands of learners in the background. Follow the job; the report has an outcome for each learner.
+   * Allocate a course or run to thousands of learners in a background job. The report has the outcome of each learner.
    *
    * REST: `POST /api/v1/policy-allocation/{policyUuid}/allocate-in-bulk/`. Permission: `subsidy_access_policy.has_allocation_access`.
    *
@@ -295,7 +295,7 @@ export interface PoliciesApi {
    */
   allocateInBulk(input: PoliciesAllocateInBulkInput, options?: MutationOptions): ApiPromise<PoliciesAllocateInBulkOutput>;
   /**
-   * What became of each learner of a bulk allocation, in the order of the list.
+   * Outcome of each learner of a bulk allocation, in the order of the list.
    *
    * REST: `GET /api/v1/policy-allocation/{policyUuid}/bulk-allocations/{uuid}/`. Permission: `subsidy_access_policy.has_allocation_access`.
    */
@@ -305,15 +305,15 @@ export interface PoliciesApi {
    *
    * REST: `POST /api/v1/subsidy-access-policies/`. Permission: `subsidy_access_policy.has_write_access`.
    *
-   * @throws `InvalidPolicyError` The policy would break a rule.
+   * @throws `InvalidPolicyError` The policy would violate a rule.
    */
   create(input: PoliciesCreateInput, options?: MutationOptions): ApiPromise<PoliciesCreateOutput>;
   /**
-   * Hide a policy from everybody. Allowed only while nothing is spent.
+   * Soft-delete a policy. Allowed only while nothing is spent.
    *
    * REST: `DELETE /api/v1/subsidy-access-policies/{uuid}/`. Permission: `subsidy_access_policy.has_write_access`.
    *
-   * @throws `InvalidPolicyError` The policy would break a rule.
+   * @throws `InvalidPolicyError` The policy would violate a rule.
    */
   deactivate(input: PoliciesDeactivateInput, options?: MutationOptions): ApiPromise<Policy>;
   /**
@@ -337,25 +337,25 @@ export interface PoliciesApi {
    */
   list(input: PoliciesListInput, options?: CallOptions): List<Policy>;
   /**
-   * Try again for the learners of a bulk allocation whom the budget did not cover.
+   * Retry the learners of a bulk allocation whom the budget did not cover.
    *
    * REST: `POST /api/v1/policy-allocation/{policyUuid}/bulk-allocations/{uuid}/resume/`. Permission: `subsidy_access_policy.has_allocation_access`.
    *
-   * @throws `NothingToResumeError` No learner of this bulk allocation is left whom another attempt could help.
+   * @throws `NothingToResumeError` No learner of this bulk allocation can be retried.
    */
   resumeBulk(input: PoliciesResumeBulkInput, options?: MutationOptions): ApiPromise<PoliciesResumeBulkOutput>;
   /**
-   * Let learners redeem after enrollment deadlines for some days, or stop that.
+   * Allow redemptions after enrollment deadlines for a number of days, or stop it.
    *
    * REST: `POST /api/v1/subsidy-access-policies/{uuid}/late-redemption/`. Permission: `subsidy_access_policy.has_write_access`.
    */
   setLateRedemption(input: PoliciesSetLateRedemptionInput, options?: MutationOptions): ApiPromise<Policy>;
   /**
-   * Change fields of a policy; what is not named stays.
+   * Update fields of a policy; omitted fields are not changed.
    *
    * REST: `PATCH /api/v1/subsidy-access-policies/{uuid}/`, `PUT`. Permission: `subsidy_access_policy.has_write_access`.
    *
-   * @throws `InvalidPolicyError` The policy would break a rule.
+   * @throws `InvalidPolicyError` The policy would violate a rule.
    */
   update(input: PoliciesUpdateInput, options?: MutationOptions): ApiPromise<Policy>;
 }

@@ -4,14 +4,14 @@ import { factories, type ListFactory, type MutationFactory, type QueryFactory, t
 import type { NoDetails } from '../errors.ts';
 import type { Page } from '../page.ts';
 import type { EnterpriseAccess } from './client.ts';
-import type { AdminAssignment, Assignment, Configuration, ForcedRedemption, JobRun, Policy, Subsidy, Transaction } from './models.ts';
+import type { AdminAssignment, Assignment, Configuration, Decision, ForcedRedemption, JobRun, Policy, Subsidy, Transaction } from './models.ts';
 import type { AssignmentsAcknowledgeInput, AssignmentsAcknowledgeOutput, AssignmentsCancelAllInput, AssignmentsCancelAllOutput, AssignmentsCancelInput, AssignmentsCancelOutput, AssignmentsCreateConfigurationInput, AssignmentsDeactivateConfigurationInput, AssignmentsGetConfigurationInput, AssignmentsGetInput, AssignmentsGetOwnInput, AssignmentsListConfigurationsInput, AssignmentsListInput, AssignmentsListOwnInput, AssignmentsListPage, AssignmentsNudgeInput, AssignmentsNudgeOutput, AssignmentsRemindAllInput, AssignmentsRemindAllOutput, AssignmentsRemindInput, AssignmentsRemindOutput, AssignmentsUpdateConfigurationInput } from './assignments.ts';
 import type { AuditExportInput, AuditExportOutput, AuditExportPartInput, AuditExportPartOutput, AuditFollowupsInput, AuditFollowupsOutput, AuditGetInput, AuditGetOutput, AuditListInput, AuditListOutput, AuditTimelineInput, AuditTimelineOutput } from './audit.ts';
 import type { GroupsAddAssociationInput, GroupsAddAssociationOutput, GroupsListMembersInput, GroupsListMembersPage, GroupsRemoveAssociationsInput, GroupsRemoveAssociationsOutput } from './groups.ts';
 import type { JobsGetInput } from './jobs.ts';
 import type { LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputItem, LedgerCanRedeemInput, LedgerCanRedeemOutput, LedgerContentMetadataInput, LedgerContentMetadataOutput, LedgerCreateDepositInput, LedgerCreateDepositOutput, LedgerCreateSubsidyInput, LedgerCreateSubsidyOutput, LedgerCreateTransactionInput, LedgerCreateTransactionOutput, LedgerCreateTransactionV1Input, LedgerCreateTransactionV1Output, LedgerDeleteSubsidyInput, LedgerGetSubsidyInput, LedgerGetTransactionInput, LedgerListSubsidiesInput, LedgerListTransactionsInput, LedgerListTransactionsPage, LedgerListTransactionsV1Input, LedgerOwnTransactionsInput, LedgerReverseInput, LedgerUpdateSubsidyInput } from './ledger.ts';
 import type { PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput, PoliciesAllocateInput, PoliciesAllocateOutput, PoliciesBulkReportInput, PoliciesBulkReportItem, PoliciesCreateInput, PoliciesCreateOutput, PoliciesDeactivateInput, PoliciesDepositInput, PoliciesGetInput, PoliciesListInput, PoliciesResumeBulkInput, PoliciesResumeBulkOutput, PoliciesSetLateRedemptionInput, PoliciesUpdateInput } from './policies.ts';
-import type { RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem, RedemptionsCanRequestInput, RedemptionsCanRequestOutput, RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem, RedemptionsExplainInput, RedemptionsExplainOutput, RedemptionsForceInput, RedemptionsGetInput, RedemptionsRedeemInput } from './redemptions.ts';
+import type { RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem, RedemptionsCanRequestInput, RedemptionsCanRequestOutput, RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem, RedemptionsExplainInput, RedemptionsExplainOutput, RedemptionsForceInput, RedemptionsGetDecisionInput, RedemptionsGetInput, RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput, RedemptionsRedeemInput } from './redemptions.ts';
 import { assignmentsTable } from './assignments.ts';
 import { auditTable } from './audit.ts';
 import { groupsTable } from './groups.ts';
@@ -22,15 +22,15 @@ import { redemptionsTable } from './redemptions.ts';
 
 /** Options for the operations of assignments. */
 export interface AssignmentsQueries extends RouterKeys {
-  /** Say that the learner has seen that assignments expired or were cancelled. Safe to repeat. */
+  /** Acknowledge that assignments expired or were cancelled. Idempotent. */
   readonly acknowledge: MutationFactory<AssignmentsAcknowledgeInput, AssignmentsAcknowledgeOutput>;
-  /** Take assignments back that learners have not redeemed, and tell the learners. */
+  /** Cancel assignments that are not redeemed, and notify the learners. */
   readonly cancel: MutationFactory<AssignmentsCancelInput, AssignmentsCancelOutput>;
-  /** Take all matching assignments back that learners have not redeemed, and tell the learners. */
+  /** Cancel all matching assignments that are not redeemed, and notify the learners. */
   readonly cancelAll: MutationFactory<AssignmentsCancelAllInput, AssignmentsCancelAllOutput>;
-  /** Create an assignment configuration without a policy. Every call makes a new one. */
+  /** Create an assignment configuration without a policy. Every call creates a new one. */
   readonly createConfiguration: MutationFactory<AssignmentsCreateConfigurationInput, Configuration>;
-  /** Switch an assignment configuration off. Repeating it changes nothing. */
+  /** Deactivate an assignment configuration. Idempotent. */
   readonly deactivateConfiguration: MutationFactory<AssignmentsDeactivateConfigurationInput, Configuration>;
   /** One assignment of a configuration. */
   readonly get: QueryFactory<AssignmentsGetInput, AdminAssignment>;
@@ -44,13 +44,13 @@ export interface AssignmentsQueries extends RouterKeys {
   readonly listConfigurations: ListFactory<AssignmentsListConfigurationsInput, Page<Configuration>, string | null>;
   /** The caller’s own assignments of a configuration, newest allocation first. */
   readonly listOwn: ListFactory<AssignmentsListOwnInput, Page<Assignment>, string | null>;
-  /** Remind learners of executive education that begins in so many days. */
+  /** Remind learners of executive education that starts in a number of days. */
   readonly nudge: MutationFactory<AssignmentsNudgeInput, AssignmentsNudgeOutput>;
-  /** Remind learners of assignments; those that do not wait for their learner are skipped. */
+  /** Remind learners of allocated assignments; others are skipped. */
   readonly remind: MutationFactory<AssignmentsRemindInput, AssignmentsRemindOutput>;
-  /** Remind the learners of all matching assignments that wait for them. */
+  /** Remind the learners of all matching allocated assignments. */
   readonly remindAll: MutationFactory<AssignmentsRemindAllInput, AssignmentsRemindAllOutput>;
-  /** Switch an assignment configuration on or off. */
+  /** Activate or deactivate an assignment configuration. */
   readonly updateConfiguration: MutationFactory<AssignmentsUpdateConfigurationInput, Configuration>;
 }
 
@@ -72,9 +72,9 @@ export interface AuditQueries extends RouterKeys {
 
 /** Options for the operations of groups. */
 export interface GroupsQueries extends RouterKeys {
-  /** Let the members of a group redeem through a policy. Repeating it answers with the first association. */
+  /** Allow the members of a group to redeem through a policy. Repeating it returns the first association. */
   readonly addAssociation: MutationFactory<GroupsAddAssociationInput, GroupsAddAssociationOutput>;
-  /** Members of a group that may redeem through a policy, with the number of enrollments it has paid for each. */
+  /** Members of a group of a policy, with the number of enrollments that the policy has paid for each. */
   readonly listMembers: ListFactory<GroupsListMembersInput, GroupsListMembersPage, number>;
   /** Remove a group from all policies of a customer. */
   readonly removeAssociations: MutationFactory<GroupsRemoveAssociationsInput, GroupsRemoveAssociationsOutput>;
@@ -82,43 +82,43 @@ export interface GroupsQueries extends RouterKeys {
 
 /** Options for the operations of jobs. */
 export interface JobsQueries extends RouterKeys {
-  /** How far a long job is, and what it reports. */
+  /** Progress and result of a long job. */
   readonly get: QueryFactory<JobsGetInput, JobRun>;
 }
 
 /** Options for the operations of ledger. */
 export interface LedgerQueries extends RouterKeys {
-  /** Number of standing enrollments that the subsidy has paid, per learner. */
+  /** Number of current enrollments paid by the subsidy, per learner. */
   readonly aggregatesByLearner: QueryFactory<LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputItem[]>;
-  /** Whether a learner could redeem a content from this subsidy, whatever the policies say. */
+  /** Whether a learner could redeem a content from this subsidy, regardless of policies. */
   readonly canRedeem: QueryFactory<LedgerCanRedeemInput, LedgerCanRedeemOutput>;
-  /** What a course or run is and costs, as a customer sees it. */
+  /** Metadata and price of a course or run for a customer. */
   readonly contentMetadata: QueryFactory<LedgerContentMetadataInput, LedgerContentMetadataOutput>;
-  /** Add value to a subsidy. Repeating it under its key answers with the same deposit. */
+  /** Add value to a subsidy. Repeating it with the same key returns the same deposit. */
   readonly createDeposit: MutationFactory<LedgerCreateDepositInput, LedgerCreateDepositOutput>;
   /** Create a subsidy with its ledger and first deposit, or find the public one with the same reference. */
   readonly createSubsidy: MutationFactory<LedgerCreateSubsidyInput, LedgerCreateSubsidyOutput>;
-  /** Spend from a subsidy on one course run for one learner, or find the redemption that stands already. */
+  /** Spend from a subsidy on one course run for one learner, or return the existing redemption. */
   readonly createTransaction: MutationFactory<LedgerCreateTransactionInput, LedgerCreateTransactionOutput>;
-  /** Spend from a subsidy; the first version of `ledger.createTransaction`, always at the canonical price. */
+  /** Spend from a subsidy at the canonical price; version 1 of `ledger.createTransaction`. */
   readonly createTransactionV1: MutationFactory<LedgerCreateTransactionV1Input, LedgerCreateTransactionV1Output>;
-  /** Hide a subsidy from everybody. Its ledger and transactions stay. */
+  /** Soft-delete a subsidy. Its ledger and transactions are kept. */
   readonly deleteSubsidy: MutationFactory<LedgerDeleteSubsidyInput, NoDetails>;
   /** One subsidy with its balance. */
   readonly getSubsidy: QueryFactory<LedgerGetSubsidyInput, Subsidy>;
-  /** One transaction: learners see their own, administrators all of their customer. */
+  /** One transaction. Learners see their own, administrators all of their customer. */
   readonly getTransaction: QueryFactory<LedgerGetTransactionInput, Transaction>;
-  /** Subsidies of a customer with their balances, newest first. Without a customer only for those who may see all. */
+  /** Subsidies of a customer with their balances, newest first. Without a customer, all subsidies; requires access to all customers. */
   readonly listSubsidies: ListFactory<LedgerListSubsidiesInput | undefined, Page<Subsidy>, string | null>;
-  /** Transactions of a subsidy, newest first, with totals of all that match on request. */
+  /** Transactions of a subsidy, newest first, optionally with totals of all matches. */
   readonly listTransactions: ListFactory<LedgerListTransactionsInput, LedgerListTransactionsPage, string | null>;
-  /** Transactions of a subsidy, newest first; the first version of `ledger.listTransactions`. */
+  /** Transactions of a subsidy, newest first; version 1 of `ledger.listTransactions`. */
   readonly listTransactionsV1: ListFactory<LedgerListTransactionsV1Input, Page<Transaction>, string | null>;
   /** The caller’s own transactions in a subsidy, newest first. */
   readonly ownTransactions: ListFactory<LedgerOwnTransactionsInput, Page<Transaction>, string | null>;
-  /** Give the value of a committed redemption back, once. Repeating it answers with the same transaction. */
+  /** Reverse a committed redemption and release its value, once. Repeating it returns the same transaction. */
   readonly reverse: MutationFactory<LedgerReverseInput, Transaction>;
-  /** Change fields of a subsidy; what is not named stays. Value moves by deposits only. */
+  /** Update fields of a subsidy; omitted fields are not changed. Use deposits to add value. */
   readonly updateSubsidy: MutationFactory<LedgerUpdateSubsidyInput, Subsidy>;
 }
 
@@ -126,13 +126,13 @@ export interface LedgerQueries extends RouterKeys {
 export interface PoliciesQueries extends RouterKeys {
   /** Allocate a course or run to learners at a fixed price. Learners who hold it already are not charged again. */
   readonly allocate: MutationFactory<PoliciesAllocateInput, PoliciesAllocateOutput>;
-  /** Allocate a course or run to thousands of learners in the background. Follow the job; the report has an outcome for each learner. */
+  /** Allocate a course or run to thousands of learners in a background job. The report has the outcome of each learner. */
   readonly allocateInBulk: MutationFactory<PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput>;
-  /** What became of each learner of a bulk allocation, in the order of the list. */
+  /** Outcome of each learner of a bulk allocation, in the order of the list. */
   readonly bulkReport: ListFactory<PoliciesBulkReportInput, Page<PoliciesBulkReportItem>, string | null>;
   /** Create a policy, or find the active one with the same type, customer, subsidy, catalog and access method. */
   readonly create: MutationFactory<PoliciesCreateInput, PoliciesCreateOutput>;
-  /** Hide a policy from everybody. Allowed only while nothing is spent. */
+  /** Soft-delete a policy. Allowed only while nothing is spent. */
   readonly deactivate: MutationFactory<PoliciesDeactivateInput, Policy>;
   /** Add value to the subsidy of a policy and raise its spend limit by the same amount. */
   readonly deposit: MutationFactory<PoliciesDepositInput, Policy>;
@@ -140,29 +140,33 @@ export interface PoliciesQueries extends RouterKeys {
   readonly get: QueryFactory<PoliciesGetInput, Policy>;
   /** Policies of a customer with the totals of their budgets, newest first. */
   readonly list: ListFactory<PoliciesListInput, Page<Policy>, string | null>;
-  /** Try again for the learners of a bulk allocation whom the budget did not cover. */
+  /** Retry the learners of a bulk allocation whom the budget did not cover. */
   readonly resumeBulk: MutationFactory<PoliciesResumeBulkInput, PoliciesResumeBulkOutput>;
-  /** Let learners redeem after enrollment deadlines for some days, or stop that. */
+  /** Allow redemptions after enrollment deadlines for a number of days, or stop it. */
   readonly setLateRedemption: MutationFactory<PoliciesSetLateRedemptionInput, Policy>;
-  /** Change fields of a policy; what is not named stays. */
+  /** Update fields of a policy; omitted fields are not changed. */
   readonly update: MutationFactory<PoliciesUpdateInput, Policy>;
 }
 
 /** Options for the operations of redemptions. */
 export interface RedemptionsQueries extends RouterKeys {
-  /** Whether and through which policy a learner can redeem each of some course runs. */
+  /** For each course run, whether and through which policy a learner can redeem it. */
   readonly canRedeem: QueryFactory<RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem[]>;
   /** Whether a learner can request a course through a Browse & Request policy. */
   readonly canRequest: QueryFactory<RedemptionsCanRequestInput, RedemptionsCanRequestOutput>;
   /** Policies that a learner can still spend from, newest first. */
   readonly creditsAvailable: QueryFactory<RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem[]>;
-  /** Every check of a redemption with its inputs and verdict, for people who must explain it. */
+  /** Every check of a redemption with its inputs and verdict, to explain a refusal. */
   readonly explain: QueryFactory<RedemptionsExplainInput, RedemptionsExplainOutput>;
-  /** Redeem for a learner although the enrollment deadline has passed. Repeating it answers with the same record. */
+  /** Redeem for a learner after the enrollment deadline. Repeating it returns the same record. */
   readonly force: MutationFactory<RedemptionsForceInput, ForcedRedemption>;
-  /** One redemption: the transaction it made. */
+  /** One redemption, as its transaction. */
   readonly get: QueryFactory<RedemptionsGetInput, Transaction>;
-  /** Spend a policy’s credit on one course run for one learner. Repeating it answers with the first transaction. */
+  /** One decision with every check, its rule and what it looked at. */
+  readonly getDecision: QueryFactory<RedemptionsGetDecisionInput, Decision>;
+  /** What was decided about a customer’s redemptions and allocations, newest first. Decisions are deleted after some time. */
+  readonly listDecisions: QueryFactory<RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput>;
+  /** Spend a policy’s credit on one course run for one learner. Repeating it returns the first transaction. */
   readonly redeem: MutationFactory<RedemptionsRedeemInput, Transaction>;
 }
 

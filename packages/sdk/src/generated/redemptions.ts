@@ -3,35 +3,35 @@
 import type { ApiPromise } from '../call.ts';
 import type { Table } from '../client.ts';
 import type { CallOptions, MutationOptions } from '../options.ts';
-import type { ForcedRedemption, LearnerAssignment, RedeemablePolicy, Transaction } from './models.ts';
+import type { Decision, ForcedRedemption, LearnerAssignment, RedeemablePolicy, Transaction } from './models.ts';
 
 /** Input of `redemptions.canRedeem`. */
 export interface RedemptionsCanRedeemInput {
-  /** Customer that would pay. UUID. */
+  /** Customer whose policies are checked. UUID. */
   enterpriseCustomerUuid: string;
   /** Course runs; at most 200. 1 to 200 items. */
   contentKey: string[];
-  /** Another learner; for staff only, otherwise ignored. Integer, 1 to 2,147,483,647. */
+  /** Another learner; ignored unless the caller is staff. Integer, 1 to 2,147,483,647. */
   lmsUserId?: number | undefined;
 }
 
 /** What `redemptions.canRedeem` answers. */
 export interface RedemptionsCanRedeemOutputItem {
-  /** The course run asked about. */
+  /** The course run. */
   contentKey: string;
   /** Price, null if unknown. */
   listPrice: RedemptionsCanRedeemOutputItemListPrice | null;
-  /** What the learner has redeemed of it so far, in any state. */
+  /** The learner’s redemptions of this run, in any state. */
   redemptions: RedemptionsCanRedeemOutputItemRedemption[];
-  /** Whether one of them stands. */
+  /** Whether one of them is successful and not reversed. */
   hasSuccessfulRedemption: boolean;
   /** The policy to redeem through. */
   redeemableSubsidyAccessPolicy: RedeemablePolicy | null;
-  /** Whether there is such a policy. */
+  /** Whether the learner can redeem. */
   canRedeem: boolean;
-  /** Why there is none. */
+  /** Reasons why not. */
   reasons: RedemptionsCanRedeemOutputItemReason[];
-  /** The reason to show. */
+  /** The reason to show to the learner. */
   displayReason: RedemptionsCanRedeemOutputItemDisplayReason | null;
 }
 
@@ -43,59 +43,59 @@ export interface RedemptionsCanRedeemOutputItemListPrice {
   usdCents: number;
 }
 
-/** What the learner has redeemed of it so far, in any state. */
+/** The learner’s redemptions of this run, in any state. */
 export interface RedemptionsCanRedeemOutputItemRedemption extends Transaction {
-  /** Where its state can be read. */
+  /** URL to poll the state. */
   policyRedemptionStatusUrl: string;
 }
 
-/** Why there is none. */
+/** Reasons why not. */
 export interface RedemptionsCanRedeemOutputItemReason {
-  /** Machine name; new ones may come. */
+  /** Code; new codes can be added. */
   reason: 'policy_expired' | 'learner_not_in_enterprise' | 'learner_not_in_enterprise_group' | 'content_not_in_catalog' | 'beyond_enrollment_deadline' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached' | 'reason_learner_not_assigned_content' | 'reason_learner_assignment_cancelled' | 'reason_learner_assignment_failed' | 'reason_learner_assignment_expired' | 'reason_learner_assignment_reversed' | 'access_by_request_only' | (string & {});
-  /** Sentence for the learner. */
+  /** Message for the learner. */
   userMessage: string | null;
-  /** What helps the learner to go on. */
+  /** Information for the learner on how to proceed. */
   metadata: RedemptionsCanRedeemOutputItemReasonMetadata;
   /** Policies that refused for this reason. */
   policyUuids: string[];
 }
 
-/** What helps the learner to go on. */
+/** Information for the learner on how to proceed. */
 export interface RedemptionsCanRedeemOutputItemReasonMetadata {
-  /** Whom to ask. Learners see the contact address of the customer only. */
+  /** Contacts. Learners see only the contact address of the customer. */
   enterpriseAdministrators: RedemptionsCanRedeemOutputItemReasonMetadataEnterpriseAdministrator[];
 }
 
-/** Whom to ask. Learners see the contact address of the customer only. */
+/** Contacts. Learners see only the contact address of the customer. */
 export interface RedemptionsCanRedeemOutputItemReasonMetadataEnterpriseAdministrator {
-  /** Address to write to. Personal data unless it is the customer’s. */
+  /** E-mail address. Personal data unless it is the customer’s. */
   email: string | null;
   /** The administrator; null for an address of the customer. */
   lmsUserId: number | null;
 }
 
-/** The reason to show. */
+/** The reason to show to the learner. */
 export interface RedemptionsCanRedeemOutputItemDisplayReason {
-  /** Machine name; new ones may come. */
+  /** Code; new codes can be added. */
   reason: 'policy_expired' | 'learner_not_in_enterprise' | 'learner_not_in_enterprise_group' | 'content_not_in_catalog' | 'beyond_enrollment_deadline' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached' | 'reason_learner_not_assigned_content' | 'reason_learner_assignment_cancelled' | 'reason_learner_assignment_failed' | 'reason_learner_assignment_expired' | 'reason_learner_assignment_reversed' | 'access_by_request_only' | (string & {});
-  /** Sentence for the learner. */
+  /** Message for the learner. */
   userMessage: string | null;
-  /** What helps the learner to go on. */
+  /** Information for the learner on how to proceed. */
   metadata: RedemptionsCanRedeemOutputItemDisplayReasonMetadata;
   /** Policies that refused for this reason. */
   policyUuids: string[];
 }
 
-/** What helps the learner to go on. */
+/** Information for the learner on how to proceed. */
 export interface RedemptionsCanRedeemOutputItemDisplayReasonMetadata {
-  /** Whom to ask. Learners see the contact address of the customer only. */
+  /** Contacts. Learners see only the contact address of the customer. */
   enterpriseAdministrators: RedemptionsCanRedeemOutputItemDisplayReasonMetadataEnterpriseAdministrator[];
 }
 
-/** Whom to ask. Learners see the contact address of the customer only. */
+/** Contacts. Learners see only the contact address of the customer. */
 export interface RedemptionsCanRedeemOutputItemDisplayReasonMetadataEnterpriseAdministrator {
-  /** Address to write to. Personal data unless it is the customer’s. */
+  /** E-mail address. Personal data unless it is the customer’s. */
   email: string | null;
   /** The administrator; null for an address of the customer. */
   lmsUserId: number | null;
@@ -103,11 +103,11 @@ export interface RedemptionsCanRedeemOutputItemDisplayReasonMetadataEnterpriseAd
 
 /** Input of `redemptions.canRequest`. */
 export interface RedemptionsCanRequestInput {
-  /** Customer that would pay. UUID. */
+  /** Customer whose policies are checked. UUID. */
   enterpriseCustomerUuid: string;
   /** Course. 1 to 255 characters. */
   contentKey: string;
-  /** Another learner; for staff only, otherwise ignored. Integer, 1 to 2,147,483,647. */
+  /** Another learner; ignored unless the caller is staff. Integer, 1 to 2,147,483,647. */
   lmsUserId?: number | undefined;
 }
 
@@ -121,17 +121,17 @@ export interface RedemptionsCanRequestOutput {
 
 /** Input of `redemptions.creditsAvailable`. */
 export interface RedemptionsCreditsAvailableInput {
-  /** Customer that pays. UUID. */
+  /** Customer that owns the policy. UUID. */
   enterpriseCustomerUuid: string;
-  /** Learner: the caller, or for administrators anybody of the customer. Integer, 1 to 2,147,483,647. */
+  /** Learner: the caller, or for administrators any learner of the customer. Integer, 1 to 2,147,483,647. */
   lmsUserId: number;
 }
 
 /** What `redemptions.creditsAvailable` answers. */
 export interface RedemptionsCreditsAvailableOutputItem extends RedeemablePolicy {
-  /** What the learner has left: US cents, or redemptions for enrollment limits. */
+  /** Remaining credit of the learner: US cents, or number of redemptions for enrollment limits. */
   remainingBalancePerUser: number | null;
-  /** US cents in the subsidy. */
+  /** Balance of the subsidy in US cents. */
   remainingBalance: number;
   /** End of the subsidy. */
   subsidyExpirationDate: Date | null;
@@ -139,13 +139,13 @@ export interface RedemptionsCreditsAvailableOutputItem extends RedeemablePolicy 
   learnerContentAssignments: LearnerAssignment[];
   /** Requests of the learner. */
   learnerRequests: unknown[];
-  /** Groups whose members may redeem. */
+  /** Groups whose members can redeem. */
   groupAssociations: string[];
 }
 
 /** Input of `redemptions.explain`. */
 export interface RedemptionsExplainInput {
-  /** Customer that would pay. UUID. */
+  /** Customer whose policies are checked. UUID. */
   enterpriseCustomerUuid: string;
   /** Policy of that customer. UUID. */
   policyUuid: string;
@@ -159,18 +159,22 @@ export interface RedemptionsExplainInput {
 export interface RedemptionsExplainOutput {
   /** Whether a redemption would pass now. */
   redeemable: boolean;
-  /** Whether one stands already; a repeat would answer with it. */
+  /** Whether a redemption exists; a redeem would return it. */
   alreadyRedeemed: boolean;
-  /** What the learner would be told. */
+  /** Message for the learner. */
   reason: 'policy_expired' | 'learner_not_in_enterprise' | 'learner_not_in_enterprise_group' | 'content_not_in_catalog' | 'beyond_enrollment_deadline' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached' | 'reason_learner_not_assigned_content' | 'reason_learner_assignment_cancelled' | 'reason_learner_assignment_failed' | 'reason_learner_assignment_expired' | 'reason_learner_assignment_reversed' | 'access_by_request_only' | (string & {}) | null;
   /** In the order in which they decide. */
   checks: RedemptionsExplainOutputCheck[];
+  /** The last decisions that are stored about this learner and content, newest first; at most five. */
+  lastDecisions: Decision[];
 }
 
 /** In the order in which they decide. */
 export interface RedemptionsExplainOutputCheck {
   /** Reason that a failure of this check gives. */
   reason: 'policy_expired' | 'learner_not_in_enterprise' | 'learner_not_in_enterprise_group' | 'content_not_in_catalog' | 'beyond_enrollment_deadline' | 'subsidy_expired' | 'not_enough_value_in_subsidy' | 'policy_spend_limit_reached' | 'learner_max_enrollments_reached' | 'learner_max_spend_reached' | 'reason_learner_not_assigned_content' | 'reason_learner_assignment_cancelled' | 'reason_learner_assignment_failed' | 'reason_learner_assignment_expired' | 'reason_learner_assignment_reversed' | 'access_by_request_only' | (string & {});
+  /** Number of the rule in the documentation. */
+  rule: string;
   /** How the check ended; unknown when it needs a price and the content has none. */
   verdict: 'passed' | 'failed' | 'unknown' | (string & {});
   /** What it looked at. */
@@ -181,19 +185,19 @@ export interface RedemptionsExplainOutputCheck {
 export interface RedemptionsForceInput {
   /** Budget to spend from. UUID. */
   policyUuid: string;
-  /** Learner who will be enrolled. Integer, 1 to 2,147,483,647. */
+  /** Learner to enroll. Integer, 1 to 2,147,483,647. */
   lmsUserId: number;
   /** Course run. */
   contentKey: string;
-  /** US cents; only assigned policies use it. Integer, 0 to 2,147,483,647. */
+  /** US cents; only for assigned policies. Integer, 0 to 2,147,483,647. */
   contentPriceCents: number;
   /**
-   * Only store the record; a later call without this redeems.
+   * Only store the record; call again without it to redeem.
    *
    * @defaultValue `false`
    */
   waitToRedeem?: boolean | undefined;
-  /** What executive education asks for; kept with the transaction only. Personal data. */
+  /** Data that executive education requires; stored with the transaction only. Personal data. */
   metadata?: Partial<Record<'geag_first_name' | 'geag_last_name' | 'geag_date_of_birth' | 'fallback_external_fulfillment_reference_id', string>> | null | undefined;
 }
 
@@ -203,11 +207,55 @@ export interface RedemptionsGetInput {
   uuid: string;
 }
 
+/** Input of `redemptions.getDecision`. */
+export interface RedemptionsGetDecisionInput {
+  /** Decision, as a refusal names it. UUID. */
+  uuid: string;
+}
+
+/** Input of `redemptions.listDecisions`. */
+export interface RedemptionsListDecisionsInput {
+  /** Customer whose decisions are wanted. UUID. */
+  enterpriseCustomerUuid: string;
+  /** Only about this learner. Integer, 1 to 2,147,483,647. */
+  lmsUserId?: number | undefined;
+  /** Only about this policy. UUID. */
+  policyUuid?: string | undefined;
+  /** Only about this course or run, as it was asked for. 1 to 255 characters. */
+  contentKey?: string | undefined;
+  /** Only of this kind. */
+  kind?: 'redeem' | 'redeem_assignment' | 'force' | 'allocate' | 'can_redeem' | 'can_request' | undefined;
+  /** Only allowed or only refused ones. */
+  verdict?: 'allowed' | 'refused' | undefined;
+  /** Only refused for this reason. */
+  reason?: string | undefined;
+  /** Only of this request. */
+  requestId?: string | undefined;
+  /** Not before this time. */
+  from?: Date | undefined;
+  /** Before this time. */
+  to?: Date | undefined;
+  /** Where to go on: `nextCursor` of the page before. At most 200 characters. */
+  cursor?: string | undefined;
+  /** Items in a page; larger values than 100 are taken as 100. Integer, at least 1. */
+  pageSize?: number | undefined;
+}
+
+/** What `redemptions.listDecisions` answers. */
+export interface RedemptionsListDecisionsOutput {
+  /** Decisions of this page, newest first. */
+  items: Decision[];
+  /** Give it as `cursor` for the next page; null at the end. */
+  nextCursor: string | null;
+  /** Largest number of items in this page. */
+  pageSize: number;
+}
+
 /** Input of `redemptions.redeem`. */
 export interface RedemptionsRedeemInput {
   /** Budget to spend from. UUID. */
   policyUuid: string;
-  /** Learner who will be enrolled: the caller, or for operators anybody of the customer. Integer, 1 to 2,147,483,647. */
+  /** Learner to enroll: the caller, or for operators any learner of the customer. Integer, 1 to 2,147,483,647. */
   lmsUserId: number;
   /** Course run. */
   contentKey: string;
@@ -218,7 +266,7 @@ export interface RedemptionsRedeemInput {
 /** Operations of redemptions. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `DatabaseUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
 export interface RedemptionsApi {
   /**
-   * Whether and through which policy a learner can redeem each of some course runs.
+   * For each course run, whether and through which policy a learner can redeem it.
    *
    * REST: `GET /api/v1/policy-redemption/enterprise-customer/{enterpriseCustomerUuid}/can-redeem/`. Permission: `subsidy_access_policy.has_redemption_access`.
    *
@@ -238,37 +286,49 @@ export interface RedemptionsApi {
    */
   creditsAvailable(input: RedemptionsCreditsAvailableInput, options?: CallOptions): ApiPromise<RedemptionsCreditsAvailableOutputItem[]>;
   /**
-   * Every check of a redemption with its inputs and verdict, for people who must explain it.
+   * Every check of a redemption with its inputs and verdict, to explain a refusal.
    *
    * REST: `GET /api/v1/policy-redemption/enterprise-customer/{enterpriseCustomerUuid}/explain/`. Permission: `subsidy_access_policy.has_allocation_access`.
    */
   explain(input: RedemptionsExplainInput, options?: CallOptions): ApiPromise<RedemptionsExplainOutput>;
   /**
-   * Redeem for a learner although the enrollment deadline has passed. Repeating it answers with the same record.
+   * Redeem for a learner after the enrollment deadline. Repeating it returns the same record.
    *
    * REST: `POST /api/v1/policy-redemption/{policyUuid}/force/`. Permission: `subsidy_access_policy.has_write_access`.
    *
    * @throws `NotRedeemableError` The content cannot be redeemed by this learner through this policy.
    * @throws `SpendRefusedError` The redemption was refused.
-   * @throws `RedemptionPendingError` The redemption is being completed. Repeat the request to see how it ended; nothing is charged twice.
+   * @throws `RedemptionPendingError` The redemption is being completed. Repeat the request to get the result; nothing is charged twice.
    * @throws `PriceUnknownError` Could not determine price.
    * @throws `PolicyLockedError` Enrollment currently locked for this subsidy access policy.
    */
   force(input: RedemptionsForceInput, options?: MutationOptions): ApiPromise<ForcedRedemption>;
   /**
-   * One redemption: the transaction it made.
+   * One redemption, as its transaction.
    *
    * REST: `GET /api/v1/policy-redemption/transactions/{uuid}/`. Permission: `subsidy_access_policy.has_redemption_access`.
    */
   get(input: RedemptionsGetInput, options?: CallOptions): ApiPromise<Transaction>;
   /**
-   * Spend a policy’s credit on one course run for one learner. Repeating it answers with the first transaction.
+   * One decision with every check, its rule and what it looked at.
+   *
+   * REST: `GET /api/v1/redemption-decisions/{uuid}/`. Permission: `subsidy_access_policy.has_allocation_access`.
+   */
+  getDecision(input: RedemptionsGetDecisionInput, options?: CallOptions): ApiPromise<Decision>;
+  /**
+   * What was decided about a customer’s redemptions and allocations, newest first. Decisions are deleted after some time.
+   *
+   * REST: `GET /api/v1/redemption-decisions/`. Permission: `subsidy_access_policy.has_allocation_access`.
+   */
+  listDecisions(input: RedemptionsListDecisionsInput, options?: CallOptions): ApiPromise<RedemptionsListDecisionsOutput>;
+  /**
+   * Spend a policy’s credit on one course run for one learner. Repeating it returns the first transaction.
    *
    * REST: `POST /api/v1/policy-redemption/{policyUuid}/redeem/`. Permission: `subsidy_access_policy.has_redemption_access`.
    *
    * @throws `NotRedeemableError` The content cannot be redeemed by this learner through this policy.
    * @throws `SpendRefusedError` The redemption was refused.
-   * @throws `RedemptionPendingError` The redemption is being completed. Repeat the request to see how it ended; nothing is charged twice.
+   * @throws `RedemptionPendingError` The redemption is being completed. Repeat the request to get the result; nothing is charged twice.
    * @throws `PriceUnknownError` Could not determine price.
    * @throws `PolicyLockedError` Enrollment currently locked for this subsidy access policy.
    */
@@ -283,5 +343,7 @@ export const redemptionsTable = {
   explain: 'query',
   force: 'mutation',
   get: 'query',
+  getDecision: 'query',
+  listDecisions: 'query',
   redeem: 'mutation',
 } as const satisfies Table;

@@ -27,7 +27,7 @@ describe('the cache saves calls and never lies', () => {
     expect(await Promise.all(['a', 'b'].map((key) => cache.wrap(forAnHour, key, async () => key)))).toEqual(['a', 'b']);
   });
 
-  test('a failure reaches all who wait and is not kept', async () => {
+  test('a failure rejects all waiting callers and is not cached', async () => {
     const cache = processCache();
     const load = vi.fn().mockRejectedValueOnce(new Error('down')).mockResolvedValue('up');
     const waiting = await Promise.allSettled([cache.wrap(forAnHour, 'a', load), cache.wrap(forAnHour, 'a', load)]);
@@ -72,7 +72,7 @@ describe('the cache saves calls and never lies', () => {
     expect(load).toHaveBeenCalledTimes(2);
   });
 
-  test('what was forgotten on its way is found by nobody later', async () => {
+  test('a load that was invalidated meanwhile is not cached', async () => {
     const cache = processCache();
     const old = cache.wrap(forAnHour, 'a', async () => {
       await sleep(10);

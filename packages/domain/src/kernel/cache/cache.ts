@@ -2,41 +2,41 @@ import { LRUCache } from 'lru-cache';
 import type { z } from 'zod';
 import { cacheAsked } from '../telemetry.ts';
 
-/** One kind of value that is kept, declared beside the call that it saves. */
+/** A kind of cached value, declared beside the call that it caches. */
 export interface CacheKind<T> {
   /** Part of every key; unique among kinds. */
   readonly name: string;
-  /** Raised when the meaning of the value changes: what was stored under another version is never found. */
+  /** Increase it when the meaning of the value changes: values of another version are ignored. */
   readonly version: number;
   /**
-   * Writes the value for other processes and reads what they wrote, like any other input. Without it the value stays in
-   * the process: for times too short to be worth a round trip.
+   * Schema to encode the value for memcached and to parse it. Without it the value is cached in the process only, for
+   * short times that are not worth a round trip.
    */
   readonly shape?: z.ZodType<T>;
-  /** How long a value may be used, in milliseconds; zero keeps nothing. */
+  /** Time to live in milliseconds; zero does not cache. */
   ttlMs(value: T): number;
-  /** Where writers forget values: how long other processes may still use theirs, in milliseconds. */
+  /** For kinds that are invalidated: how long other processes may still use an old value, in milliseconds. */
   readonly staleMs?: number;
 }
 
-/** Saves upstream calls; never the truth. One flight per key: simultaneous misses make one call. */
+/** Caches replies of other services. Concurrent misses of one key share one call. */
 export interface Cache {
-  /** The stored value, or what `load` gives. A failed load is not kept. `id` names the value among those of its kind. */
+  /** Returns the cached value, or calls `load`. Failures are not cached. `id` identifies the value within its kind. */
   wrap<T>(kind: CacheKind<T>, id: string, load: () => Promise<T>): Promise<T>;
-  /** Forgets what the writer knows to be changed, also what is being loaded at this moment. */
+  /** Invalidates a value, including loads in progress. */
   forget<T>(kind: CacheKind<T>, id: string): void;
 }
 
 export const keyOf = (kind: Pick<CacheKind<never>, 'name' | 'version'>, id: string): string =>
   `${kind.name}:${kind.version}:${id}`;
 
-/** A value, and for how long this process may use it without asking again, in milliseconds. */
+/** A value, and how long this process can use it, in milliseconds. */
 export interface Kept<T> {
   readonly value: T;
   readonly forMs: number;
 }
 
-/** The tier that every process has for itself. */
+/** The in-process tier. */
 export interface ProcessTier {
   wrap<T>(key: string, load: () => Promise<Kept<T>>): Promise<T>;
   forget(key: string): void;
@@ -59,7 +59,7 @@ export function processTier(maximumEntries = 50_000): ProcessTier {
       }
       const loading = load()
         .then(({ value, forMs }) => {
-          // A flight that was forgotten on its way carries an old value: nobody may find it later.
+          // Do not store the value of a load that was invalidated meanwhile.
           if (forMs > 0 && flights.get(key) === loading) stored.set(key, { value }, { ttl: Math.ceil(forMs) });
           return value;
         })
@@ -76,10 +76,10 @@ export function processTier(maximumEntries = 50_000): ProcessTier {
   };
 }
 
-/** Expiry is spread by a tenth, so that what was loaded together does not expire together. */
+/** Adds jitter of a tenth, so that values that were loaded together do not expire together. */
 export const jittered = (ttlMs: number): number => Math.ceil(ttlMs * (0.9 + Math.random() * 0.1));
 
-/** The cache of a process that shares nothing. */
+/** A cache in this process only, without memcached. */
 export function processCache(maximumEntries?: number): Cache {
   const tier = processTier(maximumEntries);
   return {

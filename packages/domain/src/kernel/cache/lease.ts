@@ -1,16 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import type { SharedStore } from './memcached.ts';
 
-/** A lease that shows no sign of life for so long is nobody's, in milliseconds. */
+/** A lease expires after this long without renewal, in milliseconds. */
 export const LEASE_MS = 2_000;
 const BEAT_MS = 500;
 
-/** The right to do something that one process at a time shall do. It saves work; nothing depends on it. */
+/**
+ * A lease for work that one process at a time should do. It only avoids duplicate work; correctness must not depend
+ * on it.
+ */
 export interface Lease {
   release(): void;
 }
 
-/** `unshared`: nobody can tell. The holder renews it as long as he lives, so what a dead process held is soon free. */
+/**
+ * Tries to take a lease and renews it until it is released, so the lease of a crashed process expires soon.
+ * `unshared`: memcached did not answer.
+ */
 export async function takeLease(store: SharedStore, key: string): Promise<Lease | 'taken' | 'unshared'> {
   const holder = randomUUID();
   try {
@@ -28,13 +34,17 @@ export async function takeLease(store: SharedStore, key: string): Promise<Lease 
   return {
     release() {
       clearInterval(beating);
-      // After a long silence of ours it may be another's by now; if not, it ends by itself.
+      // Delete it only if it was renewed recently; otherwise another process may hold it by now, or it expires by
+      // itself.
       if (performance.now() - lastBeatAt < LEASE_MS / 2) void quietly(store.delete(key));
     },
   };
 }
 
-/** Tells whether a lease is held, look by look. One that nobody renews is dead, also when it was stored for ever. */
+/**
+ * Returns a function that tells whether a lease is held. A lease that is not renewed counts as free, even if it was
+ * stored without expiry.
+ */
 export function leaseWatch(store: SharedStore, key: string): () => Promise<boolean> {
   let seen: string | null = null;
   let seenAt = performance.now();
@@ -51,7 +61,7 @@ export function leaseWatch(store: SharedStore, key: string): () => Promise<boole
   };
 }
 
-/** For what is only a courtesy to others. */
+/** Ignores failures of best-effort work. */
 export const quietly = async (work: Promise<unknown>): Promise<void> => {
   await work.catch(() => undefined);
 };

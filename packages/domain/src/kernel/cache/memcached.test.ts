@@ -93,7 +93,7 @@ describe.skipIf(services.missing.memcached)('memcached as the store of all proce
     afterEach(() => proxy.heal());
     afterAll(() => proxy.stop());
 
-    test('silence ends the waiting of all, is not waited for again, and is noticed when it ends', async () => {
+    test('a server that does not answer fails all pending commands, later commands fail immediately, and its return is detected', async () => {
       const store = open([proxy.address], 300);
       await answers(store);
       proxy.hang();
@@ -126,7 +126,7 @@ describe.skipIf(services.missing.memcached)('memcached as the store of all proce
       expect(await store.get(first)).toBe('first '.repeat(100));
     });
 
-    test('a connection that ends while nobody waits is replaced, and nobody notices', async () => {
+    test('an idle connection that is closed is replaced without an error', async () => {
       const store = open([proxy.address]);
       const key = newUuid();
       await store.set(key, 'kept', 60_000);
@@ -148,7 +148,7 @@ describe.skipIf(memcachedMissing())('a memcached that is stopped', () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  test('is left, and found again when it is back; who was never there, too', async () => {
+  test('is detected as lost and found when it is back, also if it was never up', async () => {
     const first = await startMemcached({ logFile: join(folder, 'first.log') });
     const store = open([first.servers]);
     await store.set('a', '1', 60_000);

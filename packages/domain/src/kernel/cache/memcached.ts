@@ -3,21 +3,21 @@ import { Client } from 'memjs';
 import type { Log } from '../runtime.ts';
 import { memcachedTroubled } from '../telemetry.ts';
 
-/** The shared tier did not do what was asked, in time or at all. Callers go on without it. */
+/** memcached did not execute a command in time or at all. Callers continue without it. */
 export class Unshared extends Error {
   override readonly name = 'Unshared';
 }
 
-/** Short texts that several processes share, each gone after its time. Everything rejects with `Unshared` at worst. */
+/** A key-value store with expiry that several processes share. All methods reject with `Unshared` only. */
 export interface SharedStore {
   get(key: string): Promise<string | null>;
   set(key: string, text: string, ttlMs: number): Promise<void>;
-  /** Stores only where nothing stands; false when something does. */
+  /** Stores the value unless the key exists; returns false if it exists. */
   add(key: string, text: string, ttlMs: number): Promise<boolean>;
   delete(key: string): Promise<void>;
-  /** The counter with `by` added. It starts at zero, and lives from its first use for `ttlMs`. */
+  /** Adds `by` to a counter and returns it. A counter starts at zero and expires `ttlMs` after its first use. */
   increment(key: string, by: number, ttlMs: number): Promise<number>;
-  /** Calls back whenever a server answers again after it was lost. */
+  /** Registers a listener that is called when a lost server answers again. */
   onReturn(listener: () => void): void;
   close(): void;
 }
@@ -25,32 +25,35 @@ export interface SharedStore {
 export interface MemcachedOptions {
   /** `[user:password@]host[:port]`, one per server. */
   readonly servers: readonly string[];
-  /** Bound on one command, connecting included, in milliseconds. */
+  /** Timeout of a command, including the connection, in milliseconds. */
   readonly timeoutMs: number;
   readonly log: Log;
 }
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
-/** Our own bound strikes first; the library's is a second net. In seconds. */
+/** The library's own timeout, in seconds; only a fallback, because ours is shorter. */
 const LIBRARY_TIMEOUT_SECONDS = 30;
 const NOT_STORED = 'MemJS INCREMENT: Item not stored';
 const NO_LOG = { log: () => undefined };
 
-/** Keys that belong together are on one server, where commands keep their order: what follows `#` does not count. */
+/**
+ * The part of a key that selects the server. Keys that differ only after `#` are on one server, which keeps the order
+ * of commands.
+ */
 const placeOf = (key: string): string => key.split('#', 1)[0] ?? key;
 
-/** Highest random weight: when a server is added or leaves, only its own share of keys moves. */
+/** Rendezvous hashing: when a server is added or removed, only its own share of keys moves. */
 function serverOf<T extends { readonly address: string }>(servers: readonly T[], key: string): T | undefined {
   if (servers.length < 2) return servers[0];
   const weight = ({ address }: T) => hash('sha1', `${address} ${placeOf(key)}`);
   return servers.reduce((best, server) => (weight(server) > weight(best) ? server : best));
 }
 
-/** Whole seconds, because memcached knows no others; never zero, which would mean for ever. */
+/** Converts to whole seconds, as memcached requires; never zero, which would mean no expiry. */
 const seconds = (ttlMs: number): number => Math.max(1, Math.ceil(ttlMs / 1_000));
 
-/** memcached behind the interface; without a server that answers, commands fail at once. */
+/** Store in memcached. Commands to a lost server fail immediately. */
 export function memcached(options: MemcachedOptions): SharedStore {
   const listeners: (() => void)[] = [];
   const servers = options.servers.map((address) =>
@@ -77,7 +80,7 @@ export function memcached(options: MemcachedOptions): SharedStore {
     increment: (key, by, ttlMs) =>
       run(key, async (client) => {
         const add = () => client.increment(key, by, { initial: by, expires: seconds(ttlMs) });
-        // Of several who start a counter at one moment memcached turns away all but one; then there is a counter.
+        // If several processes create a counter at once, memcached rejects all but one; then the counter exists.
         const { value } = await add().catch((error: Error) =>
           error.message === NOT_STORED ? add() : Promise.reject(error),
         );
@@ -92,8 +95,8 @@ export function memcached(options: MemcachedOptions): SharedStore {
 }
 
 /**
- * One server. The library's client is used for one connection and is then thrown away: it would keep half a reply for the
- * next connection, and forget who waits when the server closes politely.
+ * One server. Each client of the library is used for one connection only: it would keep a partial reply for the next
+ * connection, and does not reject pending commands when the server closes the connection.
  */
 function connection(address: string, { timeoutMs, log }: MemcachedOptions, onReturn: () => void) {
   let client: Client | undefined;
@@ -112,7 +115,7 @@ function connection(address: string, { timeoutMs, log }: MemcachedOptions, onRet
     for (const server of opened.servers) {
       server.onConnect((socket) => {
         socket.setNoDelay(true);
-        // Whether the server is lost shows with the next command, which connects anew.
+        // The next command reconnects and finds out whether the server is lost.
         socket.once('close', () => {
           discard(opened);
           if (client === opened) client = undefined;
@@ -122,7 +125,7 @@ function connection(address: string, { timeoutMs, log }: MemcachedOptions, onRet
     return opened;
   }
 
-  /** Nobody waits for a server that is lost, so nobody's request tries whether it is back. */
+  /** Probes a lost server in the background, so that no request has to wait for it. */
   function probe(failures: number): void {
     const pause = Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2);
     probing = setTimeout(async () => {
@@ -144,12 +147,12 @@ function connection(address: string, { timeoutMs, log }: MemcachedOptions, onRet
 
   function lose(failed: Client, error: unknown): void {
     discard(failed);
-    // One loss is noticed by everybody who waits.
+    // Every pending command reports the same loss; handle it once.
     if (client !== failed) return;
     client = undefined;
     isLost = true;
     memcachedTroubled.publish({ kind: 'lost' });
-    log.warn({ server: nameOf(address), err: error }, 'memcached does not answer; its values are loaded anew');
+    log.warn({ server: nameOf(address), err: error }, 'memcached does not answer; values are loaded without it');
     if (!isClosed) probe(0);
   }
 
@@ -162,10 +165,10 @@ function connection(address: string, { timeoutMs, log }: MemcachedOptions, onRet
       try {
         return await inTime(command(used), timeoutMs);
       } catch (error) {
-        // The server answered; it is there and could not do this one thing.
+        // The server answered with an error, so it is not lost.
         const isRefusal = error instanceof Unshared || (error instanceof Error && error.message.startsWith('MemJS '));
         if (!isRefusal) lose(used, error);
-        throw new Unshared('The server did not do it.', { cause: error });
+        throw new Unshared('The server did not execute the command.', { cause: error });
       }
     },
     close() {
@@ -176,21 +179,21 @@ function connection(address: string, { timeoutMs, log }: MemcachedOptions, onRet
   };
 }
 
-/** Never the password. */
+/** Address for logs, without the password. */
 const nameOf = (address: string): string => address.split('@').at(-1) ?? '';
 
-/** Ends the connection at once, and everybody's wait for it. */
+/** Closes the connection immediately and rejects pending commands. */
 function discard(client: Client): void {
-  for (const server of client.servers) server.error(new Error('The connection was given up.'));
+  for (const server of client.servers) server.error(new Error('The connection was closed.'));
 }
 
 /**
- * The outcome, or a failure after `ms`. When this process was too busy to look, replies that have come in meanwhile are
- * read first: a full event loop shall not be taken for a dead server.
+ * Applies a timeout. If the event loop was blocked, replies that have arrived meanwhile are read first, so that a
+ * busy process does not take the server for lost.
  */
 function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const late = () => reject(new Error('There was no answer in time.'));
+    const late = () => reject(new Error('Timeout.'));
     const timer = setTimeout(() => setImmediate(late), ms);
     work.then(resolve, reject).finally(() => clearTimeout(timer));
   });

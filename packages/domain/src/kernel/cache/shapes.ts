@@ -2,7 +2,7 @@ import { timeText } from '@enterprise-access/db';
 import { z } from 'zod';
 import { wordedInstant } from '../instant.ts';
 
-/** A time, stored as text in the words in which it came. */
+/** A time, stored as its original text. */
 export const instantText = z.codec(z.string(), z.date(), {
   decode: (text, context) => {
     const instant = wordedInstant(text);

@@ -102,7 +102,7 @@ describe.skipIf(services.missing.memcached)('a cache that processes share', () =
     expect(await other.cache.wrap(numberKind, 'a', never)).toBe(2);
   });
 
-  test('a failed call is nobody else’s answer, and the next asks at once', async () => {
+  test('a failed call is not shared, and the next call is made immediately', async () => {
     const [one, other] = startProcesses(2) as [Process, Process];
     const failing = vi.fn(async () => {
       await sleep(100);
@@ -114,7 +114,7 @@ describe.skipIf(services.missing.memcached)('a cache that processes share', () =
     expect(await one.cache.wrap(numberKind, 'a', never)).toBe(3);
   });
 
-  test('times and maps come back as what they were', async () => {
+  test('times and maps are restored', async () => {
     const [one, other] = startProcesses(2) as [Process, Process];
     const kind = {
       name: 'test:shapes',
@@ -165,7 +165,7 @@ describe.skipIf(services.missing.memcached)('a cache that processes share', () =
     }
   });
 
-  test('what one process forgets is loaded anew by the others', async () => {
+  test('a value that one process invalidates is loaded again by the others', async () => {
     const stamp = newUuid();
     const [one, other] = [startProcess(stamp), startProcess(stamp)];
     await one.cache.wrap(numberKind, 'a', async () => 1);
@@ -174,7 +174,7 @@ describe.skipIf(services.missing.memcached)('a cache that processes share', () =
     expect(await startProcess(stamp).cache.wrap(numberKind, 'a', async () => 2)).toBe(2);
   });
 
-  test('what was on its way when it was forgotten is kept by nobody', async () => {
+  test('a load that was invalidated meanwhile is cached by no process', async () => {
     const [one, other] = startProcesses(2) as [Process, Process];
     let arrive: (value: number) => void = () => undefined;
     const slow = one.cache.wrap(numberKind, 'a', () => new Promise<number>((resolve) => (arrive = resolve)));
@@ -204,7 +204,7 @@ describe.skipIf(services.missing.memcached)('a cache that processes share', () =
     expect(one.keys.size).toBe(0);
   });
 
-  test('while the store is silent values are loaded; what was forgotten then is not found afterwards', async () => {
+  test('while the store does not answer, values are loaded; invalidations of that time take effect afterwards', async () => {
     const proxy = await startProxy(Number(server.split(':')[1]));
     try {
       const stamp = newUuid();

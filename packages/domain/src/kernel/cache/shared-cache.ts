@@ -8,28 +8,28 @@ import type { SharedStore } from './memcached.ts';
 
 export interface SharedCacheOptions {
   readonly store: SharedStore;
-  /** Part of every key: another stamp begins with nothing. */
+  /** Part of every key: changing it empties the cache. */
   readonly stamp?: string;
-  /** No load takes longer than this, in milliseconds. */
+  /** Upper bound of the duration of a load, in milliseconds. */
   readonly longestLoadMs?: number;
   readonly maximumEntries?: number;
 }
 
-/** A shared value is used in a process for at most so long before it is looked at again, in milliseconds. */
+/** How long a process uses a shared value before it reads it from memcached again, in milliseconds. */
 const LOCAL_MS = 60_000;
-/** So long a caller waits for the call of another process before it makes its own, in milliseconds. */
+/** How long to wait for the load of another process before loading here, in milliseconds. */
 const LONGEST_WAIT_MS = 5_000;
-const FIRST_LOOK_MS = 10;
-const LONGEST_LOOK_MS = 100;
+const FIRST_POLL_MS = 10;
+const LONGEST_POLL_MS = 100;
 const FORGOTTEN = 'forgotten';
 const MAXIMUM_OWED = 10_000;
 
 const envelope = z.object({ version: z.number(), until: z.number(), value: z.unknown() });
 
-/** What a look into the shared tier shows; `unshared` stands for no answer. */
-type Look<T> = Kept<T> | 'nothing' | 'forgotten' | 'unshared';
+/** Result of a lookup in memcached; `unshared` means no answer. */
+type Lookup<T> = Kept<T> | 'nothing' | 'forgotten' | 'unshared';
 
-/** A value of one kind under the key that all processes know it by. */
+/** A value of one kind with its key in memcached. */
 interface Entry<T> {
   readonly kind: CacheKind<T>;
   readonly shape: z.ZodType<T>;
@@ -37,19 +37,18 @@ interface Entry<T> {
 }
 
 /**
- * Two tiers: this process, and behind it what all processes share. A value is loaded by one process at a time, which
- * holds a lease; the others look for the value. Whatever goes wrong with the shared tier, the value is loaded as if there
- * were none.
+ * Two tiers: this process, and memcached. One process at a time loads a value and holds a lease; the others poll for
+ * the value. If memcached fails, values are loaded as if it did not exist.
  */
 export function sharedCache(options: SharedCacheOptions): Cache {
   const { store, stamp = '', longestLoadMs = 20_000 } = options;
   const tier = processTier(options.maximumEntries);
   const owed = new Set<string>();
 
-  /** Hashed: ids may be longer than memcached allows, and whoever looks at its keys shall not read them. */
+  /** Hashed, because ids can be longer than memcached allows and can contain personal data. */
   const sharedKey = (key: string) => `enterprise-access:${hash('sha256', `${stamp}:${key}`, 'base64url')}`;
 
-  async function look<T>(entry: Entry<T>): Promise<Look<T>> {
+  async function lookUp<T>(entry: Entry<T>): Promise<Lookup<T>> {
     let text: string | null;
     try {
       text = await store.get(entry.key);
@@ -61,12 +60,12 @@ export function sharedCache(options: SharedCacheOptions): Cache {
     const found = read(entry, text);
     if (found && found.forMs > 0) return found;
     if (!found) cacheAsked.publish({ outcome: 'unreadable' });
-    // Values are only added where nothing stands, so what is of no use makes place.
+    // `add` does not overwrite, so delete the unusable value.
     await quietly(store.delete(entry.key));
     return 'nothing';
   }
 
-  /** Stores the value for others. False when it was forgotten while it was loaded: then nobody may keep it. */
+  /** Stores the value in memcached. Returns false if it was invalidated during the load; then it must not be cached. */
   async function share<T>({ kind, shape, key }: Entry<T>, value: T, ttl: number): Promise<boolean> {
     try {
       const text = JSON.stringify({ version: kind.version, until: Date.now() + ttl, value: z.encode(shape, value) });
@@ -84,14 +83,14 @@ export function sharedCache(options: SharedCacheOptions): Cache {
     return { value, forMs: localMs(entry.kind, ttl) };
   }
 
-  /** The value that another process is loading, or null when it is better to load it here. */
+  /** Waits for the value that another process is loading; null if it should be loaded here. */
   async function loadedElsewhere<T>(entry: Entry<T>, leaseKey: string): Promise<Kept<T> | null> {
     const deadline = performance.now() + LONGEST_WAIT_MS;
     const isHeld = leaseWatch(store, leaseKey);
-    for (let pause = FIRST_LOOK_MS; performance.now() < deadline; pause = Math.min(pause * 1.5, LONGEST_LOOK_MS)) {
+    for (let pause = FIRST_POLL_MS; performance.now() < deadline; pause = Math.min(pause * 1.5, LONGEST_POLL_MS)) {
       await sleep(pause * (0.5 + Math.random() / 2));
-      // In this order: whoever lets go of the lease has stored the value before.
-      const [held, found] = await Promise.all([isHeld(), look(entry)]);
+      // Commands of a server keep their order, and a loader stores the value before it releases the lease.
+      const [held, found] = await Promise.all([isHeld(), lookUp(entry)]);
       if (typeof found === 'object') return found;
       if (!held || found === 'unshared') return null;
     }
@@ -99,15 +98,15 @@ export function sharedCache(options: SharedCacheOptions): Cache {
   }
 
   async function fetch<T>(entry: Entry<T>, load: () => Promise<T>): Promise<Kept<T>> {
-    const hit = await look(entry);
+    const hit = await lookUp(entry);
     if (typeof hit === 'object') {
       cacheAsked.publish({ outcome: 'shared_hit' });
       return hit;
     }
     if (hit === 'unshared') return loadAndShare(entry, load);
     const leaseKey = `${entry.key}#lease`;
-    // Somebody may have finished between our look and our lease, so we look again.
-    const [lease, again] = await Promise.all([takeLease(store, leaseKey), look(entry)]);
+    // Another process may have stored the value between our lookup and our lease, so look again.
+    const [lease, again] = await Promise.all([takeLease(store, leaseKey), lookUp(entry)]);
     try {
       const found =
         typeof again === 'object' ? again : lease === 'taken' ? await loadedElsewhere(entry, leaseKey) : null;
@@ -118,11 +117,11 @@ export function sharedCache(options: SharedCacheOptions): Cache {
     }
   }
 
-  /** Until this is said others find the old value, so it is said again when somebody listens. */
+  /** Stores the invalidation marker. If memcached is down, the marker is queued until it is back. */
   async function forgetShared(key: string): Promise<void> {
     owed.delete(key);
     try {
-      // Whoever began to load before now must not store what he finds.
+      // The marker lives as long as a load can take, so that loads in progress do not store their value.
       await store.set(key, FORGOTTEN, longestLoadMs);
     } catch {
       if (owed.size < MAXIMUM_OWED) owed.add(key);
@@ -154,7 +153,7 @@ export function sharedCache(options: SharedCacheOptions): Cache {
 const localMs = <T>(kind: CacheKind<T>, remainingMs: number): number =>
   Math.min(remainingMs, jittered(kind.staleMs ?? LOCAL_MS));
 
-/** The value in a stored text; null when it is none of this kind and version. */
+/** Parses a stored text; null if it is not a value of this kind and version. */
 function read<T>({ kind, shape }: Entry<T>, text: string): Kept<T> | null {
   try {
     const { version, until, value } = envelope.parse(JSON.parse(text));

@@ -5,19 +5,19 @@ import { customerOf, reportsOf } from './runs.ts';
 
 const LONGEST_ERROR = 500;
 
-/** An attempt at a job, by the worker or by hand. */
+/** An attempt of a job, by the worker or on the command line. */
 export interface Attempt {
   readonly uuid: string;
   readonly payload: unknown;
   readonly signal: AbortSignal;
   readonly dryRun: boolean;
-  /** A failure of the last attempt is the end; before it, others follow. */
+  /** Whether a failure of this attempt is final. */
   readonly isLast: boolean;
   /** Of the call that the job follows from; a job of its own begins a new one. */
   readonly correlationId?: string | null;
 }
 
-/** Runs one attempt, with a row to follow it by if the job reports progress. */
+/** Runs one attempt, and updates the job's progress row if it has one. */
 export async function runJob(runtime: Runtime, job: Job, attempt: Attempt): Promise<Record<string, unknown>> {
   const { uuid, payload, signal, dryRun } = attempt;
   const { name } = job.contract;
@@ -47,7 +47,7 @@ export async function runJob(runtime: Runtime, job: Job, attempt: Attempt): Prom
     await report?.end('completed', result, null);
     return result;
   } catch (error) {
-    // What other services say can hold personal data, so only the kind of failure is kept.
+    // Only the kind of failure is stored: messages of other services can contain personal data.
     const kind = error instanceof Error ? error.name : 'Error';
     await report?.end(attempt.isLast ? 'failed' : 'retrying', null, `The job failed: ${kind}.`.slice(0, LONGEST_ERROR));
     throw error;

@@ -11,7 +11,7 @@ import { newUuid, uuidOf } from '../ids.ts';
 import type { Runtime } from '../runtime.ts';
 import { customerOf, insertRun } from './runs.ts';
 
-/** A background job as data, like a contract: what it is given, what it reports, how often it is tried. */
+/** Declares a background job as data, like a contract: payload, result, retries. */
 export interface JobContract<P extends z.ZodObject = z.ZodObject, R extends z.ZodObject = z.ZodObject> {
   /** `slice.verb`; also the name of its queue and of its command. */
   readonly name: string;
@@ -20,44 +20,44 @@ export interface JobContract<P extends z.ZodObject = z.ZodObject, R extends z.Zo
   readonly payload: P;
   /** Numbers and flags for operators; never personal data. */
   readonly result: R;
-  /** Jobs with one key run one after the other, in the order in which they were asked for. */
+  /** Jobs with the same key run one after the other, in the order in which they were enqueued. */
   readonly keyOf?: (payload: z.infer<P>) => string;
   readonly retry: {
-    /** Attempts after the first; then the job is a dead letter. */
+    /** Maximum number of retries; then the job becomes a dead letter. */
     readonly limit: number;
-    /** Before the second attempt, in seconds; doubled each time, with jitter. */
+    /** Delay before the first retry, in seconds; doubled each time, with jitter. */
     readonly delaySeconds: number;
     readonly maximumDelaySeconds: number;
   };
-  /** An attempt that takes longer counts as failed, in seconds. */
+  /** Time limit of an attempt, in seconds. */
   readonly timeoutSeconds: number;
-  /** Keeps a row that callers can follow. For long jobs: it costs writes. */
+  /** Stores progress that callers can follow. For long jobs only, because it costs writes. */
   readonly reportsProgress?: boolean;
 }
 
 export const defineJob = <P extends z.ZodObject, R extends z.ZodObject>(contract: JobContract<P, R>) => contract;
 
-/** What a handler sees of its attempt. */
+/** Context of a job handler. */
 export interface JobRun {
   readonly runtime: Runtime;
-  /** The same for every attempt. */
+  /** Id of the job; the same for every attempt. */
   readonly uuid: string;
   /** Aborted at the timeout and when the process must stop. */
   readonly signal: AbortSignal;
-  /** Look, count and report; write nothing and call nobody who would. */
+  /** Only read, count and report; do not write, or call services that would. */
   readonly dryRun: boolean;
-  /** A failure of this attempt is the end of the job. */
+  /** Whether a failure of this attempt is final. */
   readonly isLast: boolean;
-  /** Tells those who follow how far it is; `total` null is unknown. */
+  /** Reports progress to followers; `total` is null if unknown. */
   progress(done: number, total: number | null): Promise<void>;
-  /** Runs `effect` in one transaction, once per job however often it is repeated; false when it was there already. */
+  /** Runs `effect` in one transaction, once per job even if the job is repeated; returns false if it ran before. */
   once(effect: (trx: Transaction) => Promise<void>): Promise<boolean>;
 }
 
-/** A job with its handler, its types folded away for the registry. */
+/** A job with its handler, with erased types for the registry. */
 export interface Job {
   readonly contract: JobContract;
-  /** Parses, runs, and checks what is reported. */
+  /** Parses the payload, runs the handler and validates the result. */
   readonly run: (run: JobRun, payload: unknown) => Promise<Record<string, unknown>>;
 }
 
@@ -69,7 +69,7 @@ export const implementJob = <P extends z.ZodObject, R extends z.ZodObject>(
   run: async (run, payload) => contract.result.parse(await handler(run, contract.payload.parse(payload))),
 });
 
-/** Asks for a job in the transaction of the change that needs it. Returns the uuid of the job. */
+/** Enqueues a job in the transaction of the change that needs it. Returns the uuid of the job. */
 export async function enqueue<P extends z.ZodObject>(
   trx: Transaction,
   now: Date,
@@ -87,7 +87,7 @@ export async function enqueue<P extends z.ZodObject>(
   return uuid;
 }
 
-/** A job as the message that asks for it; for many at once, in the transaction of the change that needs them. */
+/** The outbox message of a job, to enqueue many jobs at once. */
 export const jobMessage = <P extends z.ZodObject>(
   contract: JobContract<P>,
   payload: z.infer<P>,
@@ -99,8 +99,8 @@ export const jobMessage = <P extends z.ZodObject>(
 };
 
 /**
- * Asks for jobs that are to run once per `occasion`, however often they are asked for within the days that sent messages
- * are kept. They run in any order. Returns how many were new.
+ * Enqueues jobs that run once per `occasion`, even if they are enqueued again while sent messages are kept. Their
+ * order is not defined. Returns the number of new jobs.
  */
 export async function enqueueOnce<P extends z.ZodObject>(
   trx: Transaction,
@@ -120,7 +120,7 @@ export async function enqueueOnce<P extends z.ZodObject>(
   return appendOnceToOutbox(trx, now, messages);
 }
 
-/** The part of a run that is the same wherever it runs. */
+/** Implements `JobRun.once`. */
 export const onceIn =
   (runtime: Pick<Runtime, 'db' | 'clock'>, job: { name: string; uuid: string; signal: AbortSignal }): JobRun['once'] =>
   (effect) =>
@@ -128,7 +128,7 @@ export const onceIn =
       const claim = { consumer: `job:${job.name}`, messageId: job.uuid, received: runtime.clock() };
       if (!(await claimMessage(trx, claim))) return false;
       await effect(trx);
-      // Whoever lost the job must not have its effect behind the back of the next attempt, or of the next job.
+      // Abort before commit if this worker lost its claim on the job.
       job.signal.throwIfAborted();
       return true;
     });

@@ -2,7 +2,7 @@ import { type Connection, defineModel, insertIfAbsent, is, type Row } from '@ent
 import type { Runtime } from '../runtime.ts';
 import type { JobRunView } from './view.ts';
 
-/** What callers follow of a long job. */
+/** Progress of long jobs, which callers can follow. */
 export const jobRuns = defineModel('job_runs', {
   tenant: 'enterpriseCustomerUuid',
   columns: {
@@ -25,7 +25,7 @@ export const jobRuns = defineModel('job_runs', {
 
 const REPORT_EVERY_MS = 250;
 
-/** Customer that the payload is about, so that its administrators may follow the job. */
+/** The customer of a payload, whose administrators can follow the job. */
 export const customerOf = (payload: unknown): string | null => {
   const uuid =
     typeof payload === 'object' && payload !== null && 'enterpriseCustomerUuid' in payload
@@ -34,7 +34,7 @@ export const customerOf = (payload: unknown): string | null => {
   return typeof uuid === 'string' ? uuid : null;
 };
 
-/** The row that callers follow. Reports are at most a few per second, however often the job tells. */
+/** Writes progress to the row of a job, at most a few times per second. */
 export function reportsOf({ db, clock }: Pick<Runtime, 'db' | 'clock'>, uuid: string) {
   let last = 0;
   const write = (change: Partial<Row<typeof jobRuns>>) =>
@@ -63,7 +63,7 @@ export function reportsOf({ db, clock }: Pick<Runtime, 'db' | 'clock'>, uuid: st
   };
 }
 
-/** Makes the row unless it is there: callers can follow a job from the moment that they asked for it. */
+/** Inserts the row unless it exists, so that callers can follow a job as soon as it is enqueued. */
 export const insertRun = (
   db: Connection,
   {

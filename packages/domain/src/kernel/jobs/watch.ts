@@ -1,52 +1,55 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../runtime.ts';
 
-/** A value with a name for its state: the same name is the same state. */
+/** A value with a version that identifies its state. */
 export interface Versioned<T> {
   readonly version: string;
   readonly value: T;
 }
 
 export interface Watch<T> {
-  /** What is known of a key now, then each change; null when it is not there. Latest wins: who is slow misses some. */
+  /**
+   * Yields the current value of a key, then each change; null if the key does not exist. Slow followers skip
+   * intermediate values.
+   */
   follow(key: string, signal: AbortSignal): AsyncIterable<Versioned<T> | null>;
-  /** Followers at the moment. */
+  /** Current number of followers. */
   readonly followers: number;
 }
 
 export interface WatchOptions<T> {
-  /** Reads the present state of some keys, in one statement; what it does not answer is not there. */
+  /** Reads the current values of several keys in one statement; keys that are missing in the result do not exist. */
   readonly read: (keys: readonly string[]) => Promise<ReadonlyMap<string, Versioned<T>>>;
   readonly log: Log;
-  /** Pause between two looks, in milliseconds. */
+  /** Poll interval in milliseconds. */
   readonly everyMs?: number;
 }
 
 const EVERY_MS = 250;
-/** Newcomers are answered before the next look is due, but those who come together by one look. */
+/** Delay of the poll that a new follower triggers, so that followers who start together share it. */
 const NEWCOMER_MS = 10;
 const LONGEST_PAUSE_MS = 5_000;
 const KEYS_AT_ONCE = 500;
 
 interface Follower<T> {
   readonly key: string;
-  /** The version that was told last; undefined before the first answer. */
+  /** The version that was sent last; undefined before the first one. */
   told: string | null | undefined;
-  /** What is to be told next. */
+  /** The value to send next. */
   next: Versioned<T> | null | undefined;
   wake: () => void;
 }
 
 /**
- * One look for all followers of this process, however many there are and whatever they follow: a look is a statement per
- * 500 keys, one after the other, and between looks no connection is held. Without followers nobody looks.
+ * One poller for all followers in this process. A poll runs one statement per 500 keys, one after the other; between
+ * polls no connection is held. Without followers there are no polls.
  */
 export function watch<T>({ read, log, everyMs = EVERY_MS }: WatchOptions<T>): Watch<T> {
   const followers = new Set<Follower<T>>();
   let isLooking = false;
   let hurry: () => void = () => undefined;
 
-  /** The pause between two looks; a newcomer, or the last one who leaves, cuts it short. */
+  /** Pause between two polls; a new follower, or the last one leaving, ends it early. */
   const pause = () =>
     new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, everyMs);
@@ -82,9 +85,9 @@ export function watch<T>({ read, log, everyMs = EVERY_MS }: WatchOptions<T>): Wa
         failures = 0;
         if ([...followers].every(({ told }) => told !== undefined)) await pause();
       } catch (error) {
-        // Followers wait; their connections stay open and they see the change when it can be read again.
+        // Keep the followers connected; they get the change when the database can be read again.
         failures += 1;
-        log.warn({ err: error, followers: followers.size }, 'followers could not be told the news');
+        log.warn({ err: error, followers: followers.size }, 'progress of jobs could not be read for their followers');
         await sleep(Math.min(LONGEST_PAUSE_MS, everyMs * 2 ** failures));
       }
       await sleep(NEWCOMER_MS);

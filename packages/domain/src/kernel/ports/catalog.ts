@@ -1,4 +1,4 @@
-/** What spending needs to know of a course or run: the enterprise-subsidy service's content summary. */
+/** The data of a course or run that a spend needs: the content summary of enterprise-subsidy. */
 export interface Content {
   readonly contentKey: string;
   readonly courseRunKey: string | null;
@@ -8,14 +8,14 @@ export interface Content {
   readonly courseRunStartDate: Date | null;
   readonly source: 'edX' | '2u';
   readonly mode: 'verified' | 'paid-executive-education';
-  /** US cents, rounded; null when the catalog knows no price. */
+  /** US cents, rounded; null if the catalog has no price. */
   readonly priceCents: number | null;
   readonly enrollByDate: Date | null;
   readonly variantId: string | null;
   readonly details: ContentDetails;
 }
 
-/** What pages and mails show of a course or run. */
+/** Data of a course or run for pages and mails. */
 export interface ContentDetails {
   readonly courseType: string | null;
   /** Owners that have a name. */
@@ -23,7 +23,7 @@ export interface ContentDetails {
   readonly imageUrl: string | null;
   readonly startDate: Date | null;
   readonly endDate: Date | null;
-  /** US dollars as the catalog has them. */
+  /** US dollars, as in the catalog. */
   readonly priceUsd: number | null;
   readonly pacing: string | null;
   readonly weeksToComplete: number | null;
@@ -34,16 +34,16 @@ export interface ListPrice {
   readonly usdCents: number;
 }
 
-/** What we ask of the enterprise catalog. */
+/** Port to enterprise-catalog. */
 export interface Catalog {
-  /** Whether the catalog holds the course or run. */
+  /** Whether the catalog contains the course or run. */
   contains(catalogUuid: string, contentKey: string): Promise<boolean>;
-  /** The content as this customer sees it, or null when none of its catalogs has it. */
+  /** The content for a customer, or null if none of its catalogs contains it. */
   content(customerUuid: string, contentKey: string): Promise<Content | null>;
   /** Customer that a catalog belongs to; null when the service does not know the catalog. */
   customerOf(catalogUuid: string): Promise<string | null>;
   /** Number of courses in a catalog; null when the service does not know the catalog. */
   contentCount(catalogUuid: string): Promise<number | null>;
-  /** Price whatever the catalog: null content when nobody knows the key, null price when it has none. */
+  /** Price independent of catalogs: null if the key is unknown, `price` null if the content has no price. */
   listPrice(contentKey: string): Promise<{ readonly price: ListPrice | null } | null>;
 }

@@ -1,4 +1,4 @@
-/** The time as a parameter: a test sets it, production asks the machine. Always an instant in UTC. */
+/** Returns the current time. Tests set it. */
 export type Clock = () => Date;
 
 export const systemClock: Clock = () => new Date();

@@ -1,13 +1,13 @@
 import type { Transaction as DatabaseTransaction, OutboxMessage } from '@enterprise-access/db';
 
-/** The store of value that policies draw on, ours or the enterprise-subsidy service. */
+/** A subsidy, which funds policies; in the embedded ledger or in enterprise-subsidy. */
 export interface Subsidy {
   readonly uuid: string;
   readonly enterpriseCustomerUuid: string;
   readonly activeDatetime: Date | null;
   readonly expirationDatetime: Date | null;
   readonly balanceCents: number;
-  /** Part of the balance that allocated assignments hold, of all policies together. */
+  /** Part of the balance that is reserved for assignments, of all policies together. */
   readonly reservedCents: number;
   readonly depositsCents: number;
 }
@@ -39,7 +39,7 @@ export interface LedgerTransaction {
   readonly parentContentKey: string | null;
   readonly contentTitle: string | null;
   readonly courseRunStartDate: Date | null;
-  /** Negative when value leaves. */
+  /** Negative for spends. */
   readonly quantityCents: number;
   readonly fulfillmentIdentifier: string | null;
   readonly subsidyAccessPolicyUuid: string | null;
@@ -47,15 +47,15 @@ export interface LedgerTransaction {
   readonly created: Date;
   readonly modified: Date;
   readonly reversal: Reversal | null;
-  /** Where the learner goes on, as a ledger that is not ours says it. */
+  /** URL of the course, from a remote ledger. */
   readonly coursewareUrl?: string | null;
   /** Orders at external providers of the course. */
   readonly externalReferences?: readonly string[];
 }
 
-/** The stored intent to spend: everything that repeating the spend after a crash needs. */
+/** The stored intent to spend: all data that is needed to repeat the spend after a crash. */
 export interface Spend {
-  /** Of the redemption, and of the transaction when the ledger is ours. */
+  /** Uuid of the redemption, and in the embedded ledger also of the transaction. */
   readonly uuid: string;
   readonly idempotencyKey: string;
   readonly subsidyUuid: string;
@@ -67,7 +67,7 @@ export interface Spend {
   readonly requestedPriceCents: number | null;
   readonly metadata: Readonly<Record<string, unknown>> | null;
   readonly content: SpendContent;
-  /** Assignment that is redeemed: its price is reserved already. Null for other redemptions. */
+  /** The assignment that is redeemed, whose price is already reserved; null for other redemptions. */
   readonly assignmentUuid: string | null;
   /** When the intent was stored. */
   readonly created: Date;
@@ -82,13 +82,13 @@ export interface SpendContent {
   readonly courseRunStartDate: string | null;
 }
 
-/** How a spend ended. An unknown end is an exception, and the spend stays pending. */
+/** The result of a spend. An unknown result is an exception, and the spend stays pending. */
 export type Settlement =
   | {
       readonly outcome: 'committed';
       readonly transactionUuid: string;
       readonly fulfillmentIdentifier: string | null;
-      /** The row of a ledger that is not ours: it may have charged another price than ours. */
+      /** The transaction of a remote ledger, which can have charged another price. */
       readonly remote?: LedgerTransaction;
     }
   | {
@@ -96,17 +96,17 @@ export type Settlement =
       readonly code: string;
       readonly detail: string;
       readonly status: number;
-      /** What a ledger that is not ours said, as it said it. */
+      /** The original reply of a remote ledger. */
       readonly body?: string;
     }
-  /** Nothing was taken: another transaction pays for this learner and content already. */
+  /** Nothing was charged: another transaction already pays for this learner and content. */
   | { readonly outcome: 'standing'; readonly transaction: LedgerTransaction };
 
-/** The end of a spend as the ledger stored it. */
+/** A recorded result of a spend. */
 export interface Recorded {
-  /** Null when the ledger keeps none for a spend that it refused. */
+  /** Null if the ledger has no transaction for a refused spend. */
   readonly transaction: LedgerTransaction | null;
-  /** To be told to others, with what the caller has to tell. */
+  /** Events of the ledger; the caller stores them in the outbox with its own. */
   readonly events: readonly OutboxMessage[];
 }
 
@@ -118,11 +118,11 @@ export interface DepositRequest {
 }
 
 /**
- * The ledger as spending sees it. A spend is held, settled and recorded: `hold` and `record` run in the caller's
- * transactions, `settle` between them and outside of both, because it may take the network.
+ * Port to the ledger. A spend has three steps: `hold` and `record` run in transactions of the caller, `settle` runs
+ * between them and outside of both, because it can call other services.
  */
 export interface Ledger {
-  /** Whether its books are in our database, where they can be counted. */
+  /** Whether the ledger is embedded, with its tables in our database. */
   readonly isOurs: boolean;
   subsidies(uuids: readonly string[]): Promise<ReadonlyMap<string, Subsidy>>;
   /** All transactions of a learner for the given content, in any state, oldest first. */
@@ -131,36 +131,36 @@ export interface Ledger {
     readonly lmsUserId: number;
     readonly contentKeys: readonly string[];
   }): Promise<LedgerTransaction[]>;
-  /** Takes the price; null is success, otherwise what stands against it, and the transaction must be rolled back. */
+  /** Deducts the price. Returns null on success; otherwise the reason, and the transaction must be rolled back. */
   hold(trx: DatabaseTransaction, spend: Spend): Promise<'insufficient' | null>;
   /**
-   * Keeps value for assignments; null is success, otherwise the transaction must be rolled back. The subsidy was read
-   * before, because nothing waits for the network inside a transaction.
+   * Reserves value for assignments. Returns null on success; otherwise the transaction must be rolled back. The
+   * caller reads the subsidy before the transaction, because a transaction must not call other services.
    */
   earmark(trx: DatabaseTransaction, subsidy: Earmarked, cents: number): Promise<'insufficient' | null>;
-  /** Gives back what was kept for assignments that are over. */
+  /** Releases value that was reserved for assignments. */
   release(trx: DatabaseTransaction, subsidyUuid: string, cents: number): Promise<void>;
-  /** Safe to repeat under the spend's key. */
+  /** Charges and enrolls. Idempotent by the spend's key. */
   settle(spend: Spend): Promise<Settlement>;
-  /** Stores the end of the spend where the ledger keeps it in our database, and tells it. */
+  /** Stores the result of the spend if the ledger is embedded, and returns its events. */
   record(trx: DatabaseTransaction, spend: Spend, settlement: Settlement, now: Date): Promise<Recorded>;
-  /** Adds value once per key. A refusal is a `LedgerRefusal`. */
+  /** Adds value once per key. Throws `LedgerRefusal`. */
   deposit(request: DepositRequest): Promise<void>;
   /** Standing enrolments per learner paid through a policy. */
   enrollmentCounts(subsidyUuid: string, policyUuid: string): Promise<ReadonlyMap<number, number>>;
-  /** US cents that transactions through a policy have taken, in flight or done, without what went back. */
+  /** US cents spent through a policy by pending and committed transactions, net of reversals. */
   spentCents(subsidyUuid: string, policyUuid: string): Promise<number>;
 }
 
-/** Where we remember what assignments hold of a balance that is not in our database. */
+/** Stores how much of a remote ledger's balance is reserved for assignments. */
 export interface Reservations {
   of(subsidyUuids: readonly string[]): Promise<ReadonlyMap<string, number>>;
-  /** Adds to what is held unless that would be more than the balance; says whether it did. */
+  /** Adds to the reservation unless the sum would exceed the balance; returns whether it did. */
   add(trx: DatabaseTransaction, subsidy: Earmarked, cents: number): Promise<boolean>;
   remove(trx: DatabaseTransaction, subsidyUuid: string, cents: number): Promise<void>;
 }
 
-/** The ledger understood and said no. */
+/** The ledger refused the request. */
 export class LedgerRefusal extends Error {
   override readonly name = 'LedgerRefusal';
   readonly code: string;

@@ -22,9 +22,9 @@ export interface Customer {
 export interface Enrollment {
   readonly lmsUserId: number;
   readonly courseRunKey: string;
-  /** Ledger transaction that pays; the LMS enrols once per transaction. */
+  /** Ledger transaction that pays for the enrollment; the LMS enrolls once per transaction. */
   readonly transactionUuid: string;
-  /** Enrol although the deadline has passed. */
+  /** Enroll even if the enrollment deadline has passed. */
   readonly force: boolean;
 }
 
@@ -60,14 +60,14 @@ export interface GroupMembersPage {
   readonly pages: number;
 }
 
-/** Somebody who was invited to a group and has not come yet. */
+/** A pending invitation to a group. */
 export interface Invitation {
   readonly email: string;
   /** Day of the invitation, `2026-04-30`. */
   readonly invitedOn: string;
 }
 
-/** What we ask of the LMS. */
+/** Port to the LMS. */
 export interface Lms {
   customer(uuid: string): Promise<Customer | null>;
   /** The learner's link to the customer, whether or not it is the active one; null without a link. */
@@ -76,18 +76,18 @@ export interface Lms {
   hasActiveLink(customerUuid: string, lmsUserId: number): Promise<boolean>;
   /** Account of an address on the platform; null when there is none. */
   accountOf(email: string): Promise<number | null>;
-  /** Lets the customer's link wait for the owner of the address (R-ASG-71). Safe to repeat. */
+  /** Creates a pending link between the customer and an e-mail address (R-ASG-71). Idempotent. */
   addPendingLearner(customerUuid: string, email: string): Promise<void>;
   groupMembers(query: GroupMembersQuery, page: number): Promise<GroupMembersPage>;
   /** Customer that a group belongs to; null when the LMS does not know the group. */
   customerOfGroup(groupUuid: string): Promise<string | null>;
   /** Open invitations to a group by membership, at most five minutes old; null when the LMS does not know the group. */
   invitations(groupUuid: string): Promise<ReadonlyMap<string, Invitation> | null>;
-  /** Tells administrators that mail to this member does not arrive. Safe to repeat. */
+  /** Marks a member as unreachable by e-mail, for administrators. Idempotent. */
   markUnreachable(groupUuid: string, email: string, at: Date): Promise<void>;
   allGroupMembers(query: GroupMembersQuery): Promise<readonly GroupMember[]>;
-  /** Enrols and returns the fulfilment's id. A refusal is an `UpstreamRefusal`. Safe to repeat. */
+  /** Enrolls a learner and returns the id of the fulfillment. Throws `UpstreamRefusal`. Idempotent. */
   enroll(customerUuid: string, enrollment: Enrollment): Promise<string>;
-  /** Ends the enrolment behind a fulfilment; false when the LMS knows none. Safe to repeat. */
+  /** Ends the enrollment of a fulfillment; returns false if the LMS does not know it. Idempotent. */
   cancelFulfillment(fulfillmentIdentifier: string): Promise<boolean>;
 }

@@ -1,60 +1,60 @@
 import type { z } from 'zod';
 
-/** Name of the variable with the id of a mail campaign. Slices declare theirs. */
+/** Name of the variable with the id of a mail campaign. Declared in the slices. */
 export type Campaign = `BRAZE_${string}_CAMPAIGN`;
 
-/** Somebody to write to. With an LMS user id the address and the account become one person at the mail service. */
+/** A recipient. With an LMS user id, the mail service merges the address and the account into one profile. */
 export interface Recipient {
   readonly email: string;
   readonly lmsUserId: number | null;
 }
 
-/** A kind of mail as data: which campaign, and which properties its text is filled with. */
+/** Declares a kind of mail as data: its campaign and the properties of its template. */
 export interface MailKind<P extends z.ZodObject = z.ZodObject> {
-  /** `slice.whatItSays`. */
+  /** For example `assignments.reminded`. */
   readonly name: string;
   readonly campaign: Campaign;
-  /** Named as the texts of the campaign name them. */
+  /** Property names as in the template of the campaign. */
   readonly properties: P;
 }
 
 export const defineMail = <P extends z.ZodObject>(kind: MailKind<P>) => kind;
 
 /** One mail to one or more people. */
-export interface Letter<P extends z.ZodObject = z.ZodObject> {
+export interface MailMessage<P extends z.ZodObject = z.ZodObject> {
   /** Customer that the mail is about. */
   readonly enterpriseCustomerUuid: string;
   /**
-   * What makes this mail the same mail: one person gets one mail of a kind and key, however often it is sent. The thing
-   * that it is about, and the occasion: `assignment:uuid-of-the-reminder`, `group:member:day`.
+   * Idempotency key: a person gets at most one mail per kind and key. Made of the object and the occasion, such as
+   * `group:member:day`.
    */
   readonly key: string;
   readonly recipients: readonly Recipient[];
   readonly properties: z.input<P>;
 }
 
-/** What became of a letter. */
+/** Result of sending. */
 export interface Receipt {
-  /** People who get it from this call. */
+  /** Recipients who get the mail from this call. */
   readonly sent: number;
-  /** People who had it before. */
+  /** Recipients who got it before. */
   readonly repeated: number;
-  /** People whom the mail service does not take; the others got theirs. */
+  /** Recipients whom the mail service rejected; the others got the mail. */
   readonly refused: readonly Recipient[];
 }
 
-/** Sends mails. What throws may be repeated, with the same key: nobody gets it twice. */
+/** Port to the mail service. After an error it is safe to retry with the same key. */
 export interface Mail {
   /** Whether the kind has a campaign. */
   canSend(kind: Pick<MailKind, 'campaign'>): boolean;
   /**
-   * Throws `MailRefused` when the service takes none of the recipients, `MailOff` without a campaign, and
-   * `UpstreamFailure` or `MailInDoubt` when it is to be tried again later.
+   * Throws `MailRefused` if the service rejects all recipients, `MailOff` without a campaign, and `UpstreamFailure`
+   * or `MailInDoubt` if it should be retried later.
    */
-  send<P extends z.ZodObject>(kind: MailKind<P>, letter: Letter<P>): Promise<Receipt>;
+  send<P extends z.ZodObject>(kind: MailKind<P>, mail: MailMessage<P>): Promise<Receipt>;
 }
 
-/** There is no campaign for this mail here, or no mail service at all. */
+/** No campaign is configured for this mail, or no mail service. */
 export class MailOff extends Error {
   override readonly name = 'MailOff';
   constructor(kind: Pick<MailKind, 'campaign'>) {
@@ -62,12 +62,15 @@ export class MailOff extends Error {
   }
 }
 
-/** The mail service judged the mail and takes it for none of its recipients; it would not tomorrow either. */
+/** The mail service rejected the mail for all recipients. A retry is useless. */
 export class MailRefused extends Error {
   override readonly name = 'MailRefused';
 }
 
-/** An earlier attempt may be on its way, so that another one would risk a second mail. It is known a minute later. */
+/**
+ * The result of an earlier attempt is unknown, so sending again could send the mail twice. Retry after a minute, when
+ * the result can be queried.
+ */
 export class MailInDoubt extends Error {
   override readonly name = 'MailInDoubt';
 }

@@ -1,13 +1,13 @@
 import { upstreamUnavailable } from '../errors.ts';
 
-/** A reply that says no: the service worked and refused. Carries what it said, for those who must pass it on. */
+/** Another service refused a request. Contains its reply, to pass it on. */
 export class UpstreamRefusal extends Error {
   override readonly name = 'UpstreamRefusal';
   readonly service: string;
   readonly status: number;
-  /** Undefined when it is no JSON. */
+  /** Undefined if the body is not JSON. */
   readonly body: unknown;
-  /** The body as it came. */
+  /** The original body. */
   readonly text: string;
   constructor(service: string, status: number, body: unknown, text = body === undefined ? '' : JSON.stringify(body)) {
     super(`${service} answered ${status}`);
@@ -18,17 +18,17 @@ export class UpstreamRefusal extends Error {
   }
 }
 
-/** No usable reply: the service may or may not have done what was asked. */
+/** No usable reply from another service: the request may or may not have had its effect. */
 export class UpstreamFailure extends Error {
   override readonly name = 'UpstreamFailure';
   readonly service: string;
-  /** It is there and asks for patience, so it is no reason to cut it off. */
+  /** The service is up but busy; does not count as a failure for the circuit breaker. */
   readonly isBusy: boolean;
-  /** It did not get to see the request, or turned it away unread: certainly nothing was done. */
+  /** The service did not receive the request or rejected it unread, so it had no effect. */
   readonly isUndone: boolean;
-  /** It answered, but not usefully: that can be about the one thing that was asked for. */
+  /** The service answered with an error, which can be specific to this request. */
   readonly isAnswer: boolean;
-  /** How long it asks us to wait, in milliseconds. */
+  /** `Retry-After` of the reply, in milliseconds. */
   readonly retryAfterMs: number;
   constructor(
     service: string,
@@ -44,7 +44,7 @@ export class UpstreamFailure extends Error {
   }
 }
 
-/** The call's result, or null when the service says that there is no such thing. */
+/** Returns the result, or null if the service answered 404. */
 export async function orNull<T>(work: Promise<T>): Promise<T | null> {
   try {
     return await work;
@@ -54,7 +54,7 @@ export async function orNull<T>(work: Promise<T>): Promise<T | null> {
   }
 }
 
-/** At the edge of a use case: an unanswered call becomes the declared error, with the reason for the log. */
+/** Converts an `UpstreamFailure` to the declared error, with the reason as `cause` for the log. */
 export async function orUnavailable<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
@@ -66,7 +66,7 @@ export async function orUnavailable<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-/** The service did not say how it ended: what was asked for may have happened. */
+/** The result is unknown: the request may have had its effect. */
 export interface Unknown {
   readonly outcome: 'unknown';
   readonly cause: UpstreamFailure | UpstreamRefusal;
@@ -75,7 +75,7 @@ export interface Unknown {
 export const isUnknown = (result: unknown): result is Unknown =>
   typeof result === 'object' && result !== null && 'outcome' in result && result.outcome === 'unknown';
 
-/** For calls that may have had their effect although no usable answer came: the silence is a value, not an exception. */
+/** Returns an unknown result as a value instead of an exception, for calls that may have had their effect. */
 export async function orUnknown<T>(work: Promise<T>): Promise<T | Unknown> {
   try {
     return await work;
@@ -87,8 +87,9 @@ export async function orUnknown<T>(work: Promise<T>): Promise<T | Unknown> {
 }
 
 /**
- * Finishes what crashes and silent services left open, one after the other. An item whose service is still silent stays
- * open and does not keep the others from being finished. Returns how many it looked at and how many are still open.
+ * Completes items that crashes or unavailable services left open, one after the other. An item whose service is still
+ * unavailable stays open and does not block the others. Returns how many items were found and how many are still
+ * open.
  */
 export async function finishEach<T>(
   items: readonly T[],

@@ -1,0 +1,9 @@
+export {
+  findDecision,
+  isSampled,
+  keepDecisions,
+  listDecisions,
+  newDecision,
+  nextDecisions,
+} from './store.ts';
+export type { Decision, NotPassed, StoredFacts } from './tables.ts';
