@@ -61,7 +61,7 @@ export function watchRecords(db: Database, models: Iterable<Audited>): RecordWat
     const state = open.get(id) ?? { changes: [], isRecorded: false };
     open.set(id, state);
     // Addresses that are forgotten are forgotten in the trail too, and leave no record.
-    if (/^\s*(?:insert into|update) ["`]audit_changes["`]/i.test(sql)) state.isRecorded = true;
+    if (/\b(?:insert into|update) ["`]audit_changes["`]/i.test(sql)) state.isRecorded = true;
     if (changedTable(sql, recorded) !== null && affectedRows(response) > 0) state.changes.push(sql.slice(0, 200));
   });
   db.on('query', ({ sql, __knexTxId: id }: Query) => {
