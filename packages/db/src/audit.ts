@@ -35,8 +35,8 @@ interface Entry {
   readonly uuid: string;
   /** Number of changes so far. */
   size: number;
-  /** `tried`: some transaction wrote it, and may have been rolled back. */
-  state: 'new' | 'tried' | 'stored';
+  /** Some transaction wrote it and was committed. */
+  isStored: boolean;
 }
 
 const scopes = new AsyncLocalStorage<Scope>();
@@ -212,20 +212,20 @@ export async function completeRecords(trx: Transaction): Promise<() => void> {
   const pending = pendings.get(trx);
   if (!pending) return () => undefined;
   const { scope, inserted, isTouched } = pending;
-  const isKnown = inserted.size > 0 || [...scope.entries.values()].some(({ state }) => state === 'stored');
+  const isKnown = inserted.size > 0 || [...scope.entries.values()].some(({ isStored }) => isStored);
   if (isTouched && !isKnown) {
     const { customerUuid } = scope.origin;
     await entriesInsert(trx, pending, new Map([[entryOf(scope, customerUuid), customerUuid]]));
   }
   return () => {
-    for (const entry of inserted) entry.state = 'stored';
+    for (const entry of inserted) entry.isStored = true;
   };
 }
 
 function entryOf({ entries }: Scope, customer: string | null): Entry {
   const known = entries.get(customer);
   if (known) return known;
-  const entry: Entry = { uuid: v7(), size: 0, state: 'new' };
+  const entry: Entry = { uuid: v7(), size: 0, isStored: false };
   entries.set(customer, entry);
   return entry;
 }
@@ -236,10 +236,8 @@ function entriesInsert(
   { scope: { origin }, inserted }: Pending,
   entries: ReadonlyMap<Entry, string | null>,
 ): Knex.QueryBuilder | null {
-  const absent = [...entries].filter(([entry]) => entry.state !== 'stored' && !inserted.has(entry));
+  const absent = [...entries].filter(([entry]) => !entry.isStored && !inserted.has(entry));
   if (absent.length === 0) return null;
-  // An entry that another transaction has tried to write may be there when that one commits.
-  const mayBeThere = absent.some(([entry]) => entry.state === 'tried');
   const created = new Date();
   const insert = trx('audit_entries').insert(
     absent.map(([entry, customer]) => ({
@@ -255,11 +253,9 @@ function entriesInsert(
       reason: origin.reason?.slice(0, 255) ?? null,
     })),
   );
-  for (const [entry] of absent) {
-    inserted.add(entry);
-    entry.state = 'tried';
-  }
-  return mayBeThere ? insert.onConflict('uuid').ignore() : insert;
+  for (const [entry] of absent) inserted.add(entry);
+  // Another transaction of the same call may write it first.
+  return insert.onConflict('uuid').ignore();
 }
 
 const json = (value: object | null): string | null => (value === null ? null : JSON.stringify(value));

@@ -197,6 +197,30 @@ describe.each(dialects)('the audit trail on %s', (dialect) => {
       expect(await trpcError(world, 'audit.list', { ...of, cursor: wrong })).toMatchObject({ status: 400 });
   });
 
+  test('odd cursors and filters are bad input or find nothing', async () => {
+    const [{ uuid }] = await world.db('audit_entries').where({ enterprise_customer_uuid: budget.customer }).limit(1);
+    const customer = { enterpriseCustomerUuid: budget.customer };
+    const made = await viaTrpc(world, operationNamed('audit.export'), { ...customer }, operatorToken());
+    expect(made.status).toBe(200);
+    const [wish] = await world.db('audit_exports').where({ enterprise_customer_uuid: budget.customer });
+    const cursorOf = (key: unknown) => Buffer.from(JSON.stringify(key)).toString('base64url');
+    for (const position of [2 ** 31, Number.MAX_SAFE_INTEGER, -1, 1.5]) {
+      const [number, place] = [cursorOf(position), cursorOf({ entryUuid: uuid, position })];
+      for (const [name, input] of [
+        ['audit.get', { uuid, cursor: number }],
+        ['audit.exportPart', { uuid: wish.uuid, cursor: number }],
+        ['audit.timeline', { subjectUuid: budget.policy, cursor: place }],
+      ] as const)
+        expect(await trpcError(world, name, input), `${name} ${position}`).toMatchObject({ status: 400 });
+    }
+    for (const operation of ['\u00e9', '\u{1f600}', 'a\0b', 'a b', '']) {
+      expect(await trpcError(world, 'audit.list', { ...customer, operation })).toMatchObject({ status: 400 });
+      const wanted = { ...customer, operation };
+      expect((await viaTrpc(world, operationNamed('audit.export'), wanted, operatorToken())).status).toBe(400);
+    }
+    expect((await list({ ...customer, operation: 'no.such' })).items).toEqual([]);
+  });
+
   test('a page needs at most four statements, with filters as without', async () => {
     for (const filter of Object.values(await filters())) {
       let statements = 0;

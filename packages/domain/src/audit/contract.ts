@@ -79,7 +79,12 @@ export const filterFields = {
     .optional()
     .describe('Entries with a change about the learner of this address, in any case of its letters.'),
   actorUserId: z.int().min(1).max(INT32).optional().describe('Entries of this user.'),
-  operation: z.string().min(1).max(100).optional().describe('Entries of this operation, job or event.'),
+  operation: z
+    .string()
+    // Names are ASCII; MariaDB compares them with nothing else.
+    .regex(/^[!-~]{1,100}$/)
+    .optional()
+    .describe('Entries of this operation, job or event.'),
   correlationId: z
     .string()
     .min(1)

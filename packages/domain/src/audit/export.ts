@@ -1,10 +1,9 @@
 import { transaction } from '@enterprise-access/db';
-import { z } from 'zod';
 import type { Input, Output } from '../kernel/contract.ts';
 import { notFound } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { enqueue } from '../kernel/jobs/job.ts';
-import { keyOf } from '../kernel/keyset.ts';
+import { keyOf, placeKey } from '../kernel/keyset.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import type * as contract from './contract.ts';
 import { writeExport } from './export-job.ts';
@@ -41,7 +40,7 @@ export async function exportPart(
   viewer: Viewer,
   input: Input<typeof contract.exportPart>,
 ): Promise<Output<typeof contract.exportPart>> {
-  const position = keyOf(z.int().min(1), input.cursor) ?? 1;
+  const position = keyOf(placeKey.min(1), input.cursor) ?? 1;
   const wanted = await store.findExport(db, input.uuid);
   // What staff had written for themselves holds more than a customer may see.
   if (!wanted || (wanted.isInternal && !viewer.isInternal)) throw notFound({});

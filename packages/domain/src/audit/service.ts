@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Actor, isPermitted } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { notFound } from '../kernel/errors.ts';
-import { keyOf, keysetPage } from '../kernel/keyset.ts';
+import { keyOf, keysetPage, placeKey } from '../kernel/keyset.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import type * as contract from './contract.ts';
 import { filterOf, type Viewer } from './filter.ts';
@@ -47,7 +47,7 @@ export async function get(
   viewer: Viewer,
   { uuid, cursor, pageSize }: Input<typeof contract.get>,
 ): Promise<Output<typeof contract.get>> {
-  const after = keyOf(z.int().min(0), cursor) ?? 0;
+  const after = keyOf(placeKey, cursor) ?? 0;
   const entry = await store.findEntry(db, uuid);
   if (!entry) throw notFound({});
   const [rows, counts] = await Promise.all([
@@ -63,7 +63,7 @@ export async function get(
   };
 }
 
-const place = z.object({ entryUuid: z.guid(), position: z.int().min(0) });
+const place = z.object({ entryUuid: z.guid(), position: placeKey });
 
 export async function timeline(
   { db }: Deps,

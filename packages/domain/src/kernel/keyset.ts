@@ -18,6 +18,10 @@ export const keysetOutput = <T extends z.ZodType>(item: T) =>
     nextCursor: z.string().nullable().describe('Give it as `cursor` for the next page; null at the end.'),
   });
 
+const INT32 = 2_147_483_647;
+/** Key that is a place in a row of things, as the databases store it. */
+export const placeKey = z.int().min(0).max(INT32);
+
 export interface KeysetPage<T> {
   readonly items: T[];
   readonly nextCursor: string | null;
