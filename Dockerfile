@@ -7,17 +7,19 @@ WORKDIR /app
 ENV NODE_ENV=production
 
 # Only what .dockerignore lets through: no tests, no sandbox, no tools. Libraries name
-# a compiler as their peer; it is of no use here.
+# a compiler and types as their peers; they are of no use here.
 FROM base AS api-files
 COPY . .
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund --workspace apps/api
 RUN rm -rf apps/worker packages/bus tooling package-lock.json node_modules/typescript node_modules/@typescript \
+    node_modules/@types/react node_modules/csstype \
   && find node_modules/@enterprise-access -xtype l -delete
 
 FROM base AS worker-files
 COPY . .
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund --workspace apps/worker
 RUN rm -rf apps/api tooling package-lock.json node_modules/typescript node_modules/@typescript \
+    node_modules/@types/react node_modules/csstype \
   && find node_modules/@enterprise-access -xtype l -delete
 
 FROM base AS api

@@ -1,13 +1,14 @@
 import { type Job, type Runtime, runJob, withRequestId } from '@enterprise-access/domain';
 import { inSpan, SpanKind } from '@enterprise-access/tracing';
-import type { JobResult, JobWithMetadata } from 'pg-boss';
+import type { JobResult, JobWithMetadata, PgBoss } from 'pg-boss';
 import type { OutageWatch } from './outage.ts';
-import type { QueuedJob } from './queues.ts';
+import { allowedInterruptions, earlierAttempts, type QueuedJob, recordFailure } from './queues.ts';
 
 /** How an attempt ended. `interrupted` (outage, shutdown) does not count as a failure and is always retried. */
 export type Outcome = 'completed' | 'failed' | 'interrupted' | 'dead';
 
 export interface AttemptsOptions {
+  readonly boss: PgBoss;
   readonly runtime: Runtime;
   readonly outages: OutageWatch;
   /** Aborted when the process must exit and the time to drain is over. */
@@ -24,6 +25,14 @@ class JobTimeout extends Error {
 class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
+
+/** The job was interrupted more often than its contract allows, possibly because it crashes the process. */
+class InterruptedTooOften extends Error {
+  override readonly name = 'InterruptedTooOften';
+}
+
+/** Fails instead of running the job, so that followers of its progress see that it ended. */
+const exhausted = (job: Job): Job => ({ ...job, run: () => Promise.reject(new InterruptedTooOften()) });
 
 /** Runs `work` in the trace of the job's sender, with the job's id as the request id of calls to other services. */
 const inTrace = <T>({ id, name, data }: JobWithMetadata<QueuedJob>, work: () => Promise<T>): Promise<T> =>
@@ -79,24 +88,33 @@ async function report(
   }
 }
 
-/** Runs one attempt of a job and completes, retries or dead-letters the job. */
+/** Runs one attempt of a job and completes, retries or dead-letters the job. Failures and interruptions count apart. */
 export function attempts(
   options: AttemptsOptions,
 ): (job: Job, queued: JobWithMetadata<QueuedJob>) => Promise<JobResult> {
-  const { runtime, onEnded } = options;
+  const { boss, runtime, onEnded } = options;
   return async (job, queued) => {
     const { id, name } = queued;
     const start = performance.now();
-    const isLast = queued.retryCount >= job.contract.retry.limit;
+    const { failures, interruptions } = earlierAttempts(queued);
+    const isExhausted = interruptions > allowedInterruptions(job);
+    const isLast = isExhausted || failures >= job.contract.retry.limit;
     const end = (outcome: Outcome) => onEnded?.(name, outcome, (performance.now() - start) / 1_000);
     try {
-      const output = await inTrace(queued, () => report(options, job, queued, isLast));
+      const output = await inTrace(queued, () => report(options, isExhausted ? exhausted(job) : job, queued, isLast));
       end('completed');
       return { id, status: 'completed', output };
     } catch (error) {
-      const isDead = isLast && !(error instanceof Interrupted);
-      end(isDead ? 'dead' : error instanceof Interrupted ? 'interrupted' : 'failed');
+      const isInterrupted = error instanceof Interrupted;
+      const isDead = isLast && !isInterrupted;
+      end(isDead ? 'dead' : isInterrupted ? 'interrupted' : 'failed');
       runtime.log.warn({ err: error, job: name, id, isDead }, 'an attempt at a job failed');
+      if (!isDead && !isInterrupted) {
+        // If the queue is down, the attempt cannot be settled either and will count as interrupted.
+        await recordFailure(boss, queued).catch((cause) =>
+          runtime.log.warn({ err: cause, job: name, id }, 'not counted'),
+        );
+      }
       // Only the kind of failure: staff read it, and messages can contain personal data.
       const output = { error: error instanceof Error ? error.name : 'Error' };
       return { id, status: isDead ? 'deadletter' : 'failed', output };

@@ -1,6 +1,6 @@
 import { postgresConnection } from '@enterprise-access/db';
 import type { Job, Log } from '@enterprise-access/domain';
-import { PgBoss } from 'pg-boss';
+import { type JobWithMetadata, PgBoss } from 'pg-boss';
 
 /** Queue of jobs that failed finally; `npm run job -- dead-letters.retry` retries them. */
 export const DEAD_LETTERS = 'dead-letters';
@@ -14,10 +14,7 @@ const HEARTBEAT_SECONDS = 15;
  */
 const GRACE_SECONDS = 30;
 
-/**
- * Extra attempts for interruptions (crash, shutdown, database outage), which do not count as failures. The number is
- * bounded, so that a job that crashes every process ends at some point.
- */
+/** Interrupted attempts that a job may have if its contract does not say. */
 const INTERRUPTIONS = 100;
 
 /** Ten years: the library deletes jobs that wait longer, which we do not want. */
@@ -36,15 +33,38 @@ export interface QueuedJob {
   readonly trace: string | null;
   /** Shared by everything that follows from one call; jobs of earlier releases have none. */
   readonly correlationId?: string | null;
+  /** Failed attempts so far. A retried dead letter has another id and starts again at 0. */
+  readonly failed?: { readonly job: string; readonly times: number };
 }
 
-const optionsOf = ({ contract }: Job) => ({
-  retryLimit: contract.retry.limit + INTERRUPTIONS,
-  retryDelay: contract.retry.delaySeconds,
+type Counted = Pick<JobWithMetadata<QueuedJob>, 'id' | 'name' | 'data' | 'retryCount'>;
+
+export const allowedInterruptions = ({ contract }: Job): number => contract.retry.interruptions ?? INTERRUPTIONS;
+
+/** How the earlier attempts of a job ended. The queue counts them all; we count those that failed. */
+export function earlierAttempts({ id, data, retryCount }: Counted): { failures: number; interruptions: number } {
+  const failures = data.failed?.job === id ? data.failed.times : 0;
+  return { failures, interruptions: retryCount - failures };
+}
+
+/** Records that the current attempt failed. Without effect if this process lost its claim on the job. */
+export async function recordFailure(boss: PgBoss, queued: Counted): Promise<void> {
+  const failed = { job: queued.id, times: earlierAttempts(queued).failures + 1 };
+  await boss.getDb().executeSql(
+    `update pgboss.job set data = data || $1::jsonb
+     where name = $2 and id = $3 and retry_count = $4 and state = 'active'`,
+    [JSON.stringify({ failed }), queued.name, queued.id, queued.retryCount],
+  );
+}
+
+const optionsOf = (job: Job) => ({
+  // Only a bound: the worker decides which attempt is the last. The additional one moves a job to the dead letters.
+  retryLimit: job.contract.retry.limit + allowedInterruptions(job) + 1,
+  retryDelay: job.contract.retry.delaySeconds,
   // Exponential, with jitter.
   retryBackoff: true,
-  retryDelayMax: contract.retry.maximumDelaySeconds,
-  expireInSeconds: contract.timeoutSeconds + GRACE_SECONDS,
+  retryDelayMax: job.contract.retry.maximumDelaySeconds,
+  expireInSeconds: job.contract.timeoutSeconds + GRACE_SECONDS,
   heartbeatSeconds: HEARTBEAT_SECONDS,
   retentionSeconds: KEPT_SECONDS,
   deadLetter: DEAD_LETTERS,

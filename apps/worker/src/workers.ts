@@ -24,7 +24,7 @@ export interface Workers {
 export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   const { boss, runtime, jobs, outages, concurrency, onEnded } = options;
   const stopping = new AbortController();
-  const attempt = attempts({ runtime, outages, stopping: stopping.signal, onEnded });
+  const attempt = attempts({ boss, runtime, outages, stopping: stopping.signal, onEnded });
   for (const job of jobs) {
     const { name, reportsProgress } = job.contract;
     const settings = {

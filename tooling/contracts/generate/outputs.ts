@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { noticesText, sbomText } from '@enterprise-access/checks/release';
 import { models, operations, streams } from '@enterprise-access/domain';
 import { environment } from '../../../apps/api/src/env.ts';
 import { openApiDocument } from '../../../apps/api/src/openapi/document.ts';
@@ -28,6 +29,8 @@ export const outputs: readonly Output[] = [
     path: 'docs/operations/configuration.md',
     text: () => configurationPage({ API: environment, worker: workerEnvironment }),
   },
+  { path: 'THIRD-PARTY-NOTICES.txt', text: noticesText },
+  { path: 'sbom.cdx.json', text: sbomText },
   ...sdk.code.map(({ path, text }) => ({ path: `packages/sdk/src/generated/${path}`, text: () => text })),
   ...sdk.docs.map(({ path, text }) => ({ path: `docs/sdk/${path}`, text: () => text })),
 ];

@@ -56,6 +56,21 @@ export const gatedJob = implementJob(gatedJobContract, async ({ runtime, once },
   };
 });
 
+export const fallibleJobContract = defineJob({
+  name: 'test.fallible',
+  summary: 'Fails when its gate opens, and closes it.',
+  payload: z.object({ gate: z.string() }),
+  result: z.object({}),
+  retry: { limit: 1, interruptions: 2, delaySeconds: 0, maximumDelaySeconds: 1 },
+  timeoutSeconds: 120,
+});
+
+export const fallibleJob = implementJob(fallibleJobContract, async ({ runtime, signal }, { gate }) => {
+  await runtime.db('test_begun').insert({ gate, process: process.pid });
+  while ((await runtime.db('test_gates').where({ gate }).delete()) === 0) await sleep(50, undefined, { signal });
+  throw new Error('failed');
+});
+
 export const STEP_EVENT = 'org.openedx.enterprise.core.ping.v1';
 
 const stepData = z.object({ ping: z.object({ ping_uuid: z.string(), ping_message: z.coerce.number() }) });

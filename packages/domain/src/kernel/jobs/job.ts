@@ -23,8 +23,13 @@ export interface JobContract<P extends z.ZodObject = z.ZodObject, R extends z.Zo
   /** Jobs with the same key run one after the other, in the order in which they were enqueued. */
   readonly keyOf?: (payload: z.infer<P>) => string;
   readonly retry: {
-    /** Maximum number of retries; then the job becomes a dead letter. */
+    /** Maximum number of retries after failures; at the next failure the job becomes a dead letter. */
     readonly limit: number;
+    /**
+     * Maximum number of interrupted attempts (crash, shutdown, outage of the database), which are not failures; 100 if
+     * not given. After one more the job becomes a dead letter, because it may be what crashes the processes.
+     */
+    readonly interruptions?: number;
     /** Delay before the first retry, in seconds; doubled each time, with jitter. */
     readonly delaySeconds: number;
     readonly maximumDelaySeconds: number;
