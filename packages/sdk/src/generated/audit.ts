@@ -17,7 +17,7 @@ export interface AuditExportInput {
   learnerEmail?: string | undefined;
   /** Entries of this user. Integer, 1 to 2,147,483,647. */
   actorUserId?: number | undefined;
-  /** Entries of this operation, job or event. 1 to 100 characters. */
+  /** Entries of this operation, job or event. */
   operation?: string | undefined;
   /** Entries of the call with this correlation id, and entries with a change that follows it. 1 to 255 characters. */
   correlationId?: string | undefined;
@@ -131,7 +131,7 @@ export interface AuditListInput {
   learnerEmail?: string | undefined;
   /** Entries of this user. Integer, 1 to 2,147,483,647. */
   actorUserId?: number | undefined;
-  /** Entries of this operation, job or event. 1 to 100 characters. */
+  /** Entries of this operation, job or event. */
   operation?: string | undefined;
   /** Entries of the call with this correlation id, and entries with a change that follows it. 1 to 255 characters. */
   correlationId?: string | undefined;
