@@ -22,11 +22,13 @@ const identifiersOf = (value: unknown): string[] =>
 describe.each(dialects)('both transports give the same information on %s', (dialect) => {
   let world: World;
   let transaction: string;
+  let decision: string;
   beforeAll(async () => {
     world = await startApp(dialect);
     const path = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;
     transaction = (await world.call('POST', path, learnerToken(LEARNER), { lms_user_id: LEARNER, content_key: run }))
       .body.uuid;
+    decision = (await world.db('redemption_decisions').where({ redemption_uuid: transaction }).first('uuid')).uuid;
   });
   afterAll(() => world.stop());
 
@@ -42,7 +44,9 @@ describe.each(dialects)('both transports give the same information on %s', (dial
 
   test.each(covered.map((operation) => [operation.id, operation] as const))('%s', async (id, operation) => {
     const { contract, legacy } = operation;
-    const change = contract.context.from === 'transaction' ? { [contract.context.field]: transaction } : changes[id];
+    const { from, field } = contract.context;
+    const named = { transaction, decision }[from];
+    const change = named === undefined ? changes[id] : { [field]: named };
     const input = sampleInput(operation, change);
     const token = operatorToken();
     // The same key at the other transport is the same request: it answers with the first reply.

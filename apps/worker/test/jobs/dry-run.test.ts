@@ -73,6 +73,19 @@ async function leaveBlockedKey({ queuesUrl }: Place): Promise<void> {
 const leaveConsumed = ({ db }: Place) =>
   db('inbox').insert({ consumer: 'test', message_id: randomUUID(), received: LONG_AGO });
 
+const leaveDecision = ({ db }: Place) =>
+  db('redemption_decisions').insert({
+    uuid: '01800000-0000-7000-8000-000000000000',
+    created: LONG_AGO,
+    enterprise_customer_uuid: demonstration.customer,
+    kind: 'redeem',
+    verdict: 'refused',
+    reason: 'policy_expired',
+    learner_count: 1,
+    checks: '{}',
+    facts: '{}',
+  });
+
 /** A group that reminders were never planned for: that they are is remembered, also when none is due. */
 const leaveUnplannedGroup = ({ db }: Place) =>
   db('policy_groups').insert({
@@ -138,6 +151,7 @@ const findings: Readonly<Record<string, ((place: Place) => Promise<unknown>) | n
   'assignments.expire': leaveOverdueAssignment,
   'assignments.retireAddresses': leaveForgettableAddress,
   'assignments.nudge': leaveNudge,
+  'redemptions.expireDecisions': leaveDecision,
 };
 
 /** Every row of every table, as text. */

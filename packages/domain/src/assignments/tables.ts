@@ -7,7 +7,14 @@ const RETIRES = { job: 'assignments.retireAddresses' } as const;
 
 export const assignments = defineModel('assignments', {
   tenant: 'enterpriseCustomerUuid',
-  audited: { subject: 'assignment', learner: 'lmsUserId', address: 'learnerEmail', follows: 'correlationId' },
+  audited: {
+    subject: 'assignment',
+    learner: 'lmsUserId',
+    address: 'learnerEmail',
+    follows: 'correlationId',
+    // A lock while a redemption is in flight; the redemption itself names its assignment.
+    ignored: ['redemptionUuid'],
+  },
   columns: {
     uuid: is.uuid(),
     enterpriseCustomerUuid: is.uuid(),
