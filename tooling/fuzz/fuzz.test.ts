@@ -39,7 +39,7 @@ describe.each(dialects)('generated requests on %s', (dialect) => {
         const before = target.requests();
         const { isGood, report } = await runSchemathesis(target.url, caller, wanted);
         expect(isGood, report).toBe(true);
-        expect(target.requests() - before).toBeGreaterThan(20);
+        expect(target.requests() - before).toBeGreaterThan(5);
       } finally {
         await rm(folder, { recursive: true, force: true });
       }
