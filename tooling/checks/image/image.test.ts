@@ -104,7 +104,7 @@ describe('the files of the images', () => {
     expect([...installed].sort()).toEqual(listed);
   });
 
-  describe.skip.each((['postgres', 'mysql'] as const).filter((dialect) => !('skipped' in inject('servers')[dialect])))(
+  describe.each((['postgres', 'mysql'] as const).filter((dialect) => !('skipped' in inject('servers')[dialect])))(
     'started on %s as in production',
     (dialect) => {
       const children: ChildProcess[] = [];
