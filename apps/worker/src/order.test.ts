@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ascendingRuns } from './publishers.ts';
+import { ascendingRuns } from './job-publisher.ts';
 import { rounds } from './redrive.ts';
 
 const messages = (text: string) => text.split(' ').map((each) => ({ key: each[0] ?? '', uuid: each.slice(1) }));
