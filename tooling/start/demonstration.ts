@@ -1,4 +1,4 @@
-import { type Database, transaction, withOrigin } from '@enterprise-access/db';
+import { type Database, systemOrigin, transaction, withOrigin } from '@enterprise-access/db';
 import { campaigns, depositEntry, insertTransaction, newUuid } from '@enterprise-access/domain';
 import { demonstration } from '@enterprise-access/domain/demonstration';
 import { SANDBOX_BRAZE_KEY } from '@enterprise-access/platform';
@@ -149,18 +149,8 @@ async function seedPolicies(db: Database): Promise<void> {
 /** Inserts the demo data; existing rows are not changed. */
 /** Stores the demonstration data unless it is there; the audit trail says where it came from. */
 export const seedDemonstration = (db: Database): Promise<void> =>
-  withOrigin(
-    {
-      operation: 'demonstration.seed',
-      source: 'import',
-      actorUserId: null,
-      role: null,
-      requestId: null,
-      correlationId: newUuid(),
-      customerUuid: null,
-      reason: null,
-    },
-    () => seed(db),
+  withOrigin(systemOrigin({ operation: 'demonstration.seed', source: 'import', correlationId: newUuid() }), () =>
+    seed(db),
   );
 
 async function seed(db: Database): Promise<void> {

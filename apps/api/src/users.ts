@@ -1,4 +1,4 @@
-import { type Origin, withOrigin } from '@enterprise-access/db';
+import { type Origin, systemOrigin, withOrigin } from '@enterprise-access/db';
 import {
   type Actor,
   type Composition,
@@ -91,16 +91,8 @@ async function load(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, roles: Roles
 }
 
 /** What the audit trail says about changes that a login makes by itself. */
-const loginOf = ({ id }: UserWithRole): Origin => ({
-  operation: 'login',
-  source: 'system',
-  actorUserId: id,
-  role: null,
-  requestId: null,
-  correlationId: newUuid(),
-  customerUuid: null,
-  reason: null,
-});
+const loginOf = ({ id: actorUserId }: UserWithRole): Origin =>
+  systemOrigin({ operation: 'login', source: 'system', actorUserId, correlationId: newUuid() });
 
 /** Assignments that wait for the address become the learner's own. They are no reason to refuse a login. */
 async function link(

@@ -86,20 +86,17 @@ interface Pending {
 
 const pendings = new WeakMap<Transaction, Pending>();
 
-const UNATTRIBUTED: Omit<Origin, 'correlationId'> = {
-  operation: 'unknown',
-  source: 'system',
-  actorUserId: null,
-  role: null,
-  requestId: null,
-  customerUuid: null,
-  reason: null,
-};
+/** An origin without a caller; what is not given is null. */
+export const systemOrigin = (
+  given: Pick<Origin, 'operation' | 'source' | 'correlationId'> & Partial<Origin>,
+): Origin => ({ actorUserId: null, role: null, requestId: null, customerUuid: null, reason: null, ...given });
+
+const unattributed = (): Origin => systemOrigin({ operation: 'unknown', source: 'system', correlationId: v7() });
 
 function pendingOf(trx: Transaction): Pending {
   const known = pendings.get(trx);
   if (known) return known;
-  const scope = scopes.getStore() ?? { origin: { ...UNATTRIBUTED, correlationId: v7() }, entries: new Map() };
+  const scope = scopes.getStore() ?? { origin: unattributed(), entries: new Map() };
   const pending: Pending = { changes: [], isTouched: false, inserted: new Set(), scope };
   pendings.set(trx, pending);
   return pending;

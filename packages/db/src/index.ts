@@ -5,6 +5,7 @@ export {
   type Origin,
   recordChanges,
   storeRecorded,
+  systemOrigin,
   withOrigin,
 } from './audit.ts';
 export { changeOne, RowNotChanged } from './change-one.ts';

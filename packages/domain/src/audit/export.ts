@@ -3,7 +3,7 @@ import type { Input, Output } from '../kernel/contract.ts';
 import { notFound } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
 import { enqueue } from '../kernel/jobs/job.ts';
-import { keyOf, placeKey } from '../kernel/keyset.ts';
+import { cursorOf, keyOf, placeKey } from '../kernel/keyset.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import type * as contract from './contract.ts';
 import { writeExport } from './export-job.ts';
@@ -33,8 +33,6 @@ export async function exportEntries(
   return { uuid, jobUuid };
 }
 
-const cursorTo = (position: number): string => Buffer.from(JSON.stringify(position)).toString('base64url');
-
 export async function exportPart(
   { db }: Pick<Runtime, 'db'>,
   viewer: Viewer,
@@ -47,8 +45,8 @@ export async function exportPart(
   const { format, finished } = wanted;
   // In this order: what is complete now has all its parts when they are looked for.
   const part = await store.findPart(db, wanted.uuid, position);
-  if (!part) return { format, content: '', lineCount: 0, nextCursor: finished === null ? cursorTo(position) : null };
+  if (!part) return { format, content: '', lineCount: 0, nextCursor: finished === null ? cursorOf(position) : null };
   const isLast = finished !== null && !(await store.findPart(db, wanted.uuid, position + 1));
   const { content, lineCount } = part;
-  return { format, content, lineCount, nextCursor: isLast ? null : cursorTo(position + 1) };
+  return { format, content, lineCount, nextCursor: isLast ? null : cursorOf(position + 1) };
 }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { firstUuidAt } from '../kernel/ids.ts';
 import type { filterFields } from './contract.ts';
 
 /** Which entries are meant; ready to be kept as JSON. */
@@ -21,14 +22,6 @@ export interface Viewer {
   readonly customer: string | null;
   /** Also what only staff may know. */
   readonly isInternal: boolean;
-}
-
-const LAST_MS = 2 ** 48 - 1;
-
-/** The smallest uuid of version 7 of that millisecond: ids of entries are in the order of time. */
-export function firstUuidAt(time: Date): string {
-  const hex = Math.min(Math.max(time.getTime(), 0), LAST_MS).toString(16).padStart(12, '0');
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
 }
 
 type FilterInput = { readonly [K in keyof typeof filterFields]?: z.output<(typeof filterFields)[K]> };

@@ -1,8 +1,6 @@
 import { type AuditSource, type Origin, withOrigin } from '@enterprise-access/db';
 import type { z } from 'zod';
-
 import { type Actor, grantedRole, missing } from './actor.ts';
-
 import type { ContextSource, Contract, Declaration } from './contract.ts';
 import { invalidInput, notAuthenticated, notFound } from './errors.ts';
 import { fieldErrors } from './field-errors.ts';

@@ -1,4 +1,4 @@
-import { claimMessage, type Transaction, withOrigin } from '@enterprise-access/db';
+import { claimMessage, systemOrigin, type Transaction, withOrigin } from '@enterprise-access/db';
 import type { z } from 'zod';
 import type { Runtime } from './runtime.ts';
 
@@ -47,16 +47,12 @@ export const consumerOf = <D extends z.ZodType>(
     }
     const claim = (trx: Transaction) =>
       claimMessage(trx, { consumer: `event:${type}`, messageId: id, received: runtime.clock() });
-    const origin = {
+    const origin = systemOrigin({
       operation: type,
       source: 'event',
-      actorUserId: null,
-      role: null,
       requestId: id,
       correlationId: correlationId ?? id,
-      customerUuid: null,
-      reason: null,
-    } as const;
+    });
     await withOrigin(origin, () => handle({ runtime, eventId: id, claim }, parsed.data));
   },
 });

@@ -16,9 +16,11 @@ export function newUuidAt(at: Date): string {
   return v7({ msecs, seq: last.seq });
 }
 
-/** No uuid that `newUuidAt` makes for this millisecond or a later one comes before this text. */
+const LAST_MS = 2 ** 48 - 1;
+
+/** The smallest uuid of version 7 of that millisecond: such ids are in the order of time. */
 export const firstUuidAt = (at: Date): string => {
-  const hex = Math.max(0, at.getTime()).toString(16).padStart(12, '0').slice(-12);
+  const hex = Math.min(Math.max(0, at.getTime()), LAST_MS).toString(16).padStart(12, '0');
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
 };
 

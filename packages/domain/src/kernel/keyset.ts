@@ -27,7 +27,8 @@ export interface KeysetPage<T> {
   readonly nextCursor: string | null;
 }
 
-const encode = (key: unknown): string => Buffer.from(JSON.stringify(key)).toString('base64url');
+/** The cursor of a key. */
+export const cursorOf = (key: unknown): string => Buffer.from(JSON.stringify(key)).toString('base64url');
 
 /** The key after which a page begins; null for the first page. A cursor that is not ours is bad input. */
 export function keyOf<S extends z.ZodType>(schema: S, cursor: string | undefined): z.output<S> | null {
@@ -43,5 +44,5 @@ export function keyOf<S extends z.ZodType>(schema: S, cursor: string | undefined
 export function keysetPage<T>(rows: readonly T[], size: number, keyOfRow: (row: T) => unknown): KeysetPage<T> {
   const items = rows.slice(0, size);
   const last = items.at(-1);
-  return { items, nextCursor: rows.length > size && last !== undefined ? encode(keyOfRow(last)) : null };
+  return { items, nextCursor: rows.length > size && last !== undefined ? cursorOf(keyOfRow(last)) : null };
 }

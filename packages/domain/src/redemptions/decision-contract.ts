@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { decisionKinds, decisionVerdicts } from '../decisions/contract.ts';
 import { defineContract } from '../kernel/contract.ts';
 import { instant, uuid } from '../kernel/ids.ts';
+import { keysetInput, keysetOutput } from '../kernel/keyset.ts';
 import { openEnum } from '../kernel/open-enum.ts';
 import { permissions as policyPermissions } from '../policies/permissions.ts';
 
@@ -42,8 +43,6 @@ export const decision = z
   .meta({ title: 'Decision' });
 export type DecisionView = z.infer<typeof decision>;
 
-const LARGEST_PAGE = 100;
-
 export const listDecisions = defineContract({
   summary:
     'What was decided about a customer’s redemptions and allocations, newest first. Decisions are deleted after some time.',
@@ -70,17 +69,9 @@ export const listDecisions = defineContract({
       .describe('Only of this request.'),
     from: instant().optional().describe('Not before this time.'),
     to: instant().optional().describe('Before this time.'),
-    cursor: z.string().max(200).optional().describe('Where to go on: `nextCursor` of the page before.'),
-    pageSize: z
-      .int()
-      .min(1)
-      .transform((size) => Math.min(size, LARGEST_PAGE))
-      .default(20)
-      .describe('Items in a page; larger values than 100 are taken as 100.'),
+    ...keysetInput({ defaultSize: 20, maximumSize: 100 }),
   }),
-  output: z.object({
-    items: z.array(decision).describe('Decisions of this page, newest first.'),
-    nextCursor: z.string().nullable().describe('Give it as `cursor` for the next page; null at the end.'),
+  output: keysetOutput(decision).extend({
     pageSize: z.int().min(1).describe('Largest number of items in this page.'),
   }),
   errors: [],

@@ -1,7 +1,9 @@
+import { z } from 'zod';
 import { type Decision, findDecision, listDecisions } from '../decisions/index.ts';
 import { type Actor, isPermitted } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
-import { invalidInput, notFound } from '../kernel/errors.ts';
+import { notFound } from '../kernel/errors.ts';
+import { keyOf, keysetPage } from '../kernel/keyset.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { permissions as policyPermissions } from '../policies/permissions.ts';
 import type * as contract from './decision-contract.ts';
@@ -20,19 +22,6 @@ export function viewOfDecision(decision: Decision, actor: Actor): contract.Decis
   };
 }
 
-const PREFIX = 'd';
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-const cursorAfter = (uuid: string): string => Buffer.from(PREFIX + uuid).toString('base64url');
-
-function positionOf(cursor: string | undefined): string | null {
-  if (cursor === undefined) return null;
-  const text = Buffer.from(cursor, 'base64url').toString('utf8');
-  if (!text.startsWith(PREFIX) || !UUID.test(text.slice(PREFIX.length)))
-    throw invalidInput({ fields: { cursor: ['Invalid cursor.'] } });
-  return text.slice(PREFIX.length);
-}
-
 /** A page of decisions. Nobody counts them all: the next page begins where this one ends. */
 export async function decisionsOf(
   deps: Deps,
@@ -40,14 +29,10 @@ export async function decisionsOf(
   input: Input<typeof contract.listDecisions>,
 ): Promise<Output<typeof contract.listDecisions>> {
   const { cursor, pageSize, ...filter } = input;
-  const found = await listDecisions(deps.db, filter, { before: positionOf(cursor), limit: pageSize + 1 });
-  const shown = found.slice(0, pageSize);
-  const last = shown.at(-1);
-  return {
-    items: shown.map((decision) => viewOfDecision(decision, actor)),
-    nextCursor: found.length > pageSize && last ? cursorAfter(last.uuid) : null,
-    pageSize,
-  };
+  const before = keyOf(z.guid(), cursor);
+  const rows = await listDecisions(deps.db, filter, { before, limit: pageSize + 1 });
+  const page = keysetPage(rows, pageSize, ({ uuid }) => uuid);
+  return { ...page, items: page.items.map((decision) => viewOfDecision(decision, actor)), pageSize };
 }
 
 export async function getDecision(

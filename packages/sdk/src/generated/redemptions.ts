@@ -243,7 +243,7 @@ export interface RedemptionsListDecisionsInput {
 
 /** What `redemptions.listDecisions` answers. */
 export interface RedemptionsListDecisionsOutput {
-  /** Decisions of this page, newest first. */
+  /** Items of this page, in the order of the list. */
   items: Decision[];
   /** Give it as `cursor` for the next page; null at the end. */
   nextCursor: string | null;

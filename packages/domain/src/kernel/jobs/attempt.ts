@@ -1,4 +1,4 @@
-import { withOrigin } from '@enterprise-access/db';
+import { systemOrigin, withOrigin } from '@enterprise-access/db';
 import type { Runtime } from '../runtime.ts';
 import { type Job, type JobRun, onceIn } from './job.ts';
 import { customerOf, reportsOf } from './runs.ts';
@@ -33,16 +33,13 @@ export async function runJob(runtime: Runtime, job: Job, attempt: Attempt): Prom
     once: onceIn(runtime, { name, uuid, signal }),
   };
   try {
-    const origin = {
+    const origin = systemOrigin({
       operation: name,
       source: 'job',
-      actorUserId: null,
-      role: null,
       requestId: uuid,
       correlationId: attempt.correlationId ?? uuid,
       customerUuid: customerOf(payload),
-      reason: null,
-    } as const;
+    });
     const result = await withOrigin(origin, () => job.run(run, payload));
     await report?.end('completed', result, null);
     return result;
