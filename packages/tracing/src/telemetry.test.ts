@@ -36,6 +36,18 @@ describe('with a collector', () => {
   let telemetry: Telemetry | undefined;
   afterEach(() => telemetry?.stop());
 
+  test('a process that stops tracing and starts again sends to its new collector', async () => {
+    for (const service of ['first', 'second']) {
+      const collector = await startCollector();
+      telemetry = await startTelemetry(service, collector.url);
+      await inSpan('work', {}, async () => undefined);
+      await telemetry.stop();
+      telemetry = undefined;
+      expect(collector.spans).toMatchObject([{ name: 'work', service }]);
+      await collector.stop();
+    }
+  });
+
   test('spans are children of what caused them and say what failed by its kind only', async () => {
     const collector = await startCollector();
     telemetry = await startTelemetry('test', collector.url);

@@ -1,7 +1,8 @@
+import { context, propagation, trace } from '@opentelemetry/api';
 import { setTracing } from './state.ts';
 
 export interface Telemetry {
-  /** Flushes pending spans. */
+  /** Sends pending spans and takes the provider away, so that a later start in this process has its own. */
   stop(): Promise<void>;
 }
 
@@ -27,6 +28,7 @@ export async function startTelemetry(service: string, collector: string | undefi
   return {
     async stop() {
       setTracing(false);
+      for (const global of [trace, context, propagation]) global.disable();
       await provider.shutdown();
     },
   };
