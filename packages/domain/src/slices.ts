@@ -6,6 +6,7 @@ import { groupsSlice } from './groups/slice.ts';
 import { housekeepingSlice } from './housekeeping/slice.ts';
 import { jobsSlice } from './jobs/slice.ts';
 import { ledgerSlice } from './ledger/slice.ts';
+import { licensesSlice } from './licenses/slice.ts';
 import { mailSlice } from './mail/slice.ts';
 import { policiesSlice } from './policies/slice.ts';
 import { redemptionsSlice } from './redemptions/slice.ts';
@@ -22,6 +23,7 @@ export const slices = [
   housekeepingSlice,
   jobsSlice,
   ledgerSlice,
+  licensesSlice,
   mailSlice,
   policiesSlice,
   redemptionsSlice,

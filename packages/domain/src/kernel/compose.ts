@@ -88,7 +88,7 @@ function catalogueOf(slices: readonly Slice[]) {
   const models: Model[] = [];
   const tags: Record<string, string> = {};
   const permissions = new Set(slices.flatMap(({ permissions: all = [] }) => all));
-  const kinds = new Set(['customer', ...slices.flatMap(({ owners = {} }) => Object.keys(owners))]);
+  const kinds = new Set(['customer', 'platform', ...slices.flatMap(({ owners = {} }) => Object.keys(owners))]);
   for (const [domain, parts] of namespacesOf(slices)) {
     const contracts = union(
       `operation of ${domain}`,
@@ -162,7 +162,11 @@ function rolesOf(slices: readonly Slice[]): RoleSources {
     'stored role',
     slices.map(({ roles }) => roles?.stored),
   );
-  return { system, stored: Object.fromEntries(stored) };
+  const accounts = union(
+    'service account',
+    slices.map(({ roles }) => roles?.accounts),
+  );
+  return { system, stored: Object.fromEntries(stored), accounts: Object.fromEntries(accounts) };
 }
 
 /** Maps roles of tokens and of stored assignments to grants. */
@@ -172,6 +176,11 @@ function grantReader(slices: readonly Slice[]) {
     grantsOfToken: (roles: readonly string[]): Grant[] => grantsOfToken(sources, roles),
     grantOfAssignment: (role: string, customer: string | null): Grant | null =>
       grantOfAssignment(sources, role, customer),
+    /** Grants of a service account that a setting names. */
+    grantsOfAccount: (username: string, settings: object): Grant[] =>
+      Object.entries(sources.accounts ?? {}).flatMap(([setting, role]) =>
+        (settings as Readonly<Record<string, unknown>>)[setting] === username ? [{ role, context: '*' }] : [],
+      ),
   };
 }
 

@@ -241,6 +241,13 @@ export class AllocationRefusedError extends DeclaredError<'allocation_refused', 
 export class ContentNotFoundError extends DeclaredError<'content_not_found', ContentNotFoundErrorDetails> {}
 
 /**
+ * Current plan cannot be used without enterprise_uuid
+ *
+ * Status 400. Of `plans.list`.
+ */
+export class CurrentNeedsCustomerError extends DeclaredError<'current_needs_customer', NoDetails> {}
+
+/**
  * The database is unavailable or overloaded. It is safe to retry with the same Idempotency-Key.
  *
  * Status 503. Of any operation.
@@ -475,6 +482,7 @@ export class UpstreamUnavailableError extends DeclaredError<'upstream_unavailabl
 export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   allocation_refused: AllocationRefusedError,
   content_not_found: ContentNotFoundError,
+  current_needs_customer: CurrentNeedsCustomerError,
   database_unavailable: DatabaseUnavailableError,
   deposit_creation_error: DepositCreationError,
   deposit_on_expired_subsidy: DepositOnExpiredSubsidyError,
