@@ -60,6 +60,7 @@ interface CustomerSeed {
   name: string;
   slug: string;
   contactEmail: string | null;
+  country: string;
   emailDomain: string;
   catalogUuid: string;
   learners: { first: number; last: number };
@@ -116,6 +117,7 @@ export function seedLms(): LmsStore {
     name: 'Demo Company',
     slug: 'demo-company',
     contactEmail: 'learning@demo.example',
+    country: 'US',
     emailDomain: 'demo.example',
     catalogUuid: demo.catalogUuid,
     learners: demo.learners,
@@ -126,6 +128,7 @@ export function seedLms(): LmsStore {
     name: 'Other Company',
     slug: 'other-company',
     contactEmail: null,
+    country: 'US',
     emailDomain: 'other.example',
     catalogUuid: other.catalogUuid,
     learners: other.learners,

@@ -7,6 +7,7 @@ import { coursewareRoutes } from './courseware.ts';
 import { loseReply, misbehave, takeFault } from './faults.ts';
 import { Refusal } from './http.ts';
 import { lmsRoutes } from './lms.ts';
+import { academyRoutes, lmsCustomerRoutes } from './lms-customers.ts';
 import { oauthRoutes } from './oauth.ts';
 import type { SandboxState } from './state.ts';
 import { subsidyRoutes } from './subsidy.ts';
@@ -113,8 +114,14 @@ export function buildServer(state: SandboxState, options: { tokenSecret: string;
   app.register(async (service) => oauthRoutes(service, oauth), { prefix: '/oauth2' });
   app.register(async (service) => controlRoutes(service, state), { prefix: '/control' });
   coursewareRoutes(app, state);
-  mount(app, '/lms', JWT, (service) => lmsRoutes(service, state));
-  mount(app, '/catalog', JWT, (service) => catalogRoutes(service, state));
+  mount(app, '/lms', JWT, (service) => {
+    lmsRoutes(service, state);
+    lmsCustomerRoutes(service, state);
+  });
+  mount(app, '/catalog', JWT, (service) => {
+    catalogRoutes(service, state);
+    academyRoutes(service, state);
+  });
   mount(app, '/subsidy', JWT, (service) => subsidyRoutes(service, state, '/subsidy'));
   mount(app, '/braze', JWT_OR_BEARER, (service) => brazeRoutes(service, state));
   return app;

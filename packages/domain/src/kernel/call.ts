@@ -1,6 +1,6 @@
 import { type AuditSource, type Origin, withOrigin } from '@enterprise-access/db';
 import type { z } from 'zod';
-import { type Actor, grantedRole, missing, type VisibleCustomers, visibleCustomers } from './actor.ts';
+import { type Actor, grantedRole, heldRole, missing, type VisibleCustomers, visibleCustomers } from './actor.ts';
 import type { ContextSource, Contract, Declaration } from './contract.ts';
 import { invalidInput, notAuthenticated, notFound } from './errors.ts';
 import { fieldErrors } from './field-errors.ts';
@@ -59,7 +59,7 @@ export function contextOf(
   unsafeInput: unknown,
 ): Promise<string | null> | string | null {
   const uuid = uuidAt(unsafeInput, source.field);
-  if (uuid === null || source.from === 'platform') return null;
+  if (uuid === null) return null;
   return source.from === 'customer' ? uuid : runtime.ownerOf(source.from, uuid);
 }
 
@@ -80,6 +80,11 @@ export function authorized(
     return { ...ctx, actor, customer, role, visibleCustomers: customer === null ? 'all' : [customer] };
   };
   if (contract.context.isListing) return listing(contract, ctx, actor);
+  if (contract.context.from === 'anywhere') {
+    const role = heldRole(actor, contract.permission);
+    if (role === null) throw missing(contract.permission, contract.denial);
+    return { ...ctx, actor, customer: null, role, visibleCustomers: 'all' };
+  }
   const found = contextOf(ctx.runtime, contract.context, unsafeInput);
   return found instanceof Promise ? found.then(permit) : permit(found);
 }
@@ -88,8 +93,7 @@ export function authorized(
 function listing({ permission }: Declaration, ctx: RpcContext, actor: Actor): AuthorizedContext {
   const visible = visibleCustomers(actor, permission);
   if (visible === null) throw missing(permission, 'plain');
-  const role = actor.grants.find(({ role }) => permission.roles.includes(role))?.role ?? 'staff';
-  return { ...ctx, actor, customer: null, role: actor.isSuperuser ? 'superuser' : role, visibleCustomers: visible };
+  return { ...ctx, actor, customer: null, role: heldRole(actor, permission) ?? 'staff', visibleCustomers: visible };
 }
 
 /** Validates the input; throws validation errors with wire names. */

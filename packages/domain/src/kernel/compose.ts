@@ -89,7 +89,7 @@ function catalogueOf(slices: readonly Slice[]) {
   const models: Model[] = [];
   const tags: Record<string, string> = {};
   const permissions = new Set(slices.flatMap(({ permissions: all = [] }) => all));
-  const kinds = new Set(['customer', 'platform', ...slices.flatMap(({ owners = {} }) => Object.keys(owners))]);
+  const kinds = new Set(['customer', 'platform', 'anywhere', ...slices.flatMap(({ owners = {} }) => Object.keys(owners))]);
   for (const [domain, parts] of namespacesOf(slices)) {
     const contracts = union(
       `operation of ${domain}`,

@@ -11,10 +11,11 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 export interface ContextSource {
   /**
    * `customer`, or a kind that a slice declares an owner for; `platform` for what belongs to no customer: only callers
-   * with the permission for all customers pass.
+   * with the permission for all customers pass; `anywhere` for what makes customers: callers with the permission for
+   * any customer pass.
    */
   readonly from: string;
-  /** Name of the input field; empty for `platform`. */
+  /** Name of the input field; empty for `platform` and `anywhere`. */
   readonly field: string;
   /**
    * The operation lists what the caller may see (R-RBAC-10): a caller with the permission for any customer passes, and
@@ -22,6 +23,9 @@ export interface ContextSource {
    */
   readonly isListing?: boolean;
 }
+
+/** Context of operations that any holder of the permission may call, whatever the customer. */
+export const anywhere: ContextSource = { from: 'anywhere', field: '' };
 
 /** Context of operations on what belongs to no customer. */
 export const ofPlatform: ContextSource = { from: 'platform', field: '' };
