@@ -11,6 +11,7 @@ import { asciiFolding } from './0010-ascii-folding.ts';
 import { audit, auditReplacesHistories } from './0011-audit.ts';
 import { decisions } from './0012-decisions.ts';
 import { auditExports } from './0013-audit-exports.ts';
+import { billing } from './0016-billing.ts';
 import type { Migration } from './migration.ts';
 
 /** The one ordered chain. New migrations go to the end; a released one is never edited. */
@@ -29,4 +30,5 @@ export const migrations: readonly Migration[] = [
   auditReplacesHistories,
   decisions,
   auditExports,
+  billing,
 ];

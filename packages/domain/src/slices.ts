@@ -1,5 +1,6 @@
 import { assignmentsSlice } from './assignments/slice.ts';
 import { auditSlice } from './audit/slice.ts';
+import { billingSlice } from './billing/slice.ts';
 import { booksSlice } from './books/slice.ts';
 import { decisionsSlice } from './decisions/slice.ts';
 import { groupsSlice } from './groups/slice.ts';
@@ -16,6 +17,7 @@ import { usersSlice } from './users/slice.ts';
 export const slices = [
   assignmentsSlice,
   auditSlice,
+  billingSlice,
   booksSlice,
   decisionsSlice,
   groupsSlice,

@@ -9,10 +9,19 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
  * or from an input field with the uuid of a resource that the customer owns.
  */
 export interface ContextSource {
-  /** `customer`, or a kind that a slice declares an owner for. */
+  /** `customer`, `caller` (no customer), or a kind that a slice declares an owner for. */
   readonly from: string;
   /** Name of the input field. */
   readonly field: string;
+}
+
+/** The context of operations that concern no customer, with the permissions `signedIn` and `anyone`. */
+export const noCustomer: ContextSource = { from: 'caller', field: '' };
+
+/** Limit of requests per client IP, shared by all operations with the same scope. */
+export interface Throttle {
+  readonly scope: string;
+  readonly perHour: number;
 }
 
 export interface RestBinding {
@@ -40,6 +49,8 @@ export interface Declaration<
   readonly context: ContextSource;
   /** First word of the permission error, as the old services spell it; part of the wire format. */
   readonly denial?: 'Missing' | 'MISSING';
+  /** In addition to the limits of all requests. */
+  readonly throttle?: Throttle;
   /** Maximum request body, for both transports; default `DEFAULT_BODY_LIMIT_BYTES`. */
   readonly bodyLimitBytes?: number;
   readonly input: I;

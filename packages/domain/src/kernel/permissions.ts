@@ -3,7 +3,15 @@ export interface Permission {
   /** `subsidy_access_policy.has_read_access`; part of the wire format. */
   readonly name: string;
   readonly roles: readonly string[];
+  /** Granted without a role: to every authenticated caller, or to everybody. */
+  readonly open?: 'signed_in' | 'anyone';
 }
+
+/** For operations on what is the caller's own. */
+export const signedIn: Permission = { name: 'signed_in', roles: [], open: 'signed_in' };
+
+/** For operations that are public. */
+export const anyone: Permission = { name: 'anyone', roles: [], open: 'anyone' };
 
 /** Declares the permissions of one resource: names, and the roles that grant them. */
 export const definePermissions = <const P extends string>(
