@@ -28,9 +28,10 @@ import { headers } from './plugins/headers.ts';
 import { health } from './plugins/health.ts';
 import { jobDashboard } from './plugins/job-dashboard.ts';
 import { metrics } from './plugins/metrics.ts';
-import { rateLimiter } from './plugins/rate-limit.ts';
+import { operationLimiter, rateLimiter } from './plugins/rate-limit.ts';
 import { handleError, rest } from './plugins/rest.ts';
 import { streams } from './plugins/streams.ts';
+import { stripeWebhook } from './plugins/stripe-webhook.ts';
 import { tracing } from './plugins/tracing.ts';
 import { trpc } from './plugins/trpc.ts';
 import { throttleCounter } from './throttles.ts';
@@ -164,7 +165,8 @@ export async function buildApp({
     exposedHeaders: ['X-Request-ID', 'X-Decision-Id', 'Retry-After'],
     methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
   });
-  const limit = rateLimiter(throttleCounter(runtime.shared ?? null, runtime.clock), env);
+  const count = throttleCounter(runtime.shared ?? null, runtime.clock);
+  const limit = rateLimiter(count, env);
   await app.register(admission, { limit });
   await app.register(bodies, { timeoutMs: env.BODY_TIMEOUT_MS });
   await app.register(cookie);
@@ -178,9 +180,12 @@ export async function buildApp({
   await app.register(docs);
   await app.register(streams);
   await app.register(metrics, { db: runtime.db });
+  await app.register(stripeWebhook, { runtime });
 
   await app.register(async (transports) => {
     authenticated(transports, limit);
+    const originOf = ({ headers: { origin } }: FastifyRequest): string | null =>
+      origin !== undefined && isTrustedOrigin(env, origin) ? origin : null;
     const contextFrom =
       (source: RpcContext['source']) =>
       (request: FastifyRequest): RpcContext => {
@@ -192,6 +197,8 @@ export async function buildApp({
           correlationId: correlationOf(request),
           source,
           idempotencyKey: typeof key === 'string' ? key : null,
+          origin: originOf(request),
+          throttle: operationLimiter(count, request.ip),
         };
       };
     await transports.register(rest, { service, contextOf: contextFrom('rest') });

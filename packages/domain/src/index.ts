@@ -1,4 +1,5 @@
 export { linkAccount } from './assignments/index.ts';
+export { receiveStripeEvent, WebhookRefused } from './billing/index.ts';
 export { auditBooks, auditDrift, type Discrepancy } from './books/index.ts';
 export { watchJobRuns } from './jobs/index.ts';
 export type { Actor, Grant } from './kernel/actor.ts';
@@ -9,7 +10,7 @@ export type { Call, RpcContext } from './kernel/call.ts';
 export { clipped } from './kernel/clip.ts';
 export { type Composition, compose, type Model, type Operation, type StreamOperation } from './kernel/compose.ts';
 export { type Consumer, consumerOf, UnusableEvent } from './kernel/consumer.ts';
-export { type Contract, DEFAULT_BODY_LIMIT_BYTES, type StreamContract } from './kernel/contract.ts';
+export { type Contract, DEFAULT_BODY_LIMIT_BYTES, type StreamContract, type Throttle } from './kernel/contract.ts';
 export * from './kernel/errors.ts';
 export { FROM_BODY, filterErrors } from './kernel/field-errors.ts';
 export { newUuid } from './kernel/ids.ts';
@@ -38,6 +39,7 @@ export {
   circuitChanged,
   memcachedTroubled,
   redemptionDecided,
+  stripeEventSeen,
   upstreamCalled,
 } from './kernel/telemetry.ts';
 export { transformer } from './kernel/transformer.ts';
@@ -51,7 +53,9 @@ export { slices } from './slices.ts';
 export { apiKey, httpBraze } from './upstreams/braze.ts';
 export { httpCatalog } from './upstreams/catalog.ts';
 export { upstream } from './upstreams/http.ts';
+export { httpSubscriptions, noSubscriptions } from './upstreams/license-manager.ts';
 export { httpLms } from './upstreams/lms.ts';
+export { httpStripe } from './upstreams/stripe.ts';
 export { httpLedger } from './upstreams/subsidy.ts';
 export { serviceToken } from './upstreams/token.ts';
 export { findUser, insertUser, type UserAttributes, type UserWithRole, updateUser } from './users/index.ts';

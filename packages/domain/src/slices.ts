@@ -1,5 +1,6 @@
 import { assignmentsSlice } from './assignments/slice.ts';
 import { auditSlice } from './audit/slice.ts';
+import { billingSlice } from './billing/slice.ts';
 import { booksSlice } from './books/slice.ts';
 import { decisionsSlice } from './decisions/slice.ts';
 import { groupsSlice } from './groups/slice.ts';
@@ -18,6 +19,7 @@ import { workflowSlice } from './workflow/slice.ts';
 export const slices = [
   assignmentsSlice,
   auditSlice,
+  billingSlice,
   booksSlice,
   decisionsSlice,
   groupsSlice,

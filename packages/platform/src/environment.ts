@@ -66,6 +66,11 @@ export const serviceEnvironment = z.object({
   ENTERPRISE_SUBSIDY_URL: url
     .optional()
     .describe('Base URL of an enterprise-subsidy service with the ledger; without it the embedded ledger is used.'),
+  LICENSE_MANAGER_URL: url
+    .optional()
+    .describe('Base URL of license-manager; without it plans of licences cannot be changed after payments.'),
+  STRIPE_API_KEY: z.string().optional().describe('Secret key of the Stripe account; without it nothing can be bought.'),
+  STRIPE_API_URL: url.default('https://api.stripe.com').describe('Base URL of Stripe; another one for tests only.'),
   OAUTH2_URL: url.describe('Base URL of the token endpoint.'),
   BACKEND_SERVICE_EDX_OAUTH2_KEY: z.string().min(1).describe('Client id of this service.'),
   BACKEND_SERVICE_EDX_OAUTH2_SECRET: z.string().min(1).describe('Client secret of this service.'),
@@ -113,6 +118,9 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 /** Client secret that `npm start` uses with the sandbox. Public in this repository, so production refuses it. */
 export const SANDBOX_CLIENT_SECRET = 'sandbox';
 
+/** Key of the sandbox's Stripe. Production refuses it, too. */
+export const SANDBOX_STRIPE_KEY = 'sk_test_sandbox';
+
 /** Mail API key of the sandbox. Production refuses it, too. */
 export const SANDBOX_BRAZE_KEY = 'sandbox';
 
@@ -148,6 +156,7 @@ function productionProblems(env: ServiceEnvironment): string[] {
   if (env.BACKEND_SERVICE_EDX_OAUTH2_SECRET === SANDBOX_CLIENT_SECRET)
     problems.push('BACKEND_SERVICE_EDX_OAUTH2_SECRET is the development secret.');
   if (env.BRAZE_API_KEY === SANDBOX_BRAZE_KEY) problems.push('BRAZE_API_KEY is the key of the sandbox.');
+  if (env.STRIPE_API_KEY === SANDBOX_STRIPE_KEY) problems.push('STRIPE_API_KEY is the key of the sandbox.');
   if (env.PUBLIC_URL === undefined) problems.push('PUBLIC_URL is not set: links in replies would lead nowhere.');
   return problems;
 }

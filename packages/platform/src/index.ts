@@ -6,6 +6,7 @@ export {
   parseEnvironment,
   SANDBOX_BRAZE_KEY,
   SANDBOX_CLIENT_SECRET,
+  SANDBOX_STRIPE_KEY,
   type ServiceEnvironment,
   serviceEnvironment,
   type Variables,

@@ -4,6 +4,7 @@ import {
   circuitChanged,
   memcachedTroubled,
   redemptionDecided,
+  stripeEventSeen,
   upstreamCalled,
 } from '@enterprise-access/domain';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
@@ -57,6 +58,15 @@ function shared(): Registry {
     registers,
   });
   redemptionDecided.subscribe(({ outcome, reason }) => redemptions.inc({ outcome, reason: reason ?? '' }));
+  const stripe = new Counter({
+    name: 'enterprise_access_stripe_events_total',
+    help: 'Events of Stripe by kind, and what became of them; kinds that are not handled count as other.',
+    labelNames: ['type', 'outcome'],
+    registers,
+  });
+  stripeEventSeen.subscribe(({ type, outcome }) =>
+    stripe.inc({ type: outcome === 'unknown' ? 'other' : type, outcome }),
+  );
   return registry;
 }
 

@@ -7,8 +7,11 @@ import {
   httpCatalog,
   httpLedger,
   httpLms,
+  httpStripe,
+  httpSubscriptions,
   type Log,
   memcached,
+  noSubscriptions,
   ownersIn,
   processCache,
   type Runtime,
@@ -104,6 +107,16 @@ export function buildRuntime(
         : httpLedger(service('subsidy', subsidyUrl), cache, storedReservations(db), {
             spendMs: env.ENROLLMENT_TIMEOUT_MS * SPENDING_PER_ENROLMENT,
           }),
+    stripe: httpStripe({
+      apiKey: env.STRIPE_API_KEY ?? null,
+      baseUrl: env.STRIPE_API_URL,
+      timeoutMs: env.UPSTREAM_TIMEOUT_MS,
+      cache,
+    }),
+    subscriptions:
+      env.LICENSE_MANAGER_URL === undefined
+        ? noSubscriptions()
+        : httpSubscriptions(service('license-manager', env.LICENSE_MANAGER_URL)),
     mail: recordedMail({ db, clock: systemClock, braze: braze(env), campaignIds: env }),
     settings: {
       publicUrl,

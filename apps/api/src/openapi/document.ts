@@ -31,7 +31,7 @@ function describe(operation: Operation, method: string, names: SchemaNames, fail
     tags: [domain],
     summary: contract.summary,
     description: `Permission: \`${contract.permission.name}\`. tRPC: \`${id}\`.`,
-    security: [{ jwt: [] }],
+    security: contract.permission.open === 'anyone' ? [] : [{ jwt: [] }],
     parameters: parameters(operation, names),
     requestBody: body,
     responses: byName({ ...replies(operation, names), ...failures.of(operation, body !== undefined) }),

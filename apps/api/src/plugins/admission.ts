@@ -74,7 +74,7 @@ export function authenticated(app: FastifyInstance, limit: Limiter): void {
   });
 }
 
-/** No operation answers anonymous callers, so their bodies are not read. */
+/** Only public operations answer anonymous callers; for others their bodies are not read. */
 export function requireActor(request: FastifyRequest, _reply: FastifyReply, done: Done): void {
   done(request.actor === null ? notAuthenticated({}) : undefined);
 }

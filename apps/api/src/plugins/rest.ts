@@ -214,7 +214,7 @@ export async function rest(app: FastifyInstance, options: RestOptions): Promise<
         app.route({
           method: each as HTTPMethods,
           url: path,
-          onRequest: requireActor,
+          ...(operation.contract.permission.open === 'anyone' ? {} : { onRequest: requireActor }),
           handler,
           errorHandler: (error, request, reply) => handleError(error, request, reply, operation),
           config: { operation: operation.id, bodyLimitBytes: operation.contract.bodyLimitBytes },

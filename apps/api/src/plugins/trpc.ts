@@ -42,6 +42,9 @@ export async function trpc(
   },
 ): Promise<void> {
   const { appRouter, operations, streams } = options.service;
+  const isPublic = new Set(
+    operations.filter(({ contract }) => contract.permission.open === 'anyone').map(({ id }) => id),
+  );
   const declared = new Map([...operations, ...streams].map(({ id, contract }) => [id, contract.bodyLimitBytes]));
   // Errors before a procedure is reached, such as a rejected token, are sent in tRPC's format too.
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
@@ -105,7 +108,11 @@ export async function trpc(
     method: METHODS,
     url: '/trpc/:path',
     // Refuse anonymous POSTs before the body is read; queries and streams are refused by the procedure, in its format.
-    onRequest: (request, reply, done) => (request.method === 'POST' ? requireActor(request, reply, done) : done()),
+    onRequest: (request, reply, done) => {
+      const ids = request.params.path.split(',', MAXIMUM_BATCH);
+      if (request.method !== 'POST' || ids.every((id) => isPublic.has(id))) done();
+      else requireActor(request, reply, done);
+    },
     handler: async (req, res) => {
       await fastifyRequestHandler({ ...handlerOptions, req, res, path: req.params.path });
     },

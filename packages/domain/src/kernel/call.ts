@@ -1,7 +1,7 @@
 import { type AuditSource, type Origin, withOrigin } from '@enterprise-access/db';
 import type { z } from 'zod';
 import { type Actor, grantedRole, heldRole, missing, type VisibleCustomers, visibleCustomers } from './actor.ts';
-import type { ContextSource, Contract, Declaration } from './contract.ts';
+import type { ContextSource, Contract, Declaration, Throttle } from './contract.ts';
 import { invalidInput, notAuthenticated, notFound } from './errors.ts';
 import { fieldErrors } from './field-errors.ts';
 import { once } from './idempotency.ts';
@@ -19,12 +19,17 @@ export interface RpcContext {
   readonly correlationId: string;
   readonly source: AuditSource;
   readonly idempotencyKey: string | null;
+  /** Origin of the page that calls, if it is one that may; null for others. */
+  readonly origin?: string | null | undefined;
+  /** Counts the request of this client against a limit; throws `throttled`. */
+  readonly throttle?: ((limit: Throttle) => Promise<void> | void) | undefined;
   /** For streams: aborted when the caller disconnects or this process stops. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Context of an authorized call. */
 export interface AuthorizedContext extends RpcContext {
+  /** `anonymous` for a public operation without a token. */
   readonly actor: Actor;
   /** Customer that the request is about; null when its input names none. */
   readonly customer: string | null;
@@ -52,12 +57,23 @@ function uuidAt(unsafeInput: unknown, field: string): string | null {
   return typeof unsafe === 'string' && GUID.test(unsafe) ? unsafe.toLowerCase() : null;
 }
 
+/** The caller of a public operation without a token. */
+const anonymous: Actor = {
+  userId: 0,
+  username: '',
+  lmsUserId: null,
+  isStaff: false,
+  isSuperuser: false,
+  grants: [],
+};
+
 /** Finds the customer that a request is about, from unchecked input. */
 export function contextOf(
   runtime: Pick<Runtime, 'ownerOf'>,
   source: ContextSource,
   unsafeInput: unknown,
 ): Promise<string | null> | string | null {
+  if (source.from === 'caller') return null;
   const uuid = uuidAt(unsafeInput, source.field);
   if (uuid === null) return null;
   return source.from === 'customer' ? uuid : runtime.ownerOf(source.from, uuid);
@@ -72,8 +88,10 @@ export function authorized(
   ctx: RpcContext,
   unsafeInput: unknown,
 ): Promise<AuthorizedContext> | AuthorizedContext {
-  const { actor } = ctx;
+  const { open } = contract.permission;
+  const actor = ctx.actor ?? (open === 'anyone' ? anonymous : null);
   if (!actor) throw notAuthenticated({});
+  if (open !== undefined) return { ...ctx, actor, customer: null, role: ctx.actor === null ? 'anonymous' : 'signed_in', visibleCustomers: [] };
   const permit = (customer: string | null): AuthorizedContext => {
     const role = grantedRole(actor, contract.permission, customer);
     if (role === null) throw missing(contract.permission, contract.denial);
@@ -125,7 +143,7 @@ function validOf<I extends z.ZodObject>(
 const originOf = (ctx: AuthorizedContext, operation: string, input: object): Origin => ({
   operation,
   source: ctx.source,
-  actorUserId: ctx.actor.userId,
+  actorUserId: ctx.actor === anonymous ? null : ctx.actor.userId,
   role: ctx.role,
   requestId: ctx.requestId,
   correlationId: ctx.correlationId,
@@ -147,6 +165,7 @@ export function callOf<I extends z.ZodObject, O extends z.ZodType>(
   return async (unauthorized, path, unsafeInput) => {
     const permitted = authorized(contract, unauthorized, unsafeInput);
     const ctx = permitted instanceof Promise ? await permitted : permitted;
+    if (contract.throttle) await ctx.throttle?.(contract.throttle);
     const input = validOf(contract, ctx, unsafeInput);
     const { idempotencyKey: key, actor, runtime } = ctx;
     if (key === null || contract.kind === 'query') return answer(ctx, path, input);

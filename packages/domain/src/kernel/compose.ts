@@ -89,7 +89,13 @@ function catalogueOf(slices: readonly Slice[]) {
   const models: Model[] = [];
   const tags: Record<string, string> = {};
   const permissions = new Set(slices.flatMap(({ permissions: all = [] }) => all));
-  const kinds = new Set(['customer', 'platform', 'anywhere', ...slices.flatMap(({ owners = {} }) => Object.keys(owners))]);
+  const kinds = new Set([
+    'customer',
+    'platform',
+    'anywhere',
+    'caller',
+    ...slices.flatMap(({ owners = {} }) => Object.keys(owners)),
+  ]);
   for (const [domain, parts] of namespacesOf(slices)) {
     const contracts = union(
       `operation of ${domain}`,
@@ -107,7 +113,8 @@ function catalogueOf(slices: readonly Slice[]) {
     for (const [name, contract] of byKey([...contracts])) {
       const id = `${domain}.${name}`;
       if (!procedures.has(name)) throw new Error(`There is a contract but no procedure named ${id}.`);
-      if (!permissions.has(contract.permission)) throw new Error(`No slice declares the permission of ${id}.`);
+      if (contract.permission.open === undefined && !permissions.has(contract.permission))
+        throw new Error(`No slice declares the permission of ${id}.`);
       if (!kinds.has(contract.context.from))
         throw new Error(`No slice declares the owner of a ${contract.context.from}.`);
       if (isStream(contract)) streams.push({ id, domain, contract });

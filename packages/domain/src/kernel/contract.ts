@@ -12,10 +12,10 @@ export interface ContextSource {
   /**
    * `customer`, or a kind that a slice declares an owner for; `platform` for what belongs to no customer: only callers
    * with the permission for all customers pass; `anywhere` for what makes customers: callers with the permission for
-   * any customer pass.
+   * any customer pass; `caller` for what is the caller's own.
    */
   readonly from: string;
-  /** Name of the input field; empty for `platform` and `anywhere`. */
+  /** Name of the input field; empty for `platform`, `anywhere` and `caller`. */
   readonly field: string;
   /**
    * The operation lists what the caller may see (R-RBAC-10): a caller with the permission for any customer passes, and
@@ -29,6 +29,14 @@ export const anywhere: ContextSource = { from: 'anywhere', field: '' };
 
 /** Context of operations on what belongs to no customer. */
 export const ofPlatform: ContextSource = { from: 'platform', field: '' };
+/** The context of operations that concern no customer, with the permissions `signedIn` and `anyone`. */
+export const noCustomer: ContextSource = { from: 'caller', field: '' };
+
+/** Limit of requests per client IP, shared by all operations with the same scope. */
+export interface Throttle {
+  readonly scope: string;
+  readonly perHour: number;
+}
 
 export interface RestBinding {
   readonly method: Method;
@@ -58,6 +66,8 @@ export interface Declaration<
    * does not name the permission.
    */
   readonly denial?: 'Missing' | 'MISSING' | 'plain';
+  /** In addition to the limits of all requests. */
+  readonly throttle?: Throttle;
   /** Maximum request body, for both transports; default `DEFAULT_BODY_LIMIT_BYTES`. */
   readonly bodyLimitBytes?: number;
   readonly input: I;

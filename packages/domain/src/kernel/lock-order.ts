@@ -24,6 +24,16 @@ export const lockOrder = [
   'assignments',
   /** A learner's spend in one policy. */
   'policy_learner_budgets',
+  'ssp_products',
+  'enterprise_academies',
+  'checkout_intents',
+  /** Slugs and names of checkout intents. */
+  'checkout_reservations',
+  'stripe_events',
+  'stripe_event_summaries',
+  'stripe_invoices',
+  'stripe_subscriptions',
+  'subscription_renewals',
   'subsidies',
   'ledger_transactions',
   'ledger_reversals',

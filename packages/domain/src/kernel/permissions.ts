@@ -5,7 +5,15 @@ export interface Permission {
   readonly roles: readonly string[];
   /** Granted to staff of the platform, whatever their roles. */
   readonly isForStaff?: boolean;
+  /** Granted without a role: to every authenticated caller, or to everybody. */
+  readonly open?: 'signed_in' | 'anyone';
 }
+
+/** For operations on what is the caller's own. */
+export const signedIn: Permission = { name: 'signed_in', roles: [], open: 'signed_in' };
+
+/** For operations that are public. */
+export const anyone: Permission = { name: 'anyone', roles: [], open: 'anyone' };
 
 /** Declares the permissions of one resource: names, and the roles that grant them. */
 export const definePermissions = <const P extends string>(

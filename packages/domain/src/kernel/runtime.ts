@@ -6,6 +6,8 @@ import type { Clock } from './ports/clock.ts';
 import type { Ledger } from './ports/ledger.ts';
 import type { Lms } from './ports/lms.ts';
 import type { Mail } from './ports/mail.ts';
+import type { Stripe } from './ports/stripe.ts';
+import type { Subscriptions } from './ports/subscriptions.ts';
 import type { Settings } from './settings.ts';
 import type { WorkflowOf } from './workflow.ts';
 
@@ -25,6 +27,9 @@ export interface Runtime {
   readonly catalog: Catalog;
   readonly ledger: Ledger;
   readonly mail: Mail;
+  readonly stripe: Stripe;
+  /** Plans and renewals of licences. */
+  readonly subscriptions: Subscriptions;
   readonly settings: Settings;
   /** Progress of long jobs. */
   readonly jobRuns: Watch<JobRunView>;

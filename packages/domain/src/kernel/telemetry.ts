@@ -38,6 +38,12 @@ export const cacheAsked = telemetryEvent<{
 /** A connection to memcached was lost, or a command failed or was not tried because of that. */
 export const memcachedTroubled = telemetryEvent<{ readonly kind: 'lost' | 'failed' }>('memcached-troubled');
 
+/** Stripe delivered an event: stored, delivered before, or of a kind that is not handled. Or one was handled. */
+export const stripeEventSeen = telemetryEvent<{
+  readonly type: string;
+  readonly outcome: 'stored' | 'repeated' | 'unknown' | 'applied' | 'stale' | 'foreign' | 'ignored' | 'refused' | 'failed';
+}>('stripe-event-seen');
+
 /** A request to redeem was decided, or an earlier one ended. */
 export const redemptionDecided = telemetryEvent<{
   /** Refused: by a check, nothing was reserved. Failed: by the ledger or the LMS, the value went back. */

@@ -13,7 +13,7 @@ const folded = ({ email }: Recipient): string => foldEmail(email.trim());
 /** One mail to one recipient. */
 export interface Delivery {
   readonly id: string;
-  readonly enterpriseCustomerUuid: string;
+  readonly enterpriseCustomerUuid: string | null;
   readonly kind: string;
   /** Hash of the address. */
   readonly recipient: string;

@@ -3,8 +3,8 @@ import type { Cache, CacheKind } from '../kernel/cache/cache.ts';
 import { instantText } from '../kernel/cache/shapes.ts';
 import { wordedInstant } from '../kernel/instant.ts';
 import { centsOfDollars } from '../kernel/money.ts';
-import type { Catalog, Content, ListPrice } from '../kernel/ports/catalog.ts';
-import { orNull } from '../kernel/ports/upstream.ts';
+import type { Academy, Catalog, Content, ListPrice } from '../kernel/ports/catalog.ts';
+import { orNull, UpstreamFailure } from '../kernel/ports/upstream.ts';
 import type { Upstream } from './http.ts';
 import { path } from './path.ts';
 
@@ -177,6 +177,64 @@ const countKind: CacheKind<number | null> = {
   ttlMs: foundOrNot,
 };
 
+const academyKind: CacheKind<Academy | null> = {
+  name: 'catalog:academy',
+  version: 1,
+  shape: z
+    .object({
+      uuid: z.string(),
+      title: z.string().nullable(),
+      longName: z.string().nullable(),
+      description: z.string().nullable(),
+      thumbnailUrl: z.string().nullable(),
+      tags: z.array(z.string()),
+      marketingUrl: z.string().nullable(),
+    })
+    .nullable(),
+  ttlMs: foundOrNot,
+};
+
+/** Public pages wait for texts of academies, so the service gets little time. */
+const ACADEMY_TIMEOUT_MS = 3_000;
+const MAXIMUM_PAGES = 100;
+
+const words = z.string().nullish();
+/** Tags are texts, or objects with a title. */
+const tag = z.union([z.string(), z.looseObject({ title: z.string() }).transform(({ title }) => title)]);
+const academyReply = z.looseObject({
+  uuid: z.string(),
+  title: words,
+  long_name: words,
+  long_description: words,
+  short_description: words,
+  description: words,
+  image: words,
+  thumbnail_url: words,
+  marketing_url: words,
+  tags: z.array(z.unknown()).nullish(),
+});
+
+const academyOf = (found: z.infer<typeof academyReply>): Academy => ({
+  uuid: found.uuid,
+  title: found.title || null,
+  longName: found.long_name || found.title || null,
+  description: found.long_description || found.short_description || found.description || null,
+  thumbnailUrl: found.image || found.thumbnail_url || null,
+  tags: (found.tags ?? []).flatMap((each) => tag.safeParse(each).data ?? []),
+  marketingUrl: found.marketing_url || null,
+});
+
+const listed = z.array(z.record(z.string(), z.unknown()));
+const academiesReply = z.union([listed, z.looseObject({ results: listed, next: z.string().nullish() })]);
+const catalogsReply = z.looseObject({
+  results: z.array(
+    z.looseObject({
+      catalog_query_id: z.unknown(),
+      enterprise_catalog_query: z.unknown(),
+    }),
+  ),
+});
+
 const containsReply = z.object({ contains_content_items: z.boolean() });
 const catalogReply = z.object({ enterprise_customer: z.string() });
 const countReply = z.object({ count: z.int() });
@@ -229,6 +287,46 @@ export function httpCatalog(call: Upstream, cache: Cache): Catalog {
         );
         return found?.count ?? null;
       }),
+
+    academy: (uuid) =>
+      cache.wrap(academyKind, uuid, async () => {
+        const found = await orNull(
+          call({
+            path: path`/api/v1/academies/${uuid}/`,
+            reply: academyReply,
+            about: [uuid],
+            atMostMs: ACADEMY_TIMEOUT_MS,
+          }),
+        );
+        return found && academyOf(found);
+      }),
+
+    async academies({ uuid }) {
+      const all: Record<string, unknown>[] = [];
+      for (let page = 1; page <= MAXIMUM_PAGES; page += 1) {
+        const found = await call({
+          path: path`/api/v1/academies/`,
+          query: { academy_uuid: uuid, page: page === 1 ? undefined : page },
+          reply: academiesReply,
+        });
+        if (Array.isArray(found)) return found;
+        all.push(...found.results);
+        if (!found.next) return all;
+      }
+      throw new UpstreamFailure('catalog', 'has more academies than can be read');
+    },
+
+    async catalogQueryOf(customerUuid) {
+      const { results } = await call({
+        path: path`/api/v1/enterprise-catalogs/`,
+        query: { enterprise_customer: customerUuid },
+        reply: catalogsReply,
+      });
+      const ids = results.map(({ catalog_query_id, enterprise_catalog_query }) =>
+        Number(catalog_query_id ?? enterprise_catalog_query),
+      );
+      return ids.find((id) => Number.isInteger(id) && id > 0) ?? null;
+    },
 
     listPrice: (contentKey) =>
       cache.wrap(listPriceKind, contentKey, async () => {

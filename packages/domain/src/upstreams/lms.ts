@@ -32,6 +32,16 @@ const customerReply = z.object({
   admin_users: z.array(z.object({ email: z.string(), lms_user_id: z.number().nullable() })).nullish(),
 });
 
+const customersReply = z.object({ results: z.array(customerReply) });
+
+const customerOf = (found: z.infer<typeof customerReply>): Customer => ({
+  uuid: found.uuid,
+  name: found.name,
+  slug: found.slug,
+  contactEmail: found.contact_email || null,
+  admins: (found.admin_users ?? []).map((admin) => ({ email: admin.email, lmsUserId: admin.lms_user_id })),
+});
+
 const membersReply = z.object({
   next: z.string().nullable(),
   count: z.number(),
@@ -140,16 +150,19 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
         const found = await orNull(
           call({ path: path`/enterprise/api/v1/enterprise-customer/${uuid}/`, reply: customerReply }),
         );
-        return (
-          found && {
-            uuid: found.uuid,
-            name: found.name,
-            slug: found.slug,
-            contactEmail: found.contact_email || null,
-            admins: (found.admin_users ?? []).map((admin) => ({ email: admin.email, lmsUserId: admin.lms_user_id })),
-          }
-        );
+        return found && customerOf(found);
       }),
+
+    async customerNamed(by) {
+      const { results } = await call({
+        path: path`/enterprise/api/v1/enterprise-customer/`,
+        query: { ...by },
+        about: Object.values(by),
+        reply: customersReply,
+      });
+      const found = results.find((each) => ('slug' in by ? each.slug === by.slug : each.name === by.name));
+      return found ? customerOf(found) : null;
+    },
 
     learner: (customerUuid, lmsUserId) =>
       cache.wrap(learnerKind, `${customerUuid}:${lmsUserId}`, async () => {

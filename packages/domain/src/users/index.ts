@@ -1,9 +1,11 @@
 export {
   accountsOf,
+  contactOf,
   emailKeyOf,
   findUser,
   insertUser,
   type UserAttributes,
+  type UserContact,
   type UserWithRole,
   updateUser,
 } from './store.ts';

@@ -20,6 +20,18 @@ export async function emailKeyOf(db: Connection, userId: number): Promise<string
   return user && isPlainEmail(user.email) ? foldEmail(user.email) : null;
 }
 
+/** What mails and checks need of a user. */
+export interface UserContact {
+  readonly email: string;
+  readonly fullName: string | null;
+  readonly lmsUserId: number | null;
+}
+
+export const contactOf = async (db: Connection, userId: number): Promise<UserContact | null> =>
+  ((await db(users.table)
+    .where({ id: userId })
+    .first(users.pick('email', 'fullName', 'lmsUserId'))) as UserContact | undefined) ?? null;
+
 /** What a token says about its user; claims that it does not carry are left out. */
 export type UserAttributes = Readonly<Partial<Pick<Row<typeof users>, 'email' | 'fullName' | 'lmsUserId' | 'isStaff'>>>;
 

@@ -34,6 +34,17 @@ export interface ListPrice {
   readonly usdCents: number;
 }
 
+/** An academy as product pages show it. */
+export interface Academy {
+  readonly uuid: string;
+  readonly title: string | null;
+  readonly longName: string | null;
+  readonly description: string | null;
+  readonly thumbnailUrl: string | null;
+  readonly tags: readonly string[];
+  readonly marketingUrl: string | null;
+}
+
 /** Port to enterprise-catalog. */
 export interface Catalog {
   /** Whether the catalog contains the course or run. */
@@ -44,6 +55,12 @@ export interface Catalog {
   customerOf(catalogUuid: string): Promise<string | null>;
   /** Number of courses in a catalog; null when the service does not know the catalog. */
   contentCount(catalogUuid: string): Promise<number | null>;
+  /** An academy, at most half an hour old; null when the service does not know it. */
+  academy(uuid: string): Promise<Academy | null>;
+  /** Every academy as the service describes it, for the import of products. */
+  academies(options: { readonly uuid?: string }): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /** Number of the query of one of the customer's catalogs; null when none has one. */
+  catalogQueryOf(customerUuid: string): Promise<number | null>;
   /** Price independent of catalogs: null if the key is unknown, `price` null if the content has no price. */
   listPrice(contentKey: string): Promise<{ readonly price: ListPrice | null } | null>;
 }

@@ -70,6 +70,8 @@ export interface Invitation {
 /** Port to the LMS. */
 export interface Lms {
   customer(uuid: string): Promise<Customer | null>;
+  /** The customer with exactly this slug or name, at this moment. */
+  customerNamed(by: { readonly slug: string } | { readonly name: string }): Promise<Customer | null>;
   /** The learner's link to the customer, whether or not it is the active one; null without a link. */
   learner(customerUuid: string, lmsUserId: number): Promise<Learner | null>;
   /** Whether the customer is linked to the learner by an active link, at this moment (R-ADD-17). */

@@ -22,8 +22,8 @@ export const defineMail = <P extends z.ZodObject>(kind: MailKind<P>) => kind;
 
 /** One mail to one or more people. */
 export interface MailMessage<P extends z.ZodObject = z.ZodObject> {
-  /** Customer that the mail is about. */
-  readonly enterpriseCustomerUuid: string;
+  /** Customer that the mail is about; null before the customer exists. */
+  readonly enterpriseCustomerUuid: string | null;
   /**
    * Idempotency key: a person gets at most one mail per kind and key. Made of the object and the occasion, such as
    * `group:member:day`.

@@ -1,0 +1,12 @@
+export { intentToShow, viewOf as viewOfIntent } from './intents.ts';
+export { type PricedProduct, pricedProducts } from './products.ts';
+export {
+  intentToFulfil,
+  linkProvisioning,
+  markFulfilled,
+  markProvisioningFailed,
+  paidPlanOf,
+} from './provisioning.ts';
+export { type MadeRenewal, recordRenewal } from './renewals.ts';
+export { type CheckoutForm, validateCheckout } from './validation.ts';
+export { receiveStripeEvent, WebhookRefused } from './webhook.ts';
