@@ -160,7 +160,7 @@ export function accountRecord(account: Account) {
     is_active: true,
     date_joined: '2024-01-01T00:00:00Z',
     last_login: null,
-    country: customer.country,
+    country: 'US',
     bio: null,
     gender: null,
     language: 'en',

@@ -69,6 +69,7 @@ export const serviceEnvironment = z.object({
   LICENSE_MANAGER_URL: url
     .optional()
     .describe('Base URL of license-manager; without it plans of licences cannot be changed after payments.'),
+  PROVISIONING_SITE_DOMAIN: z.string().min(1).default('example.com').describe('Site of new customers in the LMS.'),
   STRIPE_API_KEY: z.string().optional().describe('Secret key of the Stripe account; without it nothing can be bought.'),
   STRIPE_API_URL: url.default('https://api.stripe.com').describe('Base URL of Stripe; another one for tests only.'),
   OAUTH2_URL: url.describe('Base URL of the token endpoint.'),

@@ -8,7 +8,10 @@ import {
   httpLedger,
   httpLms,
   httpStripe,
+  httpCustomers,
+  httpPlans,
   httpSubscriptions,
+  noPlans,
   type Log,
   memcached,
   noSubscriptions,
@@ -113,6 +116,15 @@ export function buildRuntime(
       timeoutMs: env.UPSTREAM_TIMEOUT_MS,
       cache,
     }),
+    customers: httpCustomers({
+      lms: service('lms', env.LMS_URL),
+      catalog: service('catalog', env.ENTERPRISE_CATALOG_URL),
+      siteDomain: env.PROVISIONING_SITE_DOMAIN,
+    }),
+    plans:
+      env.LICENSE_MANAGER_URL === undefined
+        ? noPlans()
+        : httpPlans(service('license-manager', env.LICENSE_MANAGER_URL)),
     subscriptions:
       env.LICENSE_MANAGER_URL === undefined
         ? noSubscriptions()

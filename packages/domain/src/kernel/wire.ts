@@ -1,5 +1,5 @@
 import { timeText } from '@enterprise-access/db';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { givenInstant } from './instant.ts';
 import { type Cases, type Definition, definitionOf, innerOf, unwrapInput, visit } from './schema.ts';
 
@@ -179,4 +179,19 @@ function scalarDecoder(definition: Definition): (text: string) => unknown {
   if (definition.type === 'date') return (text) => givenInstant(text) ?? text;
   if (definition.format === 'guid') return withHyphens;
   return (text) => text;
+}
+
+/** The schema of a value's REST form: the same with names of the wire. Describes replies in forms of their own. */
+export function wireBody(schema: z.ZodType): z.ZodType {
+  const meta = schema.meta();
+  const named = (body: z.ZodType): z.ZodType => (meta === undefined ? body : body.meta(meta));
+  const { type, innerType, element, shape } = definitionOf(schema);
+  if (type === 'object' && shape)
+    return named(
+      z.object(Object.fromEntries(Object.entries(shape).map(([name, field]) => [snakeCase(name), wireBody(field)]))),
+    );
+  if (type === 'array' && element) return named(z.array(wireBody(element)));
+  if (type === 'nullable' && innerType) return named(wireBody(innerType).nullable());
+  if (type === 'optional' && innerType) return named(wireBody(innerType).optional());
+  return schema;
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type LegacyForm, legacyReply } from '../kernel/legacy.ts';
-import { wireCodec } from '../kernel/wire.ts';
+import { wireBody, wireCodec } from '../kernel/wire.ts';
 import * as contract from './contract.ts';
 
 const inProgress = z
@@ -12,7 +12,7 @@ const encodeDocument = wireCodec(contract.document).encode;
 export const legacy: Readonly<Record<string, LegacyForm>> = {
   create: {
     reply: legacyReply(contract.create, {
-      body: z.union([contract.document, inProgress]),
+      body: z.union([wireBody(contract.document), inProgress]),
       encode: ({ workflowUuid, document }) =>
         document === null ? { workflow_uuid: workflowUuid } : encodeDocument(document),
       status: ({ document }) => (document === null ? 202 : 201),
