@@ -1,5 +1,5 @@
 export { linkAccount } from './assignments/index.ts';
-export { receiveStripeEvent, WebhookRefused } from './billing/index.ts';
+export { receiveStripeEvent, seedBilling, WebhookRefused } from './billing/index.ts';
 export { auditBooks, auditDrift, type Discrepancy } from './books/index.ts';
 export { watchJobRuns } from './jobs/index.ts';
 export type { Actor, Grant } from './kernel/actor.ts';

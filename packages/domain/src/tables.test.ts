@@ -16,10 +16,17 @@ const MAY_BE_NULL: Readonly<Record<string, string>> = {
   audit_entries: 'Calls, jobs and events that are about no customer.',
   audit_export_parts: 'Exports over all customers.',
   audit_exports: 'Exports over all customers.',
+  checkout_intents: 'Purchases of customers that provisioning has yet to build.',
+  checkout_reservations: 'What those reserve.',
   idempotency_records: 'a mutation can name no customer',
   job_runs: 'jobs of the whole service',
   mail_deliveries: 'mails of releases that did not keep it',
   outbox: 'messages about the whole service, or about several customers',
+  stripe_event_summaries: 'The same, of such purchases.',
+  stripe_events: 'Events of such purchases, and of others in the account.',
+  stripe_invoices: 'The first invoice is paid before the customer is built.',
+  stripe_subscriptions: 'They begin before the customer is built.',
+  subscription_renewals: 'Imported ones, whose purchase has no customer.',
   role_assignments: 'null stands for every customer',
 };
 

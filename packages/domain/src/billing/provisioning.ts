@@ -35,7 +35,11 @@ export async function linkProvisioning(
 }
 
 /** The customer is complete; from `paid` and from every error (R-ADD-108). The buyer and the administrators get a mail. */
-export async function markFulfilled(trx: Transaction, { clock }: Pick<Runtime, 'clock'>, uuid: string): Promise<IntentRow> {
+export async function markFulfilled(
+  trx: Transaction,
+  { clock }: Pick<Runtime, 'clock'>,
+  uuid: string,
+): Promise<IntentRow> {
   const row = await locked(trx, uuid);
   const after = await moveIntent(trx, row, { to: 'fulfilled', by: 'provisioning' }, clock());
   if (row.state !== 'fulfilled')

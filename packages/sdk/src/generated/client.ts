@@ -5,6 +5,7 @@ import type { ClientOptions } from '../options.ts';
 import { declaredErrors } from './errors.ts';
 import { type AssignmentsApi, assignmentsTable } from './assignments.ts';
 import { type AuditApi, auditTable } from './audit.ts';
+import { type BillingApi, billingTable } from './billing.ts';
 import { type GroupsApi, groupsTable } from './groups.ts';
 import { type JobsApi, jobsTable } from './jobs.ts';
 import { type LedgerApi, ledgerTable } from './ledger.ts';
@@ -17,6 +18,8 @@ export class EnterpriseAccess extends Client {
   readonly assignments: AssignmentsApi = this.router('assignments', assignmentsTable);
   /** Operations of audit. */
   readonly audit: AuditApi = this.router('audit', auditTable);
+  /** Operations of billing. */
+  readonly billing: BillingApi = this.router('billing', billingTable);
   /** Operations of groups. */
   readonly groups: GroupsApi = this.router('groups', groupsTable);
   /** Operations of jobs. */
