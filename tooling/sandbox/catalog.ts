@@ -14,6 +14,29 @@ type ByUuid = { Params: { uuid: string } };
 type ById = { Params: { id: string } };
 type ByCustomer = { Params: { customer: string; id: string } };
 
+/** Academies that Essentials products sell. */
+const academies = [
+  {
+    uuid: 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaa1',
+    title: 'AI Academy',
+    long_description: 'Artificial intelligence for everybody at work.',
+    short_description: 'AI at work.',
+    image: 'academies/ai.png',
+    tags: [
+      { id: 1, title: 'AI' },
+      { id: 2, title: 'Technology' },
+    ],
+  },
+  {
+    uuid: 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaa2',
+    title: 'Data Academy',
+    long_description: 'Data that speak.',
+    short_description: 'Data.',
+    image: 'https://images.example/data.png',
+    tags: [{ id: 3, title: 'Data' }],
+  },
+];
+
 /** enterprise-catalog: CAT-01 to 04 and 07 to 09. */
 export function catalogRoutes(app: FastifyInstance, state: SandboxState): void {
   const catalogOf = (uuid: string): Catalog => {
@@ -81,6 +104,21 @@ export function catalogRoutes(app: FastifyInstance, state: SandboxState): void {
   app.get<ByUuid>('/api/v1/enterprise-catalogs/:uuid', (request, reply) => {
     const { uuid, title, customerUuid } = catalogOf(request.params.uuid);
     reply.send({ uuid, title, enterprise_customer: customerUuid });
+  });
+
+  app.get('/api/v1/academies/', (request, reply) => {
+    const wanted = queryOf(request).one('academy_uuid');
+    reply.send(paginate(request, listOf(academies.filter(({ uuid }) => wanted === undefined || wanted === uuid))));
+  });
+  app.get<ByUuid>('/api/v1/academies/:uuid/', (request, reply) => {
+    const found = academies.find(({ uuid }) => uuid === request.params.uuid);
+    if (!found) throw notFound();
+    reply.send(found);
+  });
+  app.get('/api/v1/enterprise-catalogs/', (request, reply) => {
+    const customer = queryOf(request).one('enterprise_customer');
+    const own = [...state.content.catalogs.values()].filter(({ customerUuid }) => customerUuid === customer);
+    reply.send(paginate(request, listOf(own.map(({ uuid, title }) => ({ uuid, title, catalog_query_id: 41 })))));
   });
 
   app.get('/api/v1/content-metadata/', (request, reply) => {

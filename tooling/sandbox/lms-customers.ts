@@ -67,7 +67,11 @@ export function lmsCustomerRoutes(app: FastifyInstance, state: SandboxState): vo
   app.get(`${API}/pending-enterprise-admin/`, (request, reply) => {
     const uuid = queryOf(request).one('enterprise_customer') ?? '';
     const invited = [...(state.provisioning.invited.get(uuid) ?? [])];
-    const record = (email: string) => ({ id: invited.indexOf(email) + 1, enterprise_customer: uuid, user_email: email });
+    const record = (email: string) => ({
+      id: invited.indexOf(email) + 1,
+      enterprise_customer: uuid,
+      user_email: email,
+    });
     reply.send(paginate(request, mapListing(listOf(invited), record)));
   });
 
@@ -92,7 +96,12 @@ export function lmsCustomerRoutes(app: FastifyInstance, state: SandboxState): vo
         (queryId === undefined || each.enterprise_catalog_query === Number(queryId)),
     );
     const times = { created: iso(state.now()), modified: iso(state.now()) };
-    reply.send(paginate(request, mapListing(listOf(found), (each) => ({ ...each, ...times }))));
+    reply.send(
+      paginate(
+        request,
+        mapListing(listOf(found), (each) => ({ ...each, ...times })),
+      ),
+    );
   });
 
   // LMS-11

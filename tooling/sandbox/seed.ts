@@ -68,9 +68,18 @@ interface CustomerSeed {
 }
 
 function seedCustomer(lms: LmsStore, seed: CustomerSeed): void {
-  const { uuid, name, slug, contactEmail, emailDomain } = seed;
+  const { uuid, name, slug, country, contactEmail, emailDomain } = seed;
   const catalogUuids = [seed.catalogUuid];
-  const customer = addCustomer(lms, { uuid, name, slug, contactEmail, emailDomain, catalogUuids, modified: LONG_AGO });
+  const customer = addCustomer(lms, {
+    uuid,
+    name,
+    slug,
+    country,
+    contactEmail,
+    emailDomain,
+    catalogUuids,
+    modified: LONG_AGO,
+  });
   const admin = putAccount(lms, {
     lmsUserId: seed.adminId,
     username: `admin-${seed.adminId}`,

@@ -6,10 +6,13 @@ import { controlRoutes } from './control.ts';
 import { coursewareRoutes } from './courseware.ts';
 import { loseReply, misbehave, takeFault } from './faults.ts';
 import { Refusal } from './http.ts';
+import { licenseManagerRoutes } from './license-manager.ts';
 import { lmsRoutes } from './lms.ts';
 import { academyRoutes, lmsCustomerRoutes } from './lms-customers.ts';
 import { oauthRoutes } from './oauth.ts';
 import type { SandboxState } from './state.ts';
+import { stripeRoutes } from './stripe.ts';
+import { type Shop, stripeControl, stripePage } from './stripe-page.ts';
 import { subsidyRoutes } from './subsidy.ts';
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
@@ -95,11 +98,15 @@ function mount(
 }
 
 const JWT = /^JWT \S+$/i;
+const BEARER = /^Bearer \S+$/i;
 /** Braze takes its API key as a bearer token. */
 const JWT_OR_BEARER = /^(JWT|Bearer) \S+$/i;
 
 /** All fake services in one server, not yet listening. */
-export function buildServer(state: SandboxState, options: { tokenSecret: string; logger: boolean }): FastifyInstance {
+export function buildServer(
+  state: SandboxState,
+  options: { tokenSecret: string; logger: boolean; shop?: () => Shop | null },
+): FastifyInstance {
   const app = fastify({
     logger: options.logger,
     bodyLimit: MAX_BODY_BYTES,
@@ -123,6 +130,11 @@ export function buildServer(state: SandboxState, options: { tokenSecret: string;
     academyRoutes(service, state);
   });
   mount(app, '/subsidy', JWT, (service) => subsidyRoutes(service, state, '/subsidy'));
+  mount(app, '/license-manager', JWT, (service) => licenseManagerRoutes(service, state));
+  // At the root, where the library of Stripe asks.
+  mount(app, '/v1', BEARER, (service) => stripeRoutes(service, state));
+  app.register(async (service) => stripePage(service, state, options.shop ?? (() => null)), { prefix: '/stripe' });
+  app.register(async (service) => stripeControl(service, state), { prefix: '/control/stripe' });
   mount(app, '/braze', JWT_OR_BEARER, (service) => brazeRoutes(service, state));
   return app;
 }

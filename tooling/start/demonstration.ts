@@ -1,7 +1,16 @@
 import { type Database, systemOrigin, transaction, withOrigin } from '@enterprise-access/db';
-import { campaigns, depositEntry, insertTransaction, newUuid } from '@enterprise-access/domain';
+import {
+  campaigns,
+  depositEntry,
+  findUser,
+  insertTransaction,
+  insertUser,
+  newUuid,
+  seedBilling,
+} from '@enterprise-access/domain';
 import { demonstration } from '@enterprise-access/domain/demonstration';
-import { SANDBOX_BRAZE_KEY } from '@enterprise-access/platform';
+import { SANDBOX_BRAZE_KEY, SANDBOX_STRIPE_KEY } from '@enterprise-access/platform';
+import { WEBHOOK_SECRET } from '@enterprise-access/sandbox';
 import { seedLicenses } from './demonstration-licenses.ts';
 
 export { demonstration };
@@ -11,6 +20,14 @@ export const sandboxMail = (sandboxUrl: string): Readonly<Record<string, string>
   BRAZE_API_URL: `${sandboxUrl}/braze`,
   BRAZE_API_KEY: SANDBOX_BRAZE_KEY,
   ...Object.fromEntries(Object.keys(campaigns).map((name) => [name, name])),
+});
+
+/** Variables that use the sandbox as Stripe and as licence service. */
+export const sandboxBilling = (sandboxUrl: string): Readonly<Record<string, string>> => ({
+  STRIPE_API_KEY: SANDBOX_STRIPE_KEY,
+  STRIPE_API_URL: sandboxUrl,
+  STRIPE_WEBHOOK_ENDPOINT_SECRET: WEBHOOK_SECRET,
+  LICENSE_MANAGER_URL: `${sandboxUrl}/license-manager`,
 });
 
 const STARTING_BALANCE_CENTS = 100_000_000;
@@ -173,4 +190,16 @@ async function seed(db: Database): Promise<void> {
   }
   if (!(await db('policies').where({ uuid: demonstration.spendPolicy }).first('uuid'))) await seedPolicies(db);
   await seedLicenses(db);
+  await seedBilling(db, await buyerIn(db));
+}
+
+const BUYER = { email: 'learner-1001@demo.example', fullName: 'Learner 1001', lmsUserId: 1001 };
+
+/** The local user of the buyer of the demonstration. */
+async function buyerIn(db: Database): Promise<number> {
+  const name = 'user-1001';
+  await insertUser(db, name, BUYER, new Date());
+  const [user] = await findUser(db, name);
+  if (!user) throw new Error('The buyer could not be stored.');
+  return user.id;
 }

@@ -9,7 +9,7 @@ import { connect, migrate } from '@enterprise-access/db';
 import { startPostgres } from '@enterprise-access/db/servers';
 import { SANDBOX_CLIENT_SECRET } from '@enterprise-access/platform';
 import { startSandbox } from '@enterprise-access/sandbox';
-import { demonstration, sandboxMail, seedDemonstration } from './demonstration.ts';
+import { demonstration, sandboxBilling, sandboxMail, seedDemonstration } from './demonstration.ts';
 import { DEVELOPMENT_SECRET } from './token.ts';
 
 const API = fileURLToPath(new URL('../../apps/api/src/main.ts', import.meta.url));
@@ -109,6 +109,7 @@ Enterprise Access is ready.
   Docs      ${url}/docs
   OpenAPI   ${url}/openapi.json
   Mails     ${sandboxUrl}/control/mails
+  Purchase  ${sandboxUrl}/stripe/
 
 Try it as learner 1000 of Demo Company, in another terminal:
 
@@ -156,7 +157,11 @@ async function main(): Promise<void> {
     const dataDir = process.env.DATA_DIR ?? '.data';
     const databases = await startDatabases(dataDir, parts);
     await prepare(databases.business);
-    const sandbox = await startSandbox({ ...(values.catalog === undefined ? {} : { catalogFile: values.catalog }) });
+    let apiUrl: string | null = null;
+    const sandbox = await startSandbox({
+      ...(values.catalog === undefined ? {} : { catalogFile: values.catalog }),
+      shop: () => (apiUrl === null ? null : { apiUrl, tokenSecret: DEVELOPMENT_SECRET }),
+    });
     parts.push({ stop: () => sandbox.close() });
     const host = process.env.HOST ?? '127.0.0.1';
     const port = process.env.PORT ?? '18270';
@@ -166,6 +171,7 @@ async function main(): Promise<void> {
       LMS_URL: `${sandbox.url}/lms`,
       ENTERPRISE_CATALOG_URL: `${sandbox.url}/catalog`,
       ...sandboxMail(sandbox.url),
+      ...sandboxBilling(sandbox.url),
       OAUTH2_URL: sandbox.url,
       BACKEND_SERVICE_EDX_OAUTH2_KEY: 'enterprise-access',
       BACKEND_SERVICE_EDX_OAUTH2_SECRET: SANDBOX_CLIENT_SECRET,
@@ -180,6 +186,8 @@ async function main(): Promise<void> {
     await leaveEnvironment(dataDir, environment);
     const env = { ...environment, ...process.env, DATABASE_URL: databases.business };
     const address = await startProcess(API, env, parts, onEnd);
+    apiUrl = address;
+    sandbox.state.stripe.webhook.url = `${address}/api/v1/customer-billing/stripe-webhook/`;
     await startProcess(WORKER, env, parts, onEnd);
     say(welcome(address.replace('127.0.0.1', 'localhost'), sandbox.url));
   } catch (error) {

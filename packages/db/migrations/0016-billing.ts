@@ -81,7 +81,11 @@ export const billing: Migration = {
       table.index(['stripe_subscription_id'], 'checkout_intents_subscription');
     }),
     // R-BILL-22, on both dialects: one active intent per buyer and product, one Teams trial per buyer.
-    ...uniqueAmong(schema, 'checkout_intents', { name: 'active_product', among: HELD, key: ['user_id', 'ssp_product'] }),
+    ...uniqueAmong(schema, 'checkout_intents', {
+      name: 'active_product',
+      among: HELD,
+      key: ['user_id', 'ssp_product'],
+    }),
     ...uniqueAmong(schema, 'checkout_intents', {
       name: 'teams_trial',
       among: "product_line = 'teams' and state in ('created', 'paid', 'fulfilled')",

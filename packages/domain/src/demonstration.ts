@@ -13,6 +13,10 @@ export const demonstration = {
   enrollmentPolicy: '88888888-8888-4888-8888-888888888882',
   assignedPolicy: '88888888-8888-4888-8888-888888888883',
   otherPolicy: '88888888-8888-4888-8888-888888888884',
+  /** Plan of the trial of a purchase of the demo customer, and its intent. */
+  subscriptionPlan: 'bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbb1',
+  paidPlan: 'bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbb2',
+  checkoutIntent: 'cccccccc-cccc-4ccc-8ccc-ccccccccccc1',
   assignmentConfiguration: '99999999-9999-4999-8999-999999999991',
   agreement: 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaa1',
   /** The current plan, with licences in every state. */

@@ -1,5 +1,5 @@
 export { linkAccount } from './assignments/index.ts';
-export { receiveStripeEvent, WebhookRefused } from './billing/index.ts';
+export { receiveStripeEvent, seedBilling, WebhookRefused } from './billing/index.ts';
 export { auditBooks, auditDrift, type Discrepancy } from './books/index.ts';
 export { watchJobRuns } from './jobs/index.ts';
 export type { Actor, Grant } from './kernel/actor.ts';
@@ -52,8 +52,8 @@ export * from './service.ts';
 export { slices } from './slices.ts';
 export { apiKey, httpBraze } from './upstreams/braze.ts';
 export { httpCatalog } from './upstreams/catalog.ts';
-export { upstream } from './upstreams/http.ts';
 export { httpCustomers } from './upstreams/customers.ts';
+export { upstream } from './upstreams/http.ts';
 export { httpSubscriptions, noSubscriptions } from './upstreams/license-manager.ts';
 export { httpPlans, noPlans } from './upstreams/license-manager-plans.ts';
 export { httpLms } from './upstreams/lms.ts';

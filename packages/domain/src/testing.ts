@@ -1,12 +1,18 @@
 import { globSync } from 'node:fs';
 import type { Database } from '@enterprise-access/db';
+import { type SandboxState, sandboxWithState, WEBHOOK_SECRET } from '@enterprise-access/sandbox';
 import { watchJobRuns } from './jobs/index.ts';
 import type { Actor } from './kernel/actor.ts';
+import { processCache } from './kernel/cache/cache.ts';
 import type { Composition } from './kernel/compose.ts';
 import { foldEmail } from './kernel/email.ts';
-import type { Catalog, Content } from './kernel/ports/catalog.ts';
+import { newUuid } from './kernel/ids.ts';
+import type { Academy, Catalog, Content } from './kernel/ports/catalog.ts';
+import type { CustomerCatalog, Customers, FoundCustomer } from './kernel/ports/customers.ts';
 import type { Customer, Invitation, Learner, Lms } from './kernel/ports/lms.ts';
 import type { Recipient } from './kernel/ports/mail.ts';
+import type { Stripe } from './kernel/ports/stripe.ts';
+import type { Subscriptions } from './kernel/ports/subscriptions.ts';
 import { UpstreamRefusal } from './kernel/ports/upstream.ts';
 import type { Runtime } from './kernel/runtime.ts';
 import type { SliceTesting } from './kernel/testing.ts';
@@ -14,6 +20,8 @@ import { embeddedLedger } from './ledger/embedded.ts';
 import { recordedMail } from './mail/index.ts';
 import { campaigns, service } from './service.ts';
 import type { Braze } from './upstreams/braze.ts';
+import { noPlans } from './upstreams/license-manager-plans.ts';
+import { httpStripe } from './upstreams/stripe.ts';
 
 export { addedOnly, lockOrder, newRowsAreOwn } from './kernel/lock-order.ts';
 
@@ -57,6 +65,38 @@ export interface World {
   readonly mails: SentMail[];
   /** Called before each mail with its recipients, like `enrollmentFault`. */
   mailFault: ((recipients: readonly Recipient[]) => Promise<void>) | null;
+  readonly academies: Map<string, Academy>;
+  /** Called before each read of an academy, like `enrollmentFault`. */
+  academyFault: (() => Promise<void>) | null;
+  /** What the licence service was told, in its order: `plan <uuid> on`, `renewal 7`. */
+  readonly licenses: string[];
+  /** Called before each call of the licence service, like `enrollmentFault`. */
+  licenseFault: (() => Promise<void>) | null;
+  /** A stand-in for Stripe, made when it is used first; its clock is `now`. */
+  readonly stripe: StripeWorld;
+}
+
+/** Stripe with its state, and the network to it. */
+export interface StripeWorld {
+  readonly state: SandboxState;
+  readonly fetch: typeof fetch;
+}
+
+function stripeWorld(now: () => Date): StripeWorld {
+  const { app, state } = sandboxWithState({ now });
+  return {
+    state,
+    async fetch(input, init) {
+      const { pathname, search } = new URL(String(input));
+      const reply = await app.inject({
+        method: (init?.method ?? 'GET') as 'GET',
+        url: `${pathname}${search}`,
+        headers: Object.fromEntries(new Headers(init?.headers)),
+        ...(typeof init?.body === 'string' && init.body !== '' ? { payload: init.body } : {}),
+      });
+      return new Response(reply.body, { status: reply.statusCode, headers: { 'content-type': 'application/json' } });
+    },
+  };
 }
 
 export const contentWith = (change: Partial<Content>): Content => ({
@@ -84,24 +124,39 @@ export const contentWith = (change: Partial<Content>): Content => ({
   ...change,
 });
 
-export const emptyWorld = (): World => ({
-  customers: new Map(),
-  learners: new Map(),
-  contents: new Map(),
-  catalogs: new Map(),
-  groups: new Map(),
-  enrollments: new Map(),
-  forcedEnrollments: new Set(),
-  now: new Date('2026-06-01T12:00:00.000Z'),
-  enrollmentFault: null,
-  cancelled: new Set(),
-  cancellationFault: null,
-  mails: [],
-  mailFault: null,
-});
+export function emptyWorld(): World {
+  let stripe: StripeWorld | undefined;
+  const world: World = {
+    customers: new Map(),
+    learners: new Map(),
+    contents: new Map(),
+    catalogs: new Map(),
+    groups: new Map(),
+    enrollments: new Map(),
+    forcedEnrollments: new Set(),
+    now: new Date('2026-06-01T12:00:00.000Z'),
+    enrollmentFault: null,
+    cancelled: new Set(),
+    cancellationFault: null,
+    mails: [],
+    mailFault: null,
+    academies: new Map(),
+    academyFault: null,
+    licenses: [],
+    licenseFault: null,
+    get stripe() {
+      stripe ??= stripeWorld(() => world.now);
+      return stripe;
+    },
+  };
+  return world;
+}
 
 const lmsOf = (world: World): Lms => ({
   customer: async (uuid) => world.customers.get(uuid) ?? null,
+  customerNamed: async (by) =>
+    [...world.customers.values()].find((each) => ('slug' in by ? each.slug === by.slug : each.name === by.name)) ??
+    null,
   learner: async (customerUuid, lmsUserId) => world.learners.get(`${customerUuid}:${lmsUserId}`) ?? null,
   hasActiveLink: async (customerUuid, lmsUserId) => world.learners.has(`${customerUuid}:${lmsUserId}`),
   addPendingLearner: async () => undefined,
@@ -136,11 +191,54 @@ const catalogOf = (world: World): Catalog => ({
   content: async (_customer, contentKey) => world.contents.get(contentKey) ?? null,
   contentCount: async (catalog) => (world.catalogs.has(catalog) ? world.contents.size : null),
   customerOf: async (catalog) => world.catalogs.get(catalog) ?? null,
+  async academy(uuid) {
+    if (world.academyFault) await world.academyFault();
+    return world.academies.get(uuid) ?? null;
+  },
+  academies: async () => [...world.academies.values()].map((academy) => ({ ...academy })),
+  catalogQueryOf: async () => 41,
   async listPrice(contentKey) {
     const cents = world.contents.get(contentKey)?.priceCents;
     return cents === undefined ? null : { price: cents === null ? null : { usd: cents / 100, usdCents: cents } };
   },
 });
+
+/** Customers that provisioning made, in memory. */
+function customersOf(world: World): Customers {
+  const made = new Map<string, FoundCustomer>();
+  const administrators = new Map<string, string[]>();
+  const invited = new Map<string, string[]>();
+  const catalogs: CustomerCatalog[] = [];
+  const accounts = () => new Set([...world.learners.values()].map(({ email }) => foldEmail(email)));
+  const add = (to: Map<string, string[]>, uuid: string, email: string) =>
+    to.set(uuid, [...(to.get(uuid) ?? []), email]);
+  return {
+    bySlug: async (slug) => made.get(slug) ?? null,
+    async create(customer) {
+      const found = { ...customer, uuid: newUuid() };
+      made.set(customer.slug, found);
+      return found;
+    },
+    administrators: async (uuid) => administrators.get(uuid) ?? [],
+    invitedAdministrators: async (uuid) => invited.get(uuid) ?? [],
+    async addAdministrator(uuid, email) {
+      if (!accounts().has(foldEmail(email))) return 'noAccount';
+      add(administrators, uuid, email);
+      return 'added';
+    },
+    async inviteAdministrator(uuid, email) {
+      add(invited, uuid, email);
+    },
+    catalog: async (uuid, queryId) =>
+      catalogs.find((each) => each.enterpriseCustomerUuid === uuid && each.catalogQueryId === queryId) ?? null,
+    async createCatalog(catalog) {
+      const found = { ...catalog, uuid: newUuid() };
+      catalogs.push(found);
+      return found;
+    },
+    associateAcademy: async () => undefined,
+  };
+}
 
 const brazeOf = (world: World): Braze => ({
   introduce: async () => undefined,
@@ -153,6 +251,28 @@ const brazeOf = (world: World): Braze => ({
     return world.mails.findLast((mail) => mail.campaign === campaign && mail.email === email)?.at ?? null;
   },
 });
+
+const subscriptionsOf = (world: World): Subscriptions => {
+  const told = async (what: string) => {
+    if (world.licenseFault) await world.licenseFault();
+    world.licenses.push(what);
+    return 'done' as const;
+  };
+  return {
+    isOn: true,
+    setPlanActive: (plan, isActive) => told(`plan ${plan} ${isActive ? 'on' : 'off'}`),
+    processRenewal: (id) => told(`renewal ${id}`),
+  };
+};
+
+const stripeOf = (world: World): Stripe =>
+  httpStripe({
+    apiKey: 'sk_test_world',
+    baseUrl: 'http://stripe.test',
+    timeoutMs: 5_000,
+    cache: processCache(),
+    fetch: (input, init) => world.stripe.fetch(input, init),
+  });
 
 /** Campaign ids for tests: the name of each variable. */
 export const everyCampaign = Object.fromEntries(Object.keys(campaigns).map((name) => [name, name]));
@@ -175,6 +295,8 @@ export function testRuntime(
     lms,
     catalog: catalogOf(world),
     ledger: embeddedLedger({ db, clock, lms }),
+    stripe: stripeOf(world),
+    subscriptions: subscriptionsOf(world),
     mail: recordedMail({ db, clock, braze: brazeOf(world), campaignIds: everyCampaign }),
     settings: {
       publicUrl: 'http://access.test',
@@ -185,10 +307,14 @@ export function testRuntime(
       ...settings.standard(),
       // A sample would make the number of statements a matter of luck.
       decisionSampleCanRedeem: 1,
+      stripeWebhookSecrets: [WEBHOOK_SECRET],
+      adminPortalUrl: 'http://admin.test',
     },
     jobRuns: watchJobRuns(db, silent),
     ownerOf: ownersIn(db),
     workflowOf: service.workflowOf,
+    customers: customersOf(world),
+    plans: noPlans(),
     ...change,
   };
 }

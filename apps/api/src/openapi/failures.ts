@@ -107,19 +107,21 @@ const failureOf = (operation: Operation, spec: ErrorSpec): Failure => ({
   hasDecision: 'decisionUuid' in (shapeOf(spec.details) ?? {}),
 });
 
+const FIELD_EXAMPLE = { content_key: ['This field is required.'] };
+
 function bodyOf(operation: Operation, spec: ErrorSpec): Failure {
   const { code, status, message } = spec;
   const form = operation.legacy.errors?.[code];
   if (form) {
     if (form.body instanceof z.ZodUndefined)
       return { code, status, message, schema: null, example: undefined, isCommon: false };
-    const example = form.encode(exampleOf(detailsOf(spec)) as never, message);
+    const details = code === invalidInput.code ? { fields: FIELD_EXAMPLE } : exampleOf(detailsOf(spec));
+    const example = form.encode(details as never, message);
     return { code, status, message, schema: bodySchema(form.body), example, isCommon: false };
   }
   if (code === invalidInput.code) {
-    const example = { content_key: ['This field is required.'] };
     const schema = { ...fieldErrors, description: FIELD_ERRORS_SAYS };
-    return { code, status, message, schema, example, isCommon: true };
+    return { code, status, message, schema, example: FIELD_EXAMPLE, isCommon: true };
   }
   return { code, status, message, schema: errorDetail, example: { detail: message }, isCommon: isCommon(spec) };
 }

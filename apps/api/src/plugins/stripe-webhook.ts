@@ -1,4 +1,4 @@
-import { receiveStripeEvent, type Runtime, WebhookRefused } from '@enterprise-access/domain';
+import { type Runtime, receiveStripeEvent, WebhookRefused } from '@enterprise-access/domain';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { methodNotAllowed } from './admission.ts';
 import { handleError } from './rest.ts';
@@ -18,10 +18,7 @@ const refuse = (reply: FastifyReply, detail: string) => reply.code(403).send({ d
  * Stripe's webhook, on REST only: the signature is of the bytes of the body, so no parser may touch them. The event is
  * stored and acknowledged; a job handles it.
  */
-export async function stripeWebhook(
-  app: FastifyInstance,
-  { runtime }: { readonly runtime: Runtime },
-): Promise<void> {
+export async function stripeWebhook(app: FastifyInstance, { runtime }: { readonly runtime: Runtime }): Promise<void> {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: LIMIT_BYTES }, (_request, body, done) =>
     done(null, body),

@@ -16,7 +16,9 @@ type SspProduct = Output<typeof contract.getSspProduct>;
 const TEXTS_MS = 4_000;
 
 const joined = (base: string | null, address: string): string =>
-  base === null || address === '' || /^[a-z][a-z\d+.-]*:/i.test(address) ? address : `${base}/${address.replace(/^\/+/, '')}`;
+  base === null || address === '' || /^[a-z][a-z\d+.-]*:/i.test(address)
+    ? address
+    : `${base}/${address.replace(/^\/+/, '')}`;
 
 const productView = (
   { settings }: Pick<Deps, 'settings'>,

@@ -112,9 +112,7 @@ export async function createSession(
       stripeCheckoutSessionId: session.id,
       checkoutFingerprint: fingerprint,
       stripeProductId: row.productLine === 'essentials' ? bought.price.product : '',
-      ...(row.stripeCustomerId === null && session.customerId !== null
-        ? { stripeCustomerId: session.customerId }
-        : {}),
+      ...(row.stripeCustomerId === null && session.customerId !== null ? { stripeCustomerId: session.customerId } : {}),
     });
   });
   if (session.clientSecret === null) throw contract.stripeRefused({});

@@ -83,7 +83,11 @@ export const alreadyPaid = defineError({
 
 const own = { permission: signedIn, context: noCustomer } as const;
 const INTENTS = '/api/v1/checkout-intent/';
-const intentKey = { intent: text(64).describe('Uuid or number of the intent.').meta({ examples: ['123456789'] }) };
+const intentKey = {
+  intent: text(64)
+    .describe('Uuid or number of the intent.')
+    .meta({ examples: ['123456789'] }),
+};
 const terms = () =>
   z
     .custom<Record<string, unknown>>((value) => jsonObject().safeParse(value).success, {
@@ -122,7 +126,10 @@ export const createCheckoutIntent = defineContract({
     quantity: z.int().min(1).max(1_000).describe('Licences to buy.'),
     enterpriseSlug: text().regex(SLUG, SLUG_MESSAGE).nullish().describe('Slug to reserve; needs a name.'),
     enterpriseName: text().nullish().describe('Name to reserve; needs a slug.'),
-    country: text().nullish().describe('Two letters, or the English name.').meta({ examples: ['JP'] }),
+    country: text()
+      .nullish()
+      .describe('Two letters, or the English name.')
+      .meta({ examples: ['JP'] }),
     termsMetadata: terms().nullish().describe('Acceptance of the terms, added to what was given before.'),
     sspProduct: text().nullish().describe('Slug of the product; without it the caller’s only one, or Teams.'),
   }),
@@ -141,7 +148,11 @@ export const updateCheckoutIntent = defineContract({
       .enum(states)
       .optional()
       .describe('Buyers can give up (`expired`) and begin again (`created`); staff can set what the table allows.'),
-    country: text().nullable().optional().describe('Two letters, or the English name.').meta({ examples: ['JP'] }),
+    country: text()
+      .nullable()
+      .optional()
+      .describe('Two letters, or the English name.')
+      .meta({ examples: ['JP'] }),
     termsMetadata: terms().nullable().optional().describe('Replaces the acceptance of the terms.'),
   }),
   output: checkoutIntent,
@@ -165,13 +176,13 @@ export const findCheckoutIntents = defineContract({
 });
 
 /** A field of the form that does not pass. */
-export const decision = z
+export const fieldDecision = z
   .object({
     errorCode: z.string().describe('Machine name.'),
     developerMessage: z.string().describe('The reason, for developers.'),
   })
-  .meta({ title: 'ValidationDecision' });
-export type Decision = z.infer<typeof decision>;
+  .meta({ title: 'FieldDecision' });
+export type Decision = z.infer<typeof fieldDecision>;
 
 /** Names of the fields of the form, as on the wire. */
 export const checkoutFields = [
@@ -187,7 +198,7 @@ export const checkoutRefused = defineError({
   code: 'checkout_refused',
   status: 422,
   message: 'Some of the fields do not pass.',
-  details: z.object({ decisions: z.record(z.string(), decision).describe('Decisions by field, as on the wire.') }),
+  details: z.object({ decisions: z.record(z.string(), fieldDecision).describe('Decisions by field, as on the wire.') }),
 });
 
 /** Stripe refuses the request. */

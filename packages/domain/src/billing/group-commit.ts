@@ -19,7 +19,7 @@ export function groupCommit<T, R>(commit: (items: readonly T[]) => Promise<reado
   const settle = async (group: readonly Waiting<T, R>[]): Promise<void> => {
     try {
       const results = await commit(group.map(({ item }) => item));
-      group.forEach(({ resolve }, at) => resolve(results[at] as R));
+      for (const [at, { resolve }] of group.entries()) resolve(results[at] as R);
     } catch (error) {
       if (group.length === 1) return group[0]?.reject(error);
       await Promise.all(group.map((one) => settle([one])));

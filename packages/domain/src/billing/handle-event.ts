@@ -159,7 +159,11 @@ const isSame = (stored: SubscriptionRow, told: StripeSubscription): boolean =>
   stored.defaultPaymentMethod === told.defaultPaymentMethod;
 
 /** What the event says, or the newest state where it is of the same second as the one that is stored. */
-async function newestOf(deps: Deps, event: StripeEvent, told: StripeSubscription): Promise<[StripeSubscription, boolean]> {
+async function newestOf(
+  deps: Deps,
+  event: StripeEvent,
+  told: StripeSubscription,
+): Promise<[StripeSubscription, boolean]> {
   const stored = await store.findSubscription(deps.db, told.id);
   if (!stored || ageOf(event.created, stored.asOf) !== 'same second' || isSame(stored, told)) return [told, false];
   const live = await orNull(deps.stripe.subscription(told.id));
@@ -280,7 +284,8 @@ async function follow(
 ): Promise<void> {
   const mail = (name: MailName) => mailOnce(trx, now, intent, name, { occasion, subscriptionId: told.id });
   for (const change of changes) {
-    if (change === 'cancellation_scheduled') await mail(told.status === 'trialing' ? 'trialCancelled' : 'paidCancelled');
+    if (change === 'cancellation_scheduled')
+      await mail(told.status === 'trialing' ? 'trialCancelled' : 'paidCancelled');
     if (change === 'cancellation_withdrawn') await mail('reinstated');
     if (change === 'payment_failed') await mail('billingError');
     if (change === 'payment_method_changed')
@@ -416,7 +421,8 @@ async function recordPayment(
     intent = await moveIntent(trx, intent, { to: 'paid', by: 'stripe', changes }, now);
   }
   const outcome = verdict === 'known' || isMarked ? 'applied' : 'refused';
-  if (outcome === 'refused') deps.log.warn({ intent: uuid, verdict }, 'an invoice was paid that the intent cannot take');
+  if (outcome === 'refused')
+    deps.log.warn({ intent: uuid, verdict }, 'an invoice was paid that the intent cannot take');
   await payment.settle(trx, outcome, intent, now);
   if (verdict === 'other_customer') return outcome;
   await recordInvoice(trx, intent, invoice, payment, trialEnd, now);

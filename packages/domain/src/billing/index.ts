@@ -1,3 +1,4 @@
+export { seedBilling } from './demonstration.ts';
 export { intentToShow, viewOf as viewOfIntent } from './intents.ts';
 export { type PricedProduct, pricedProducts } from './products.ts';
 export {

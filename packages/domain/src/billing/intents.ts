@@ -272,7 +272,6 @@ export async function expireLapsed(
 export async function intentToShow(deps: Pick<Deps, 'db' | 'clock'>, userId: number): Promise<IntentRow | null> {
   const rows = await store.intentsOf(deps.db, userId);
   const now = deps.clock();
-  const isActive = ({ state, expiresAt }: IntentRow) =>
-    state === 'paid' || (state === 'created' && expiresAt > now);
+  const isActive = ({ state, expiresAt }: IntentRow) => state === 'paid' || (state === 'created' && expiresAt > now);
   return rows.find(isActive) ?? rows[0] ?? null;
 }

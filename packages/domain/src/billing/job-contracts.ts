@@ -113,7 +113,8 @@ export const scrub = defineJob({
 
 export const reconcile = defineJob({
   name: 'billing.reconcile',
-  summary: 'Compare intents, subscriptions and renewals with Stripe; report what differs, and repair it without --dry-run.',
+  summary:
+    'Compare intents, subscriptions and renewals with Stripe; report what differs, and repair it without --dry-run.',
   payload: z.object({ sinceDays: z.int().min(1).max(3_650).default(35).describe('Age of subscriptions and events.') }),
   result: z.object({
     subscriptions: count.describe('Subscriptions of ours at Stripe.'),
@@ -193,7 +194,8 @@ export const putProduct = defineJob({
 
 export const syncAcademies = defineJob({
   name: 'billing.syncAcademies',
-  summary: 'Import academies from enterprise-catalog by their uuid; with deactivateMissing those that are gone are no longer sold.',
+  summary:
+    'Import academies from enterprise-catalog by their uuid; with deactivateMissing those that are gone are no longer sold.',
   payload: z.object({
     academyUuid: z.guid().optional().describe('Only this academy.'),
     deactivateMissing: z.boolean().default(false).describe('Not with an allow-list or a single academy.'),

@@ -94,9 +94,7 @@ const academyBody = z
           currency: z.string(),
           unit_amount: z.int(),
           unit_amount_decimal: z.string(),
-          recurring: z
-            .object({ interval: z.string(), interval_count: z.int(), usage_type: z.string() })
-            .nullable(),
+          recurring: z.object({ interval: z.string(), interval_count: z.int(), usage_type: z.string() }).nullable(),
         })
         .meta({ title: 'AcademyPriceBody' }),
     ),

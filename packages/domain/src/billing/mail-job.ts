@@ -102,7 +102,8 @@ const trialEndingSoon: Write<'trialEndingSoon'> = async (runtime, { intent, subs
     enterprise_slug: intent.enterpriseSlug ?? '',
     enterprise_admin_portal_url: portal,
     subscription_management_url: portal,
-    payment_method: method && method.last4 !== null ? `${capital(method.brand ?? 'card')} ending in ${method.last4}` : '',
+    payment_method:
+      method && method.last4 !== null ? `${capital(method.brand ?? 'card')} ending in ${method.last4}` : '',
     total_paid_amount: `$${dollarsText(amount).replace(/\B(?=(\d{3})+(?=\.))/g, ',')} USD`,
   };
 };
@@ -133,9 +134,7 @@ const subscriptionStarted: Write<'subscriptionStarted'> = async (runtime, { inte
     ...(periodStart === null
       ? {}
       : { subscription_start_date: time(periodStart), subscription_start_period: time(periodStart) }),
-    ...(periodEnd === null
-      ? {}
-      : { subscription_end_period: time(periodEnd), next_payment_date: time(periodEnd) }),
+    ...(periodEnd === null ? {} : { subscription_end_period: time(periodEnd), next_payment_date: time(periodEnd) }),
     ...(quantity === null ? {} : { number_of_licenses: quantity }),
     total_license: quantity,
     billing_amount: amounts ? dollarsText(amounts.unit) : null,
@@ -170,7 +169,9 @@ const receipt: Write<'receipt'> = async (runtime, { intent, invoiceId }) => {
   const method = (await orNull(runtime.stripe.paymentOf(invoice.id)))?.method ?? null;
   const { amountPaid, line } = invoice;
   // A change in the middle of a period is no whole licence.
-  const unit = line?.isProration ? null : unitCents(line?.unitAmountDecimal ?? null, amountPaid, line?.quantity ?? null);
+  const unit = line?.isProration
+    ? null
+    : unitCents(line?.unitAmountDecimal ?? null, amountPaid, line?.quantity ?? null);
   const paid = moneyText(amountPaid);
   const each = unit === null ? null : `${moneyText(unit)}/license`;
   return {
@@ -251,7 +252,8 @@ export async function onSendMail(
   if (!intent) return ended('outdated');
   const kind = mailKind(mail, intent.productLine);
   if (!runtime.mail.canSend(kind)) return ended('off');
-  const subscription = subscriptionId === null ? null : ((await store.findSubscription(runtime.db, subscriptionId)) ?? null);
+  const subscription =
+    subscriptionId === null ? null : ((await store.findSubscription(runtime.db, subscriptionId)) ?? null);
   const properties = await writers[mail](runtime, { intent, subscription, invoiceId });
   if (properties === 'outdated') return ended('outdated');
   const recipients = await recipientsOf(runtime, intent);

@@ -90,7 +90,10 @@ const shapes = {
 
 export type Properties = { readonly [K in MailName]: z.infer<(typeof shapes)[K]> };
 
-const both = (campaign: Campaign): Readonly<Record<ProductLine, Campaign>> => ({ teams: campaign, essentials: campaign });
+const both = (campaign: Campaign): Readonly<Record<ProductLine, Campaign>> => ({
+  teams: campaign,
+  essentials: campaign,
+});
 
 const campaignOf: Readonly<Record<MailName, Readonly<Record<ProductLine, Campaign>>>> = {
   signupConfirmation: {

@@ -13,7 +13,13 @@ const ofCustomer = {
   denial: 'Missing',
 } as const;
 const customer = { enterpriseCustomerUuid: uuid().describe('Customer whose purchase it is.') };
-const method = { paymentMethod: z.string().max(255).describe('Payment method at Stripe.').meta({ examples: ['pm_1'] }) };
+const method = {
+  paymentMethod: z
+    .string()
+    .max(255)
+    .describe('Payment method at Stripe.')
+    .meta({ examples: ['pm_1'] }),
+};
 const text = (maximum: number, what: string) =>
   z
     .string()
@@ -23,11 +29,7 @@ const text = (maximum: number, what: string) =>
 const failure = <const C extends string>(code: C, status: number, message: string) =>
   defineError({ code, status, message, details: none });
 
-export const noStripeCustomer = failure(
-  'no_stripe_customer',
-  404,
-  'Stripe customer not found for this enterprise',
-);
+export const noStripeCustomer = failure('no_stripe_customer', 404, 'Stripe customer not found for this enterprise');
 export const noPurchase = failure('no_purchase', 404, 'Checkout Intent not found for this enterprise');
 export const stripeError = defineError({
   code: 'stripe_error',

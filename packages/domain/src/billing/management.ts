@@ -83,7 +83,9 @@ export async function updateAddress(
       country: input.country.toUpperCase(),
     },
   };
-  return addressView(await asked(deps.stripe.updateCustomer(id, change, `address:${id}:${digest([change, requestId])}`)));
+  return addressView(
+    await asked(deps.stripe.updateCustomer(id, change, `address:${id}:${digest([change, requestId])}`)),
+  );
 }
 
 const methodView = (method: StripePaymentMethod, customer: StripeCustomer | null) => ({
@@ -97,10 +99,7 @@ const methodView = (method: StripePaymentMethod, customer: StripeCustomer | null
   status: 'verified',
 });
 
-export async function listMethods(
-  deps: Deps,
-  input: OfCustomer,
-): Promise<Output<typeof contract.listPaymentMethods>> {
+export async function listMethods(deps: Deps, input: OfCustomer): Promise<Output<typeof contract.listPaymentMethods>> {
   const id = await customerIdOf(deps, input);
   const [customer, methods] = await Promise.all([
     asked(deps.stripe.customer(id)),
@@ -116,10 +115,7 @@ export async function addMethod(
 ): Promise<Output<typeof contract.addPaymentMethod>> {
   const customer = await customerIdOf(deps, input);
   const { paymentMethodId } = input;
-  const method = await asked(
-    deps.stripe.paymentMethod(paymentMethodId),
-    onStatus([400, 404], contract.methodNotFound),
-  );
+  const method = await asked(deps.stripe.paymentMethod(paymentMethodId), onStatus([400, 404], contract.methodNotFound));
   if (method.customerId !== null && method.customerId !== customer) throw contract.methodTaken({});
   if (method.customerId === null)
     await asked(

@@ -16,7 +16,11 @@ export const activeProducts = async (db: Connection): Promise<ProductRow[]> =>
 
 /** An active Essentials product by slug or lookup key (R-ADD-62). */
 export const essentialsProduct = async (db: Connection, key: string): Promise<ProductRow | undefined> => {
-  const of = (column: string) => sspProducts.query(db).where({ [column]: key }).first();
+  const of = (column: string) =>
+    sspProducts
+      .query(db)
+      .where({ [column]: key })
+      .first();
   const found = (await of('slug')) ?? (await of('stripe_price_lookup_key'));
   return found?.isActive && found.academyUuid !== null ? found : undefined;
 };

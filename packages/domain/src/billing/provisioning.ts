@@ -1,8 +1,8 @@
 import type { Connection, Transaction } from '@enterprise-access/db';
 import type { Runtime } from '../kernel/runtime.ts';
 import { mailOnce } from './handle-event.ts';
-import { canMove, fulfillable } from './rules.ts';
 import { productBySlug } from './products.ts';
+import { canMove, fulfillable } from './rules.ts';
 import * as store from './store.ts';
 import { checkoutIntents, type IntentRow } from './tables.ts';
 import { annotateIntent, moveIntent } from './transition.ts';
@@ -36,7 +36,11 @@ export async function linkProvisioning(
 }
 
 /** The customer is complete; from `paid` and from every error (R-ADD-108). The buyer and the administrators get a mail. */
-export async function markFulfilled(trx: Transaction, { clock }: Pick<Runtime, 'clock'>, uuid: string): Promise<IntentRow> {
+export async function markFulfilled(
+  trx: Transaction,
+  { clock }: Pick<Runtime, 'clock'>,
+  uuid: string,
+): Promise<IntentRow> {
   const row = await locked(trx, uuid);
   const after = await moveIntent(trx, row, { to: 'fulfilled', by: 'provisioning' }, clock());
   if (row.state !== 'fulfilled')

@@ -4,7 +4,7 @@ import { enqueue, type JobRun } from '../kernel/jobs/job.ts';
 import type { StripeSubscription } from '../kernel/ports/stripe.ts';
 import { orNull } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { applyState, intentOf, onInvoicePaid, type OurInvoice } from './handle-event.ts';
+import { applyState, intentOf, type OurInvoice, onInvoicePaid } from './handle-event.ts';
 import { type fetchEvents, processRenewal, type reconcile } from './job-contracts.ts';
 import { matchPayments } from './renewals.ts';
 import { intentNamed, isRunning } from './rules.ts';
@@ -22,7 +22,10 @@ const BEGINNING = new Date(0);
 type Drift = z.infer<typeof reconcile.result>;
 
 /** Subscriptions of the account, page by page. */
-async function* subscriptionsSince({ stripe }: Pick<Runtime, 'stripe'>, since: Date): AsyncGenerator<StripeSubscription> {
+async function* subscriptionsSince(
+  { stripe }: Pick<Runtime, 'stripe'>,
+  since: Date,
+): AsyncGenerator<StripeSubscription> {
   for (let after: string | null = null; ; ) {
     const page: Awaited<ReturnType<typeof stripe.subscriptionsSince>> = await stripe.subscriptionsSince(since, after);
     yield* page.items;
@@ -42,10 +45,7 @@ const differs = (stored: SubscriptionRow | undefined, live: StripeSubscription):
  * Compares what is stored with Stripe and the renewals with their payments. Every difference is counted; what can be
  * repaired is, by the same code that handles events.
  */
-export async function onReconcile(
-  run: JobRun,
-  { sinceDays }: z.infer<typeof reconcile.payload>,
-): Promise<Drift> {
+export async function onReconcile(run: JobRun, { sinceDays }: z.infer<typeof reconcile.payload>): Promise<Drift> {
   const { runtime, dryRun, signal } = run;
   const since = new Date(runtime.clock().getTime() - sinceDays * DAY_MS);
   const drift: Drift = {

@@ -7,7 +7,13 @@ import { mailOnce, setInMotion } from './handle-event.ts';
 import { alignPlans } from './job-contracts.ts';
 import { renewalOf, wantsPlans } from './rules.ts';
 import * as store from './store.ts';
-import { type IntentRow, type RenewalRow, stripeEventSummaries, stripeInvoices, subscriptionRenewals } from './tables.ts';
+import {
+  type IntentRow,
+  type RenewalRow,
+  stripeEventSummaries,
+  stripeInvoices,
+  subscriptionRenewals,
+} from './tables.ts';
 
 /** Lets the licence service process a renewal; the payment has found it before. */
 export async function onProcessRenewal(
@@ -83,7 +89,11 @@ export async function onAlignPlans(
 /** R-BILL-51, and the amount of the next invoice for the summary of the event. */
 export async function onPrepareSubscription(
   { runtime }: JobRun,
-  { subscriptionId, eventId, isNew }: { readonly subscriptionId: string; readonly eventId: string; readonly isNew: boolean },
+  {
+    subscriptionId,
+    eventId,
+    isNew,
+  }: { readonly subscriptionId: string; readonly eventId: string; readonly isNew: boolean },
 ): Promise<{ outcome: 'prepared' | 'refused' }> {
   const { db, clock, stripe, log } = runtime;
   try {

@@ -89,7 +89,8 @@ export function paymentVerdict(
 }
 
 const utcDay = (date: Date): string => date.toISOString().slice(0, 10);
-export const isSameDay = (a: Date | null, b: Date | null): boolean => a !== null && b !== null && utcDay(a) === utcDay(b);
+export const isSameDay = (a: Date | null, b: Date | null): boolean =>
+  a !== null && b !== null && utcDay(a) === utcDay(b);
 
 /** R-BILL-60: what a paid invoice is for. Every positive invoice is one of these, and only one of them renews. */
 export function invoiceKind(
@@ -183,10 +184,7 @@ export const isEmbargoed = (country: string | null | undefined, embargoed: reado
 export const problems = {
   emailFormat: ['invalid_format', 'Invalid format for given email address.'],
   emailUnknown: ['not_registered', 'Given email address does not correspond to an existing user.'],
-  emailOfOther: [
-    'admin_email_mismatch',
-    'The provided admin_email differs from an existing user making the request.',
-  ],
+  emailOfOther: ['admin_email_mismatch', 'The provided admin_email differs from an existing user making the request.'],
   userMissing: ['is_null', 'The user object cannot be null'],
   companyMissing: ['is_null', 'Company name cannot be empty.'],
   companyTaken: ['existing_enterprise_customer', 'An enterprise customer with this name already exists.'],
@@ -248,7 +246,9 @@ export function uuidGiven(text: string): string | null {
 }
 
 /** What Stripe's metadata say about the intent of an object; null for objects of others. */
-export function intentNamed(metadata: Readonly<Record<string, string>>): { uuid: string | null; id: number | null } | null {
+export function intentNamed(
+  metadata: Readonly<Record<string, string>>,
+): { uuid: string | null; id: number | null } | null {
   const { checkout_intent_uuid: uuid, checkout_intent_id: id } = metadata;
   if (uuid === undefined && id === undefined) return null;
   const isUuid = uuid !== undefined && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(uuid);

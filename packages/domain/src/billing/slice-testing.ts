@@ -1,6 +1,5 @@
+import { demonstration } from '../demonstration.ts';
 import { administration, operators, type SliceTesting } from '../kernel/testing.ts';
-
-const PLAN = 'bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbb1';
 
 export const testing: SliceTesting = {
   permissions: {
@@ -9,10 +8,10 @@ export const testing: SliceTesting = {
     'customer_billing.checkout_intent_read_write_all': operators,
     'stripe_event_summary.has_read_access': administration,
   },
-  contexts: { subscriptionPlan: PLAN },
+  contexts: { subscriptionPlan: demonstration.subscriptionPlan },
   examples: {
     intent: '123456789',
-    subscriptionPlanUuid: PLAN,
+    subscriptionPlanUuid: demonstration.subscriptionPlan,
     eventIds: ['evt_1'],
     adminEmail: 'admin@demo.example',
     enterpriseSlug: 'new-company',

@@ -21,7 +21,7 @@ const { getFirstUpcomingInvoice, getPlanInfo, listStripeEvents, listStripeEventS
 const { addPaymentMethod, deletePaymentMethod, getBillingAddress, getBillingHealth, listPaymentMethods } = management;
 const { cancelSubscription, getSubscription, listTransactions, reinstateSubscription } = management;
 const { setDefaultPaymentMethod, updateBillingAddress } = management;
-const { checkoutIntent, decision } = contract;
+const { checkoutIntent, fieldDecision } = contract;
 const { academyProduct, sspProduct } = catalogue;
 const { planInfo, stripeEvent, stripeEventSummary } = event;
 const { billingAddress, billingMethod, billingSubscription, billingTransaction } = management;
@@ -70,7 +70,7 @@ export const billingSlice = defineSlice({
         billingSubscription,
         billingTransaction,
         checkoutIntent,
-        decision,
+        fieldDecision,
         planInfo,
         sspProduct,
         stripeEvent,

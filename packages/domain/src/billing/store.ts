@@ -180,7 +180,12 @@ export async function claimReservation(trx: Transaction, held: Held, row: Intent
       .where({ ...held, user_id: userId })
       .update(checkoutReservations.encode({ modified: now }));
     if (own === 1) return;
-    if (await trx(checkoutReservations.table).where({ ...held }).first('kind')) throw new ReservationTaken();
+    if (
+      await trx(checkoutReservations.table)
+        .where({ ...held })
+        .first('kind')
+    )
+      throw new ReservationTaken();
   }
   throw new ReservationTaken();
 }
@@ -288,9 +293,7 @@ export async function putSummary(trx: Transaction, row: SummaryRow): Promise<voi
   const inserted = await insertIfAbsent(trx, stripeEventSummaries.table, stripeEventSummaries.encode(row));
   if (inserted) return;
   const { uuid: _uuid, id: _id, created: _created, upcomingInvoiceAmountDue: _amount, ...values } = row;
-  await trx(stripeEventSummaries.table)
-    .where({ event_id: row.eventId })
-    .update(stripeEventSummaries.encode(values));
+  await trx(stripeEventSummaries.table).where({ event_id: row.eventId }).update(stripeEventSummaries.encode(values));
 }
 
 /** Summaries of a plan, of its intent where the intent is known, newest first. */
@@ -306,7 +309,12 @@ export const summariesOfIntent = async (db: Connection, intentUuid: string, type
     .limit(200)) as SummaryRow[];
 
 /** Gives the plan to the summaries of an intent that have none. */
-export const setPlanOfSummaries = (trx: Transaction, intentUuid: string, planUuid: string, now: Date): Promise<number> =>
+export const setPlanOfSummaries = (
+  trx: Transaction,
+  intentUuid: string,
+  planUuid: string,
+  now: Date,
+): Promise<number> =>
   trx(stripeEventSummaries.table)
     .where({ checkout_intent_uuid: intentUuid })
     .whereNull('subscription_plan_uuid')

@@ -74,7 +74,8 @@ export async function onScrub(
           .where('modified', '<', ago(settings.billingTermsDays))
           .orWhere((expired) => expired.where({ state: 'expired' }).where('modified', '<', ago(UNUSED_TERMS_DAYS))),
       );
-  const countOf = async (query: ReturnType<typeof dueEvents>) => Number((await query.count({ n: '*' }).first())?.n ?? 0);
+  const countOf = async (query: ReturnType<typeof dueEvents>) =>
+    Number((await query.count({ n: '*' }).first())?.n ?? 0);
   if (dryRun) return { events: await countOf(dueEvents()), intents: await countOf(dueIntents()) };
   const done = { events: 0, intents: 0 };
   for (let ids: string[] = []; ; ) {

@@ -107,10 +107,7 @@ export async function validateCheckout(deps: Deps, form: CheckoutForm, buyer: Bu
     const chosen = boughtOf(form, await orUnavailable(pricedProducts(deps)));
     bought = chosen.bought;
     if (has('quantity'))
-      found.push([
-        'quantity',
-        quantityProblem(form.quantity, bought !== null, deps.settings.billingQuantityRange),
-      ]);
+      found.push(['quantity', quantityProblem(form.quantity, bought !== null, deps.settings.billingQuantityRange)]);
     found.push(['stripe_price_id', chosen.problem.price], ['ssp_product_slug', chosen.problem.slug]);
   }
   const isEmailAsked = filled(form.admin_email) && isPlainEmail(form.admin_email);

@@ -91,7 +91,10 @@ export function authorized(
   const { open } = contract.permission;
   const actor = ctx.actor ?? (open === 'anyone' ? anonymous : null);
   if (!actor) throw notAuthenticated({});
-  if (open !== undefined) return { ...ctx, actor, customer: null, role: ctx.actor === null ? 'anonymous' : 'signed_in', visibleCustomers: [] };
+  if (open !== undefined) {
+    const role = ctx.actor === null ? 'anonymous' : 'signed_in';
+    return { ...ctx, actor, customer: null, role, visibleCustomers: [] };
+  }
   const permit = (customer: string | null): AuthorizedContext => {
     const role = grantedRole(actor, contract.permission, customer);
     if (role === null) throw missing(contract.permission, contract.denial);

@@ -41,7 +41,16 @@ export const memcachedTroubled = telemetryEvent<{ readonly kind: 'lost' | 'faile
 /** Stripe delivered an event: stored, delivered before, or of a kind that is not handled. Or one was handled. */
 export const stripeEventSeen = telemetryEvent<{
   readonly type: string;
-  readonly outcome: 'stored' | 'repeated' | 'unknown' | 'applied' | 'stale' | 'foreign' | 'ignored' | 'refused' | 'failed';
+  readonly outcome:
+    | 'stored'
+    | 'repeated'
+    | 'unknown'
+    | 'applied'
+    | 'stale'
+    | 'foreign'
+    | 'ignored'
+    | 'refused'
+    | 'failed';
 }>('stripe-event-seen');
 
 /** A request to redeem was decided, or an earlier one ended. */

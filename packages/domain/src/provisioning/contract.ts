@@ -182,12 +182,16 @@ export const create = defineContract({
     enterpriseCatalog: z
       .object({
         title: z.string().trim().min(1).max(255).describe('Title; by default made from the name of the customer.'),
-        catalogQueryId: number(0, INT32).nullish().describe('Query that selects the content; by default of the product.'),
+        catalogQueryId: number(0, INT32)
+          .nullish()
+          .describe('Query that selects the content; by default of the product.'),
       })
       .nullish()
       .describe('The catalog; found by its query, or made.'),
     academy: z
-      .object({ academyUuid: uuid().nullish().describe('Academy that the catalog is added to; by default of the product.') })
+      .object({
+        academyUuid: uuid().nullish().describe('Academy that the catalog is added to; by default of the product.'),
+      })
       .nullish()
       .describe('The academy of the catalog.'),
     customerAgreement: z

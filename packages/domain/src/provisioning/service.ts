@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { transaction } from '@enterprise-access/db';
-import { findIntentFor, intentToFulfil, paidPlanOf, type ProvisioningProduct, productFor } from '../billing/index.ts';
+import { findIntentFor, intentToFulfil, type ProvisioningProduct, paidPlanOf, productFor } from '../billing/index.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { invalidInput } from '../kernel/errors.ts';
 import { orUnavailable } from '../kernel/ports/upstream.ts';
@@ -37,11 +37,16 @@ function assertPlans({ trialSubscriptionPlan: trial, firstPaidSubscriptionPlan: 
   const paidStart = paid?.startDate ?? trial.expirationDate;
   if (paid?.expirationDate && paid.expirationDate <= paidStart)
     throw invalidInput({ fields: { first_paid_subscription_plan: { expiration_date: late } } });
-  for (const [name, plan] of [['trial_subscription_plan', trial] as const, ['first_paid_subscription_plan', paid] as const]) {
+  for (const [name, plan] of [
+    ['trial_subscription_plan', trial] as const,
+    ['first_paid_subscription_plan', paid] as const,
+  ]) {
     const lineItem = plan?.salesforceOpportunityLineItem ?? null;
     if (lineItem !== null && !isLineItem(lineItem))
       throw invalidInput({
-        fields: { [name]: { salesforce_opportunity_line_item: ["Invalid Salesforce ID format. It must start with '00k'."] } },
+        fields: {
+          [name]: { salesforce_opportunity_line_item: ["Invalid Salesforce ID format. It must start with '00k'."] },
+        },
       });
   }
 }
@@ -121,9 +126,10 @@ async function ended(runtime: Runtime, uuid: string): Promise<workflow.WorkflowR
   const limit = performance.now() + runtime.settings.provisioningWaitSeconds * 1_000;
   const stop = AbortSignal.timeout(Math.max(1, runtime.settings.provisioningWaitSeconds * 1_000));
   for (;;) {
-    if (!stop.aborted) await workflow.advance(runtime, uuid, stop).catch((error: unknown) => {
-      if (!stop.aborted) throw error;
-    });
+    if (!stop.aborted)
+      await workflow.advance(runtime, uuid, stop).catch((error: unknown) => {
+        if (!stop.aborted) throw error;
+      });
     const row = await workflow.read(runtime.db, uuid);
     if (!row) throw new Error('The workflow was deleted.');
     const isOver = row.status === 'succeeded' || row.status === 'failed' || row.status === 'cancelled';
@@ -135,7 +141,8 @@ async function ended(runtime: Runtime, uuid: string): Promise<workflow.WorkflowR
 export async function create(runtime: Runtime, input: CreateInput): Promise<Output<typeof contract.create>> {
   const workflowUuid = await workflowFor(runtime, await decided(runtime, input));
   const row = await ended(runtime, workflowUuid);
-  if (row.status === 'failed' || row.status === 'cancelled') throw refused(row.error ?? 'It was cancelled.', workflowUuid);
+  if (row.status === 'failed' || row.status === 'cancelled')
+    throw refused(row.error ?? 'It was cancelled.', workflowUuid);
   const document = row.status === 'succeeded' ? documentOf(workflow.restored(row.output) as Results) : null;
   return { workflowUuid, document };
 }

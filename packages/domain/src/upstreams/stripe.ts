@@ -54,12 +54,14 @@ export interface StripeOptions {
   /** Timeout of a call including its retries, in milliseconds. */
   readonly timeoutMs: number;
   readonly cache: Cache;
+  /** Takes the place of the network. */
+  readonly fetch?: typeof fetch;
 }
 
 type Library = InstanceType<typeof StripeLibrary>;
 const { errors } = StripeLibrary;
 
-function libraryFor({ apiKey, baseUrl, timeoutMs }: StripeOptions): Library {
+function libraryFor({ apiKey, baseUrl, timeoutMs, fetch }: StripeOptions): Library {
   const { protocol, hostname, port } = new URL(baseUrl);
   return new StripeLibrary(apiKey ?? 'none', {
     apiVersion: STRIPE_API_VERSION,
@@ -70,6 +72,7 @@ function libraryFor({ apiKey, baseUrl, timeoutMs }: StripeOptions): Library {
     // Repeated here, with the circuit breaker of all services.
     maxNetworkRetries: 0,
     telemetry: false,
+    ...(fetch ? { httpClient: StripeLibrary.createFetchHttpClient(fetch) } : {}),
   });
 }
 
@@ -230,9 +233,7 @@ export function httpStripe(options: StripeOptions): Stripe {
       ),
 
     async createPortalSession(customer, return_url, key) {
-      const made = await call(customer, () =>
-        api.billingPortal.sessions.create({ customer, return_url }, keyed(key)),
-      );
+      const made = await call(customer, () => api.billingPortal.sessions.create({ customer, return_url }, keyed(key)));
       const { lastResponse: _response, ...session } = made;
       return session as unknown as Record<string, unknown>;
     },
@@ -276,9 +277,7 @@ export function httpStripe(options: StripeOptions): Stripe {
       ),
 
     setSubscriptionMetadata: async (id, metadata, key) =>
-      subscriptionOf(
-        await call(id, () => api.subscriptions.update(id, { metadata: { ...metadata } }, keyed(key))),
-      ),
+      subscriptionOf(await call(id, () => api.subscriptions.update(id, { metadata: { ...metadata } }, keyed(key)))),
 
     invoice: async (id) => invoiceOf(await call(id, () => api.invoices.retrieve(id))),
 
@@ -348,7 +347,7 @@ export function httpStripe(options: StripeOptions): Stripe {
       const { signature } = api.webhooks;
       return secrets.some((secret) => {
         try {
-          return signature !== null && signature.verifyHeader(body, header, secret, TOLERANCE_SECONDS, undefined, at);
+          return signature?.verifyHeader(body, header, secret, TOLERANCE_SECONDS, undefined, at) ?? false;
         } catch {
           return false;
         }

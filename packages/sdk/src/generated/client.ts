@@ -6,12 +6,14 @@ import { declaredErrors } from './errors.ts';
 import { type AgreementsApi, agreementsTable } from './agreements.ts';
 import { type AssignmentsApi, assignmentsTable } from './assignments.ts';
 import { type AuditApi, auditTable } from './audit.ts';
+import { type BillingApi, billingTable } from './billing.ts';
 import { type GroupsApi, groupsTable } from './groups.ts';
 import { type JobsApi, jobsTable } from './jobs.ts';
 import { type LedgerApi, ledgerTable } from './ledger.ts';
 import { type LicensesApi, licensesTable } from './licenses.ts';
 import { type PlansApi, plansTable } from './plans.ts';
 import { type PoliciesApi, policiesTable } from './policies.ts';
+import { type ProvisioningApi, provisioningTable } from './provisioning.ts';
 import { type RedemptionsApi, redemptionsTable } from './redemptions.ts';
 import { type WorkflowsApi, workflowsTable } from './workflows.ts';
 
@@ -23,6 +25,8 @@ export class EnterpriseAccess extends Client {
   readonly assignments: AssignmentsApi = this.router('assignments', assignmentsTable);
   /** Operations of audit. */
   readonly audit: AuditApi = this.router('audit', auditTable);
+  /** Operations of billing. */
+  readonly billing: BillingApi = this.router('billing', billingTable);
   /** Operations of groups. */
   readonly groups: GroupsApi = this.router('groups', groupsTable);
   /** Operations of jobs. */
@@ -35,6 +39,8 @@ export class EnterpriseAccess extends Client {
   readonly plans: PlansApi = this.router('plans', plansTable);
   /** Operations of policies. */
   readonly policies: PoliciesApi = this.router('policies', policiesTable);
+  /** Operations of provisioning. */
+  readonly provisioning: ProvisioningApi = this.router('provisioning', provisioningTable);
   /** Operations of redemptions. */
   readonly redemptions: RedemptionsApi = this.router('redemptions', redemptionsTable);
   /** Operations of workflows. */

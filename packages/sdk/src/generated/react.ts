@@ -4,27 +4,31 @@ import { factories, type ListFactory, type MutationFactory, type QueryFactory, t
 import type { NoDetails } from '../errors.ts';
 import type { Page } from '../page.ts';
 import type { EnterpriseAccess } from './client.ts';
-import type { AdminAssignment, Agreement, Assignment, Configuration, Decision, ForcedRedemption, JobRun, License, Plan, Policy, Subsidy, Transaction, Workflow } from './models.ts';
+import type { AcademyProduct, AdminAssignment, Agreement, Assignment, BillingAddress, BillingSubscription, CheckoutIntent, Configuration, Decision, ForcedRedemption, JobRun, License, Plan, PlanInfo, Policy, SspProduct, StripeEventSummary, Subsidy, Transaction, Workflow } from './models.ts';
 import type { AgreementsGetInput, AgreementsListInput } from './agreements.ts';
 import type { AssignmentsAcknowledgeInput, AssignmentsAcknowledgeOutput, AssignmentsCancelAllInput, AssignmentsCancelAllOutput, AssignmentsCancelInput, AssignmentsCancelOutput, AssignmentsCreateConfigurationInput, AssignmentsDeactivateConfigurationInput, AssignmentsGetConfigurationInput, AssignmentsGetInput, AssignmentsGetOwnInput, AssignmentsListConfigurationsInput, AssignmentsListInput, AssignmentsListOwnInput, AssignmentsListPage, AssignmentsNudgeInput, AssignmentsNudgeOutput, AssignmentsRemindAllInput, AssignmentsRemindAllOutput, AssignmentsRemindInput, AssignmentsRemindOutput, AssignmentsUpdateConfigurationInput } from './assignments.ts';
 import type { AuditExportInput, AuditExportOutput, AuditExportPartInput, AuditExportPartOutput, AuditFollowupsInput, AuditFollowupsOutput, AuditGetInput, AuditGetOutput, AuditListInput, AuditListOutput, AuditTimelineInput, AuditTimelineOutput } from './audit.ts';
+import type { BillingAddPaymentMethodInput, BillingAddPaymentMethodOutput, BillingCancelSubscriptionInput, BillingCreateCheckoutIntentInput, BillingCreateCheckoutPortalSessionInput, BillingCreateCheckoutPortalSessionOutput, BillingCreateCheckoutSessionInput, BillingCreateCheckoutSessionOutput, BillingCreateEnterprisePortalSessionInput, BillingCreateEnterprisePortalSessionOutput, BillingDeletePaymentMethodInput, BillingDeletePaymentMethodOutput, BillingFindCheckoutIntentsInput, BillingGetAcademyProductInput, BillingGetBillingAddressInput, BillingGetBillingHealthInput, BillingGetBillingHealthOutput, BillingGetCheckoutIntentInput, BillingGetFirstUpcomingInvoiceInput, BillingGetPlanInfoInput, BillingGetSspProductInput, BillingGetSubscriptionInput, BillingGetSubscriptionOutput, BillingListAcademyProductsInput, BillingListAcademyProductsOutput, BillingListCheckoutIntentsInput, BillingListPaymentMethodsInput, BillingListPaymentMethodsOutput, BillingListSspProductsInput, BillingListSspProductsOutput, BillingListStripeEventSummariesInput, BillingListStripeEventsInput, BillingListStripeEventsOutput, BillingListTransactionsInput, BillingListTransactionsOutput, BillingReinstateSubscriptionInput, BillingReplayStripeEventsInput, BillingReplayStripeEventsOutput, BillingSetDefaultPaymentMethodInput, BillingSetDefaultPaymentMethodOutput, BillingUpdateBillingAddressInput, BillingUpdateCheckoutIntentInput } from './billing.ts';
 import type { GroupsAddAssociationInput, GroupsAddAssociationOutput, GroupsListMembersInput, GroupsListMembersPage, GroupsRemoveAssociationsInput, GroupsRemoveAssociationsOutput } from './groups.ts';
 import type { JobsGetInput } from './jobs.ts';
 import type { LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputItem, LedgerCanRedeemInput, LedgerCanRedeemOutput, LedgerContentMetadataInput, LedgerContentMetadataOutput, LedgerCreateDepositInput, LedgerCreateDepositOutput, LedgerCreateSubsidyInput, LedgerCreateSubsidyOutput, LedgerCreateTransactionInput, LedgerCreateTransactionOutput, LedgerCreateTransactionV1Input, LedgerCreateTransactionV1Output, LedgerDeleteSubsidyInput, LedgerGetSubsidyInput, LedgerGetTransactionInput, LedgerListSubsidiesInput, LedgerListTransactionsInput, LedgerListTransactionsPage, LedgerListTransactionsV1Input, LedgerOwnTransactionsInput, LedgerReverseInput, LedgerUpdateSubsidyInput } from './ledger.ts';
 import type { LicensesGetInput, LicensesListInput, LicensesOverviewInput, LicensesOverviewOutputItem } from './licenses.ts';
 import type { PlansGetForLearnersInput, PlansGetInput, PlansListForLearnersInput, PlansListInput } from './plans.ts';
 import type { PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput, PoliciesAllocateInput, PoliciesAllocateOutput, PoliciesBulkReportInput, PoliciesBulkReportItem, PoliciesCreateInput, PoliciesCreateOutput, PoliciesDeactivateInput, PoliciesDepositInput, PoliciesGetInput, PoliciesListInput, PoliciesResumeBulkInput, PoliciesResumeBulkOutput, PoliciesSetLateRedemptionInput, PoliciesUpdateInput } from './policies.ts';
+import type { ProvisioningCreateInput, ProvisioningCreateOutput, ProvisioningUpdateSubscriptionPlanOliInput, ProvisioningUpdateSubscriptionPlanOliOutput } from './provisioning.ts';
 import type { RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem, RedemptionsCanRequestInput, RedemptionsCanRequestOutput, RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem, RedemptionsExplainInput, RedemptionsExplainOutput, RedemptionsForceInput, RedemptionsGetDecisionInput, RedemptionsGetInput, RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput, RedemptionsRedeemInput } from './redemptions.ts';
 import type { WorkflowsCancelInput, WorkflowsForkInput, WorkflowsGetInput, WorkflowsListInput, WorkflowsListOutput, WorkflowsResumeInput, WorkflowsSkipInput } from './workflows.ts';
 import { agreementsTable } from './agreements.ts';
 import { assignmentsTable } from './assignments.ts';
 import { auditTable } from './audit.ts';
+import { billingTable } from './billing.ts';
 import { groupsTable } from './groups.ts';
 import { jobsTable } from './jobs.ts';
 import { ledgerTable } from './ledger.ts';
 import { licensesTable } from './licenses.ts';
 import { plansTable } from './plans.ts';
 import { policiesTable } from './policies.ts';
+import { provisioningTable } from './provisioning.ts';
 import { redemptionsTable } from './redemptions.ts';
 import { workflowsTable } from './workflows.ts';
 
@@ -84,6 +88,66 @@ export interface AuditQueries extends RouterKeys {
   readonly list: QueryFactory<AuditListInput | undefined, AuditListOutput>;
   /** The life of one thing in sentences. */
   readonly timeline: QueryFactory<AuditTimelineInput, AuditTimelineOutput>;
+}
+
+/** Options for the operations of billing. */
+export interface BillingQueries extends RouterKeys {
+  /** Attach a payment method to a customer. */
+  readonly addPaymentMethod: MutationFactory<BillingAddPaymentMethodInput, BillingAddPaymentMethodOutput>;
+  /** End the subscription of a customer with its period. */
+  readonly cancelSubscription: MutationFactory<BillingCancelSubscriptionInput, BillingSubscription>;
+  /** Reserve slug and name for a purchase. The caller’s intent for the product is updated; a paid one is returned as it is. */
+  readonly createCheckoutIntent: MutationFactory<BillingCreateCheckoutIntentInput, CheckoutIntent>;
+  /** Open Stripe’s portal for the buyer of an intent; nobody else, not even staff. */
+  readonly createCheckoutPortalSession: QueryFactory<BillingCreateCheckoutPortalSessionInput, BillingCreateCheckoutPortalSessionOutput>;
+  /** Begin a purchase: check the form, reserve slug and name, and open a session at Stripe. The same request gets the same open session. */
+  readonly createCheckoutSession: MutationFactory<BillingCreateCheckoutSessionInput, BillingCreateCheckoutSessionOutput>;
+  /** Open Stripe’s portal for the administrators of a customer. */
+  readonly createEnterprisePortalSession: QueryFactory<BillingCreateEnterprisePortalSessionInput, BillingCreateEnterprisePortalSessionOutput>;
+  /** Detach a payment method from a customer. */
+  readonly deletePaymentMethod: MutationFactory<BillingDeletePaymentMethodInput, BillingDeletePaymentMethodOutput>;
+  /** Checkout intents of everybody, newest first, for operators of billing. */
+  readonly findCheckoutIntents: ListFactory<BillingFindCheckoutIntentsInput | undefined, Page<CheckoutIntent>, string | null>;
+  /** One academy, sold now or not. */
+  readonly getAcademyProduct: QueryFactory<BillingGetAcademyProductInput, AcademyProduct>;
+  /** Name and address for the invoices of a customer. */
+  readonly getBillingAddress: QueryFactory<BillingGetBillingAddressInput, BillingAddress>;
+  /** Whether the billing pages are there. */
+  readonly getBillingHealth: QueryFactory<BillingGetBillingHealthInput | undefined, BillingGetBillingHealthOutput>;
+  /** One of the caller’s checkout intents; made to be polled. */
+  readonly getCheckoutIntent: QueryFactory<BillingGetCheckoutIntentInput, CheckoutIntent>;
+  /** The same as the information about a plan, under the older path. */
+  readonly getFirstUpcomingInvoice: QueryFactory<BillingGetFirstUpcomingInvoiceInput, PlanInfo>;
+  /** What the next invoice of a plan asks for, and whether its subscription ends. */
+  readonly getPlanInfo: QueryFactory<BillingGetPlanInfoInput, PlanInfo>;
+  /** One Essentials product, without its price. */
+  readonly getSspProduct: QueryFactory<BillingGetSspProductInput, SspProduct>;
+  /** The running subscription of a customer; null without one. */
+  readonly getSubscription: QueryFactory<BillingGetSubscriptionInput, BillingGetSubscriptionOutput>;
+  /** Academies that can be bought, in the order of their pages. */
+  readonly listAcademyProducts: QueryFactory<BillingListAcademyProductsInput | undefined, BillingListAcademyProductsOutput>;
+  /** The caller’s checkout intents, newest first; staff of the platform get those of everybody. */
+  readonly listCheckoutIntents: ListFactory<BillingListCheckoutIntentsInput | undefined, Page<CheckoutIntent>, string | null>;
+  /** Payment methods of a customer. */
+  readonly listPaymentMethods: QueryFactory<BillingListPaymentMethodsInput, BillingListPaymentMethodsOutput>;
+  /** Essentials products that can be bought, by slug. */
+  readonly listSspProducts: QueryFactory<BillingListSspProductsInput | undefined, BillingListSspProductsOutput>;
+  /** What Stripe has told about the subscription behind a plan, oldest first. */
+  readonly listStripeEventSummaries: ListFactory<BillingListStripeEventSummariesInput, Page<StripeEventSummary>, string | null>;
+  /** Events that Stripe has delivered, newest first; those not handled are dead letters after their retries. */
+  readonly listStripeEvents: QueryFactory<BillingListStripeEventsInput | undefined, BillingListStripeEventsOutput>;
+  /** Invoices of a customer, newest first. */
+  readonly listTransactions: QueryFactory<BillingListTransactionsInput, BillingListTransactionsOutput>;
+  /** Let the subscription of a customer go on that was to end with its period. */
+  readonly reinstateSubscription: MutationFactory<BillingReinstateSubscriptionInput, BillingSubscription>;
+  /** Handle events again that failed; events that were handled are left alone. */
+  readonly replayStripeEvents: MutationFactory<BillingReplayStripeEventsInput, BillingReplayStripeEventsOutput>;
+  /** Charge invoices of a customer to one of its payment methods. */
+  readonly setDefaultPaymentMethod: MutationFactory<BillingSetDefaultPaymentMethodInput, BillingSetDefaultPaymentMethodOutput>;
+  /** Set name and address for the invoices of a customer. */
+  readonly updateBillingAddress: MutationFactory<BillingUpdateBillingAddressInput, BillingAddress>;
+  /** Change state, country or terms of an intent. Other fields are ignored. */
+  readonly updateCheckoutIntent: MutationFactory<BillingUpdateCheckoutIntentInput, CheckoutIntent>;
 }
 
 /** Options for the operations of groups. */
@@ -186,6 +250,14 @@ export interface PoliciesQueries extends RouterKeys {
   readonly update: MutationFactory<PoliciesUpdateInput, Policy>;
 }
 
+/** Options for the operations of provisioning. */
+export interface ProvisioningQueries extends RouterKeys {
+  /** Build a customer: customer, administrators, catalog, agreement, trial, first paid plan and the renewal between them. The same request again finds what was made. */
+  readonly create: MutationFactory<ProvisioningCreateInput, ProvisioningCreateOutput>;
+  /** Store the Salesforce line item of a checkout’s paid plan. */
+  readonly updateSubscriptionPlanOli: MutationFactory<ProvisioningUpdateSubscriptionPlanOliInput, ProvisioningUpdateSubscriptionPlanOliOutput>;
+}
+
 /** Options for the operations of redemptions. */
 export interface RedemptionsQueries extends RouterKeys {
   /** For each course run, whether and through which policy a learner can redeem it. */
@@ -232,6 +304,8 @@ export interface AccessQueries extends RouterKeys {
   readonly assignments: AssignmentsQueries;
   /** Options for the operations of audit. */
   readonly audit: AuditQueries;
+  /** Options for the operations of billing. */
+  readonly billing: BillingQueries;
   /** Options for the operations of groups. */
   readonly groups: GroupsQueries;
   /** Options for the operations of jobs. */
@@ -244,6 +318,8 @@ export interface AccessQueries extends RouterKeys {
   readonly plans: PlansQueries;
   /** Options for the operations of policies. */
   readonly policies: PoliciesQueries;
+  /** Options for the operations of provisioning. */
+  readonly provisioning: ProvisioningQueries;
   /** Options for the operations of redemptions. */
   readonly redemptions: RedemptionsQueries;
   /** Options for the operations of workflows. */
@@ -256,12 +332,14 @@ export const accessQueries = (access: EnterpriseAccess): AccessQueries =>
     agreements: agreementsTable,
     assignments: assignmentsTable,
     audit: auditTable,
+    billing: billingTable,
     groups: groupsTable,
     jobs: jobsTable,
     ledger: ledgerTable,
     licenses: licensesTable,
     plans: plansTable,
     policies: policiesTable,
+    provisioning: provisioningTable,
     redemptions: redemptionsTable,
     workflows: workflowsTable,
   });

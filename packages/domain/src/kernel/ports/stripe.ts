@@ -173,9 +173,10 @@ export interface Stripe {
   /** The whole session: callers of the old service read its fields. */
   createPortalSession(customerId: string, returnUrl: string, key: string): Promise<Readonly<Record<string, unknown>>>;
   subscription(id: string): Promise<StripeSubscription>;
-  subscriptionsOf(customerId: string, options: { readonly status?: string; readonly limit: number }): Promise<
-    readonly StripeSubscription[]
-  >;
+  subscriptionsOf(
+    customerId: string,
+    options: { readonly status?: string; readonly limit: number },
+  ): Promise<readonly StripeSubscription[]>;
   /** Every subscription of the account that began after a time, oldest page last. */
   subscriptionsSince(since: Date, after: string | null): Promise<StripePage<StripeSubscription>>;
   setCancellation(id: string, atPeriodEnd: boolean, key: string): Promise<StripeSubscription>;
@@ -223,8 +224,9 @@ const reference = z
 const metadata = z
   .record(z.string(), z.unknown())
   .nullish()
-  .transform((value): Record<string, string> =>
-    Object.fromEntries(Object.entries(value ?? {}).map(([name, each]) => [name, String(each)])),
+  .transform(
+    (value): Record<string, string> =>
+      Object.fromEntries(Object.entries(value ?? {}).map(([name, each]) => [name, String(each)])),
   );
 const decimal = z
   .union([z.string(), z.number()])
