@@ -280,3 +280,12 @@ export const forgetAddresses = async (db: Connection, subjectUuids: readonly str
       .whereNotNull('learner_email')
       .update({ learner_email: null });
 };
+
+/** Forgets who the learners were in the records of these things: address and account. */
+export const forgetLearners = async (db: Connection, subjectUuids: readonly string[]): Promise<void> => {
+  if (subjectUuids.length > 0)
+    await db('audit_changes')
+      .whereIn('subject_uuid', subjectUuids)
+      .where((known) => known.whereNotNull('learner_email').orWhereNotNull('lms_user_id'))
+      .update({ learner_email: null, lms_user_id: null });
+};

@@ -2,6 +2,7 @@ export {
   type AuditSource,
   currentOrigin,
   forgetAddresses,
+  forgetLearners,
   type Origin,
   recordChanges,
   storeRecorded,

@@ -3,6 +3,7 @@ import { defineSlice } from '../kernel/slice.ts';
 import * as agreementContract from './agreements/contract.ts';
 import { agreements } from './agreements/router.ts';
 import * as legacy from './legacy.ts';
+import { lifecycleJobs } from './lifecycle/jobs.ts';
 import { agreementPermissions, permissions, retirementPermission, roles, staffPermission } from './permissions.ts';
 import * as planContract from './plans/contract.ts';
 import { plans } from './plans/router.ts';
@@ -64,5 +65,6 @@ export const licensesSlice = defineSlice({
     plan: { find: ownerOfPlan, remembered: true },
     license: { find: ownerOfLicense, remembered: false },
   },
+  jobs: [...lifecycleJobs],
   settings,
 });
