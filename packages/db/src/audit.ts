@@ -289,3 +289,10 @@ export const forgetLearners = async (db: Connection, subjectUuids: readonly stri
       .where((known) => known.whereNotNull('learner_email').orWhereNotNull('lms_user_id'))
       .update({ learner_email: null, lms_user_id: null });
 };
+
+/** Forgets a learner in the records of things of one kind, also of those that somebody else holds now. */
+export const forgetLearner = async (db: Connection, kind: string, lmsUserId: number): Promise<void> => {
+  await db('audit_changes')
+    .where({ lms_user_id: lmsUserId, subject_kind: kind })
+    .update({ learner_email: null, lms_user_id: null });
+};

@@ -2,6 +2,7 @@ export {
   type AuditSource,
   currentOrigin,
   forgetAddresses,
+  forgetLearner,
   forgetLearners,
   type Origin,
   recordChanges,

@@ -3,7 +3,10 @@ import { defineSlice } from '../kernel/slice.ts';
 import * as agreementContract from './agreements/contract.ts';
 import { agreements } from './agreements/router.ts';
 import * as legacy from './legacy.ts';
+import * as lifecycleContract from './lifecycle/contract.ts';
 import { lifecycleJobs } from './lifecycle/jobs.ts';
+import { legacy as lifecycleLegacy } from './lifecycle/legacy.ts';
+import { privacy } from './lifecycle/router.ts';
 import { agreementPermissions, permissions, retirementPermission, roles, staffPermission } from './permissions.ts';
 import * as planContract from './plans/contract.ts';
 import { plans } from './plans/router.ts';
@@ -51,6 +54,12 @@ export const licensesSlice = defineSlice({
       contracts: { get: seatContract.get, list: seatContract.list, overview: seatContract.overview },
       models: { license: view.license, learnerLicense: view.learnerLicense },
       legacy: { list: { reply: legacyReply(seatContract.list, legacy.licensePageReply) } },
+    },
+    privacy: {
+      tag: 'Retirement of users of the platform.',
+      router: privacy,
+      contracts: { retireUser: lifecycleContract.retireUser },
+      legacy: lifecycleLegacy,
     },
   },
   permissions: [

@@ -2,10 +2,7 @@ import { defineModel, is } from '@enterprise-access/db';
 import type { LicenseStatus, LicenseTypesToCopy } from './view-contract.ts';
 
 /** All are about how much of a plan is in use: first at all, then that little or nothing is left. */
-export type PlanNotification =
-  | 'periodic_informational'
-  | 'limited_allocations_remaining'
-  | 'no_allocations_remaining';
+export type PlanNotification = 'periodic_informational' | 'limited_allocations_remaining' | 'no_allocations_remaining';
 
 const RETIRES = { job: 'licenses.retire' } as const;
 

@@ -14,6 +14,7 @@ import type { LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputIte
 import type { LicensesGetInput, LicensesListInput, LicensesOverviewInput, LicensesOverviewOutputItem } from './licenses.ts';
 import type { PlansGetForLearnersInput, PlansGetInput, PlansListForLearnersInput, PlansListInput } from './plans.ts';
 import type { PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput, PoliciesAllocateInput, PoliciesAllocateOutput, PoliciesBulkReportInput, PoliciesBulkReportItem, PoliciesCreateInput, PoliciesCreateOutput, PoliciesDeactivateInput, PoliciesDepositInput, PoliciesGetInput, PoliciesListInput, PoliciesResumeBulkInput, PoliciesResumeBulkOutput, PoliciesSetLateRedemptionInput, PoliciesUpdateInput } from './policies.ts';
+import type { PrivacyRetireUserInput } from './privacy.ts';
 import type { RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem, RedemptionsCanRequestInput, RedemptionsCanRequestOutput, RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem, RedemptionsExplainInput, RedemptionsExplainOutput, RedemptionsForceInput, RedemptionsGetDecisionInput, RedemptionsGetInput, RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput, RedemptionsRedeemInput } from './redemptions.ts';
 import { agreementsTable } from './agreements.ts';
 import { assignmentsTable } from './assignments.ts';
@@ -24,6 +25,7 @@ import { ledgerTable } from './ledger.ts';
 import { licensesTable } from './licenses.ts';
 import { plansTable } from './plans.ts';
 import { policiesTable } from './policies.ts';
+import { privacyTable } from './privacy.ts';
 import { redemptionsTable } from './redemptions.ts';
 
 /** Options for the operations of agreements. */
@@ -184,6 +186,12 @@ export interface PoliciesQueries extends RouterKeys {
   readonly update: MutationFactory<PoliciesUpdateInput, Policy>;
 }
 
+/** Options for the operations of privacy. */
+export interface PrivacyQueries extends RouterKeys {
+  /** Remove a user from all licences and from the trail of their changes, and delete the copy of the account. */
+  readonly retireUser: MutationFactory<PrivacyRetireUserInput, NoDetails>;
+}
+
 /** Options for the operations of redemptions. */
 export interface RedemptionsQueries extends RouterKeys {
   /** For each course run, whether and through which policy a learner can redeem it. */
@@ -226,6 +234,8 @@ export interface AccessQueries extends RouterKeys {
   readonly plans: PlansQueries;
   /** Options for the operations of policies. */
   readonly policies: PoliciesQueries;
+  /** Options for the operations of privacy. */
+  readonly privacy: PrivacyQueries;
   /** Options for the operations of redemptions. */
   readonly redemptions: RedemptionsQueries;
 }
@@ -242,5 +252,6 @@ export const accessQueries = (access: EnterpriseAccess): AccessQueries =>
     licenses: licensesTable,
     plans: plansTable,
     policies: policiesTable,
+    privacy: privacyTable,
     redemptions: redemptionsTable,
   });

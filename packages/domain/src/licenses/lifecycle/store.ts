@@ -68,3 +68,35 @@ export const licensesOf = (
   uuids.length === 0
     ? Promise.resolve([])
     : selectLicenses(trx).whereIn('uuid', uuids).where({ subscription_plan_uuid: planUuid }).orderBy('uuid');
+
+/** Somebody who holds licences. */
+export interface Person {
+  readonly lmsUserId: number;
+  /** The folded address, if known. */
+  readonly emailKey: string | null;
+}
+
+const MOST_OF_PERSON = 10_000;
+
+/** Plans in which the person has licences, in the order of their uuids. */
+export async function plansOfPerson(db: Connection, { lmsUserId, emailKey }: Person): Promise<string[]> {
+  const matches = [{ lms_user_id: lmsUserId }, ...(emailKey === null ? [] : [{ user_email_key: emailKey }])];
+  const found: { uuid: string }[][] = await Promise.all(
+    matches.map((match) =>
+      db(licenses.table).where(match).limit(MOST_OF_PERSON).distinct({ uuid: 'subscription_plan_uuid' }),
+    ),
+  );
+  return [...new Set(found.flat().map(({ uuid }) => uuid))].toSorted();
+}
+
+/** The person's licences in one plan. */
+export async function licensesOfPerson(
+  trx: Transaction,
+  planUuid: string,
+  { lmsUserId, emailKey }: Person,
+): Promise<LicenseRow[]> {
+  const own = () => selectLicenses(trx).where({ subscription_plan_uuid: planUuid }).limit(MOST_OF_PERSON);
+  const rows = await own().where({ lms_user_id: lmsUserId });
+  const byAddress = emailKey === null ? [] : await own().where({ user_email_key: emailKey });
+  return [...new Map([...rows, ...byAddress].map((row) => [row.uuid, row])).values()];
+}
