@@ -48,6 +48,15 @@ describe.each(dialects)('retirement of licences on %s', (dialect) => {
     });
     for (const each of [activated, assigned, revoked]) await remember(each);
     expect(await retire()).toMatchObject({ error: null, result: { revoked: 2, cleared: 1, released: 0, failed: 0 } });
+    const told = await world.db('outbox').where({ name: 'edx.server.license-manager.license-lifecycle.revoked' });
+    const payloads = told.map(({ payload }) => (typeof payload === 'string' ? JSON.parse(payload) : payload));
+    expect(payloads.map((each) => [each.license_uuid, each.assigned_lms_user_id]).toSorted()).toEqual(
+      [
+        [activated.uuid, 1_500],
+        [assigned.uuid, null],
+      ].toSorted(),
+    );
+    expect(JSON.stringify(payloads)).not.toMatch(/@|activation_key/);
     for (const each of [activated, assigned])
       expect(await rowOf(each.uuid)).toMatchObject({
         ...GONE,

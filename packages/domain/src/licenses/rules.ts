@@ -1,7 +1,8 @@
 import type { Row } from '@enterprise-access/db';
-import type { licenses, subscriptionPlanRenewals, subscriptionPlans } from './tables.ts';
+import type { customerAgreements, licenses, subscriptionPlanRenewals, subscriptionPlans } from './tables.ts';
 import type { LicenseStatus } from './view-contract.ts';
 
+export type AgreementRow = Readonly<Row<typeof customerAgreements>>;
 export type PlanRow = Readonly<Row<typeof subscriptionPlans>>;
 type LicenseRow = Readonly<Row<typeof licenses>>;
 export type RenewalRow = Readonly<Row<typeof subscriptionPlanRenewals>>;

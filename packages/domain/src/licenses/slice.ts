@@ -2,6 +2,7 @@ import { legacyReply } from '../kernel/legacy.ts';
 import { defineSlice } from '../kernel/slice.ts';
 import * as agreementContract from './agreements/contract.ts';
 import { agreements } from './agreements/router.ts';
+import { events } from './events.ts';
 import * as legacy from './legacy.ts';
 import * as lifecycleContract from './lifecycle/contract.ts';
 import { lifecycleJobs } from './lifecycle/jobs.ts';
@@ -74,6 +75,7 @@ export const licensesSlice = defineSlice({
     plan: { find: ownerOfPlan, remembered: true },
     license: { find: ownerOfLicense, remembered: false },
   },
+  events,
   jobs: [...lifecycleJobs],
   settings,
 });

@@ -1,8 +1,9 @@
-import { forgetLearners, type Transaction, transaction } from '@enterprise-access/db';
+import { appendToOutbox, forgetLearners, type Transaction, transaction } from '@enterprise-access/db';
 import type { z } from 'zod';
 import type { JobRun } from '../../kernel/jobs/job.ts';
+import { licenseEvent } from '../events.ts';
 import { freed, nobody } from '../rules.ts';
-import { changeLicenses, holdPlan, type LicenseRow } from '../store.ts';
+import { changeLicenses, findAgreement, holdPlan, type LicenseRow } from '../store.ts';
 import type { LicenseStatus } from '../view-contract.ts';
 import type * as contracts from './job-contracts.ts';
 import * as store from './store.ts';
@@ -75,11 +76,19 @@ async function retireSome(
 ): Promise<number> {
   const held = await holdPlan(trx, uuid);
   const pass = held && passesOf({ ...held, daysBeforePurge }, now).find((each) => each.outcome === outcome);
-  if (!pass) return 0;
+  if (!held || !pass) return 0;
   const rows = (await store.licensesOf(trx, uuid, uuids)).filter(
     (row) => row.status === status && row.userEmail !== null && pass.isDue(row),
   );
   await removeHolders(trx, uuid, rows, outcome, now);
+  const agreement = outcome === 'revoked' && (await findAgreement(trx, held.customerAgreementUuid));
+  if (agreement) {
+    // As the licences were: afterwards nobody knows whose they were.
+    const events = rows.map((license) =>
+      licenseEvent('revoked', { agreement, plan: held, license: { ...license, status: 'revoked' } }),
+    );
+    await appendToOutbox(trx, now, events);
+  }
   return rows.length;
 }
 
