@@ -44,7 +44,8 @@ export const old: Reasons = {
 export const held: Reasons = {
   '@types/node': 'Follows the version of Node.',
   node: 'The long-term support release; the image has the same.',
-  stripe: 'Version 22 pins the API version that stripe-mock describes and old front ends were measured with; 23 renames parameters of Checkout.',
+  stripe:
+    'Version 22 pins the API version that stripe-mock describes and old front ends were measured with; 23 renames parameters of Checkout.',
   typescript: 'Older releases are there to check the types of the SDK with them.',
 };
 

@@ -20,6 +20,12 @@ export const lockOrder = [
   'allocation_chunks',
   /** Held while assignments of one configuration are allocated. */
   'assignment_configurations',
+  /** Held while licences of the plan change; the plans of one transaction in the order of their uuids. */
+  'customer_agreements',
+  'subscription_plans',
+  'subscription_plan_renewals',
+  'licenses',
+  'plan_notifications',
   'redemptions',
   'assignments',
   /** A learner's spend in one policy. */

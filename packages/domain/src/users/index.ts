@@ -1,6 +1,7 @@
 export {
   accountsOf,
   contactOf,
+  deleteUser,
   emailKeyOf,
   findUser,
   insertUser,

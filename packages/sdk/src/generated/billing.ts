@@ -139,8 +139,7 @@ export interface BillingGetBillingAddressInput {
 }
 
 /** Input of `billing.getBillingHealth`. */
-export interface BillingGetBillingHealthInput {
-}
+export type BillingGetBillingHealthInput = Record<string, never>;
 
 /** What `billing.getBillingHealth` answers. */
 export interface BillingGetBillingHealthOutput {

@@ -13,6 +13,7 @@ import { type LedgerApi, ledgerTable } from './ledger.ts';
 import { type LicensesApi, licensesTable } from './licenses.ts';
 import { type PlansApi, plansTable } from './plans.ts';
 import { type PoliciesApi, policiesTable } from './policies.ts';
+import { type PrivacyApi, privacyTable } from './privacy.ts';
 import { type ProvisioningApi, provisioningTable } from './provisioning.ts';
 import { type RedemptionsApi, redemptionsTable } from './redemptions.ts';
 import { type WorkflowsApi, workflowsTable } from './workflows.ts';
@@ -39,6 +40,8 @@ export class EnterpriseAccess extends Client {
   readonly plans: PlansApi = this.router('plans', plansTable);
   /** Operations of policies. */
   readonly policies: PoliciesApi = this.router('policies', policiesTable);
+  /** Operations of privacy. */
+  readonly privacy: PrivacyApi = this.router('privacy', privacyTable);
   /** Operations of provisioning. */
   readonly provisioning: ProvisioningApi = this.router('provisioning', provisioningTable);
   /** Operations of redemptions. */

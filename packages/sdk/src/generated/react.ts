@@ -15,6 +15,7 @@ import type { LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputIte
 import type { LicensesGetInput, LicensesListInput, LicensesOverviewInput, LicensesOverviewOutputItem } from './licenses.ts';
 import type { PlansGetForLearnersInput, PlansGetInput, PlansListForLearnersInput, PlansListInput } from './plans.ts';
 import type { PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput, PoliciesAllocateInput, PoliciesAllocateOutput, PoliciesBulkReportInput, PoliciesBulkReportItem, PoliciesCreateInput, PoliciesCreateOutput, PoliciesDeactivateInput, PoliciesDepositInput, PoliciesGetInput, PoliciesListInput, PoliciesResumeBulkInput, PoliciesResumeBulkOutput, PoliciesSetLateRedemptionInput, PoliciesUpdateInput } from './policies.ts';
+import type { PrivacyRetireUserInput } from './privacy.ts';
 import type { ProvisioningCreateInput, ProvisioningCreateOutput, ProvisioningUpdateSubscriptionPlanOliInput, ProvisioningUpdateSubscriptionPlanOliOutput } from './provisioning.ts';
 import type { RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem, RedemptionsCanRequestInput, RedemptionsCanRequestOutput, RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem, RedemptionsExplainInput, RedemptionsExplainOutput, RedemptionsForceInput, RedemptionsGetDecisionInput, RedemptionsGetInput, RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput, RedemptionsRedeemInput } from './redemptions.ts';
 import type { WorkflowsCancelInput, WorkflowsForkInput, WorkflowsGetInput, WorkflowsListInput, WorkflowsListOutput, WorkflowsResumeInput, WorkflowsSkipInput } from './workflows.ts';
@@ -28,6 +29,7 @@ import { ledgerTable } from './ledger.ts';
 import { licensesTable } from './licenses.ts';
 import { plansTable } from './plans.ts';
 import { policiesTable } from './policies.ts';
+import { privacyTable } from './privacy.ts';
 import { provisioningTable } from './provisioning.ts';
 import { redemptionsTable } from './redemptions.ts';
 import { workflowsTable } from './workflows.ts';
@@ -250,6 +252,12 @@ export interface PoliciesQueries extends RouterKeys {
   readonly update: MutationFactory<PoliciesUpdateInput, Policy>;
 }
 
+/** Options for the operations of privacy. */
+export interface PrivacyQueries extends RouterKeys {
+  /** Remove a user from all licences and from the trail of their changes, and delete the copy of the account. */
+  readonly retireUser: MutationFactory<PrivacyRetireUserInput, NoDetails>;
+}
+
 /** Options for the operations of provisioning. */
 export interface ProvisioningQueries extends RouterKeys {
   /** Build a customer: customer, administrators, catalog, agreement, trial, first paid plan and the renewal between them. The same request again finds what was made. */
@@ -318,6 +326,8 @@ export interface AccessQueries extends RouterKeys {
   readonly plans: PlansQueries;
   /** Options for the operations of policies. */
   readonly policies: PoliciesQueries;
+  /** Options for the operations of privacy. */
+  readonly privacy: PrivacyQueries;
   /** Options for the operations of provisioning. */
   readonly provisioning: ProvisioningQueries;
   /** Options for the operations of redemptions. */
@@ -339,6 +349,7 @@ export const accessQueries = (access: EnterpriseAccess): AccessQueries =>
     licenses: licensesTable,
     plans: plansTable,
     policies: policiesTable,
+    privacy: privacyTable,
     provisioning: provisioningTable,
     redemptions: redemptionsTable,
     workflows: workflowsTable,
