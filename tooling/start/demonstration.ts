@@ -193,11 +193,11 @@ async function seed(db: Database): Promise<void> {
   await seedBilling(db, await buyerIn(db));
 }
 
-const BUYER = { email: 'learner-1001@demo.example', fullName: 'Learner 1001', lmsUserId: 1001 };
+const BUYER = { email: 'learner-1000@demo.example', fullName: 'Learner 1000', lmsUserId: 1000 };
 
 /** The local user of the buyer of the demonstration. */
 async function buyerIn(db: Database): Promise<number> {
-  const name = 'user-1001';
+  const name = 'user-1000';
   await insertUser(db, name, BUYER, new Date());
   const [user] = await findUser(db, name);
   if (!user) throw new Error('The buyer could not be stored.');

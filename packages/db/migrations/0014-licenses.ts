@@ -50,17 +50,20 @@ const PLAN_TYPES = [
 ];
 
 const planTypes = ({ db }: Schema) =>
-  db('plan_types').insert(
-    PLAN_TYPES.map(({ id, label, description, paid, ns, sf, internal }) => ({
-      id,
-      label,
-      description,
-      is_paid_subscription: paid,
-      ns_id_required: ns,
-      sf_id_required: sf,
-      internal_use_only: internal,
-    })),
-  );
+  db('plan_types')
+    .insert(
+      PLAN_TYPES.map(({ id, label, description, paid, ns, sf, internal }) => ({
+        id,
+        label,
+        description,
+        is_paid_subscription: paid,
+        ns_id_required: ns,
+        sf_id_required: sf,
+        internal_use_only: internal,
+      })),
+    )
+    .onConflict('id')
+    .ignore();
 
 /** Order of the lists of a plan's licences, for each status by itself. */
 const listIndex = (schema: Schema, name: string, nullable: string) =>

@@ -15,6 +15,7 @@ export {
 } from './errors.ts';
 export type * from './generated/assignments.ts';
 export type * from './generated/audit.ts';
+export type * from './generated/billing.ts';
 export * from './generated/client.ts';
 export * from './generated/errors.ts';
 export type * from './generated/groups.ts';

@@ -91,7 +91,7 @@ describe('documentation in the editor', () => {
     ]);
     expect(amounts.length).toBeGreaterThan(20);
     const unitless = amounts.filter(
-      ([, comment = '']) => !/US cents|US dollars|redemptions|seconds|milliseconds/i.test(comment),
+      ([, comment = '']) => !/US cents|US dollars|redemptions|licences|seconds|milliseconds/i.test(comment),
     );
     expect(unitless.map(([text]) => text)).toEqual([]);
   });

@@ -82,7 +82,9 @@ describe.each(dialects)('bad input on %s', (dialect) => {
         const { url, body } = restRequest(operation, rest);
         const reply = await send(world, method, url, body && JSON.stringify(body));
         expect(reply.status, `${name}: ${reply.body}`).toBe(400);
-        expect(Object.keys(JSON.parse(reply.body))).toContain(snakeCase(name));
+        // Old clients get a list of sentences from some operations, which name the field too.
+        const named = JSON.parse(reply.body);
+        expect(Array.isArray(named) ? reply.body : Object.keys(named)).toContain(snakeCase(name));
       }
       await unwritten();
     });
@@ -192,7 +194,9 @@ describe.each(dialects)('bad input on %s', (dialect) => {
     for (const { id, contract } of operations) {
       // Texts of it cannot be made.
       const unsayable = Object.fromEntries(Object.keys(contract.input.shape).map((name) => [name, { toString: null }]));
-      for (const body of [...bodies, JSON.stringify({ json: unsayable })]) {
+      // Without fields any object is a valid input.
+      const isEmpty = Object.keys(contract.input.shape).length === 0;
+      for (const body of [...bodies, ...(isEmpty ? [] : [JSON.stringify({ json: unsayable })])]) {
         const isQuery = contract.kind === 'query';
         if (isQuery && body.length > 1_000) continue;
         const reply = isQuery

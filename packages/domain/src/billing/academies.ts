@@ -88,7 +88,7 @@ const put = ({ runtime: { db, clock } }: JobRun, wish: Wish): Promise<'created' 
     return 'updated';
   });
 
-/** R-BILL, operation 15: imports academies; never from a public request. */
+/** Imports academies; never from a public request. */
 export async function onSyncAcademies(
   run: JobRun,
   { academyUuid, deactivateMissing }: z.infer<typeof syncAcademies.payload>,

@@ -30,7 +30,7 @@ export const checkoutIntent = z
     stripeCustomerId: z.string().nullable().describe('Customer at Stripe: the person who buys.'),
     expiresAt: z.date().describe('End of the reservation, unless it is paid before.'),
     stripeCheckoutSessionId: z.string().nullable().describe('The last session at Stripe.'),
-    quantity: z.int().describe('Licences, not redemptions.'),
+    quantity: z.int().describe('Number of licences.'),
     country: z.string().nullable().describe('Two letters of the country.'),
     lastCheckoutError: z.string().nullable().describe('Why the checkout failed last.'),
     lastProvisioningError: z.string().nullable().describe('Why provisioning failed last.'),

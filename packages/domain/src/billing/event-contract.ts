@@ -41,7 +41,7 @@ export const stripeEventSummary = z
     invoiceAmountPaid: z.int().nullable().describe('US cents, or the smallest unit of the currency.'),
     invoiceUnitAmount: z.int().nullable().describe('US cents, or the smallest unit of the currency, for one licence.'),
     invoiceUnitAmountDecimal: code('The same as decimal text.'),
-    invoiceQuantity: z.int().nullable().describe('Licences, not redemptions.'),
+    invoiceQuantity: z.int().nullable().describe('Number of licences.'),
     invoiceCurrency: code('Of an invoice.'),
     upcomingInvoiceAmountDue: z.int().nullable().describe('US cents of the next invoice.'),
   })

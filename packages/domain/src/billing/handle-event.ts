@@ -380,7 +380,7 @@ async function trialEndOf(deps: Deps, invoice: OurInvoice): Promise<Date | null>
   return (await orNull(deps.stripe.subscription(invoice.subscriptionId)))?.trialEnd ?? null;
 }
 
-/** R-BILL-41, R-BILL-60, R-BILL-61: what follows from a paid invoice, once, whatever the order of events. */
+/** R-BILL-41, R-BILL-70, R-BILL-71: what follows from a paid invoice, once, whatever the order of events. */
 export async function onInvoicePaid(
   deps: Deps,
   found: IntentRow,

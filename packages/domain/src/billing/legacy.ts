@@ -44,11 +44,13 @@ const bareText: LegacyError = { body: z.string(), encode: (_details: never, mess
 const bareList: LegacyError = { body: z.array(z.string()), encode: (_details: never, message: string) => [message] };
 const nothing: LegacyError = { body: z.undefined(), encode: () => undefined };
 
+const decisionBody = z
+  .object({ error_code: z.string(), developer_message: z.string() })
+  .meta({ title: 'FieldDecisionBody' });
+
 /** An error of the session with its code, in a list. */
 const coded = (code: string, developerMessage?: string): LegacyError => ({
-  body: z
-    .object({ errors: z.array(z.object({ error_code: z.string(), developer_message: z.string() })) })
-    .meta({ title: 'CheckoutConflict' }),
+  body: z.object({ errors: z.array(decisionBody) }).meta({ title: 'CheckoutConflict' }),
   encode: (_details: never, message: string) => ({
     errors: [{ error_code: code, developer_message: developerMessage ?? message }],
   }),
@@ -134,9 +136,7 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
   createCheckoutSession: {
     errors: {
       checkout_refused: {
-        body: z
-          .record(z.string(), z.object({ error_code: z.string(), developer_message: z.string() }))
-          .meta({ title: 'CheckoutDecisions' }),
+        body: z.record(z.string(), decisionBody).meta({ title: 'CheckoutDecisions' }),
         encode: ({ decisions }: z.infer<typeof contract.checkoutRefused.details>) =>
           Object.fromEntries(
             Object.entries(decisions).map(([field, { errorCode, developerMessage }]) => [

@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
+import { transaction } from '@enterprise-access/db';
 import type { Input, Output } from '../kernel/contract.ts';
 import type { StripeCustomer, StripeInvoice, StripePaymentMethod, StripeSubscription } from '../kernel/ports/stripe.ts';
 import { orUnavailable, UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
+import { applyState } from './handle-event.ts';
 import * as contract from './management-contract.ts';
 import { academyOf, pricedProducts, productBySlug } from './products.ts';
 import { isRunning, unitCents } from './rules.ts';
 import * as store from './store.ts';
-import type { IntentRow } from './tables.ts';
+import { checkoutIntents, type IntentRow } from './tables.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'stripe' | 'catalog' | 'log'>;
 type OfCustomer = { readonly enterpriseCustomerUuid: string };
@@ -47,6 +49,13 @@ async function customerIdOf({ db }: Pick<Deps, 'db'>, { enterpriseCustomerUuid }
   return intent.stripeCustomerId;
 }
 
+/** What was done at Stripe leaves its trace with the purchase, without what was said. */
+const note = (deps: Deps, { enterpriseCustomerUuid }: OfCustomer, what: string): Promise<void> =>
+  transaction(deps.db, async (trx) => {
+    const row = await store.payingIntentOf(trx, enterpriseCustomerUuid);
+    if (row) await checkoutIntents.change(trx, row, row, what);
+  });
+
 const addressView = (customer: StripeCustomer | null): Output<typeof contract.getBillingAddress> => ({
   name: customer?.name ?? null,
   email: customer?.email ?? null,
@@ -83,9 +92,9 @@ export async function updateAddress(
       country: input.country.toUpperCase(),
     },
   };
-  return addressView(
-    await asked(deps.stripe.updateCustomer(id, change, `address:${id}:${digest([change, requestId])}`)),
-  );
+  const customer = await asked(deps.stripe.updateCustomer(id, change, `address:${id}:${digest([change, requestId])}`));
+  await note(deps, input, 'billing_address_set');
+  return addressView(customer);
 }
 
 const methodView = (method: StripePaymentMethod, customer: StripeCustomer | null) => ({
@@ -121,6 +130,7 @@ export async function addMethod(
     await asked(
       deps.stripe.attachPaymentMethod(paymentMethodId, customer, `attach:${paymentMethodId}:${customer}:${requestId}`),
     );
+  await note(deps, input, 'payment_method_added');
   return { message: 'Payment method added successfully', paymentMethodId };
 }
 
@@ -143,6 +153,7 @@ export async function setDefaultMethod(
     deps.stripe.updateCustomer(customer, { defaultPaymentMethod: id }, key),
     onStatus([400, 404], contract.methodNotFound),
   );
+  await note(deps, input, 'payment_method_default');
   return { message: 'Payment method set as default successfully' };
 }
 
@@ -162,6 +173,7 @@ export async function deleteMethod(
     deps.stripe.detachPaymentMethod(method.id, `detach:${method.id}:${customer}`),
     onStatus([400, 404], contract.methodNotFound),
   );
+  await note(deps, input, 'payment_method_removed');
   return { message: 'Payment method deleted successfully' };
 }
 
@@ -272,6 +284,17 @@ async function managed(deps: Deps, { enterpriseCustomerUuid }: OfCustomer): Prom
 const isOffered = async (deps: Deps, { priceId }: StripeSubscription): Promise<boolean> =>
   (await asked(pricedProducts(deps))).some(({ price }) => price.id === priceId);
 
+/** Stored as no event has told it: the event that follows is newer, and finds nothing to change. */
+const BEGINNING = new Date(0);
+
+const remember = (deps: Deps, { uuid }: IntentRow, live: StripeSubscription, requestId: string): Promise<void> =>
+  transaction(deps.db, async (trx) => {
+    const intent = await store.lockIntent(trx, uuid);
+    const stored = await store.findSubscription(trx, live.id);
+    const as = { at: stored?.asOf ?? BEGINNING, id: `request:${requestId}`.slice(0, 255) };
+    if (intent) await applyState(trx, intent, live, as, deps.clock());
+  });
+
 /** The same click twice is one request: its key names the period and what is wanted. */
 const keyOf = (what: string, { id, periodEnd, cancelAt }: StripeSubscription, requestId: string): string =>
   `${what}:${id}:${digest([seconds(periodEnd), seconds(cancelAt), requestId])}`;
@@ -288,6 +311,7 @@ export async function cancel(
     deps.stripe.setCancellation(live.id, true, keyOf('cancel', live, requestId)),
     onStatus([400, 404], contract.invalidStripeRequest),
   );
+  await remember(deps, intent, changed, requestId);
   return subscriptionView(deps, intent, changed);
 }
 
@@ -304,5 +328,6 @@ export async function reinstate(
     deps.stripe.setCancellation(live.id, false, keyOf('reinstate', live, requestId)),
     onStatus([400, 404], contract.invalidStripeRequest),
   );
+  await remember(deps, intent, changed, requestId);
   return subscriptionView(deps, intent, changed);
 }

@@ -14,7 +14,7 @@ export const productBySlug = async (db: Connection, slug: string): Promise<Produ
 export const activeProducts = async (db: Connection): Promise<ProductRow[]> =>
   sspProducts.query(db).where({ is_active: true }).orderBy('slug').limit(500);
 
-/** An active Essentials product by slug or lookup key (R-ADD-62). */
+/** An active Essentials product by slug or lookup key (R-BILL-38). */
 export const essentialsProduct = async (db: Connection, key: string): Promise<ProductRow | undefined> => {
   const of = (column: string) =>
     sspProducts

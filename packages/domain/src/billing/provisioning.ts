@@ -9,7 +9,7 @@ import { annotateIntent, moveIntent } from './transition.ts';
 
 // What provisioning needs of billing. Provisioning builds the customer of a paid intent; billing never calls it.
 
-/** The oldest intent with this slug that can be fulfilled (R-PROV-05). */
+/** The oldest intent with this slug that can be fulfilled. */
 export const intentToFulfil = async (db: Connection, enterpriseSlug: string): Promise<IntentRow | undefined> =>
   checkoutIntents
     .query(db)
@@ -24,7 +24,7 @@ const locked = async (trx: Transaction, uuid: string): Promise<IntentRow> => {
   return row;
 };
 
-/** Notes the workflow and the customer. The clock of the stalled sweep goes on (R-ADD-107). */
+/** Notes the workflow and the customer. The clock of the stalled sweep goes on. */
 export async function linkProvisioning(
   trx: Transaction,
   uuid: string,
@@ -35,7 +35,7 @@ export async function linkProvisioning(
   return row;
 }
 
-/** The customer is complete; from `paid` and from every error (R-ADD-108). The buyer and the administrators get a mail. */
+/** The customer is complete; from `paid` and from every error. The buyer and the administrators get a mail. */
 export async function markFulfilled(
   trx: Transaction,
   { clock }: Pick<Runtime, 'clock'>,
@@ -64,7 +64,7 @@ export async function markProvisioningFailed(
   return moveIntent(trx, row, { to: 'errored_provisioning', by: 'provisioning', changes }, clock());
 }
 
-/** The plan that the paid subscription uses: of the renewal with the newest effective date (R-ADD-111). */
+/** The plan that the paid subscription uses: of the renewal with the newest effective date. */
 export async function paidPlanOf(db: Connection, intentUuid: string): Promise<string | null> {
   const [newest] = await store.renewalsOf(db, intentUuid);
   return newest?.renewedSubscriptionPlanUuid ?? null;

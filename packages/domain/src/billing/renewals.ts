@@ -122,7 +122,7 @@ export interface MadeRenewal {
   readonly effectiveDate: Date | null;
 }
 
-/** Remembers a renewal, and ties it to a payment that came before it (R-BILL-54, R-ADD-109). Can be repeated. */
+/** Remembers a renewal, and ties it to a payment that came before it (R-BILL-54). Can be repeated. */
 export async function recordRenewal(
   trx: Transaction,
   { clock }: Pick<Runtime, 'clock'>,

@@ -92,7 +92,7 @@ const utcDay = (date: Date): string => date.toISOString().slice(0, 10);
 export const isSameDay = (a: Date | null, b: Date | null): boolean =>
   a !== null && b !== null && utcDay(a) === utcDay(b);
 
-/** R-BILL-60: what a paid invoice is for. Every positive invoice is one of these, and only one of them renews. */
+/** R-BILL-70: what a paid invoice is for. Every positive invoice is one of these, and only one of them renews. */
 export function invoiceKind(
   invoice: Pick<StripeInvoice, 'amountPaid' | 'billingReason' | 'line'>,
   trialEnd: Date | null,
@@ -114,7 +114,7 @@ export interface MatchableRenewal {
 }
 
 /**
- * R-BILL-61: the renewal of an invoice that was paid for a period: by the invoice, else by the day on which both begin,
+ * R-BILL-71: the renewal of an invoice that was paid for a period: by the invoice, else by the day on which both begin,
  * else, for the first paid period, the only one that is still open.
  */
 export function renewalOf<R extends MatchableRenewal>(

@@ -112,7 +112,7 @@ export async function list(
 const CREATED = 'customer.subscription.created';
 const UPDATED = 'customer.subscription.updated';
 
-/** R-ADD D.1: the next invoice of a plan and the end of its subscription. 404 if Stripe told of no subscription. */
+/** The next invoice of a plan and the end of its subscription. 404 if Stripe told of no subscription. */
 export async function planInfo(
   { db }: Pick<Runtime, 'db'>,
   { subscriptionPlanUuid: plan }: Input<typeof contract.getPlanInfo>,

@@ -160,6 +160,26 @@ const signedAt = (header: string): number =>
 
 const PAYMENT = 'data.payment.payment_intent';
 
+/** A reply of another form than agreed is a failure of the service. */
+const agreed =
+  <T>(parse: (raw: unknown) => T) =>
+  (raw: unknown): T => {
+    try {
+      return parse(raw);
+    } catch (cause) {
+      throw new UpstreamFailure(SERVICE, 'answered something else than agreed', { cause, isAnswer: true });
+    }
+  };
+
+const read = {
+  checkoutSession: agreed(checkoutSessionOf),
+  customer: agreed(customerOf),
+  invoice: agreed(invoiceOf),
+  paymentMethod: agreed(paymentMethodOf),
+  payment: agreed(paymentOf),
+  subscription: agreed(subscriptionOf),
+};
+
 /** Stripe by its own library, with a pinned version of the API. */
 export function httpStripe(options: StripeOptions): Stripe {
   const api = libraryFor(options);
@@ -200,13 +220,13 @@ export function httpStripe(options: StripeOptions): Stripe {
       const { data } = await call('customers', () =>
         api.customers.search({ query: `email:${quoted(email)}`, limit: 10 }),
       );
-      return data.map(customerOf).find((found) => found?.email?.toLowerCase() === email.toLowerCase()) ?? null;
+      return data.map(read.customer).find((found) => found?.email?.toLowerCase() === email.toLowerCase()) ?? null;
     },
 
-    customer: async (id) => customerOf(await call(id, () => api.customers.retrieve(id))),
+    customer: async (id) => read.customer(await call(id, () => api.customers.retrieve(id))),
 
     async updateCustomer(id, { address, defaultPaymentMethod, ...change }, key) {
-      const found = customerOf(
+      const found = read.customer(
         await call(id, () =>
           api.customers.update(
             id,
@@ -225,10 +245,10 @@ export function httpStripe(options: StripeOptions): Stripe {
       return found;
     },
 
-    checkoutSession: async (id) => checkoutSessionOf(await call(id, () => api.checkout.sessions.retrieve(id))),
+    checkoutSession: async (id) => read.checkoutSession(await call(id, () => api.checkout.sessions.retrieve(id))),
 
     createCheckoutSession: async (request, key) =>
-      checkoutSessionOf(
+      read.checkoutSession(
         await call('checkout', () => api.checkout.sessions.create(sessionParameters(request), keyed(key))),
       ),
 
@@ -238,14 +258,14 @@ export function httpStripe(options: StripeOptions): Stripe {
       return session as unknown as Record<string, unknown>;
     },
 
-    subscription: async (id) => subscriptionOf(await call(id, () => api.subscriptions.retrieve(id))),
+    subscription: async (id) => read.subscription(await call(id, () => api.subscriptions.retrieve(id))),
 
     async subscriptionsOf(customer, { status, limit }) {
       const wanted = status as StripeLibrary.SubscriptionListParams.Status | undefined;
       const { data } = await call(customer, () =>
         api.subscriptions.list({ customer, limit, ...(wanted === undefined ? {} : { status: wanted }) }),
       );
-      return data.map(subscriptionOf);
+      return data.map(read.subscription);
     },
 
     async subscriptionsSince(since, after) {
@@ -257,16 +277,16 @@ export function httpStripe(options: StripeOptions): Stripe {
           ...(after === null ? {} : { starting_after: after }),
         }),
       );
-      return { items: page.data.map(subscriptionOf), hasMore: page.has_more };
+      return { items: page.data.map(read.subscription), hasMore: page.has_more };
     },
 
     setCancellation: async (id, atPeriodEnd, key) =>
-      subscriptionOf(
+      read.subscription(
         await call(id, () => api.subscriptions.update(id, { cancel_at_period_end: atPeriodEnd }, keyed(key))),
       ),
 
     requirePayment: async (id, key) =>
-      subscriptionOf(
+      read.subscription(
         await call(id, () =>
           api.subscriptions.update(
             id,
@@ -277,9 +297,9 @@ export function httpStripe(options: StripeOptions): Stripe {
       ),
 
     setSubscriptionMetadata: async (id, metadata, key) =>
-      subscriptionOf(await call(id, () => api.subscriptions.update(id, { metadata: { ...metadata } }, keyed(key)))),
+      read.subscription(await call(id, () => api.subscriptions.update(id, { metadata: { ...metadata } }, keyed(key)))),
 
-    invoice: async (id) => invoiceOf(await call(id, () => api.invoices.retrieve(id))),
+    invoice: async (id) => read.invoice(await call(id, () => api.invoices.retrieve(id))),
 
     async invoicesOf(customer, { limit, after, status }) {
       const wanted = status as StripeLibrary.InvoiceListParams.Status | undefined;
@@ -291,7 +311,7 @@ export function httpStripe(options: StripeOptions): Stripe {
           ...(wanted === undefined ? {} : { status: wanted }),
         }),
       );
-      return { items: page.data.map(invoiceOf), hasMore: page.has_more };
+      return { items: page.data.map(read.invoice), hasMore: page.has_more };
     },
 
     upcomingAmount: async (customer, subscription) =>
@@ -306,10 +326,10 @@ export function httpStripe(options: StripeOptions): Stripe {
           expand: [`${PAYMENT}.payment_method`, `${PAYMENT}.latest_charge`],
         }),
       );
-      return data[0] === undefined ? null : paymentOf(data[0]);
+      return data[0] === undefined ? null : read.payment(data[0]);
     },
 
-    paymentMethod: async (id) => paymentMethodOf(await call(id, () => api.paymentMethods.retrieve(id))),
+    paymentMethod: async (id) => read.paymentMethod(await call(id, () => api.paymentMethods.retrieve(id))),
 
     async paymentMethodOfIntent(id) {
       const { payment_method: method } = await call(id, () => api.paymentIntents.retrieve(id));
@@ -318,11 +338,11 @@ export function httpStripe(options: StripeOptions): Stripe {
 
     async paymentMethodsOf(customer) {
       const { data } = await call(customer, () => api.customers.listPaymentMethods(customer, { limit: 100 }));
-      return data.map(paymentMethodOf);
+      return data.map(read.paymentMethod);
     },
 
     attachPaymentMethod: async (id, customer, key) =>
-      paymentMethodOf(await call(id, () => api.paymentMethods.attach(id, { customer }, keyed(key)))),
+      read.paymentMethod(await call(id, () => api.paymentMethods.attach(id, { customer }, keyed(key)))),
 
     async detachPaymentMethod(id, key) {
       await call(id, () => api.paymentMethods.detach(id, undefined, keyed(key)));

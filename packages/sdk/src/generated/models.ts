@@ -383,7 +383,7 @@ export interface CheckoutIntent {
   expiresAt: Date;
   /** The last session at Stripe. */
   stripeCheckoutSessionId: string | null;
-  /** Licences, not redemptions. */
+  /** Number of licences. */
   quantity: number;
   /** Two letters of the country. */
   country: string | null;
@@ -1083,7 +1083,7 @@ export interface StripeEventSummary {
   invoiceUnitAmount: number | null;
   /** The same as decimal text. */
   invoiceUnitAmountDecimal: string | null;
-  /** Licences, not redemptions. */
+  /** Number of licences. */
   invoiceQuantity: number | null;
   /** Of an invoice. */
   invoiceCurrency: string | null;

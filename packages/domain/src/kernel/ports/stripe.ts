@@ -228,10 +228,10 @@ const metadata = z
     (value): Record<string, string> =>
       Object.fromEntries(Object.entries(value ?? {}).map(([name, each]) => [name, String(each)])),
   );
+/** A decimal: text on the wire, an object of its own from the library. */
 const decimal = z
-  .union([z.string(), z.number()])
-  .nullish()
-  .transform((value) => (value === null || value === undefined ? null : String(value)));
+  .unknown()
+  .transform((value): string | null => (value === null || value === undefined ? null : String(value)));
 
 const address = z
   .looseObject({
