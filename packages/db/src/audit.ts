@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { isDeepStrictEqual } from 'node:util';
 import type { Knex } from 'knex';
 import { v7 } from 'uuid';
-import { type Connection, dialectOf, type Transaction } from './knex.ts';
+import { type Connection, type Database, dialectOf, type Transaction } from './knex.ts';
 import type { Subject, TableModel } from './model.ts';
 
 /** How a change reached us. */
@@ -86,6 +86,15 @@ interface Pending {
 
 const pendings = new WeakMap<Transaction, Pending>();
 
+/** Pools that leave no trail, by their configuration, which their transactions share. */
+const unrecorded = new WeakSet<object>();
+
+/** Turns the trail off for a pool, to measure what it costs. Exported to tests and benchmarks only. */
+export const leaveUnrecorded = (db: Database): void => {
+  unrecorded.add(db.client.config);
+};
+const isUnrecorded = (trx: Transaction): boolean => unrecorded.has(trx.client.config);
+
 /** An origin without a caller; what is not given is null. */
 export const systemOrigin = (
   given: Pick<Origin, 'operation' | 'source' | 'correlationId'> & Partial<Origin>,
@@ -110,13 +119,14 @@ export function recordChanges<R extends IdentifiedRow>(
 ): void {
   const { subject } = model;
   if (!subject) throw new Error(`${model.table} is not audited.`);
+  if (isUnrecorded(trx)) return;
   const recorded = changes.flatMap((change) => recordOf(subject, change) ?? []);
   if (recorded.length > 0) pendingOf(trx).changes.push(...recorded);
 }
 
 /** Says that the transaction changes something that is no subject, such as a message to be sent. */
 export const touch = (trx: Transaction): void => {
-  pendingOf(trx).isTouched = true;
+  if (!isUnrecorded(trx)) pendingOf(trx).isTouched = true;
 };
 
 const HIDDEN = '***';

@@ -118,7 +118,7 @@ export async function startApp(
     records,
     async stop() {
       await app.close();
-      await drop();
+      await records.assertChained().finally(drop);
       locks.assertInOrder();
       records.assertRecorded();
     },
