@@ -41,6 +41,7 @@ test.each([
   ['a field that was empty when it was made', [made, told('updated', { note: null }, { note: 'x' })], 0],
   ['made before there was a trail', [lent], 0],
   ['deleted', [made, lent, told('deleted', { state: 'lent', tags: { a: 1, b: 2 } }, null)], 0],
+  ['of another kind with the same uuid', [made, lent, { ...made, kind: 'loan' }, { ...lent, kind: 'loan' }], 0],
   ['only a note', [made, told('updated', null, null)], 0],
   ['the first state twice', [made, lent, told('updated', { state: 'new' }, { state: 'lost' })], 1],
   ['a state that nobody left', [made, told('updated', { state: 'lost' }, { state: 'lent' })], 1],

@@ -66,7 +66,8 @@ const text = (value: unknown): string =>
  */
 export function brokenChains(changes: readonly ToldChange[]): string[] {
   const broken: string[] = [];
-  for (const life of Map.groupBy(changes, ({ uuid }) => uuid).values()) {
+  // A redemption and its ledger transaction have the same uuid.
+  for (const life of Map.groupBy(changes, ({ kind, uuid }) => `${kind} ${uuid}`).values()) {
     const names = new Set(life.flatMap(({ before, after }) => Object.keys({ ...before, ...after })));
     const isBorn = life.some(({ action }) => action === 'created');
     for (const name of names) {

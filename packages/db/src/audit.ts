@@ -2,8 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { isDeepStrictEqual } from 'node:util';
 import type { Knex } from 'knex';
 import { v7 } from 'uuid';
-import { type Connection, type Database, dialectOf, type Transaction } from './knex.ts';
+import type { Connection, Database, Transaction } from './knex.ts';
 import type { Subject, TableModel } from './model.ts';
+import { insertTogether } from './together.ts';
 
 /** How a change reached us. */
 export type AuditSource = 'rest' | 'trpc' | 'job' | 'event' | 'panel' | 'import' | 'system';
@@ -77,6 +78,8 @@ interface Recorded {
 /** What a transaction has done so far. */
 interface Pending {
   changes: Recorded[];
+  /** Other rows that are written with them. */
+  others: Knex.QueryBuilder[];
   /** Something was written, even if no subject changed: an entry is due. */
   isTouched: boolean;
   /** Entries that this transaction has inserted. */
@@ -106,7 +109,7 @@ function pendingOf(trx: Transaction): Pending {
   const known = pendings.get(trx);
   if (known) return known;
   const scope = scopes.getStore() ?? { origin: unattributed(), entries: new Map() };
-  const pending: Pending = { changes: [], isTouched: false, inserted: new Set(), scope };
+  const pending: Pending = { changes: [], others: [], isTouched: false, inserted: new Set(), scope };
   pendings.set(trx, pending);
   return pending;
 }
@@ -177,40 +180,53 @@ function difference(
   return [orNull(was), orNull(is)];
 }
 
+/** Writes rows together with the records of the transaction, which saves a statement. Nobody may wait for such rows. */
+export const insertWithRecords = (trx: Transaction, insert: Knex.QueryBuilder): void => {
+  pendingOf(trx).others.push(insert);
+};
+
 /** Rows of one statement; MariaDB bounds the size of a packet. */
 const ROWS_AT_ONCE = 1_000;
+/** Other inserts go along with at most so many changes. */
+const ROWS_TOGETHER = 100;
 
 /**
- * Writes what was recorded so far. `transaction` calls it before the commit; those who are about to change a row that
- * many callers wait for call it first, because these inserts wait for nobody.
+ * Writes what was recorded so far, and `last` with it. `transaction` calls it before the commit; those who are about to
+ * change a row that many callers wait for call it first, because these inserts wait for nobody.
  */
-export async function storeRecorded(trx: Transaction): Promise<void> {
+export async function storeRecorded(trx: Transaction, last: Knex.QueryBuilder | null = null): Promise<void> {
   const pending = pendings.get(trx);
-  if (!pending || pending.changes.length === 0) return;
+  const others = [...(pending?.others ?? []), ...(last ? [last] : [])];
+  if (pending) pending.others = [];
+  if (!pending || pending.changes.length === 0) {
+    await insertTogether(trx, others);
+    return;
+  }
+  const rows = numbered(pending);
+  const entries = entriesInsert(trx, pending, new Map(rows.map(({ entry, customer }) => [entry, customer])));
+  const isSmall = rows.length <= ROWS_TOGETHER;
+  if (!isSmall) await insertTogether(trx, others);
+  for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
+    const insert = trx('audit_changes').insert(rows.slice(at, at + ROWS_AT_ONCE).map(({ row }) => row));
+    await insertTogether(trx, [...(entries && at === 0 ? [entries] : []), insert, ...(isSmall ? others : [])]);
+  }
+}
+
+/** The changes as rows, each with its place in the entry of its customer. */
+function numbered(pending: Pending) {
   const { changes, scope } = pending;
   pending.changes = [];
   // A transaction changes things of one customer; those that do not name it go with the others.
   const named = new Set(changes.flatMap(({ customerUuid }) => customerUuid ?? []));
   const [only = null] = named;
   const fallback = scope.origin.customerUuid ?? (named.size === 1 ? only : null);
-  const rows = [...Map.groupBy(changes, (change) => change.customerUuid ?? fallback)].flatMap(([customer, group]) => {
+  return [...Map.groupBy(changes, (change) => change.customerUuid ?? fallback)].flatMap(([customer, group]) => {
     const entry = entryOf(scope, customer);
     return group.map((change) => {
       entry.size += 1;
       return { entry, customer, row: rowOf(entry, change, customer) };
     });
   });
-  let entries = entriesInsert(trx, pending, new Map(rows.map(({ entry, customer }) => [entry, customer])));
-  for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
-    const insert = trx('audit_changes').insert(rows.slice(at, at + ROWS_AT_ONCE).map(({ row }) => row));
-    // PostgreSQL takes both in one statement, which saves a round trip in every mutation.
-    if (entries && dialectOf(trx) === 'postgres') await insert.with('entries', entries);
-    else {
-      await entries;
-      await insert;
-    }
-    entries = null;
-  }
 }
 
 /** Before the commit: everything that was recorded, and an entry for a transaction that changed no subject. */

@@ -2,6 +2,7 @@ export {
   type AuditSource,
   currentOrigin,
   forgetAddresses,
+  insertWithRecords,
   type Origin,
   recordChanges,
   storeRecorded,

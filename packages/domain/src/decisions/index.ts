@@ -2,6 +2,7 @@ export {
   findDecision,
   isSampled,
   keepDecisions,
+  keepDecisionWithin,
   listDecisions,
   newDecision,
   nextDecisions,
