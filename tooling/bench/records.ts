@@ -74,7 +74,7 @@ async function burst(setting: Setting, request: (setting: Setting) => Promise<vo
 async function statementsOf(setting: Setting, request: (setting: Setting) => Promise<void>): Promise<number> {
   let statements = 0;
   const count = ({ sql }: { readonly sql: string }) => {
-    if (!/^\s*(?:begin|commit|rollback)/i.test(sql)) statements += 1;
+    if (!/^\s*(?:begin|commit|rollback)\s*;?$/i.test(sql)) statements += 1;
   };
   setting.db.on('query', count);
   await request(setting);
@@ -89,8 +89,8 @@ const sides: readonly (Kept & { readonly name: string })[] = [
   { name: 'decisions only', trail: false, decisions: true },
 ];
 
-/** Bursts of every side in turn; who begins changes too, so that other load on the machine meets all alike. */
-async function inTurn(
+/** Rounds with a burst of every side, in an order of chance, so that other load on the machine meets all alike. */
+async function roundsOf(
   settings: readonly Setting[],
   request: (setting: Setting) => Promise<void>,
   forMs: number,
@@ -99,16 +99,15 @@ async function inTurn(
     5,
     settings.map((setting) => () => burst(setting, request)),
   );
-  const bursts = settings.map((): Burst[] => []);
+  const all: Burst[][] = [];
   for (const end = performance.now() + forMs; performance.now() < end; ) {
-    const first = bursts[0]?.length ?? 0;
-    for (let turn = 0; turn < settings.length; turn += 1) {
-      const at = (first + turn) % settings.length;
-      const setting = settings[at];
-      if (setting) bursts[at]?.push(await burst(setting, request));
-    }
+    const round: Burst[] = [];
+    const order = settings.map((setting, at) => ({ setting, at, chance: Math.random() }));
+    for (const { setting, at } of order.toSorted((a, b) => a.chance - b.chance))
+      round[at] = await burst(setting, request);
+    all.push(round);
   }
-  return bursts;
+  return all;
 }
 
 /** What records cost those who change or ask something. */
@@ -119,21 +118,25 @@ export async function records(servers: TestServers, { seconds, rounds }: Setting
     try {
       for (const side of sides) settings.push(await budgetFor(servers, dialect, side));
       for (const [name, { bar, do: request }] of Object.entries(work)) {
-        const bursts = await inTurn(settings, request, 2_000 * seconds * rounds);
-        const medianOf = (at: number, of: (burst: Burst) => number) => median((bursts[at] ?? []).map(of));
-        const statements: number[] = [];
-        for (const setting of settings) statements.push(await statementsOf(setting, request));
-        const [wall, cpu] = [medianOf(0, ({ ms }) => ms), medianOf(0, ({ cpuMs }) => cpuMs)];
+        const all = await roundsOf(settings, request, 2_000 * seconds * rounds);
+        const medianOf = (of: (round: readonly Burst[]) => number | undefined) =>
+          median(all.flatMap((round) => of(round) ?? []));
+        const told: string[] = [];
+        for (const [at, setting] of settings.entries()) {
+          const [ms, cpuMs] = [medianOf((round) => round[at]?.ms), medianOf((round) => round[at]?.cpuMs)];
+          const statements = await statementsOf(setting, request);
+          told.push(
+            `${((CLIENTS * 1_000) / ms).toFixed(0)}/s, CPU ${(cpuMs / CLIENTS).toFixed(2)} ms, ${statements} statements`,
+          );
+        }
         for (const [at, side] of sides.entries()) {
           if (at === 0) continue;
-          const [ms, cpuMs] = [medianOf(at, (one) => one.ms), medianOf(at, (one) => one.cpuMs)];
-          const told = (millis: number, cpuMillis: number, count = 0) =>
-            `${((CLIENTS * 1_000) / millis).toFixed(0)}/s, CPU ${(cpuMillis / CLIENTS).toFixed(2)} ms, ${count} statements`;
           rows.push({
             name: `records: ${name}, ${side.name} vs nothing, ${CLIENTS} clients, ${dialect}`,
-            ours: told(ms, cpuMs, statements[at]),
-            reference: told(wall, cpu, statements[0]),
-            ratio: wall / ms,
+            ours: told[at] ?? '',
+            reference: told[0] ?? '',
+            // Of each round by itself, so that slow times of the machine cancel out.
+            ratio: medianOf(([nothing, ...others]) => nothing && nothing.ms / (others[at - 1]?.ms ?? Number.NaN)),
             bar: side.trail && side.decisions ? { at: 'least', value: bar } : null,
           });
         }

@@ -145,8 +145,7 @@ export function watchRecords(db: Database, given: Iterable<Audited>): RecordWatc
     }
     const state = open.get(id) ?? { changes: [], isRecorded: false };
     open.set(id, state);
-    // Addresses that are forgotten are forgotten in the trail too, and leave no record.
-    if (/\b(?:insert into|update) ["`]audit_changes["`]/i.test(sql)) state.isRecorded = true;
+    if (/\binsert into ["`]audit_changes["`]/i.test(sql)) state.isRecorded = true;
     if (changedTable(sql, recorded) !== null && affectedRows(response) > 0) state.changes.push(sql.slice(0, 200));
   });
   db.on('query', ({ sql, __knexTxId: id }: Query) => {

@@ -171,7 +171,7 @@ function difference(
   const is: Record<string, unknown> = {};
   for (const name of fields) {
     const [old, present] = [(before as Fields)[name] ?? null, (after as Fields)[name] ?? null];
-    if (isDeepStrictEqual(old, present)) continue;
+    if (old === present || isDeepStrictEqual(old, present)) continue;
     const shown = (value: unknown) => (value !== null && hidden.has(name) ? HIDDEN : value);
     was[name] = shown(old);
     is[name] = shown(present);

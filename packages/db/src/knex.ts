@@ -117,7 +117,7 @@ export function connect(options: ConnectOptions): Database {
     ...(statementTimeoutMs > 0 ? [mysqlTimeouts(statementTimeoutMs)] : []),
     ...(options.readOnly ? [READ_ONLY] : []),
   ];
-  const config = Object.assign(common, {
+  const config = {
     client: mysqlClient,
     connection: {
       connectTimeout: CONNECT_TIMEOUT_MS,
@@ -135,13 +135,13 @@ export function connect(options: ConnectOptions): Database {
       afterCreate(session: MysqlSession, done: Prepared<MysqlSession>) {
         watchSession<MysqlSession>(common)(session, () =>
           prepareMysqlSession(statements)(session, (error) =>
-            error ? done(error, session) : learnServer(config)(session, done),
+            error ? done(error, session) : learnServer(common)(session, done),
           ),
         );
       },
     },
-  });
-  return knexFactory(config);
+  };
+  return knexFactory(Object.assign(common, config));
 }
 
 type Prepared<S> = (error: Error | null, session: S) => void;
@@ -198,25 +198,25 @@ const prepareMysqlSession =
     });
   };
 
-/** Whether the server of a pool is MariaDB and not MySQL, by the configuration, which transactions share. */
+/** Whether the server of a pool is MariaDB and not MySQL, by a part of its configuration, which knex copies. */
 const mariadbs = new WeakMap<object, boolean>();
 
 /** The first session of a pool asks which server it is. */
 const learnServer =
-  (config: object) =>
+  ({ onFailure }: ClientSettings) =>
   (session: MysqlSession, done: Prepared<MysqlSession>): void => {
-    if (mariadbs.has(config)) {
+    if (mariadbs.has(onFailure)) {
       done(null, session);
       return;
     }
     session.query('select version() as version', (error, rows) => {
       const [{ version = '' } = {}] = (rows ?? []) as readonly { readonly version?: string }[];
-      if (!error) mariadbs.set(config, /mariadb/i.test(version));
+      if (!error) mariadbs.set(onFailure, /mariadb/i.test(version));
       done(null, session);
     });
   };
 
 /** Known inside transactions, whose connection is open. */
-export const isMariadb = (db: Connection): boolean => mariadbs.get(db.client.config) ?? false;
+export const isMariadb = (db: Connection): boolean => mariadbs.get(db.client.config.onFailure) ?? false;
 
 export const dialectOf = (db: Connection): Dialect => (db.client.dialect === 'postgresql' ? 'postgres' : 'mysql');

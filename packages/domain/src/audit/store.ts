@@ -8,6 +8,7 @@ import {
   type Transaction,
 } from '@enterprise-access/db';
 import type { Knex } from 'knex';
+import { foldEmail } from '../kernel/email.ts';
 import { expiryOf } from '../kernel/expiry.ts';
 import type { Filter, Viewer } from './filter.ts';
 import { auditExportParts, auditExports } from './tables.ts';
@@ -53,6 +54,7 @@ export async function entriesOf(
     entries.where('e.actor_user_id', filter.actorUserId);
     if (!viewer.isInternal)
       entries.where((role) => {
+        role.where('e.source', 'system');
         for (const pattern of OPEN_ROLES) role.orWhere('e.actor_role', 'like', pattern);
       });
   }
@@ -240,6 +242,17 @@ export const ownerOfExport = async (db: Connection, uuid: string): Promise<strin
 /** The export is complete, and nobody has to know any more what was looked for. */
 export const finishExport = (trx: Transaction, before: ExportRow, finished: Date): Promise<void> =>
   auditExports.change(trx, before, { ...before, filter: null, finished });
+
+/** Ends exports that look for these addresses and are still to be written: what they look for is forgotten. */
+export async function forgetSearches(trx: Transaction, addresses: readonly string[], at: Date): Promise<void> {
+  if (addresses.length === 0) return;
+  const forgotten = new Set(addresses.map(foldEmail));
+  const open: object[] = await trx(auditExports.table).whereNull('finished').orderBy('uuid').forUpdate().select('*');
+  for (const row of open.map(auditExports.decode)) {
+    const address = row.filter?.learnerEmail;
+    if (address !== undefined && forgotten.has(address)) await finishExport(trx, row, at);
+  }
+}
 
 /** False when another attempt has written that part. */
 export const insertPart = (db: Connection, part: PartRow): Promise<boolean> =>

@@ -1,3 +1,4 @@
+export { decisionsStored, keepDecisionsLater } from './later.ts';
 export {
   findDecision,
   isSampled,
