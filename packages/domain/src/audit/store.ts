@@ -215,20 +215,30 @@ export interface Message {
   readonly sent: Date | null;
 }
 
-/** Messages that followed from one call, after a position. */
+/** Messages that followed from one call, and from calls that changed what it began, after a position. */
 export async function messagesOf(
   db: Connection,
   { customer }: Viewer,
   correlationId: string,
   { after, limit }: { readonly after: number; readonly limit: number },
 ): Promise<Message[]> {
-  const query = db(outbox.table).where({ correlation_id: correlationId }).where('position', '>', after);
-  if (customer !== null) query.where({ enterprise_customer_uuid: customer });
-  const columns = outbox.pick('uuid', 'kind', 'name', 'enterpriseCustomerUuid', 'created');
+  const later = db
+    .from(`${CHANGES} as c`)
+    .join(`${ENTRIES} as e`, 'e.uuid', 'c.entry_uuid')
+    .where('c.correlation_id', correlationId)
+    .distinct({ correlation_id: 'e.correlation_id' });
+  if (customer !== null) later.where('c.enterprise_customer_uuid', customer);
+  const all = db(outbox.table).where({ correlation_id: correlationId }).distinct('correlation_id').union(later);
+  const query = db
+    .from(all.as('calls'))
+    .join(`${outbox.table} as o`, 'o.correlation_id', 'calls.correlation_id')
+    .where('o.position', '>', after);
+  if (customer !== null) query.where('o.enterprise_customer_uuid', customer);
+  const { uuid, kind, name, enterpriseCustomerUuid, created } = outbox.aliased('o');
   const rows: (Omit<Message, 'position'> & { position: unknown })[] = await query
-    .orderBy('position')
+    .orderBy('o.position')
     .limit(limit)
-    .select({ ...columns, position: 'position', sent: 'sent' });
+    .select({ uuid, kind, name, enterpriseCustomerUuid, created, position: 'o.position', sent: 'o.sent' });
   return rows.map((row) => ({ ...row, position: Number(row.position) }));
 }
 

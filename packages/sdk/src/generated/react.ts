@@ -61,13 +61,13 @@ export interface AuditQueries extends RouterKeys {
   /** One part of an export; all parts in their order, put together, are the file. */
   readonly exportPart: QueryFactory<AuditExportPartInput, AuditExportPartOutput>;
   /** Jobs and events that followed from one call, in their order, as long as sent messages are kept. */
-  readonly followups: QueryFactory<AuditFollowupsInput, AuditFollowupsOutput>;
+  readonly followups: ListFactory<AuditFollowupsInput, AuditFollowupsOutput, string | null>;
   /** One entry of the audit trail, and its changes page by page. */
-  readonly get: QueryFactory<AuditGetInput, AuditGetOutput>;
+  readonly get: ListFactory<AuditGetInput, AuditGetOutput, string | null>;
   /** Who changed what, newest first. */
-  readonly list: QueryFactory<AuditListInput | undefined, AuditListOutput>;
+  readonly list: ListFactory<AuditListInput | undefined, AuditListOutput, string | null>;
   /** The life of one thing in sentences. */
-  readonly timeline: QueryFactory<AuditTimelineInput, AuditTimelineOutput>;
+  readonly timeline: ListFactory<AuditTimelineInput, AuditTimelineOutput, string | null>;
 }
 
 /** Options for the operations of groups. */
@@ -165,7 +165,7 @@ export interface RedemptionsQueries extends RouterKeys {
   /** One decision with every check, its rule and what it looked at. */
   readonly getDecision: QueryFactory<RedemptionsGetDecisionInput, Decision>;
   /** What was decided about a customer’s redemptions and allocations, newest first. Decisions are deleted after some time. */
-  readonly listDecisions: QueryFactory<RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput>;
+  readonly listDecisions: ListFactory<RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput, string | null>;
   /** Spend a policy’s credit on one course run for one learner. Repeating it returns the first transaction. */
   readonly redeem: MutationFactory<RedemptionsRedeemInput, Transaction>;
 }
