@@ -2,6 +2,7 @@ import { type Database, systemOrigin, transaction, withOrigin } from '@enterpris
 import { campaigns, depositEntry, insertTransaction, newUuid } from '@enterprise-access/domain';
 import { demonstration } from '@enterprise-access/domain/demonstration';
 import { SANDBOX_BRAZE_KEY } from '@enterprise-access/platform';
+import { seedLicenses } from './demonstration-licenses.ts';
 
 export { demonstration };
 
@@ -146,7 +147,6 @@ async function seedPolicies(db: Database): Promise<void> {
   ]);
 }
 
-/** Inserts the demo data; existing rows are not changed. */
 /** Stores the demonstration data unless it is there; the audit trail says where it came from. */
 export const seedDemonstration = (db: Database): Promise<void> =>
   withOrigin(systemOrigin({ operation: 'demonstration.seed', source: 'import', correlationId: newUuid() }), () =>
@@ -172,4 +172,5 @@ async function seed(db: Database): Promise<void> {
     if (!(await db('subsidies').where({ uuid: subsidy.uuid }).first('uuid'))) await seedSubsidy(db, subsidy);
   }
   if (!(await db('policies').where({ uuid: demonstration.spendPolicy }).first('uuid'))) await seedPolicies(db);
+  await seedLicenses(db);
 }

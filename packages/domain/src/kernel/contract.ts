@@ -9,11 +9,22 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
  * or from an input field with the uuid of a resource that the customer owns.
  */
 export interface ContextSource {
-  /** `customer`, or a kind that a slice declares an owner for. */
+  /**
+   * `customer`, or a kind that a slice declares an owner for; `platform` for what belongs to no customer: only callers
+   * with the permission for all customers pass.
+   */
   readonly from: string;
-  /** Name of the input field. */
+  /** Name of the input field; empty for `platform`. */
   readonly field: string;
+  /**
+   * The operation lists what the caller may see (R-RBAC-10): a caller with the permission for any customer passes, and
+   * `ctx.visibleCustomers` limits the rows.
+   */
+  readonly isListing?: boolean;
 }
+
+/** Context of operations on what belongs to no customer. */
+export const ofPlatform: ContextSource = { from: 'platform', field: '' };
 
 export interface RestBinding {
   readonly method: Method;
@@ -38,8 +49,11 @@ export interface Declaration<
   readonly summary: string;
   readonly permission: Permission;
   readonly context: ContextSource;
-  /** First word of the permission error, as the old services spell it; part of the wire format. */
-  readonly denial?: 'Missing' | 'MISSING';
+  /**
+   * First word of the permission error, as the old services spell it; part of the wire format. With `plain` the error
+   * does not name the permission.
+   */
+  readonly denial?: 'Missing' | 'MISSING' | 'plain';
   /** Maximum request body, for both transports; default `DEFAULT_BODY_LIMIT_BYTES`. */
   readonly bodyLimitBytes?: number;
   readonly input: I;

@@ -3,6 +3,8 @@ export interface Permission {
   /** `subsidy_access_policy.has_read_access`; part of the wire format. */
   readonly name: string;
   readonly roles: readonly string[];
+  /** Granted to staff of the platform, whatever their roles. */
+  readonly isForStaff?: boolean;
 }
 
 /** Declares the permissions of one resource: names, and the roles that grant them. */
@@ -20,4 +22,6 @@ export interface RoleSources {
   readonly system: Readonly<Record<string, readonly string[]>>;
   /** Names of stored role assignments, as in the tables of the old services, mapped to feature roles. */
   readonly stored: Readonly<Record<string, string>>;
+  /** Feature roles of service accounts, by the setting that names the account. */
+  readonly accounts?: Readonly<Record<string, string>>;
 }
