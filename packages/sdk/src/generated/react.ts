@@ -217,7 +217,7 @@ export interface WorkflowsQueries extends RouterKeys {
   /** A workflow with its steps and their attempts. */
   readonly get: QueryFactory<WorkflowsGetInput, Workflow>;
   /** Workflows, the newest first. */
-  readonly list: QueryFactory<WorkflowsListInput | undefined, WorkflowsListOutput>;
+  readonly list: ListFactory<WorkflowsListInput | undefined, WorkflowsListOutput, string | null>;
   /** Let a failed or waiting workflow go on at the step where it stands. Earlier effects are not made again. */
   readonly resume: MutationFactory<WorkflowsResumeInput, Workflow>;
   /** Skip the step at which a workflow failed or waits; the steps after it see the given output. */
