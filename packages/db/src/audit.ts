@@ -289,7 +289,7 @@ const rowOf = (entry: Entry, change: Recorded, customer: string | null) => ({
   subject_kind: change.kind,
   subject_uuid: change.uuid,
   action: change.action,
-  note: change.note,
+  note: change.note?.slice(0, 64) ?? null,
   enterprise_customer_uuid: customer,
   lms_user_id: change.lmsUserId,
   learner_email: change.email,
