@@ -26,7 +26,7 @@ const USAGE = `Measures us against the least that the same work could cost, both
   redeem   redemptions at one hot policy against their writes through the bare driver
   assignments  long lists against bare inserts of the same rows; lists of very many assignments against few
   flood    what other callers notice of anonymous floods of large and unfinished bodies
-  records  redeem, allocate and can-redeem that leave decisions against the same without
+  records  redeem, allocate and can-redeem with the audit trail and decisions against the same without
   decision-lists  lists of very many decisions against few
   growth   latency with very many ledger transactions against few
   queries  statements per request, many policies and keys against one

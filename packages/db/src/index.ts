@@ -4,6 +4,7 @@ export {
   forgetAddresses,
   forgetLearner,
   forgetLearners,
+  insertWithRecords,
   type Origin,
   recordChanges,
   storeRecorded,

@@ -1,6 +1,7 @@
 export { linkAccount } from './assignments/index.ts';
 export { receiveStripeEvent, seedBilling, WebhookRefused } from './billing/index.ts';
 export { auditBooks, auditDrift, type Discrepancy } from './books/index.ts';
+export { decisionsStored } from './decisions/index.ts';
 export { watchJobRuns } from './jobs/index.ts';
 export type { Actor, Grant } from './kernel/actor.ts';
 export { type Cache, processCache } from './kernel/cache/cache.ts';

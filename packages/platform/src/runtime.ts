@@ -2,6 +2,7 @@ import { connect, outageLog } from '@enterprise-access/db';
 import {
   apiKey,
   type Cache,
+  decisionsStored,
   embeddedLedger,
   httpBraze,
   httpCatalog,
@@ -145,6 +146,7 @@ export function buildRuntime(
     shared,
     async close() {
       shared?.close();
+      await decisionsStored(db);
       await db.destroy();
     },
   };

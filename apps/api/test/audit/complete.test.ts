@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { operations } from '@enterprise-access/domain';
+import { defineWorkflow, operations } from '@enterprise-access/domain';
 import { contentWith } from '@enterprise-access/domain/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { buyerToken, customerOf, newBuyer, purchase, reserve, YEARLY } from '../billing/support.ts';
 import { type Input, viaRest, viaTrpc, type World } from '../support/examples.ts';
 import {
@@ -76,6 +77,30 @@ const spend = async (world: World, name: string): Promise<Case> => {
   const input = { [name]: subsidy, lmsUserId: 1, contentKey: newCourse(world), subsidyAccessPolicyUuid: policy };
   return { input, customer, changes: ['ledger_transaction', 'redemption'] };
 };
+
+const errand = defineWorkflow({ kind: 'test.errand', version: 1, title: 'An errand', input: z.object({}) })
+  .own('go', { title: 'Go', output: z.object({}), commit: async () => ({}) })
+  .own('come', { title: 'Come', output: z.object({}), commit: async () => ({}) });
+
+/** A workflow with two steps, which stands at the first one. */
+async function workflow(world: World, status: 'failed' | 'succeeded', more: Input = {}): Promise<Case> {
+  const [uuid, customer] = [randomUUID(), randomUUID()];
+  const now = new Date();
+  await world.db('workflows').insert({
+    uuid,
+    enterprise_customer_uuid: customer,
+    kind: 'test.errand',
+    version: 1,
+    idempotency_key: uuid,
+    status,
+    input: JSON.stringify({ json: {} }),
+    position: 0,
+    correlation_id: uuid,
+    created: now,
+    modified: now,
+  });
+  return { input: { uuid, reason: 'It rained.', ...more }, customer, changes: ['workflow'] };
+}
 
 /** For each mutation a call of it, on things of its own. */
 const cases: Readonly<Record<string, (world: World) => Promise<Case>>> = {
@@ -322,6 +347,10 @@ const cases: Readonly<Record<string, (world: World) => Promise<Case>>> = {
     const input = { policyUuid: policy, lmsUserId: 1, contentKey: newCourse(world) };
     return { input, customer, token, changes: ['ledger_transaction', 'redemption'] };
   },
+  'workflows.cancel': (world) => workflow(world, 'failed'),
+  'workflows.fork': (world) => workflow(world, 'succeeded', { step: 'go' }),
+  'workflows.resume': (world) => workflow(world, 'failed'),
+  'workflows.skip': (world) => workflow(world, 'failed', { step: 'go', output: {} }),
 };
 
 const mutations = operations.filter(({ contract }) => contract.kind === 'mutation');
@@ -336,6 +365,7 @@ describe.each(dialects)('the trail on %s', (dialect) => {
   let rows: ReadonlySet<string> = new Set();
   beforeAll(async () => {
     world = await startApp(dialect);
+    Object.assign(world.runtime, { workflowOf: (kind: string) => (kind === 'test.errand' ? errand : undefined) });
   });
   afterAll(() => world.stop());
 

@@ -1,6 +1,6 @@
 import type { Dialect } from '@enterprise-access/db';
 import { createTestDatabase } from '@enterprise-access/db/testing';
-import { type Composition, service as ofAllSlices } from '@enterprise-access/domain';
+import { type Composition, decisionsStored, service as ofAllSlices } from '@enterprise-access/domain';
 import { contentWith, emptyWorld, testRuntime } from '@enterprise-access/domain/testing';
 import { loggerOptions } from '@enterprise-access/platform';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
@@ -121,7 +121,8 @@ export async function startApp(
     records,
     async stop() {
       await app.close();
-      await drop();
+      await decisionsStored(db);
+      await records.assertChained().finally(drop);
       locks.assertInOrder();
       records.assertRecorded();
     },

@@ -6,7 +6,7 @@ import {
   type Transaction,
   transaction,
 } from '@enterprise-access/db';
-import { type Decision, keepDecisions } from '../decisions/index.ts';
+import { type Decision, keepDecisions, keepDecisionWithin } from '../decisions/index.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { foldEmail } from '../kernel/email.ts';
@@ -158,10 +158,9 @@ export async function allocate(
   let allocated: Allocated;
   try {
     allocated = await retryingCollisions(policy.uuid, () =>
-      transaction(deps.db, async (trx) => {
-        // Sent before any row is locked, and awaited with the rest.
-        const [, made] = await Promise.all([keepDecisions(trx, [decision]), allocateWithin(trx, deps, order, emails)]);
-        return made;
+      transaction(deps.db, (trx) => {
+        keepDecisionWithin(trx, decision);
+        return allocateWithin(trx, deps, order, emails);
       }),
     );
   } catch (error) {

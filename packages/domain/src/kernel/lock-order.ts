@@ -11,6 +11,8 @@
 export const lockOrder = [
   /** Serializes deliveries of one message: a redelivery waits here before it takes other locks. */
   'inbox',
+  /** Held while somebody changes a workflow or signals to it. */
+  'workflows',
   /** Held while the spend limits of the policies of one subsidy change. */
   'policy_ceilings',
   'policy_deposits',
@@ -50,6 +52,9 @@ export const lockOrder = [
   'policies',
   'assignment_counts',
   'audit_exports',
+  /** Written by those only who hold their workflow. */
+  'workflow_steps',
+  'workflow_signals',
   /** Progress row of a job that is enqueued in the same transaction. */
   'job_runs',
 ] as const;

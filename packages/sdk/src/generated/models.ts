@@ -233,7 +233,7 @@ export interface AuditEntry {
   actor: AuditActor;
   /** Shared by everything that followed from one call. */
   correlationId: string;
-  /** Reason that was given. */
+  /** Reason that was given; that of the staff is for staff only. */
   reason: string | null;
   /** Request, for staff only. */
   requestId: string | null;

@@ -83,13 +83,13 @@ export interface AuditQueries extends RouterKeys {
   /** One part of an export; all parts in their order, put together, are the file. */
   readonly exportPart: QueryFactory<AuditExportPartInput, AuditExportPartOutput>;
   /** Jobs and events that followed from one call, in their order, as long as sent messages are kept. */
-  readonly followups: QueryFactory<AuditFollowupsInput, AuditFollowupsOutput>;
+  readonly followups: ListFactory<AuditFollowupsInput, AuditFollowupsOutput, string | null>;
   /** One entry of the audit trail, and its changes page by page. */
-  readonly get: QueryFactory<AuditGetInput, AuditGetOutput>;
+  readonly get: ListFactory<AuditGetInput, AuditGetOutput, string | null>;
   /** Who changed what, newest first. */
-  readonly list: QueryFactory<AuditListInput | undefined, AuditListOutput>;
+  readonly list: ListFactory<AuditListInput | undefined, AuditListOutput, string | null>;
   /** The life of one thing in sentences. */
-  readonly timeline: QueryFactory<AuditTimelineInput, AuditTimelineOutput>;
+  readonly timeline: ListFactory<AuditTimelineInput, AuditTimelineOutput, string | null>;
 }
 
 /** Options for the operations of billing. */
@@ -137,7 +137,7 @@ export interface BillingQueries extends RouterKeys {
   /** What Stripe has told about the subscription behind a plan, oldest first. */
   readonly listStripeEventSummaries: ListFactory<BillingListStripeEventSummariesInput, Page<StripeEventSummary>, string | null>;
   /** Events that Stripe has delivered, newest first; those not handled are dead letters after their retries. */
-  readonly listStripeEvents: QueryFactory<BillingListStripeEventsInput | undefined, BillingListStripeEventsOutput>;
+  readonly listStripeEvents: ListFactory<BillingListStripeEventsInput | undefined, BillingListStripeEventsOutput, string | null>;
   /** Invoices of a customer, newest first. */
   readonly listTransactions: QueryFactory<BillingListTransactionsInput, BillingListTransactionsOutput>;
   /** Let the subscription of a customer go on that was to end with its period. */
@@ -283,7 +283,7 @@ export interface RedemptionsQueries extends RouterKeys {
   /** One decision with every check, its rule and what it looked at. */
   readonly getDecision: QueryFactory<RedemptionsGetDecisionInput, Decision>;
   /** What was decided about a customer’s redemptions and allocations, newest first. Decisions are deleted after some time. */
-  readonly listDecisions: QueryFactory<RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput>;
+  readonly listDecisions: ListFactory<RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput, string | null>;
   /** Spend a policy’s credit on one course run for one learner. Repeating it returns the first transaction. */
   readonly redeem: MutationFactory<RedemptionsRedeemInput, Transaction>;
 }
@@ -297,7 +297,7 @@ export interface WorkflowsQueries extends RouterKeys {
   /** A workflow with its steps and their attempts. */
   readonly get: QueryFactory<WorkflowsGetInput, Workflow>;
   /** Workflows, the newest first. */
-  readonly list: QueryFactory<WorkflowsListInput | undefined, WorkflowsListOutput>;
+  readonly list: ListFactory<WorkflowsListInput | undefined, WorkflowsListOutput, string | null>;
   /** Let a failed or waiting workflow go on at the step where it stands. Earlier effects are not made again. */
   readonly resume: MutationFactory<WorkflowsResumeInput, Workflow>;
   /** Skip the step at which a workflow failed or waits; the steps after it see the given output. */
