@@ -11,7 +11,7 @@ import { UpstreamRefusal } from './kernel/ports/upstream.ts';
 import type { Runtime } from './kernel/runtime.ts';
 import type { SliceTesting } from './kernel/testing.ts';
 import { embeddedLedger } from './ledger/embedded.ts';
-import { recordedMail } from './mail/index.ts';
+import { mailDelivery } from './mail/index.ts';
 import { campaigns, service } from './service.ts';
 import type { Braze } from './upstreams/braze.ts';
 
@@ -175,7 +175,7 @@ export function testRuntime(
     lms,
     catalog: catalogOf(world),
     ledger: embeddedLedger({ db, clock, lms }),
-    mail: recordedMail({ db, clock, braze: brazeOf(world), campaignIds: everyCampaign }),
+    mail: mailDelivery({ db, clock, braze: brazeOf(world), campaignIds: everyCampaign }),
     settings: {
       publicUrl: 'http://access.test',
       lmsUrl: 'http://lms.test',

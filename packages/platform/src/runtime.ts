@@ -8,11 +8,11 @@ import {
   httpLedger,
   httpLms,
   type Log,
+  mailDelivery,
   memcached,
   ownersIn,
   processCache,
   type Runtime,
-  recordedMail,
   type SharedStore,
   serviceToken,
   sharedCache,
@@ -104,7 +104,7 @@ export function buildRuntime(
         : httpLedger(service('subsidy', subsidyUrl), cache, storedReservations(db), {
             spendMs: env.ENROLLMENT_TIMEOUT_MS * SPENDING_PER_ENROLMENT,
           }),
-    mail: recordedMail({ db, clock: systemClock, braze: braze(env), campaignIds: env }),
+    mail: mailDelivery({ db, clock: systemClock, braze: braze(env), campaignIds: env }),
     settings: {
       publicUrl,
       lmsUrl: env.LMS_URL.replace(/\/+$/, ''),

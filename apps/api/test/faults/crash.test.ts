@@ -10,6 +10,10 @@ import { demonstration, dialects, learnerToken, run, testEnvironment } from '../
 import { redeemAt, startApiProcess } from '../support/processes.ts';
 
 const PRICE = 14_900;
+/** For each engine. Most of a round is the start of the process, so the number of rounds decides the duration. */
+const KILLS = 12;
+/** Below what the rounds ask for, so that the limit is reached while processes are killed. */
+const LIMIT = 120;
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 async function startWorld(dialect: (typeof dialects)[number]) {
@@ -56,13 +60,13 @@ describe.each(dialects)('processes on %s', (dialect) => {
     await world.stop();
   });
 
-  test('killed thirty times in a storm of redeems: nothing is lost, doubled or over a limit', {
+  test('killed at random moments in a storm of redeems: nothing is lost, doubled or over a limit', {
     timeout: 300_000,
   }, async () => {
     const world = await startWorld(dialect);
-    await world.limitTo(demonstration.spendPolicy, 400);
+    await world.limitTo(demonstration.spendPolicy, LIMIT);
     let user = 1_000;
-    for (let round = 0; round < 30; round += 1) {
+    for (let round = 0; round < KILLS; round += 1) {
       const api = await startApiProcess(world.url, world.sandbox.url);
       // The moment is a number of answers and a few milliseconds more, whatever the speed of the machine.
       let answersLeft = Math.floor(Math.random() * 40);
@@ -103,7 +107,7 @@ describe.each(dialects)('processes on %s', (dialect) => {
       .where({ uuid: demonstration.spendPolicy })
       .select('spent_cents')) as [{ spent_cents: number }];
     expect(spent).toBe(Number(states[0]?.total) * PRICE);
-    expect(spent).toBeLessThanOrEqual(400 * PRICE);
+    expect(spent).toBeLessThanOrEqual(LIMIT * PRICE);
     expect(spent).toBeGreaterThan(0);
     await runtime.close();
     await world.stop();

@@ -8,7 +8,7 @@ import { redeemAt, startApiProcess } from '../support/processes.ts';
 import { disagreements, storedRows } from '../support/trail.ts';
 
 /** For each engine. */
-const KILLS = 25;
+const KILLS = 12;
 
 describe.each(dialects)('the audit trail on %s', (dialect) => {
   test('of a process that is killed at random moments agrees exactly with the rows', { timeout: 600_000 }, async () => {
