@@ -10,8 +10,7 @@ import {
   type WorldOptions,
 } from './world.ts';
 
-/** Half before the outage and half during it: more work than ends before the server is stopped. */
-const ROWS = 8_000;
+const ROWS = 20_000;
 const AWAY_MS = 10_000;
 const { missing } = inject('services');
 const isKafkaMissing = Boolean(missing.kafka ?? missing.registry);
