@@ -36,7 +36,7 @@ export { flag, type Settings } from './kernel/settings.ts';
 export { defineSlice, type Slice } from './kernel/slice.ts';
 export { storageProblemOf } from './kernel/storable.ts';
 export {
-  cacheAsked,
+  cacheLookup,
   circuitChanged,
   memcachedTroubled,
   redemptionDecided,
@@ -47,7 +47,7 @@ export { transformer } from './kernel/transformer.ts';
 export { camelCase, queryDecoder, snakeCase, timesAsText, wireCodec } from './kernel/wire.ts';
 export { defineWorkflow, type Workflow } from './kernel/workflow.ts';
 export { depositEntry, embeddedLedger, insertTransaction, storedReservations } from './ledger/index.ts';
-export { recordedMail } from './mail/index.ts';
+export { mailDelivery } from './mail/index.ts';
 export { countPendingBefore, reconcile } from './redemptions/index.ts';
 export * from './service.ts';
 export { slices } from './slices.ts';

@@ -17,7 +17,7 @@ import { UpstreamRefusal } from './kernel/ports/upstream.ts';
 import type { Runtime } from './kernel/runtime.ts';
 import type { SliceTesting } from './kernel/testing.ts';
 import { embeddedLedger } from './ledger/embedded.ts';
-import { recordedMail } from './mail/index.ts';
+import { mailDelivery } from './mail/index.ts';
 import { campaigns, service } from './service.ts';
 import type { Braze } from './upstreams/braze.ts';
 import { noPlans } from './upstreams/license-manager-plans.ts';
@@ -321,7 +321,7 @@ export function testRuntime(
     ledger: embeddedLedger({ db, clock, lms }),
     stripe: stripeOf(world),
     subscriptions: subscriptionsOf(world),
-    mail: recordedMail({ db, clock, braze: brazeOf(world), campaignIds: everyCampaign }),
+    mail: mailDelivery({ db, clock, braze: brazeOf(world), campaignIds: everyCampaign }),
     settings: {
       publicUrl: 'http://access.test',
       lmsUrl: 'http://lms.test',

@@ -13,13 +13,13 @@ import {
   httpStripe,
   httpSubscriptions,
   type Log,
+  mailDelivery,
   memcached,
   noPlans,
   noSubscriptions,
   ownersIn,
   processCache,
   type Runtime,
-  recordedMail,
   type SharedStore,
   serviceToken,
   sharedCache,
@@ -130,7 +130,7 @@ export function buildRuntime(
       env.LICENSE_MANAGER_URL === undefined
         ? noSubscriptions()
         : httpSubscriptions(service('license-manager', env.LICENSE_MANAGER_URL)),
-    mail: recordedMail({ db, clock: systemClock, braze: braze(env), campaignIds: env }),
+    mail: mailDelivery({ db, clock: systemClock, braze: braze(env), campaignIds: env }),
     settings: {
       publicUrl,
       lmsUrl: env.LMS_URL.replace(/\/+$/, ''),

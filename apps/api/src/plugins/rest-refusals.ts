@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { ReadInput } from './rest-input.ts';
 
-interface Asked extends Pick<ReadInput, 'input' | 'problem'> {
+interface ReceivedInput extends Pick<ReadInput, 'input' | 'problem'> {
   readonly request: FastifyRequest;
 }
 
@@ -11,7 +11,7 @@ const isInvalidInput = (error: unknown): error is DomainError =>
   error instanceof DomainError && error.spec.code === invalidInput.code;
 
 /** Rewords validation errors to the messages of the old services for this part of a request. */
-export function rewording({ contract, legacy }: Operation): (error: unknown, asked: Asked) => unknown {
+export function rewording({ contract, legacy }: Operation): (error: unknown, asked: ReceivedInput) => unknown {
   const { context, rest, input: schema } = contract;
   const isInPath = rest.path.includes(`{${context.field}}`);
   const isCustomer = context.from === 'customer' && !isInPath;

@@ -85,7 +85,7 @@ export async function allocateWithin(
   await store.insertActions(trx, charged.flatMap(actionOf(order)), { ...by, at });
   await appendToOutbox(trx, at, messagesOf(order, planned, at));
   if (chargedCents > 0) {
-    if (await deps.ledger.earmark(trx, order.subsidy, chargedCents))
+    if (await deps.ledger.reserve(trx, order.subsidy, chargedCents))
       throw new AllocationRefused('not_enough_value_in_subsidy');
     const refused = await allocateBudget(trx, policy, chargedCents);
     if (refused) throw new AllocationRefused(refused);
@@ -189,7 +189,7 @@ async function replyTo(deps: Deps, order: Order, planned: readonly Planned[]) {
 }
 
 /** Input of an allocation. */
-export interface Asked {
+export interface AllocationRequest {
   readonly policyUuid: string;
   readonly contentKey: string;
   readonly contentPriceCents: number;
@@ -202,7 +202,7 @@ export interface Asked {
 }
 
 /** Collects the facts and runs all checks that do not depend on the learners; the budget is checked later. */
-export async function judgedOrder(deps: Deps, actor: Actor, asked: Asked): Promise<Order> {
+export async function judgedOrder(deps: Deps, actor: Actor, asked: AllocationRequest): Promise<Order> {
   const policy = await findPolicy(deps.db, asked.policyUuid);
   if (!policy) throw policyNotFound();
   if (!allocates(supportOf(policy))) {

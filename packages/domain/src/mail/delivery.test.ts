@@ -8,7 +8,7 @@ import { UpstreamFailure } from '../kernel/ports/upstream.ts';
 import { apiKey, httpBraze } from '../upstreams/braze.ts';
 import { upstream } from '../upstreams/http.ts';
 import { control, requestsTo } from '../upstreams/testing.ts';
-import { recordedMail } from './delivery.ts';
+import { mailDelivery } from './delivery.ts';
 
 const CAMPAIGN = 'campaign-of-the-test';
 const kind = defineMail({
@@ -50,8 +50,8 @@ describe.each(dialects)('mails on %s', (dialect) => {
     await sandbox.close();
     await database.drop();
   });
-  const mailWith = (change: Partial<Parameters<typeof recordedMail>[0]> = {}): Mail =>
-    recordedMail({
+  const mailWith = (change: Partial<Parameters<typeof mailDelivery>[0]> = {}): Mail =>
+    mailDelivery({
       db: database.db,
       clock: () => now,
       // A client of its own for each test: one test's outage shall not cut off the next.
