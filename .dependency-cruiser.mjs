@@ -34,7 +34,7 @@ export default {
       comment:
         'A contract imports zod, the kernel’s declarations, permissions and other contracts; nothing that runs on a server.',
       severity: 'error',
-      from: { path: '^packages/domain/src/(?!kernel/)[a-z-]+/[a-z-]*contract\\.ts$' },
+      from: { path: '^packages/domain/src/(?!kernel/)[a-z/-]+contract\\.ts$' },
       to: {
         path: '^packages/',
         pathNot: ['^packages/domain/src/kernel/', '/[a-z-]*contract\\.ts$', '/(permissions|errors|rules)\\.ts$'],

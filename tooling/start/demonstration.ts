@@ -11,6 +11,7 @@ import {
 import { demonstration } from '@enterprise-access/domain/demonstration';
 import { SANDBOX_BRAZE_KEY, SANDBOX_STRIPE_KEY } from '@enterprise-access/platform';
 import { WEBHOOK_SECRET } from '@enterprise-access/sandbox';
+import { seedLicenses } from './demonstration-licenses.ts';
 
 export { demonstration };
 
@@ -189,6 +190,7 @@ async function seed(db: Database): Promise<void> {
   }
   if (!(await db('policies').where({ uuid: demonstration.spendPolicy }).first('uuid'))) await seedPolicies(db);
   await seedBilling(db, await buyerIn(db));
+  await seedLicenses(db);
 }
 
 const BUYER = { email: 'learner-1000@demo.example', fullName: 'Learner 1000', lmsUserId: 1000 };

@@ -18,7 +18,7 @@ import { z } from 'zod';
 import type { Claims } from './tokens.ts';
 
 /** Reads roles of tokens and of stored assignments. */
-type Roles = Pick<Composition, 'grantsOfToken' | 'grantOfAssignment'>;
+type Roles = Pick<Composition, 'grantsOfToken' | 'grantOfAssignment' | 'grantsOfAccount'>;
 
 /** Finds the actor of a token; synchronous while it is cached. */
 export type ActorOf = (claims: Claims) => Promise<Actor> | Actor;
@@ -30,7 +30,7 @@ const REMEMBERED_MS = 10_000;
  * The local copy of the platform's users: created from the first token, updated from later tokens (R-JWT-06), and
  * joined with the roles stored in the database.
  */
-export function actorsFor(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, roles: Roles): ActorOf {
+export function actorsFor(runtime: Pick<Runtime, 'db' | 'clock' | 'log' | 'settings'>, roles: Roles): ActorOf {
   const remembered = new LRUCache<string, { claims: Claims; actor: Actor }>({ max: 20_000, ttl: REMEMBERED_MS });
   const recall = async (claims: Claims): Promise<Actor> => {
     const actor = await load(runtime, roles, claims);
@@ -58,7 +58,11 @@ function assertStorable(claims: Claims): void {
   throw invalidToken({}, { message });
 }
 
-async function load(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, roles: Roles, claims: Claims): Promise<Actor> {
+async function load(
+  runtime: Pick<Runtime, 'db' | 'clock' | 'log' | 'settings'>,
+  roles: Roles,
+  claims: Claims,
+): Promise<Actor> {
   assertStorable(claims);
   const { db, clock } = runtime;
   let rows = await findUser(db, claims.username);
@@ -78,7 +82,11 @@ async function load(runtime: Pick<Runtime, 'db' | 'clock' | 'log'>, roles: Roles
   );
   // An inactive user keeps a valid token until it expires, but gets no permissions.
   const grants = user.isActive
-    ? [...roles.grantsOfToken(claims.roles ?? []), ...stored.filter((grant) => grant !== null)]
+    ? [
+        ...roles.grantsOfToken(claims.roles ?? []),
+        ...stored.filter((grant) => grant !== null),
+        ...roles.grantsOfAccount(claims.username, runtime.settings),
+      ]
     : [];
   return {
     userId: user.id,

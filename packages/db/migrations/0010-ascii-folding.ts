@@ -1,19 +1,7 @@
 import type { Knex } from 'knex';
-import { addComputed, type Schema, textType } from '../src/columns.ts';
+import { addComputed, foldedText, type Schema, textType } from '../src/columns.ts';
 import { dialectOf } from '../src/knex.ts';
 import type { Migration } from './migration.ts';
-
-const UPPER = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
-const LOWER = UPPER.toLowerCase();
-
-/**
- * The text of a column with ASCII letters in lower case. `lower()` folds other letters too, each server after its own
- * tables: the Kelvin sign becomes a `k`, and so somebody else's address. MySQL has no `translate`.
- */
-const folded = (schema: Schema, column: string): string =>
-  dialectOf(schema.db) === 'postgres'
-    ? `translate(${column}, '${UPPER}', '${LOWER}')`
-    : [...UPPER].reduce((text, letter, at) => `replace(${text}, '${letter}', '${LOWER[at]}')`, column);
 
 interface Key {
   readonly table: string;
@@ -26,14 +14,14 @@ const userKey: Key = { table: 'users', name: 'email_key', of: 'email' };
 
 const inMysql = (schema: Schema, { table, name, of }: Key): Knex.Raw =>
   schema.db.raw(
-    `alter table ?? modify ?? ${textType(schema, 254)} generated always as (${folded(schema, of)}) stored`,
+    `alter table ?? modify ?? ${textType(schema, 254)} generated always as (${foldedText(schema, of)}) stored`,
     [table, name],
   );
 
 /** PostgreSQL before 17 cannot change the expression, and drops the indexes with the column. */
 const inPostgres = (schema: Schema, { table, name, of }: Key): Knex.Raw[] => [
   schema.db.raw('alter table ?? drop column ??', [table, name]),
-  addComputed(schema, table, [{ name, type: textType(schema, 254), as: folded(schema, of) }]),
+  addComputed(schema, table, [{ name, type: textType(schema, 254), as: foldedText(schema, of) }]),
 ];
 
 /** Addresses are compared without regard to the case of ASCII letters, and of no others. Keys can only become finer. */

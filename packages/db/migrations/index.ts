@@ -11,7 +11,9 @@ import { asciiFolding } from './0010-ascii-folding.ts';
 import { audit, auditReplacesHistories } from './0011-audit.ts';
 import { decisions } from './0012-decisions.ts';
 import { auditExports } from './0013-audit-exports.ts';
+import { licenses } from './0014-licenses.ts';
 import { billing } from './0016-billing.ts';
+import { workflows } from './0017-workflows.ts';
 import type { Migration } from './migration.ts';
 
 /** The one ordered chain. New migrations go to the end; a released one is never edited. */
@@ -30,5 +32,7 @@ export const migrations: readonly Migration[] = [
   auditReplacesHistories,
   decisions,
   auditExports,
+  licenses,
   billing,
+  workflows,
 ];

@@ -76,6 +76,29 @@ export interface Computed {
   readonly as: string;
 }
 
+const UPPER = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
+const LOWER = UPPER.toLowerCase();
+
+/**
+ * The text of a column with ASCII letters in lower case. `lower()` folds other letters too, each server after its own
+ * tables: the Kelvin sign becomes a `k`, and so somebody else's address. MySQL has no `translate`.
+ */
+export const foldedText = ({ db }: Schema, column: string): string =>
+  dialectOf(db) === 'postgres'
+    ? `translate(${column}, '${UPPER}', '${LOWER}')`
+    : [...UPPER].reduce((text, letter, at) => `replace(${text}, '${letter}', '${LOWER[at]}')`, column);
+
+/** An index of a column in which null comes first, on both dialects. */
+export const indexNullsFirst = (
+  { db }: Schema,
+  table: string,
+  { name, key, nullable, last }: { name: string; key: readonly string[]; nullable: string; last: string },
+): Knex.Raw =>
+  db.raw(
+    `create index ?? on ?? (${key.map(() => '??').join(', ')}, ??${dialectOf(db) === 'postgres' ? ' nulls first' : ''}, ??)`,
+    [name, table, ...key, nullable, last],
+  );
+
 /** Adds computed columns in one statement. */
 export const addComputed = ({ db }: Schema, table: string, all: readonly Computed[]): Knex.Raw =>
   db.raw(

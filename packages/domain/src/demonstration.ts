@@ -18,4 +18,13 @@ export const demonstration = {
   paidPlan: 'bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbb2',
   checkoutIntent: 'cccccccc-cccc-4ccc-8ccc-ccccccccccc1',
   assignmentConfiguration: '99999999-9999-4999-8999-999999999991',
+  agreement: 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaa1',
+  /** The current plan, with licences in every state. */
+  plan: 'bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbb1',
+  /** The plan that follows it. */
+  futurePlan: 'bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbb2',
+  /** An activated licence of learner 1900. */
+  license: 'cccccccc-cccc-4ccc-8ccc-ccccccccccc1',
+  otherAgreement: 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaa2',
+  otherPlan: 'bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbb3',
 } as const;

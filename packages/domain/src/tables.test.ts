@@ -28,6 +28,9 @@ const MAY_BE_NULL: Readonly<Record<string, string>> = {
   stripe_subscriptions: 'They begin before the customer is built.',
   subscription_renewals: 'Imported ones, whose purchase has no customer.',
   role_assignments: 'null stands for every customer',
+  workflow_signals: 'workflows that make their customer, or are about none',
+  workflow_steps: 'workflows that make their customer, or are about none',
+  workflows: 'workflows that make their customer, or are about none',
 };
 
 /** Tables that exist on one of the dialects only. */

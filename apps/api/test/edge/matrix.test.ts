@@ -39,6 +39,14 @@ const refusalBody = (id: string, phrase: string, message: string) =>
 const LEARNER = 1000;
 const contexts = ['own customer', 'other customer', '*', 'no colon'] as const;
 
+const roles = [...everybody, 'enterprise_provisioning_admin'];
+
+/** Contexts of a role that allow the operation on what belongs to the demonstration customer. */
+function contextsOf({ contract: { context } }: (typeof operations)[number]): readonly string[] {
+  if (context.from === 'platform') return ['*'];
+  return context.isListing ? ['own customer', 'other customer', '*'] : ['own customer', '*'];
+}
+
 function tokenOf(role: string, context: (typeof contexts)[number]): string {
   if (context === 'own customer') return tokenFor(role, demonstration.customer, LEARNER);
   if (context === 'other customer') return tokenFor(role, demonstration.otherCustomer, LEARNER);
@@ -98,6 +106,21 @@ describe.each(dialects)('the authorization matrix on %s', (dialect) => {
       created: new Date(),
       modified: new Date(),
     });
+    things.workflow = newUuid();
+    await world.db('workflows').insert({
+      uuid: things.workflow,
+      enterprise_customer_uuid: demonstration.customer,
+      kind: 'test.workflow',
+      version: 1,
+      idempotency_key: things.workflow,
+      status: 'succeeded',
+      input: JSON.stringify({ json: {} }),
+      position: 0,
+      correlation_id: things.workflow,
+      created: new Date(),
+      modified: new Date(),
+      finished: new Date(),
+    });
     const change = await world.db('audit_changes').where({ subject_uuid: made.body.uuid }).first('entry_uuid');
     things.auditEntry = change.entry_uuid;
     const admin = tokenFor('enterprise_admin', demonstration.customer, LEARNER);
@@ -115,7 +138,10 @@ describe.each(dialects)('the authorization matrix on %s', (dialect) => {
   };
 
   describe.each(operations.map((operation) => [operation.id, operation] as const))('%s', (id, operation) => {
-    const { denial } = operation.contract;
+    const {
+      denial,
+      context: { isListing = false },
+    } = operation.contract;
     const permission = operation.contract.permission.name;
 
     const { open } = operation.contract.permission;
@@ -136,12 +162,11 @@ describe.each(dialects)('the authorization matrix on %s', (dialect) => {
       });
     });
 
-    test.each(everybody.flatMap((role) => contexts.map((context) => ({ role, context }))))(
+    test.each(roles.flatMap((role) => contexts.map((context) => ({ role, context }))))(
       '$role, $context',
       async ({ role, context }) => {
         const isAllowed =
-          open !== undefined ||
-          (allowedRoles[permission]?.includes(role) && (context === 'own customer' || context === '*'));
+          open !== undefined || (allowedRoles[permission]?.includes(role) && contextsOf(operation).includes(context));
         const token = tokenOf(role, context);
         const rest = await viaRest(world, operation, await inputFor(operation), token);
         const trpc = await viaTrpc(world, operation, await inputFor(operation), token);
@@ -149,8 +174,15 @@ describe.each(dialects)('the authorization matrix on %s', (dialect) => {
           expect([401, 403], JSON.stringify(rest.body)).not.toContain(rest.status);
           expect([401, 403]).not.toContain(trpc.status);
           expect(Math.max(rest.status, trpc.status)).toBeLessThan(500);
+          // A list shows callers of another customer nothing of this one.
+          if (isListing && context === 'other customer')
+            for (const customer of [demonstration.customer, things.transaction])
+              expect(JSON.stringify([rest.body, trpc.data])).not.toContain(`"${customer}"`);
         } else {
-          const message = `${denial ?? 'MISSING'}: ${permission}`;
+          const message =
+            isListing || denial === 'plain'
+              ? 'You do not have permission to perform this action.'
+              : `${denial ?? 'MISSING'}: ${permission}`;
           const body = refusalBody(id, 'Forbidden', message);
           expect({ status: rest.status, body: rest.body }).toEqual({ status: 403, body });
           expect(trpc).toMatchObject({

@@ -49,14 +49,32 @@ export const isPermitted = (actor: Actor, permission: Permission, context: strin
   grantedRole(actor, permission, context) !== null;
 
 /** The role that gives the actor the permission; null when none does. */
-export function grantedRole(actor: Actor, { roles }: Permission, context: string | null): string | null {
+export function grantedRole(actor: Actor, { roles, isForStaff }: Permission, context: string | null): string | null {
   if (actor.isSuperuser) return 'superuser';
+  if (isForStaff) return actor.isStaff ? 'staff' : null;
   const grant = actor.grants.find(
     (each) => roles.includes(each.role) && (each.context === '*' || (context !== null && each.context === context)),
   );
   return grant?.role ?? null;
 }
 
+const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Customers whose rows a caller can see in a list. */
+export type VisibleCustomers = 'all' | readonly string[];
+
+/**
+ * The customers for which the actor has the permission; null without any (R-RBAC-10). Staff without a role see an
+ * empty list.
+ */
+export function visibleCustomers(actor: Actor, { roles }: Permission): VisibleCustomers | null {
+  if (actor.isSuperuser) return 'all';
+  const contexts = actor.grants.flatMap(({ role, context }) => (roles.includes(role) ? [context] : []));
+  if (contexts.includes('*')) return 'all';
+  const customers = [...new Set(contexts.filter((context) => GUID.test(context)))];
+  return customers.length > 0 || actor.isStaff ? customers : null;
+}
+
 /** The error for a missing permission. The old services spell its first word in two ways. */
-export const missing = ({ name }: Permission, word: 'MISSING' | 'Missing' = 'MISSING') =>
-  permissionDenied({ permission: name }, { message: `${word}: ${name}` });
+export const missing = ({ name }: Permission, word: 'MISSING' | 'Missing' | 'plain' = 'MISSING') =>
+  permissionDenied({ permission: name }, word === 'plain' ? {} : { message: `${word}: ${name}` });

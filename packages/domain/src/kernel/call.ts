@@ -1,6 +1,6 @@
 import { type AuditSource, type Origin, withOrigin } from '@enterprise-access/db';
 import type { z } from 'zod';
-import { type Actor, grantedRole, missing } from './actor.ts';
+import { type Actor, grantedRole, missing, type VisibleCustomers, visibleCustomers } from './actor.ts';
 import type { ContextSource, Contract, Declaration, Throttle } from './contract.ts';
 import { invalidInput, notAuthenticated, notFound } from './errors.ts';
 import { fieldErrors } from './field-errors.ts';
@@ -35,6 +35,8 @@ export interface AuthorizedContext extends RpcContext {
   readonly customer: string | null;
   /** The role that allows the request. */
   readonly role: string;
+  /** For lists: the customers whose rows the caller can see. */
+  readonly visibleCustomers: VisibleCustomers;
 }
 
 /** The handler of a procedure; everything else comes from its contract. */
@@ -73,7 +75,7 @@ export function contextOf(
 ): Promise<string | null> | string | null {
   if (source.from === 'caller') return null;
   const uuid = uuidAt(unsafeInput, source.field);
-  if (uuid === null) return null;
+  if (uuid === null || source.from === 'platform') return null;
   return source.from === 'customer' ? uuid : runtime.ownerOf(source.from, uuid);
 }
 
@@ -90,14 +92,29 @@ export function authorized(
   const actor = ctx.actor ?? (open === 'anyone' ? anonymous : null);
   if (!actor) throw notAuthenticated({});
   if (open !== undefined)
-    return { ...ctx, actor, customer: null, role: ctx.actor === null ? 'anonymous' : 'signed_in' };
+    return {
+      ...ctx,
+      actor,
+      customer: null,
+      role: ctx.actor === null ? 'anonymous' : 'signed_in',
+      visibleCustomers: [],
+    };
   const permit = (customer: string | null): AuthorizedContext => {
     const role = grantedRole(actor, contract.permission, customer);
     if (role === null) throw missing(contract.permission, contract.denial);
-    return { ...ctx, actor, customer, role };
+    return { ...ctx, actor, customer, role, visibleCustomers: customer === null ? 'all' : [customer] };
   };
+  if (contract.context.isListing) return listing(contract, ctx, actor);
   const found = contextOf(ctx.runtime, contract.context, unsafeInput);
   return found instanceof Promise ? found.then(permit) : permit(found);
+}
+
+/** The context of a list: who may see anything passes, and rows of others are left out. */
+function listing({ permission }: Declaration, ctx: RpcContext, actor: Actor): AuthorizedContext {
+  const visible = visibleCustomers(actor, permission);
+  if (visible === null) throw missing(permission, 'plain');
+  const role = actor.grants.find(({ role }) => permission.roles.includes(role))?.role ?? 'staff';
+  return { ...ctx, actor, customer: null, role: actor.isSuperuser ? 'superuser' : role, visibleCustomers: visible };
 }
 
 /** Validates the input; throws validation errors with wire names. */
@@ -115,11 +132,11 @@ function validOf<I extends z.ZodObject>(
   { customer }: AuthorizedContext,
   unsafeInput: unknown,
 ): z.output<I> {
-  const { from, field } = contract.context;
+  const { from, field, isListing = false } = contract.context;
   try {
     return validInput(contract.input, unsafeInput);
   } catch (error) {
-    if (from !== 'customer' && customer === null && uuidAt(unsafeInput, field) !== null)
+    if (from !== 'customer' && !isListing && customer === null && uuidAt(unsafeInput, field) !== null)
       throw notFound({}, { cause: error });
     throw error;
   }

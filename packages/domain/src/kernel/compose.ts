@@ -15,6 +15,7 @@ import { mergeRouters, router } from './rpc.ts';
 import type { OwnerOf } from './runtime.ts';
 import type { Setting, Settings } from './settings.ts';
 import type { Namespace, Owner, ScheduledJob, Slice } from './slice.ts';
+import type { Workflow, WorkflowOf } from './workflow.ts';
 
 /** An operation, for documents, routes and tests. */
 export interface Operation {
@@ -88,7 +89,12 @@ function catalogueOf(slices: readonly Slice[]) {
   const models: Model[] = [];
   const tags: Record<string, string> = {};
   const permissions = new Set(slices.flatMap(({ permissions: all = [] }) => all));
-  const kinds = new Set(['customer', 'caller', ...slices.flatMap(({ owners = {} }) => Object.keys(owners))]);
+  const kinds = new Set([
+    'customer',
+    'caller',
+    'platform',
+    ...slices.flatMap(({ owners = {} }) => Object.keys(owners)),
+  ]);
   for (const [domain, parts] of namespacesOf(slices)) {
     const contracts = union(
       `operation of ${domain}`,
@@ -163,7 +169,11 @@ function rolesOf(slices: readonly Slice[]): RoleSources {
     'stored role',
     slices.map(({ roles }) => roles?.stored),
   );
-  return { system, stored: Object.fromEntries(stored) };
+  const accounts = union(
+    'service account',
+    slices.map(({ roles }) => roles?.accounts),
+  );
+  return { system, stored: Object.fromEntries(stored), accounts: Object.fromEntries(accounts) };
 }
 
 /** Maps roles of tokens and of stored assignments to grants. */
@@ -173,6 +183,11 @@ function grantReader(slices: readonly Slice[]) {
     grantsOfToken: (roles: readonly string[]): Grant[] => grantsOfToken(sources, roles),
     grantOfAssignment: (role: string, customer: string | null): Grant | null =>
       grantOfAssignment(sources, role, customer),
+    /** Grants of a service account that a setting names. */
+    grantsOfAccount: (username: string, settings: object): Grant[] =>
+      Object.entries(sources.accounts ?? {}).flatMap(([setting, role]) =>
+        (settings as Readonly<Record<string, unknown>>)[setting] === username ? [{ role, context: '*' }] : [],
+      ),
   };
 }
 
@@ -233,6 +248,18 @@ function settingsOf(slices: readonly Slice[]) {
 }
 type SliceSettings = Omit<Settings, 'publicUrl' | 'lmsUrl' | 'learningUrl' | 'learnerPortalUrl' | 'subsidyUrl'>;
 
+/** Finds a workflow by its kind and version. */
+function workflowsOf(slices: readonly Slice[]): WorkflowOf {
+  const nameOf = (kind: string, version: number) => `${kind} ${version}`;
+  const all = union<Workflow>(
+    'workflow',
+    slices.flatMap(({ workflows = [] }) =>
+      workflows.map((workflow) => ({ [nameOf(workflow.spec.kind, workflow.spec.version)]: workflow })),
+    ),
+  );
+  return (kind, version) => all.get(nameOf(kind, version));
+}
+
 /** Variables of mail campaign ids, with a description of each mail. */
 const campaignsOf = (slices: readonly Slice[]): Readonly<Record<string, string>> =>
   Object.fromEntries(
@@ -280,6 +307,7 @@ export function compose<const S extends readonly Slice[]>(slices: S) {
     ...jobsOf(slices),
     ...grantReader(slices),
     events: eventsOf(slices),
+    workflowOf: workflowsOf(slices),
     consumers: consumersOf(slices),
     ownersIn: ownersOf(slices),
     settings: settingsOf(slices),

@@ -9,13 +9,21 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
  * or from an input field with the uuid of a resource that the customer owns.
  */
 export interface ContextSource {
-  /** `customer`, `caller` (no customer), or a kind that a slice declares an owner for. */
+  /**
+   * `customer`, or a kind that a slice declares an owner for; `caller` for what is the caller's own or public; `platform`
+   * for what belongs to no customer: only callers with the permission for all customers pass.
+   */
   readonly from: string;
-  /** Name of the input field. */
+  /** Name of the input field; empty for `platform`. */
   readonly field: string;
+  /**
+   * The operation lists what the caller may see (R-RBAC-10): a caller with the permission for any customer passes, and
+   * `ctx.visibleCustomers` limits the rows.
+   */
+  readonly isListing?: boolean;
 }
 
-/** The context of operations that concern no customer, with the permissions `signedIn` and `anyone`. */
+/** The context of operations that concern the caller or everybody, with the permissions `signedIn` and `anyone`. */
 export const noCustomer: ContextSource = { from: 'caller', field: '' };
 
 /** Limit of requests per client IP, shared by all operations with the same scope. */
@@ -23,6 +31,8 @@ export interface Throttle {
   readonly scope: string;
   readonly perHour: number;
 }
+/** Context of operations on what belongs to no customer. */
+export const ofPlatform: ContextSource = { from: 'platform', field: '' };
 
 export interface RestBinding {
   readonly method: Method;
@@ -47,8 +57,11 @@ export interface Declaration<
   readonly summary: string;
   readonly permission: Permission;
   readonly context: ContextSource;
-  /** First word of the permission error, as the old services spell it; part of the wire format. */
-  readonly denial?: 'Missing' | 'MISSING';
+  /**
+   * First word of the permission error, as the old services spell it; part of the wire format. With `plain` the error
+   * does not name the permission.
+   */
+  readonly denial?: 'Missing' | 'MISSING' | 'plain';
   /** In addition to the limits of all requests. */
   readonly throttle?: Throttle;
   /** Maximum request body, for both transports; default `DEFAULT_BODY_LIMIT_BYTES`. */

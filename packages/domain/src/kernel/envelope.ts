@@ -35,3 +35,19 @@ export function encodePage<T>(page: Page<T>, request: RestRequest, encodeItem: (
     results: page.items.map(encodeItem),
   };
 }
+
+/** The smallest page envelope of the old services. */
+export const plainEnvelope = <T extends z.ZodType>(item: T) =>
+  z
+    .object({
+      count: z.int().describe('Number of items on all pages.'),
+      next: z.string().nullable().describe('Absolute URL of the next page.'),
+      previous: z.string().nullable().describe('Absolute URL of the previous page.'),
+      results: z.array(item),
+    })
+    .meta(titleOfPage(item));
+
+export function encodePlainPage<T>(page: Page<T>, request: RestRequest, encodeItem: (item: T) => unknown) {
+  const { count, next, previous, results } = encodePage(page, request, encodeItem);
+  return { count, next, previous, results };
+}

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { invalidInput } from './errors.ts';
+import { invalidInput, notFound } from './errors.ts';
 
 /** The largest valid page number. */
 export const LAST_PAGE = 1_000_000;
@@ -48,6 +48,17 @@ export function pageNumber(request: PageRequest): number {
   const number = text.startsWith(PREFIX) ? Number(text.slice(PREFIX.length)) : Number.NaN;
   if (!Number.isSafeInteger(number) || number < 1) throw invalidInput({ fields: { cursor: ['Invalid cursor.'] } });
   return number;
+}
+
+/** The rows of the requested page. */
+export const sliceOf = (request: PageRequest): { readonly offset: number; readonly limit: number } => ({
+  offset: (pageNumber(request) - 1) * request.pageSize,
+  limit: request.pageSize,
+});
+
+/** Every list has a first page, even an empty one; a page beyond the end is not found. */
+export function assertPageExists(request: PageRequest, items: readonly unknown[]): void {
+  if (pageNumber(request) > 1 && items.length === 0) throw notFound({}, { message: 'Invalid page.' });
 }
 
 export function pageOf<T>(request: PageRequest, items: T[], count: number): Page<T> {

@@ -5,6 +5,8 @@ export interface Permission {
   readonly roles: readonly string[];
   /** Granted without a role: to every authenticated caller, or to everybody. */
   readonly open?: 'signed_in' | 'anyone';
+  /** Granted to staff of the platform, whatever their roles. */
+  readonly isForStaff?: boolean;
 }
 
 /** For operations on what is the caller's own. */
@@ -28,4 +30,6 @@ export interface RoleSources {
   readonly system: Readonly<Record<string, readonly string[]>>;
   /** Names of stored role assignments, as in the tables of the old services, mapped to feature roles. */
   readonly stored: Readonly<Record<string, string>>;
+  /** Feature roles of service accounts, by the setting that names the account. */
+  readonly accounts?: Readonly<Record<string, string>>;
 }

@@ -9,6 +9,7 @@ import type { Mail } from './ports/mail.ts';
 import type { Stripe } from './ports/stripe.ts';
 import type { Subscriptions } from './ports/subscriptions.ts';
 import type { Settings } from './settings.ts';
+import type { WorkflowOf } from './workflow.ts';
 
 /** The log. Never write e-mail addresses, tokens or SQL to it. */
 export interface Log {
@@ -34,6 +35,7 @@ export interface Runtime {
   readonly jobRuns: Watch<JobRunView>;
   /** The customer that owns a resource of a kind declared by a slice; null if it does not exist. */
   readonly ownerOf: OwnerOf;
+  readonly workflowOf: WorkflowOf;
 }
 
 export type OwnerOf = (kind: string, uuid: string) => Promise<string | null> | string | null;

@@ -3,7 +3,7 @@ import { type Actor, isPermitted, missing } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
 import { newUuid } from '../kernel/ids.ts';
-import { type Page, pageNumber, pageOf } from '../kernel/page.ts';
+import { assertPageExists, type Page, pageOf, sliceOf } from '../kernel/page.ts';
 import { isStanding, isSubsidyActive } from '../kernel/ports/ledger.ts';
 import { orUnavailable } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
@@ -37,15 +37,6 @@ async function found(deps: Pick<Runtime, 'db'>, uuid: string): Promise<ledger.Su
   const row = await ledger.findSubsidy(deps.db, uuid);
   if (!row) throw notFound({});
   return row;
-}
-
-const sliceOf = (request: Parameters<typeof pageNumber>[0]) => ({
-  offset: (pageNumber(request) - 1) * request.pageSize,
-  limit: request.pageSize,
-});
-
-function assertPageExists(request: Parameters<typeof pageNumber>[0], items: readonly unknown[]): void {
-  if (pageNumber(request) > 1 && items.length === 0) throw notFound({}, { message: 'Invalid page.' });
 }
 
 export async function listSubsidies(

@@ -3,17 +3,23 @@
 import { Client } from '../client.ts';
 import type { ClientOptions } from '../options.ts';
 import { declaredErrors } from './errors.ts';
+import { type AgreementsApi, agreementsTable } from './agreements.ts';
 import { type AssignmentsApi, assignmentsTable } from './assignments.ts';
 import { type AuditApi, auditTable } from './audit.ts';
 import { type BillingApi, billingTable } from './billing.ts';
 import { type GroupsApi, groupsTable } from './groups.ts';
 import { type JobsApi, jobsTable } from './jobs.ts';
 import { type LedgerApi, ledgerTable } from './ledger.ts';
+import { type LicensesApi, licensesTable } from './licenses.ts';
+import { type PlansApi, plansTable } from './plans.ts';
 import { type PoliciesApi, policiesTable } from './policies.ts';
 import { type RedemptionsApi, redemptionsTable } from './redemptions.ts';
+import { type WorkflowsApi, workflowsTable } from './workflows.ts';
 
 /** Client of the service for one caller. Create one per caller; it holds no connections and needs no closing. */
 export class EnterpriseAccess extends Client {
+  /** Operations of agreements. */
+  readonly agreements: AgreementsApi = this.router('agreements', agreementsTable);
   /** Operations of assignments. */
   readonly assignments: AssignmentsApi = this.router('assignments', assignmentsTable);
   /** Operations of audit. */
@@ -26,10 +32,16 @@ export class EnterpriseAccess extends Client {
   readonly jobs: JobsApi = this.router('jobs', jobsTable);
   /** Operations of ledger. */
   readonly ledger: LedgerApi = this.router('ledger', ledgerTable);
+  /** Operations of licenses. */
+  readonly licenses: LicensesApi = this.router('licenses', licensesTable);
+  /** Operations of plans. */
+  readonly plans: PlansApi = this.router('plans', plansTable);
   /** Operations of policies. */
   readonly policies: PoliciesApi = this.router('policies', policiesTable);
   /** Operations of redemptions. */
   readonly redemptions: RedemptionsApi = this.router('redemptions', redemptionsTable);
+  /** Operations of workflows. */
+  readonly workflows: WorkflowsApi = this.router('workflows', workflowsTable);
 
   /** Creates a client for one base URL and one caller's token. */
   constructor(options: ClientOptions) {

@@ -239,6 +239,12 @@ export interface UpstreamUnavailableErrorDetails {
   service: string;
 }
 
+/** What `workflow_not_possible` tells. */
+export interface WorkflowNotPossibleErrorDetails {
+  /** Status of the workflow. */
+  status: string;
+}
+
 /**
  * The allocation was refused.
  *
@@ -315,6 +321,13 @@ export class CheckoutRefusedError extends DeclaredError<'checkout_refused', Chec
  * Status 422. Of `ledger.canRedeem`, `ledger.createTransaction`, `ledger.createTransactionV1`.
  */
 export class ContentNotFoundError extends DeclaredError<'content_not_found', ContentNotFoundErrorDetails> {}
+
+/**
+ * Current plan cannot be used without enterprise_uuid
+ *
+ * Status 400. Of `plans.list`.
+ */
+export class CurrentNeedsCustomerError extends DeclaredError<'current_needs_customer', NoDetails> {}
 
 /**
  * The database is unavailable or overloaded. It is safe to retry with the same Idempotency-Key.
@@ -652,6 +665,13 @@ export class TransactionPendingError extends DeclaredError<'transaction_pending'
  */
 export class UpstreamUnavailableError extends DeclaredError<'upstream_unavailable', UpstreamUnavailableErrorDetails> {}
 
+/**
+ * The workflow cannot do this in its present state.
+ *
+ * Status 422. Of `workflows.cancel`, `workflows.fork`, `workflows.resume`, `workflows.skip`.
+ */
+export class WorkflowNotPossibleError extends DeclaredError<'workflow_not_possible', WorkflowNotPossibleErrorDetails> {}
+
 /** Every declared error by its code. */
 export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   allocation_refused: AllocationRefusedError,
@@ -665,6 +685,7 @@ export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   checkout_intent_not_found: CheckoutIntentNotFoundError,
   checkout_refused: CheckoutRefusedError,
   content_not_found: ContentNotFoundError,
+  current_needs_customer: CurrentNeedsCustomerError,
   database_unavailable: DatabaseUnavailableError,
   deposit_creation_error: DepositCreationError,
   deposit_on_expired_subsidy: DepositOnExpiredSubsidyError,
@@ -713,4 +734,5 @@ export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   transaction_creation_error: TransactionCreationError,
   transaction_pending: TransactionPendingError,
   upstream_unavailable: UpstreamUnavailableError,
+  workflow_not_possible: WorkflowNotPossibleError,
 };

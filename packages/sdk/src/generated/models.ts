@@ -95,6 +95,44 @@ export interface AdminAssignmentErrorReason {
   errorReason: 'email_error' | 'internal_api_error' | 'enrollment_error' | (string & {});
 }
 
+/** Agreement, as the service answers it. */
+export interface Agreement extends AgreementSummary {
+  /** Plans, the newest start first. */
+  subscriptions: Plan[];
+}
+
+/** Agreement summary, as the service answers it. */
+export interface AgreementSummary {
+  /** Identifies the agreement. */
+  uuid: string;
+  /** Customer of the agreement. */
+  enterpriseCustomerUuid: string;
+  /** Slug of the customer in links to the learner portal. */
+  enterpriseCustomerSlug: string | null;
+  /** Catalog of new plans that name none. */
+  defaultEnterpriseCatalogUuid: string | null;
+  /** Whether learners hear nothing of expirations. */
+  disableExpirationNotifications: boolean;
+  /** Days until the last plan of the customer expires. */
+  netDaysUntilExpiration: number;
+  /** Plan whose licences learners get without an administrator. */
+  subscriptionForAutoAppliedLicenses: string | null;
+  /** Catalogs of the active plans that have not expired. */
+  availableSubscriptionCatalogs: string[];
+  /** Whether learners who came by the universal link get licences automatically. */
+  enableAutoAppliedSubscriptionsWithUniversalLink: boolean;
+  /** Whether the texts below replace the standard text; null without them. */
+  hasCustomLicenseExpirationMessagingV2: boolean | null;
+  /** Header of the dialog. */
+  modalHeaderTextV2: string | null;
+  /** Text of the dialog, safe HTML. */
+  expiredSubscriptionModalMessagingV2: string | null;
+  /** Label of the button. */
+  buttonLabelInModalV2: string | null;
+  /** Where the button leads. */
+  urlForButtonInModalV2: string | null;
+}
+
 /** Assignment, as the service answers it. */
 export interface Assignment {
   /** Identifies the assignment. */
@@ -553,6 +591,34 @@ export interface LearnerAssignmentContentMetadataPartner {
   logoImageUrl: string | null;
 }
 
+/** Learner license, as the service answers it. */
+export interface LearnerLicense extends License {
+  /** Agreement of the plan. */
+  customerAgreement: AgreementSummary;
+  /** Plan of the licence. */
+  subscriptionPlan: PlanSummary;
+}
+
+/** License, as the service answers it. */
+export interface License {
+  /** Identifies the licence. */
+  uuid: string;
+  /** Status of the licence. */
+  status: 'activated' | 'assigned' | 'revoked' | 'unassigned' | (string & {});
+  /** Address of the holder. Personal data. */
+  userEmail: string | null;
+  /** Time of the activation. */
+  activationDate: Date | null;
+  /** Time of the last mail about the assignment. */
+  lastRemindDate: Date | null;
+  /** Plan of the licence. */
+  subscriptionPlanUuid: string;
+  /** Time of the revocation. */
+  revokedDate: Date | null;
+  /** Key in the activation link; null for callers who must not activate for somebody else. */
+  activationKey: string | null;
+}
+
 /** Member, as the service answers it. */
 export interface Member {
   /** Link of the learner to the customer; null while pending. */
@@ -589,6 +655,52 @@ export interface MemberMemberDetails {
   userName: string | null;
 }
 
+/** Plan, as the service answers it. */
+export interface Plan extends PlanSummary {
+  /** Licences by status. */
+  licenses: PlanLicenses;
+  /** The revocation cap; null if there is none. */
+  revocations: PlanRevocations | null;
+  /** The renewals that led to this plan, oldest first. */
+  priorRenewals: PlanPriorRenewal[];
+}
+
+/** Licences by status. */
+export interface PlanLicenses {
+  /** Licences in use. */
+  activated: number;
+  /** Licences that wait for their activation. */
+  assigned: number;
+  /** Free licences. */
+  unassigned: number;
+  /** Licences that were taken back; each was replaced by a free one. */
+  revoked: number;
+  /** All but the revoked ones. */
+  total: number;
+  /** Assigned and activated ones. */
+  allocated: number;
+}
+
+/** The revocation cap; null if there is none. */
+export interface PlanRevocations {
+  /** Revocations of activated licences so far. */
+  applied: number;
+  /** Revocations that are left; can be negative after a change of the cap. */
+  remaining: number;
+}
+
+/** The renewals that led to this plan, oldest first. */
+export interface PlanPriorRenewal {
+  /** The earlier plan. */
+  priorSubscriptionPlanId: string;
+  /** Its start. */
+  priorSubscriptionPlanStartDate: Date;
+  /** The plan that continues it. */
+  renewedSubscriptionPlanId: string;
+  /** Its start. */
+  renewedSubscriptionPlanStartDate: Date;
+}
+
 /** Plan info, as the service answers it. */
 export interface PlanInfo {
   /** US cents of the next invoice. */
@@ -603,6 +715,44 @@ export interface PlanInfo {
   isCanceled: boolean;
   /** Plan that follows. */
   renewedSubscriptionPlanUuid: string | null;
+}
+
+/** Plan summary, as the service answers it. */
+export interface PlanSummary {
+  /** Title, unique among the plans of the agreement. */
+  title: string;
+  /** Identifies the plan. */
+  uuid: string;
+  /** From this time on licences can be activated. */
+  startDate: Date;
+  /** Until this time licences can be activated and used. */
+  expirationDate: Date;
+  /** Customer of the plan. */
+  enterpriseCustomerUuid: string;
+  /** Catalog whose courses the licences open. */
+  enterpriseCatalogUuid: string;
+  /** Whether the plan is in use. */
+  isActive: boolean;
+  /** Whether now is between start and expiration, both included. */
+  isCurrent: boolean;
+  /** Whether revocations of activated licences are limited. */
+  isRevocationCapEnabled: boolean;
+  /** Whole days, rounded down; negative once past. */
+  daysUntilExpiration: number;
+  /** The same until the last expiration of the chain of renewals. */
+  daysUntilExpirationIncludingRenewals: number;
+  /** Whether the renewal of the plan takes effect within hours. */
+  isLockedForRenewalProcessing: boolean;
+  /** Whether learners get licences without an administrator; null if never decided. */
+  shouldAutoApplyLicenses: boolean | null;
+  /** Time of creation. */
+  created: Date;
+  /** Kind of plan, from its product; absent without a product. */
+  planType?: string | undefined;
+  /** Id of the product that was sold. */
+  product: number | null;
+  /** Line item of the sale in Salesforce. */
+  salesforceOpportunityLineItem: string | null;
 }
 
 /** Policy, as the service answers it. */
@@ -911,4 +1061,72 @@ export interface TransactionReversal {
   created: Date;
   /** Time of the last change. */
   modified: Date;
+}
+
+/** Workflow, as the service answers it. */
+export interface Workflow extends WorkflowSummary {
+  /** All steps, in their order. */
+  steps: WorkflowStep[];
+}
+
+/** Workflow step, as the service answers it. */
+export interface WorkflowStep {
+  /** Name of the step, unique in the workflow. */
+  name: string;
+  /** What it does. */
+  title: string;
+  /** Null if it has not begun. */
+  status: 'running' | 'waiting' | 'succeeded' | 'failed' | 'skipped' | 'undone' | (string & {}) | null;
+  /** The last attempts, oldest first. */
+  attempts: WorkflowStepAttempt[];
+  /** Why it was skipped. */
+  reason: string | null;
+  /** Time of the first attempt. */
+  started: Date | null;
+  /** Time of the end. */
+  ended: Date | null;
+}
+
+/** The last attempts, oldest first. */
+export interface WorkflowStepAttempt {
+  /** ISO 8601. */
+  started: string;
+  /** ISO 8601. */
+  ended: string;
+  /** What went wrong; null for success. */
+  error: string | null;
+  /** The error’s own words, which can contain personal data. */
+  cause: string | null;
+}
+
+/** Workflow summary, as the service answers it. */
+export interface WorkflowSummary {
+  /** Identifies the workflow. */
+  uuid: string;
+  /** What it does: `provisioning.customer`. */
+  kind: string;
+  /** Version of its steps. */
+  version: number;
+  /** Occasion of the workflow; there is one workflow of a kind for a key. */
+  key: string;
+  /** Customer of the workflow; null if none is known yet. */
+  enterpriseCustomerUuid: string | null;
+  /** Where it stands. */
+  status: 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelling' | 'cancelled' | (string & {});
+  /** Number of steps that are done. */
+  position: number;
+  /** Number of steps in all. */
+  stepCount: number;
+  /** Why it failed, with the step; null if it did not. */
+  error: string | null;
+  /** When it goes on by itself. */
+  wakeAt: Date | null;
+  /** Of the call that started it; records of everything it does have the same. */
+  correlationId: string;
+  /** Time of the start. */
+  created: Date;
+  /** Time of the last change. */
+  modified: Date;
+  /** Time of the end. */
+  finished: Date | null;
 }

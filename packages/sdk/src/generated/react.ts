@@ -4,23 +4,39 @@ import { factories, type ListFactory, type MutationFactory, type QueryFactory, t
 import type { NoDetails } from '../errors.ts';
 import type { Page } from '../page.ts';
 import type { EnterpriseAccess } from './client.ts';
-import type { AcademyProduct, AdminAssignment, Assignment, BillingAddress, BillingSubscription, CheckoutIntent, Configuration, Decision, ForcedRedemption, JobRun, PlanInfo, Policy, SspProduct, StripeEventSummary, Subsidy, Transaction } from './models.ts';
+import type { AcademyProduct, AdminAssignment, Agreement, Assignment, BillingAddress, BillingSubscription, CheckoutIntent, Configuration, Decision, ForcedRedemption, JobRun, License, Plan, PlanInfo, Policy, SspProduct, StripeEventSummary, Subsidy, Transaction, Workflow } from './models.ts';
+import type { AgreementsGetInput, AgreementsListInput } from './agreements.ts';
 import type { AssignmentsAcknowledgeInput, AssignmentsAcknowledgeOutput, AssignmentsCancelAllInput, AssignmentsCancelAllOutput, AssignmentsCancelInput, AssignmentsCancelOutput, AssignmentsCreateConfigurationInput, AssignmentsDeactivateConfigurationInput, AssignmentsGetConfigurationInput, AssignmentsGetInput, AssignmentsGetOwnInput, AssignmentsListConfigurationsInput, AssignmentsListInput, AssignmentsListOwnInput, AssignmentsListPage, AssignmentsNudgeInput, AssignmentsNudgeOutput, AssignmentsRemindAllInput, AssignmentsRemindAllOutput, AssignmentsRemindInput, AssignmentsRemindOutput, AssignmentsUpdateConfigurationInput } from './assignments.ts';
 import type { AuditExportInput, AuditExportOutput, AuditExportPartInput, AuditExportPartOutput, AuditFollowupsInput, AuditFollowupsOutput, AuditGetInput, AuditGetOutput, AuditListInput, AuditListOutput, AuditTimelineInput, AuditTimelineOutput } from './audit.ts';
 import type { BillingAddPaymentMethodInput, BillingAddPaymentMethodOutput, BillingCancelSubscriptionInput, BillingCreateCheckoutIntentInput, BillingCreateCheckoutPortalSessionInput, BillingCreateCheckoutPortalSessionOutput, BillingCreateCheckoutSessionInput, BillingCreateCheckoutSessionOutput, BillingCreateEnterprisePortalSessionInput, BillingCreateEnterprisePortalSessionOutput, BillingDeletePaymentMethodInput, BillingDeletePaymentMethodOutput, BillingFindCheckoutIntentsInput, BillingGetAcademyProductInput, BillingGetBillingAddressInput, BillingGetBillingHealthInput, BillingGetBillingHealthOutput, BillingGetCheckoutIntentInput, BillingGetFirstUpcomingInvoiceInput, BillingGetPlanInfoInput, BillingGetSspProductInput, BillingGetSubscriptionInput, BillingGetSubscriptionOutput, BillingListAcademyProductsInput, BillingListAcademyProductsOutput, BillingListCheckoutIntentsInput, BillingListPaymentMethodsInput, BillingListPaymentMethodsOutput, BillingListSspProductsInput, BillingListSspProductsOutput, BillingListStripeEventSummariesInput, BillingListStripeEventsInput, BillingListStripeEventsOutput, BillingListTransactionsInput, BillingListTransactionsOutput, BillingReinstateSubscriptionInput, BillingReplayStripeEventsInput, BillingReplayStripeEventsOutput, BillingSetDefaultPaymentMethodInput, BillingSetDefaultPaymentMethodOutput, BillingUpdateBillingAddressInput, BillingUpdateCheckoutIntentInput } from './billing.ts';
 import type { GroupsAddAssociationInput, GroupsAddAssociationOutput, GroupsListMembersInput, GroupsListMembersPage, GroupsRemoveAssociationsInput, GroupsRemoveAssociationsOutput } from './groups.ts';
 import type { JobsGetInput } from './jobs.ts';
 import type { LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputItem, LedgerCanRedeemInput, LedgerCanRedeemOutput, LedgerContentMetadataInput, LedgerContentMetadataOutput, LedgerCreateDepositInput, LedgerCreateDepositOutput, LedgerCreateSubsidyInput, LedgerCreateSubsidyOutput, LedgerCreateTransactionInput, LedgerCreateTransactionOutput, LedgerCreateTransactionV1Input, LedgerCreateTransactionV1Output, LedgerDeleteSubsidyInput, LedgerGetSubsidyInput, LedgerGetTransactionInput, LedgerListSubsidiesInput, LedgerListTransactionsInput, LedgerListTransactionsPage, LedgerListTransactionsV1Input, LedgerOwnTransactionsInput, LedgerReverseInput, LedgerUpdateSubsidyInput } from './ledger.ts';
+import type { LicensesGetInput, LicensesListInput, LicensesOverviewInput, LicensesOverviewOutputItem } from './licenses.ts';
+import type { PlansGetForLearnersInput, PlansGetInput, PlansListForLearnersInput, PlansListInput } from './plans.ts';
 import type { PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput, PoliciesAllocateInput, PoliciesAllocateOutput, PoliciesBulkReportInput, PoliciesBulkReportItem, PoliciesCreateInput, PoliciesCreateOutput, PoliciesDeactivateInput, PoliciesDepositInput, PoliciesGetInput, PoliciesListInput, PoliciesResumeBulkInput, PoliciesResumeBulkOutput, PoliciesSetLateRedemptionInput, PoliciesUpdateInput } from './policies.ts';
 import type { RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem, RedemptionsCanRequestInput, RedemptionsCanRequestOutput, RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem, RedemptionsExplainInput, RedemptionsExplainOutput, RedemptionsForceInput, RedemptionsGetDecisionInput, RedemptionsGetInput, RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput, RedemptionsRedeemInput } from './redemptions.ts';
+import type { WorkflowsCancelInput, WorkflowsForkInput, WorkflowsGetInput, WorkflowsListInput, WorkflowsListOutput, WorkflowsResumeInput, WorkflowsSkipInput } from './workflows.ts';
+import { agreementsTable } from './agreements.ts';
 import { assignmentsTable } from './assignments.ts';
 import { auditTable } from './audit.ts';
 import { billingTable } from './billing.ts';
 import { groupsTable } from './groups.ts';
 import { jobsTable } from './jobs.ts';
 import { ledgerTable } from './ledger.ts';
+import { licensesTable } from './licenses.ts';
+import { plansTable } from './plans.ts';
 import { policiesTable } from './policies.ts';
 import { redemptionsTable } from './redemptions.ts';
+import { workflowsTable } from './workflows.ts';
+
+/** Options for the operations of agreements. */
+export interface AgreementsQueries extends RouterKeys {
+  /** One customer agreement with its plans. */
+  readonly get: QueryFactory<AgreementsGetInput, Agreement>;
+  /** The customer agreements that the caller may see, with their plans. */
+  readonly list: ListFactory<AgreementsListInput | undefined, Page<Agreement>, string | null>;
+}
 
 /** Options for the operations of assignments. */
 export interface AssignmentsQueries extends RouterKeys {
@@ -184,6 +200,28 @@ export interface LedgerQueries extends RouterKeys {
   readonly updateSubsidy: MutationFactory<LedgerUpdateSubsidyInput, Subsidy>;
 }
 
+/** Options for the operations of licenses. */
+export interface LicensesQueries extends RouterKeys {
+  /** One licence of a plan. */
+  readonly get: QueryFactory<LicensesGetInput, License>;
+  /** Licences of a plan, by default by status and address. */
+  readonly list: ListFactory<LicensesListInput, Page<License>, string | null>;
+  /** Number of licences of a plan by status, the largest first. */
+  readonly overview: QueryFactory<LicensesOverviewInput, LicensesOverviewOutputItem[]>;
+}
+
+/** Options for the operations of plans. */
+export interface PlansQueries extends RouterKeys {
+  /** One subscription plan with its counts. */
+  readonly get: QueryFactory<PlansGetInput, Plan>;
+  /** One active subscription plan of a customer, for its learners. */
+  readonly getForLearners: QueryFactory<PlansGetForLearnersInput, Plan>;
+  /** Subscription plans that the caller may see, the newest start first; of one customer only the active ones. */
+  readonly list: ListFactory<PlansListInput | undefined, Page<Plan>, string | null>;
+  /** Active subscription plans of a customer, the newest start first, for its learners. */
+  readonly listForLearners: ListFactory<PlansListForLearnersInput | undefined, Page<Plan>, string | null>;
+}
+
 /** Options for the operations of policies. */
 export interface PoliciesQueries extends RouterKeys {
   /** Allocate a course or run to learners at a fixed price. Learners who hold it already are not charged again. */
@@ -232,8 +270,26 @@ export interface RedemptionsQueries extends RouterKeys {
   readonly redeem: MutationFactory<RedemptionsRedeemInput, Transaction>;
 }
 
+/** Options for the operations of workflows. */
+export interface WorkflowsQueries extends RouterKeys {
+  /** Cancel a workflow; what its steps have made is taken back, the latest first. */
+  readonly cancel: MutationFactory<WorkflowsCancelInput, Workflow>;
+  /** Start a new workflow from a step of an ended one; the steps before it count as done. */
+  readonly fork: MutationFactory<WorkflowsForkInput, Workflow>;
+  /** A workflow with its steps and their attempts. */
+  readonly get: QueryFactory<WorkflowsGetInput, Workflow>;
+  /** Workflows, the newest first. */
+  readonly list: QueryFactory<WorkflowsListInput | undefined, WorkflowsListOutput>;
+  /** Let a failed or waiting workflow go on at the step where it stands. Earlier effects are not made again. */
+  readonly resume: MutationFactory<WorkflowsResumeInput, Workflow>;
+  /** Skip the step at which a workflow failed or waits; the steps after it see the given output. */
+  readonly skip: MutationFactory<WorkflowsSkipInput, Workflow>;
+}
+
 /** Options for every operation. */
 export interface AccessQueries extends RouterKeys {
+  /** Options for the operations of agreements. */
+  readonly agreements: AgreementsQueries;
   /** Options for the operations of assignments. */
   readonly assignments: AssignmentsQueries;
   /** Options for the operations of audit. */
@@ -246,21 +302,31 @@ export interface AccessQueries extends RouterKeys {
   readonly jobs: JobsQueries;
   /** Options for the operations of ledger. */
   readonly ledger: LedgerQueries;
+  /** Options for the operations of licenses. */
+  readonly licenses: LicensesQueries;
+  /** Options for the operations of plans. */
+  readonly plans: PlansQueries;
   /** Options for the operations of policies. */
   readonly policies: PoliciesQueries;
   /** Options for the operations of redemptions. */
   readonly redemptions: RedemptionsQueries;
+  /** Options for the operations of workflows. */
+  readonly workflows: WorkflowsQueries;
 }
 
 /** Makes options for TanStack Query from a client. */
 export const accessQueries = (access: EnterpriseAccess): AccessQueries =>
   factories<AccessQueries>(access, {
+    agreements: agreementsTable,
     assignments: assignmentsTable,
     audit: auditTable,
     billing: billingTable,
     groups: groupsTable,
     jobs: jobsTable,
     ledger: ledgerTable,
+    licenses: licensesTable,
+    plans: plansTable,
     policies: policiesTable,
     redemptions: redemptionsTable,
+    workflows: workflowsTable,
   });

@@ -1,0 +1,1 @@
+export { autoApplicablePlan, isActiveAndCurrent } from './rules.ts';

@@ -1,0 +1,18 @@
+import { demonstration } from '../demonstration.ts';
+import { administration, everybody, type SliceTesting } from '../kernel/testing.ts';
+
+export const testing: SliceTesting = {
+  permissions: {
+    'subscriptions.has_admin_access': administration,
+    'subscriptions.has_learner_or_admin_access': everybody,
+    'subscriptions.has_provisioning_admin_access': ['enterprise_provisioning_admin'],
+    'agreements.has_provisioning_admin_access': ['enterprise_provisioning_admin'],
+    'licenses.is_staff': [],
+    'licenses.can_retire': [],
+  },
+  contexts: {
+    agreement: demonstration.agreement,
+    plan: demonstration.plan,
+    license: demonstration.license,
+  },
+};

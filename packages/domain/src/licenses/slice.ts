@@ -1,0 +1,68 @@
+import { legacyReply } from '../kernel/legacy.ts';
+import { defineSlice } from '../kernel/slice.ts';
+import * as agreementContract from './agreements/contract.ts';
+import { agreements } from './agreements/router.ts';
+import * as legacy from './legacy.ts';
+import { agreementPermissions, permissions, retirementPermission, roles, staffPermission } from './permissions.ts';
+import * as planContract from './plans/contract.ts';
+import { plans } from './plans/router.ts';
+import * as seatContract from './seats/contract.ts';
+import { licenses } from './seats/router.ts';
+import { settings } from './settings.ts';
+import { ownerOfAgreement, ownerOfLicense, ownerOfPlan } from './store.ts';
+import { tables } from './tables.ts';
+import * as view from './view-contract.ts';
+
+export const licensesSlice = defineSlice({
+  name: 'licenses',
+  tables,
+  namespaces: {
+    agreements: {
+      tag: 'What customers have subscribed to.',
+      router: agreements,
+      contracts: { get: agreementContract.get, list: agreementContract.list },
+      models: { agreement: view.agreement, agreementSummary: view.agreementSummary },
+      legacy: {
+        get: { reply: legacyReply(agreementContract.get, legacy.agreementReply) },
+        list: { reply: legacyReply(agreementContract.list, legacy.agreementPageReply) },
+      },
+    },
+    plans: {
+      tag: 'Subscription plans: licences for a time and a catalog.',
+      router: plans,
+      contracts: {
+        get: planContract.get,
+        getForLearners: planContract.getForLearners,
+        list: planContract.list,
+        listForLearners: planContract.listForLearners,
+      },
+      models: { plan: view.plan, planSummary: view.planSummary },
+      legacy: {
+        get: { reply: legacyReply(planContract.get, legacy.planReply) },
+        getForLearners: { reply: legacyReply(planContract.getForLearners, legacy.planReply) },
+        list: { reply: legacyReply(planContract.list, legacy.planPageReply) },
+        listForLearners: { reply: legacyReply(planContract.listForLearners, legacy.planPageReply) },
+      },
+    },
+    licenses: {
+      tag: 'Licences of subscription plans, and who holds them.',
+      router: licenses,
+      contracts: { get: seatContract.get, list: seatContract.list, overview: seatContract.overview },
+      models: { license: view.license, learnerLicense: view.learnerLicense },
+      legacy: { list: { reply: legacyReply(seatContract.list, legacy.licensePageReply) } },
+    },
+  },
+  permissions: [
+    ...Object.values(permissions),
+    ...Object.values(agreementPermissions),
+    staffPermission,
+    retirementPermission,
+  ],
+  roles,
+  owners: {
+    agreement: { find: ownerOfAgreement, remembered: true },
+    plan: { find: ownerOfPlan, remembered: true },
+    license: { find: ownerOfLicense, remembered: false },
+  },
+  settings,
+});

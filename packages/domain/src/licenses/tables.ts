@@ -1,0 +1,184 @@
+import { defineModel, is } from '@enterprise-access/db';
+import type { LicenseStatus, LicenseTypesToCopy } from './view-contract.ts';
+
+const RETIRES = { job: 'licenses.retire' } as const;
+
+/** What learners see when the plan of their licence has expired, instead of the standard text. */
+export interface ExpirationMessaging {
+  readonly isEnabled: boolean;
+  readonly headerText: string | null;
+  /** HTML, cleaned before it is stored. */
+  readonly message: string | null;
+  readonly buttonLabel: string | null;
+  readonly buttonUrl: string | null;
+}
+
+/** One per customer; owns the customer's plans. */
+export const customerAgreements = defineModel('customer_agreements', {
+  tenant: 'enterpriseCustomerUuid',
+  audited: { subject: 'customer_agreement' },
+  columns: {
+    uuid: is.uuid(),
+    enterpriseCustomerUuid: is.uuid(),
+    enterpriseCustomerSlug: is.text().nullable(),
+    enterpriseCustomerName: is.text().nullable(),
+    defaultEnterpriseCatalogUuid: is.uuid().nullable(),
+    disableExpirationNotifications: is.flag(),
+    disableOnboardingNotifications: is.flag(),
+    daysBeforePurge: is.integer(),
+    expirationMessaging: is.json<ExpirationMessaging>().nullable(),
+    enableAutoAppliedSubscriptionsWithUniversalLink: is.flag(),
+    enableAutoScalingOfCurrentPlan: is.flag(),
+    autoScalingMaxLicenses: is.integer().nullable(),
+    autoScalingThresholdPercentage: is.integer().nullable(),
+    autoScalingIncrementPercentage: is.integer().nullable(),
+    created: is.instant(),
+    modified: is.instant(),
+  },
+});
+
+export const planTypes = defineModel('plan_types', {
+  tenant: { platform: 'Kinds of plans are the same for all customers.' },
+  key: ['id'],
+  columns: {
+    id: is.integer(),
+    label: is.text(),
+    description: is.text(),
+    isPaidSubscription: is.flag(),
+    nsIdRequired: is.flag(),
+    sfIdRequired: is.flag(),
+    internalUseOnly: is.flag(),
+  },
+});
+
+export const products = defineModel('products', {
+  tenant: { platform: 'Products are sold to all customers.' },
+  key: ['id'],
+  audited: { subject: 'product' },
+  columns: {
+    id: is.integer(),
+    uuid: is.uuid(),
+    name: is.text(),
+    description: is.text(),
+    salesforceProductId: is.text().nullable(),
+    netsuiteId: is.integer().nullable(),
+    planTypeId: is.integer(),
+    created: is.instant(),
+    modified: is.instant(),
+  },
+});
+
+export const subscriptionPlans = defineModel('subscription_plans', {
+  tenant: 'enterpriseCustomerUuid',
+  audited: {
+    subject: 'subscription_plan',
+    // The records of the licences tell of these. Seats are created without a record each: the plan says how many.
+    ignored: ['assignedCount', 'activatedCount', 'revokedCount', 'retiredCount'],
+  },
+  columns: {
+    uuid: is.uuid(),
+    enterpriseCustomerUuid: is.uuid(),
+    customerAgreementUuid: is.uuid(),
+    title: is.text(),
+    startDate: is.instant(),
+    expirationDate: is.instant(),
+    expirationProcessed: is.flag(),
+    enterpriseCatalogUuid: is.uuid(),
+    isActive: is.flag(),
+    isRevocationCapEnabled: is.flag(),
+    revokeMaxPercentage: is.integer(),
+    numRevocationsApplied: is.integer(),
+    salesforceOpportunityLineItem: is.text().nullable(),
+    productId: is.integer().nullable(),
+    forInternalUseOnly: is.flag(),
+    canFreezeUnusedLicenses: is.flag(),
+    lastFreezeTimestamp: is.instant().nullable(),
+    shouldAutoApplyLicenses: is.flag().nullable(),
+    autoApplySince: is.instant().nullable(),
+    desiredNumLicenses: is.integer().nullable(),
+    unassignedCount: is.integer(),
+    assignedCount: is.integer(),
+    activatedCount: is.integer(),
+    revokedCount: is.integer(),
+    /** Of the revoked ones, those whose address was removed. */
+    retiredCount: is.integer(),
+    created: is.instant(),
+    modified: is.instant(),
+  },
+});
+
+/** From a plan to its successor. */
+export const subscriptionPlanRenewals = defineModel('subscription_plan_renewals', {
+  tenant: 'enterpriseCustomerUuid',
+  key: ['id'],
+  audited: { subject: 'subscription_plan_renewal' },
+  columns: {
+    id: is.integer(),
+    uuid: is.uuid(),
+    enterpriseCustomerUuid: is.uuid(),
+    customerAgreementUuid: is.uuid(),
+    priorSubscriptionPlanUuid: is.uuid(),
+    renewedSubscriptionPlanUuid: is.uuid().nullable(),
+    salesforceOpportunityId: is.text().nullable(),
+    numberOfLicenses: is.integer(),
+    effectiveDate: is.instant(),
+    renewedExpirationDate: is.instant(),
+    processed: is.flag(),
+    processedDatetime: is.instant().nullable(),
+    renewedPlanTitle: is.text().nullable(),
+    licenseTypesToCopy: is.code<LicenseTypesToCopy>(),
+    disableAutoApplyLicenses: is.flag(),
+    exemptFromBatchProcessing: is.flag(),
+    created: is.instant(),
+    modified: is.instant(),
+  },
+});
+
+export const licenses = defineModel('licenses', {
+  tenant: 'enterpriseCustomerUuid',
+  audited: {
+    subject: 'license',
+    learner: 'lmsUserId',
+    address: 'userEmail',
+    ignored: ['remindedOfExpiration', 'toldOfExpiration'],
+  },
+  columns: {
+    uuid: is.uuid(),
+    enterpriseCustomerUuid: is.uuid(),
+    subscriptionPlanUuid: is.uuid(),
+    status: is.code<LicenseStatus>(),
+    userEmail: is.text().nullable().personalData({ holds: 'Address of the holder.', ends: RETIRES }),
+    lmsUserId: is.integer().nullable(),
+    /** A secret: with it the holder activates the licence. */
+    activationKey: is.uuid().nullable().notInAudit(),
+    assignedDate: is.instant().nullable(),
+    activationDate: is.instant().nullable(),
+    lastRemindDate: is.instant().nullable(),
+    revokedDate: is.instant().nullable(),
+    renewedToUuid: is.uuid().nullable(),
+    autoApplied: is.flag(),
+    salesforceContactId: is
+      .text()
+      .nullable()
+      .personalData({ holds: 'Contact of the holder in Salesforce.', ends: RETIRES }),
+    remindedOfExpiration: is.instant().nullable(),
+    toldOfExpiration: is.instant().nullable(),
+    unlinked: is.instant().nullable(),
+    halfYearAnnounced: is.instant().nullable(),
+    created: is.instant(),
+    modified: is.instant(),
+  },
+  internal: {
+    userEmailKey: is.text().nullable().personalData({ holds: 'The address as it is compared.', ends: RETIRES }),
+    live: is.integer().nullable(),
+  },
+});
+
+export const tables = [
+  customerAgreements,
+  licenses,
+  planTypes,
+  products,
+  subscriptionPlanRenewals,
+  subscriptionPlans,
+] as const;
