@@ -1,11 +1,13 @@
 import { demonstration } from '../demonstration.ts';
 import { administration, operators, type SliceTesting } from '../kernel/testing.ts';
 
+const PROVISIONING = 'enterprise_provisioning_admin';
+
 export const testing: SliceTesting = {
   permissions: {
-    'customer_billing.create_portal_session': administration,
-    'customer_billing.billing_management_access': administration,
-    'customer_billing.checkout_intent_read_write_all': operators,
+    'customer_billing.create_portal_session': [...administration, PROVISIONING],
+    'customer_billing.billing_management_access': [...administration, PROVISIONING],
+    'customer_billing.checkout_intent_read_write_all': [...operators, PROVISIONING],
     'stripe_event_summary.has_read_access': administration,
   },
   contexts: { subscriptionPlan: demonstration.subscriptionPlan },
