@@ -191,6 +191,7 @@ async function seed(db: Database): Promise<void> {
   if (!(await db('policies').where({ uuid: demonstration.spendPolicy }).first('uuid'))) await seedPolicies(db);
   await seedLicenses(db);
   await seedBilling(db, await buyerIn(db));
+  await seedLicenses(db);
 }
 
 const BUYER = { email: 'learner-1000@demo.example', fullName: 'Learner 1000', lmsUserId: 1000 };

@@ -27,9 +27,12 @@ type Answered<T> =
         : A
     : T;
 
+/** The input of an operation that takes nothing. */
+type NoFields = { readonly [field in PropertyKey]?: never };
+
 type Mistakes<R extends Router> = {
   [M in Method<R>]:
-    | (Taken<EnterpriseAccess[R][M]> extends Inputs[R][M] ? never : ['the server does not take', R, M])
+    | (Taken<EnterpriseAccess[R][M]> extends Inputs[R][M] | NoFields ? never : ['the server does not take', R, M])
     | (Answered<Outputs[R][M]> extends Given<EnterpriseAccess[R][M]> ? never : ['the server answers else', R, M]);
 }[Method<R>];
 

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { transaction } from '@enterprise-access/db';
 import { type StripeEvent, signatureOf, WEBHOOK_SECRET } from '@enterprise-access/sandbox';
-import { linkProvisioning, markFulfilled } from '../../../../packages/domain/src/billing/provisioning.ts';
-import { recordRenewal } from '../../../../packages/domain/src/billing/renewals.ts';
+import { linkProvisioning, markFulfilled, recordRenewal } from '../../../../packages/domain/src/billing/index.ts';
 import type { World } from '../support/examples.ts';
 import { tokenFor } from '../support/harness.ts';
 import { attempt, type Worked, work } from '../support/work.ts';
@@ -147,17 +146,19 @@ export async function provision(world: World, intent: { uuid: string; enterprise
     admins: [{ email: `admin@${intent.enterprise_slug}.example`, lmsUserId: null }],
   });
   const renewalId = Math.floor(Math.random() * 1_000_000);
-  await transaction(world.db, async (trx) => {
-    await linkProvisioning(trx, intent.uuid, { workflowUuid: randomUUID(), enterpriseCustomerUuid: customer });
-    await recordRenewal(trx, world.runtime, {
+  const link = { workflowUuid: randomUUID(), enterpriseCustomerUuid: customer };
+  // Each is a step of its own.
+  await transaction(world.db, (trx) => linkProvisioning(trx, intent.uuid, link));
+  await transaction(world.db, (trx) =>
+    recordRenewal(trx, world.runtime, {
       intentUuid: intent.uuid,
       subscriptionPlanRenewalId: renewalId,
       priorSubscriptionPlanUuid: trialPlan,
       renewedSubscriptionPlanUuid: paidPlan,
       effectiveDate: dueAt,
-    });
-    await markFulfilled(trx, world.runtime, intent.uuid);
-  });
+    }),
+  );
+  await transaction(world.db, (trx) => markFulfilled(trx, world.runtime, intent.uuid));
   return { customer, trialPlan, paidPlan, renewalId };
 }
 

@@ -184,16 +184,6 @@ export const fieldDecision = z
   .meta({ title: 'FieldDecision' });
 export type Decision = z.infer<typeof fieldDecision>;
 
-/** Names of the fields of the form, as on the wire. */
-export const checkoutFields = [
-  'admin_email',
-  'company_name',
-  'enterprise_slug',
-  'quantity',
-  'stripe_price_id',
-  'ssp_product_slug',
-] as const;
-
 export const checkoutRefused = defineError({
   code: 'checkout_refused',
   status: 422,

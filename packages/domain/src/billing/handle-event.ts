@@ -349,7 +349,6 @@ const onInvoiceCreated = (
     const renewals = await store.renewalsOf(trx, uuid);
     await settle(trx, row, 'applied', intent, now);
     await store.putSummary(trx, summaryOf(row, event, intent, renewals, now));
-    if (!(await store.lockInvoice(trx, invoice.id))) await stripeInvoices.insert(trx, rowOf(intent, invoice, now));
     const match = renewals.find(
       ({ stripeInvoiceId, stripeSubscriptionId, effectiveDate }) =>
         stripeInvoiceId === null &&
@@ -363,6 +362,7 @@ const onInvoiceCreated = (
         stripeSubscriptionId: invoice.subscriptionId,
         modified: now,
       });
+    if (!(await store.findInvoice(trx, invoice.id))) await stripeInvoices.insert(trx, rowOf(intent, invoice, now));
     return 'applied' as const;
   });
 
@@ -437,7 +437,7 @@ async function recordInvoice(
   trialEnd: Date | null,
   now: Date,
 ): Promise<void> {
-  const before = await store.lockInvoice(trx, invoice.id);
+  const before = await store.findInvoice(trx, invoice.id);
   // Paid before: its receipt and its renewal are on their way.
   if (before?.paidAt) return;
   const kind = invoiceKind(invoice, trialEnd);
@@ -454,9 +454,9 @@ async function recordInvoice(
     renewalUuid: renewal?.uuid ?? null,
     modified: now,
   };
+  if (renewal) await setInMotion(trx, renewal, paid, payment.eventId, now);
   if (before) await stripeInvoices.change(trx, before, paid);
   else await stripeInvoices.insert(trx, paid);
-  if (renewal) await setInMotion(trx, renewal, paid, payment.eventId, now);
   if (invoice.amountPaid > 0)
     await mailOnce(trx, now, intent, 'receipt', { occasion: invoice.id, invoiceId: invoice.id });
 }

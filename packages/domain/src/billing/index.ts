@@ -1,6 +1,5 @@
 export { seedBilling } from './demonstration.ts';
-export { intentToShow, viewOf as viewOfIntent } from './intents.ts';
-export { type PricedProduct, pricedProducts } from './products.ts';
+export { intentToShow } from './intents.ts';
 export {
   findIntentFor,
   intentToFulfil,
@@ -11,6 +10,6 @@ export {
   paidPlanOf,
   productFor,
 } from './provisioning.ts';
-export { type MadeRenewal, recordRenewal } from './renewals.ts';
-export { type CheckoutForm, validateCheckout } from './validation.ts';
+export { recordRenewal } from './renewals.ts';
+export { validateCheckout } from './validation.ts';
 export { receiveStripeEvent, WebhookRefused } from './webhook.ts';

@@ -7,7 +7,8 @@ import * as store from './store.ts';
 import { checkoutIntents, type IntentRow } from './tables.ts';
 import { annotateIntent, moveIntent } from './transition.ts';
 
-// What provisioning needs of billing. Provisioning builds the customer of a paid intent; billing never calls it.
+// What provisioning needs of billing, each function in a transaction of its own: they lock the same rows in the order of
+// `lockOrder`. Provisioning builds the customer of a paid intent; billing never calls it.
 
 /** The oldest intent with this slug that can be fulfilled. */
 export const intentToFulfil = async (db: Connection, enterpriseSlug: string): Promise<IntentRow | undefined> =>

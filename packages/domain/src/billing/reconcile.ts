@@ -10,7 +10,7 @@ import { matchPayments } from './renewals.ts';
 import { intentNamed, isRunning } from './rules.ts';
 import * as store from './store.ts';
 import { type IntentRow, type SubscriptionRow, stripeEvents, stripeInvoices, subscriptionRenewals } from './tables.ts';
-import { takeIn } from './webhook.ts';
+import { handledKinds, takeIn } from './webhook.ts';
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
@@ -170,7 +170,8 @@ async function missingEvents(
   for (const event of found.reverse()) {
     if (dryRun) {
       const isKnown = await runtime.db(stripeEvents.table).where({ event_id: event.id }).first('event_id');
-      if (isKnown) result.repeated += 1;
+      if (!handledKinds.has(event.type)) result.unknown += 1;
+      else if (isKnown) result.repeated += 1;
       else result.stored += 1;
     } else result[await takeIn(runtime, event)] += 1;
   }

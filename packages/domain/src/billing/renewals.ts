@@ -183,8 +183,8 @@ export async function matchPayments(trx: Transaction, intent: IntentRow, now: Da
     if (kind === null) continue;
     const renewal = renewalOf(await store.renewalsOf(trx, intent.uuid), { id, kind, periodStart });
     if (!renewal) continue;
-    await stripeInvoices.change(trx, invoice, { ...invoice, renewalUuid: renewal.uuid, modified: now });
     await setInMotion(trx, renewal, invoice, null, now);
+    await stripeInvoices.change(trx, invoice, { ...invoice, renewalUuid: renewal.uuid, modified: now });
     matched += 1;
   }
   return matched;

@@ -57,10 +57,6 @@ const MINUTE_MS = 60_000;
 /** R-BILL-01: the end of a reservation. */
 export const reservationEnd = (now: Date, minutes: number): Date => new Date(now.getTime() + minutes * MINUTE_MS);
 
-/** R-BILL-03, R-BILL-06: a reservation that is over blocks nobody, whether or not it has been swept. */
-export const isLapsed = (intent: { readonly state: State; readonly expiresAt: Date }, now: Date): boolean =>
-  intent.state === 'created' && intent.expiresAt <= now;
-
 /** R-BILL-55: text of an intent that was paid and not provisioned in time. */
 export const stalledMessage = (modified: Date, now: Date, thresholdSeconds: number): string =>
   `Fulfillment stalled for ${Math.floor((now.getTime() - modified.getTime()) / SECOND_MS)} seconds (threshold: ${thresholdSeconds}s). Last modified: ${modified.toISOString()}. Provisioning workflow may have failed without proper error handling.`;

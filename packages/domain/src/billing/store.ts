@@ -213,7 +213,7 @@ export async function setCustomerOf(trx: Transaction, intent: IntentRow): Promis
   const value = { enterprise_customer_uuid: enterpriseCustomerUuid };
   for (const { table } of [stripeEvents, stripeEventSummaries])
     await trx(table).where({ checkout_intent_uuid: uuid }).whereNull('enterprise_customer_uuid').update(value);
-  for (const model of [stripeInvoices, stripeSubscriptions, subscriptionRenewals] as const) {
+  for (const model of [stripeSubscriptions, subscriptionRenewals, stripeInvoices] as const) {
     const rows: { uuid: string }[] = await trx(model.table)
       .where({ checkout_intent_uuid: uuid })
       .whereNull('enterprise_customer_uuid')
@@ -229,9 +229,6 @@ export async function setCustomerOf(trx: Transaction, intent: IntentRow): Promis
 export const findEvent = async (db: Connection, eventId: string): Promise<EventRow | undefined> =>
   stripeEvents.query(db).findById(eventId);
 
-export const lockEvent = async (trx: Transaction, eventId: string): Promise<EventRow | undefined> =>
-  stripeEvents.query(trx).findById(eventId).forUpdate();
-
 export const changeEvent = (trx: Connection, eventId: string, change: Partial<EventRow>): Promise<number> =>
   trx(stripeEvents.table).where({ event_id: eventId }).update(stripeEvents.encode(change));
 
@@ -245,11 +242,9 @@ export const lockSubscription = async (trx: Transaction, id: string): Promise<Su
 export const subscriptionOfIntent = async (db: Connection, intentUuid: string): Promise<SubscriptionRow | undefined> =>
   stripeSubscriptions.query(db).where({ checkout_intent_uuid: intentUuid }).orderBy('as_of', 'desc').first();
 
+/** Invoices are written under the lock of their intent. */
 export const findInvoice = async (db: Connection, id: string): Promise<InvoiceRow | undefined> =>
   stripeInvoices.query(db).where({ stripe_invoice_id: id }).first();
-
-export const lockInvoice = async (trx: Transaction, id: string): Promise<InvoiceRow | undefined> =>
-  stripeInvoices.query(trx).where({ stripe_invoice_id: id }).forUpdate().first();
 
 /** Paid invoices of periods that no renewal belongs to, oldest first. */
 export const unrenewedInvoices = async (db: Connection, intentUuid: string): Promise<InvoiceRow[]> =>
@@ -284,9 +279,6 @@ export const renewalOfPlan = async (db: Connection, planUuid: string): Promise<R
     .orWhere({ renewed_subscription_plan_uuid: planUuid })
     .orderBy(['created', 'uuid'])
     .first();
-
-export const summaryOfEvent = async (db: Connection, eventId: string): Promise<SummaryRow | undefined> =>
-  stripeEventSummaries.query(db).where({ event_id: eventId }).first();
 
 /** Stores a summary, or overwrites the one of its event. */
 export async function putSummary(trx: Transaction, row: SummaryRow): Promise<void> {

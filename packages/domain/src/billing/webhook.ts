@@ -15,7 +15,7 @@ export class WebhookRefused extends Error {
 }
 
 /** Kinds of events that mean something here. `payment_method.attached` is known and means nothing. */
-const KINDS: ReadonlySet<string> = new Set([
+export const handledKinds: ReadonlySet<string> = new Set([
   'invoice.created',
   'invoice.paid',
   'customer.subscription.created',
@@ -109,7 +109,7 @@ export async function takeIn(deps: Pick<Deps, 'db' | 'clock'>, event: StripeEven
     stripeEventSeen.publish({ type: event.type, outcome });
     return outcome;
   };
-  if (!KINDS.has(event.type)) return seen('unknown');
+  if (!handledKinds.has(event.type)) return seen('unknown');
   const row = rowOf(event, deps.clock());
   if (!isStorable(row)) throw new WebhookRefused('Invalid payload');
   return seen(await commitOf(deps)(row));

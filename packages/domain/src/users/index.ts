@@ -6,7 +6,6 @@ export {
   findUser,
   insertUser,
   type UserAttributes,
-  type UserContact,
   type UserWithRole,
   updateUser,
 } from './store.ts';
