@@ -42,6 +42,7 @@ export {
 } from './kernel/telemetry.ts';
 export { transformer } from './kernel/transformer.ts';
 export { camelCase, queryDecoder, snakeCase, timesAsText, wireCodec } from './kernel/wire.ts';
+export { defineWorkflow, type Workflow } from './kernel/workflow.ts';
 export { depositEntry, embeddedLedger, insertTransaction, storedReservations } from './ledger/index.ts';
 export { recordedMail } from './mail/index.ts';
 export { countPendingBefore, reconcile } from './redemptions/index.ts';
@@ -54,3 +55,4 @@ export { httpLms } from './upstreams/lms.ts';
 export { httpLedger } from './upstreams/subsidy.ts';
 export { serviceToken } from './upstreams/token.ts';
 export { findUser, insertUser, type UserAttributes, type UserWithRole, updateUser } from './users/index.ts';
+export { advance as advanceWorkflow, start as startWorkflow } from './workflow/index.ts';

@@ -188,6 +188,7 @@ export function testRuntime(
     },
     jobRuns: watchJobRuns(db, silent),
     ownerOf: ownersIn(db),
+    workflowOf: service.workflowOf,
     ...change,
   };
 }

@@ -21,6 +21,7 @@ import {
   systemClock,
   upstream,
   watchJobRuns,
+  workflowOf,
 } from '@enterprise-access/domain';
 import type { ServiceEnvironment } from './environment.ts';
 import { subscribeMetrics } from './metrics.ts';
@@ -114,6 +115,7 @@ export function buildRuntime(
     },
     jobRuns: watchJobRuns(db, log),
     ownerOf: ownersIn(db),
+    workflowOf,
     cache,
     shared,
     async close() {

@@ -7,6 +7,7 @@ import type { Ledger } from './ports/ledger.ts';
 import type { Lms } from './ports/lms.ts';
 import type { Mail } from './ports/mail.ts';
 import type { Settings } from './settings.ts';
+import type { WorkflowOf } from './workflow.ts';
 
 /** The log. Never write e-mail addresses, tokens or SQL to it. */
 export interface Log {
@@ -29,6 +30,7 @@ export interface Runtime {
   readonly jobRuns: Watch<JobRunView>;
   /** The customer that owns a resource of a kind declared by a slice; null if it does not exist. */
   readonly ownerOf: OwnerOf;
+  readonly workflowOf: WorkflowOf;
 }
 
 export type OwnerOf = (kind: string, uuid: string) => Promise<string | null> | string | null;

@@ -14,6 +14,7 @@ import { type PlansApi, plansTable } from './plans.ts';
 import { type PoliciesApi, policiesTable } from './policies.ts';
 import { type PrivacyApi, privacyTable } from './privacy.ts';
 import { type RedemptionsApi, redemptionsTable } from './redemptions.ts';
+import { type WorkflowsApi, workflowsTable } from './workflows.ts';
 
 /** Client of the service for one caller. Create one per caller; it holds no connections and needs no closing. */
 export class EnterpriseAccess extends Client {
@@ -39,6 +40,8 @@ export class EnterpriseAccess extends Client {
   readonly privacy: PrivacyApi = this.router('privacy', privacyTable);
   /** Operations of redemptions. */
   readonly redemptions: RedemptionsApi = this.router('redemptions', redemptionsTable);
+  /** Operations of workflows. */
+  readonly workflows: WorkflowsApi = this.router('workflows', workflowsTable);
 
   /** Creates a client for one base URL and one caller's token. */
   constructor(options: ClientOptions) {

@@ -226,6 +226,12 @@ export interface UpstreamUnavailableErrorDetails {
   service: string;
 }
 
+/** What `workflow_not_possible` tells. */
+export interface WorkflowNotPossibleErrorDetails {
+  /** Status of the workflow. */
+  status: string;
+}
+
 /**
  * The allocation was refused.
  *
@@ -478,6 +484,13 @@ export class TransactionPendingError extends DeclaredError<'transaction_pending'
  */
 export class UpstreamUnavailableError extends DeclaredError<'upstream_unavailable', UpstreamUnavailableErrorDetails> {}
 
+/**
+ * The workflow cannot do this in its present state.
+ *
+ * Status 422. Of `workflows.cancel`, `workflows.fork`, `workflows.resume`, `workflows.skip`.
+ */
+export class WorkflowNotPossibleError extends DeclaredError<'workflow_not_possible', WorkflowNotPossibleErrorDetails> {}
+
 /** Every declared error by its code. */
 export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   allocation_refused: AllocationRefusedError,
@@ -516,4 +529,5 @@ export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   transaction_creation_error: TransactionCreationError,
   transaction_pending: TransactionPendingError,
   upstream_unavailable: UpstreamUnavailableError,
+  workflow_not_possible: WorkflowNotPossibleError,
 };

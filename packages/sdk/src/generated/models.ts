@@ -762,3 +762,71 @@ export interface TransactionReversal {
   /** Time of the last change. */
   modified: Date;
 }
+
+/** Workflow, as the service answers it. */
+export interface Workflow extends WorkflowSummary {
+  /** All steps, in their order. */
+  steps: WorkflowStep[];
+}
+
+/** Workflow step, as the service answers it. */
+export interface WorkflowStep {
+  /** Name of the step, unique in the workflow. */
+  name: string;
+  /** What it does. */
+  title: string;
+  /** Null if it has not begun. */
+  status: 'running' | 'waiting' | 'succeeded' | 'failed' | 'skipped' | 'undone' | (string & {}) | null;
+  /** The last attempts, oldest first. */
+  attempts: WorkflowStepAttempt[];
+  /** Why it was skipped. */
+  reason: string | null;
+  /** Time of the first attempt. */
+  started: Date | null;
+  /** Time of the end. */
+  ended: Date | null;
+}
+
+/** The last attempts, oldest first. */
+export interface WorkflowStepAttempt {
+  /** ISO 8601. */
+  started: string;
+  /** ISO 8601. */
+  ended: string;
+  /** What went wrong; null for success. */
+  error: string | null;
+  /** The error’s own words, which can contain personal data. */
+  cause: string | null;
+}
+
+/** Workflow summary, as the service answers it. */
+export interface WorkflowSummary {
+  /** Identifies the workflow. */
+  uuid: string;
+  /** What it does: `provisioning.customer`. */
+  kind: string;
+  /** Version of its steps. */
+  version: number;
+  /** Occasion of the workflow; there is one workflow of a kind for a key. */
+  key: string;
+  /** Customer of the workflow; null if none is known yet. */
+  enterpriseCustomerUuid: string | null;
+  /** Where it stands. */
+  status: 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelling' | 'cancelled' | (string & {});
+  /** Number of steps that are done. */
+  position: number;
+  /** Number of steps in all. */
+  stepCount: number;
+  /** Why it failed, with the step; null if it did not. */
+  error: string | null;
+  /** When it goes on by itself. */
+  wakeAt: Date | null;
+  /** Of the call that started it; records of everything it does have the same. */
+  correlationId: string;
+  /** Time of the start. */
+  created: Date;
+  /** Time of the last change. */
+  modified: Date;
+  /** Time of the end. */
+  finished: Date | null;
+}

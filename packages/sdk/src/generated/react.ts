@@ -4,7 +4,7 @@ import { factories, type ListFactory, type MutationFactory, type QueryFactory, t
 import type { NoDetails } from '../errors.ts';
 import type { Page } from '../page.ts';
 import type { EnterpriseAccess } from './client.ts';
-import type { AdminAssignment, Agreement, Assignment, Configuration, Decision, ForcedRedemption, JobRun, License, Plan, Policy, Subsidy, Transaction } from './models.ts';
+import type { AdminAssignment, Agreement, Assignment, Configuration, Decision, ForcedRedemption, JobRun, License, Plan, Policy, Subsidy, Transaction, Workflow } from './models.ts';
 import type { AgreementsGetInput, AgreementsListInput } from './agreements.ts';
 import type { AssignmentsAcknowledgeInput, AssignmentsAcknowledgeOutput, AssignmentsCancelAllInput, AssignmentsCancelAllOutput, AssignmentsCancelInput, AssignmentsCancelOutput, AssignmentsCreateConfigurationInput, AssignmentsDeactivateConfigurationInput, AssignmentsGetConfigurationInput, AssignmentsGetInput, AssignmentsGetOwnInput, AssignmentsListConfigurationsInput, AssignmentsListInput, AssignmentsListOwnInput, AssignmentsListPage, AssignmentsNudgeInput, AssignmentsNudgeOutput, AssignmentsRemindAllInput, AssignmentsRemindAllOutput, AssignmentsRemindInput, AssignmentsRemindOutput, AssignmentsUpdateConfigurationInput } from './assignments.ts';
 import type { AuditExportInput, AuditExportOutput, AuditExportPartInput, AuditExportPartOutput, AuditFollowupsInput, AuditFollowupsOutput, AuditGetInput, AuditGetOutput, AuditListInput, AuditListOutput, AuditTimelineInput, AuditTimelineOutput } from './audit.ts';
@@ -16,6 +16,7 @@ import type { PlansGetForLearnersInput, PlansGetInput, PlansListForLearnersInput
 import type { PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput, PoliciesAllocateInput, PoliciesAllocateOutput, PoliciesBulkReportInput, PoliciesBulkReportItem, PoliciesCreateInput, PoliciesCreateOutput, PoliciesDeactivateInput, PoliciesDepositInput, PoliciesGetInput, PoliciesListInput, PoliciesResumeBulkInput, PoliciesResumeBulkOutput, PoliciesSetLateRedemptionInput, PoliciesUpdateInput } from './policies.ts';
 import type { PrivacyRetireUserInput } from './privacy.ts';
 import type { RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem, RedemptionsCanRequestInput, RedemptionsCanRequestOutput, RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem, RedemptionsExplainInput, RedemptionsExplainOutput, RedemptionsForceInput, RedemptionsGetDecisionInput, RedemptionsGetInput, RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput, RedemptionsRedeemInput } from './redemptions.ts';
+import type { WorkflowsCancelInput, WorkflowsForkInput, WorkflowsGetInput, WorkflowsListInput, WorkflowsListOutput, WorkflowsResumeInput, WorkflowsSkipInput } from './workflows.ts';
 import { agreementsTable } from './agreements.ts';
 import { assignmentsTable } from './assignments.ts';
 import { auditTable } from './audit.ts';
@@ -27,6 +28,7 @@ import { plansTable } from './plans.ts';
 import { policiesTable } from './policies.ts';
 import { privacyTable } from './privacy.ts';
 import { redemptionsTable } from './redemptions.ts';
+import { workflowsTable } from './workflows.ts';
 
 /** Options for the operations of agreements. */
 export interface AgreementsQueries extends RouterKeys {
@@ -214,6 +216,22 @@ export interface RedemptionsQueries extends RouterKeys {
   readonly redeem: MutationFactory<RedemptionsRedeemInput, Transaction>;
 }
 
+/** Options for the operations of workflows. */
+export interface WorkflowsQueries extends RouterKeys {
+  /** Cancel a workflow; what its steps have made is taken back, the latest first. */
+  readonly cancel: MutationFactory<WorkflowsCancelInput, Workflow>;
+  /** Start a new workflow from a step of an ended one; the steps before it count as done. */
+  readonly fork: MutationFactory<WorkflowsForkInput, Workflow>;
+  /** A workflow with its steps and their attempts. */
+  readonly get: QueryFactory<WorkflowsGetInput, Workflow>;
+  /** Workflows, the newest first. */
+  readonly list: QueryFactory<WorkflowsListInput | undefined, WorkflowsListOutput>;
+  /** Let a failed or waiting workflow go on at the step where it stands. Earlier effects are not made again. */
+  readonly resume: MutationFactory<WorkflowsResumeInput, Workflow>;
+  /** Skip the step at which a workflow failed or waits; the steps after it see the given output. */
+  readonly skip: MutationFactory<WorkflowsSkipInput, Workflow>;
+}
+
 /** Options for every operation. */
 export interface AccessQueries extends RouterKeys {
   /** Options for the operations of agreements. */
@@ -238,6 +256,8 @@ export interface AccessQueries extends RouterKeys {
   readonly privacy: PrivacyQueries;
   /** Options for the operations of redemptions. */
   readonly redemptions: RedemptionsQueries;
+  /** Options for the operations of workflows. */
+  readonly workflows: WorkflowsQueries;
 }
 
 /** Makes options for TanStack Query from a client. */
@@ -254,4 +274,5 @@ export const accessQueries = (access: EnterpriseAccess): AccessQueries =>
     policies: policiesTable,
     privacy: privacyTable,
     redemptions: redemptionsTable,
+    workflows: workflowsTable,
   });
