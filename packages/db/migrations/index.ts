@@ -13,6 +13,7 @@ import { decisions } from './0012-decisions.ts';
 import { auditExports } from './0013-audit-exports.ts';
 import { licenses } from './0014-licenses.ts';
 import { workflows } from './0017-workflows.ts';
+import { bulkEnrollments } from './0018-bulk-enrollments.ts';
 import type { Migration } from './migration.ts';
 
 /** The one ordered chain. New migrations go to the end; a released one is never edited. */
@@ -33,4 +34,5 @@ export const migrations: readonly Migration[] = [
   auditExports,
   licenses,
   workflows,
+  bulkEnrollments,
 ];

@@ -21,6 +21,8 @@ export const lockOrder = [
   /** Held while assignments of one configuration are allocated. */
   'assignment_configurations',
   /** Held while licences of the plan change; the plans of one transaction in the order of their uuids. */
+  'bulk_enrollments',
+  'bulk_enrollment_pairs',
   'customer_agreements',
   'subscription_plans',
   'subscription_plan_renewals',

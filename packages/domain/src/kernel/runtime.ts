@@ -3,6 +3,7 @@ import type { JobRunView } from './jobs/view.ts';
 import type { Watch } from './jobs/watch.ts';
 import type { Catalog } from './ports/catalog.ts';
 import type { Clock } from './ports/clock.ts';
+import type { Files } from './ports/files.ts';
 import type { Ledger } from './ports/ledger.ts';
 import type { Lms } from './ports/lms.ts';
 import type { Mail } from './ports/mail.ts';
@@ -25,6 +26,7 @@ export interface Runtime {
   readonly catalog: Catalog;
   readonly ledger: Ledger;
   readonly mail: Mail;
+  readonly files: Files;
   readonly settings: Settings;
   /** Progress of long jobs. */
   readonly jobRuns: Watch<JobRunView>;

@@ -2,6 +2,11 @@ import { legacyReply } from '../kernel/legacy.ts';
 import { defineSlice } from '../kernel/slice.ts';
 import * as agreementContract from './agreements/contract.ts';
 import { agreements } from './agreements/router.ts';
+import { campaigns } from './bulk-enrollment/campaigns.ts';
+import * as bulkContract from './bulk-enrollment/contract.ts';
+import { bulkEnrollmentJobs } from './bulk-enrollment/jobs.ts';
+import { legacy as bulkLegacy } from './bulk-enrollment/legacy.ts';
+import { bulkEnrollment } from './bulk-enrollment/router.ts';
 import { events } from './events.ts';
 import * as legacy from './legacy.ts';
 import * as lifecycleContract from './lifecycle/contract.ts';
@@ -56,6 +61,13 @@ export const licensesSlice = defineSlice({
       models: { license: view.license, learnerLicense: view.learnerLicense },
       legacy: { list: { reply: legacyReply(seatContract.list, legacy.licensePageReply) } },
     },
+    bulkEnrollment: {
+      tag: 'Enrollments of many learners with their licences.',
+      router: bulkEnrollment,
+      contracts: { enroll: bulkContract.enroll, outcomes: bulkContract.outcomes, status: bulkContract.status },
+      models: { bulkEnrollmentPair: bulkContract.bulkEnrollmentPair },
+      legacy: bulkLegacy,
+    },
     privacy: {
       tag: 'Retirement of users of the platform.',
       router: privacy,
@@ -76,6 +88,7 @@ export const licensesSlice = defineSlice({
     license: { find: ownerOfLicense, remembered: false },
   },
   events,
-  jobs: [...lifecycleJobs],
+  jobs: [...lifecycleJobs, ...bulkEnrollmentJobs],
+  campaigns,
   settings,
 });

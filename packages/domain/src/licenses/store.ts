@@ -145,6 +145,30 @@ export const liveLicenses = async (
         .whereIn('user_email_key', emailKeys)
         .orderBy('uuid');
 
+/** Assigned and activated licences of a plan after a licence, in the order of their uuids. */
+export async function heldLicensesAfter(
+  db: Connection,
+  planUuid: string,
+  after: string | null,
+  limit: number,
+): Promise<LicenseRow[]> {
+  const query = selectLicenses(db).where({ subscription_plan_uuid: planUuid, live: 1 }).orderBy('uuid').limit(limit);
+  return after === null ? query : query.where('uuid', '>', after);
+}
+
+/** Assigned and activated licences of learners in some plans, by the addresses as they are compared. */
+export const licensesOfLearners = async (
+  db: Connection,
+  planUuids: readonly string[],
+  emailKeys: readonly string[],
+): Promise<LicenseRow[]> =>
+  planUuids.length === 0 || emailKeys.length === 0
+    ? []
+    : selectLicenses(db)
+        .where({ live: 1 })
+        .whereIn('subscription_plan_uuid', planUuids)
+        .whereIn('user_email_key', emailKeys);
+
 /**
  * Free licences of a plan, locked. Those that a running provisioning has not committed yet are passed over. The caller
  * holds the plan, so nobody else takes them.

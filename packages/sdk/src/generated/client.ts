@@ -6,6 +6,7 @@ import { declaredErrors } from './errors.ts';
 import { type AgreementsApi, agreementsTable } from './agreements.ts';
 import { type AssignmentsApi, assignmentsTable } from './assignments.ts';
 import { type AuditApi, auditTable } from './audit.ts';
+import { type BulkEnrollmentApi, bulkEnrollmentTable } from './bulkEnrollment.ts';
 import { type GroupsApi, groupsTable } from './groups.ts';
 import { type JobsApi, jobsTable } from './jobs.ts';
 import { type LedgerApi, ledgerTable } from './ledger.ts';
@@ -24,6 +25,8 @@ export class EnterpriseAccess extends Client {
   readonly assignments: AssignmentsApi = this.router('assignments', assignmentsTable);
   /** Operations of audit. */
   readonly audit: AuditApi = this.router('audit', auditTable);
+  /** Operations of bulkEnrollment. */
+  readonly bulkEnrollment: BulkEnrollmentApi = this.router('bulkEnrollment', bulkEnrollmentTable);
   /** Operations of groups. */
   readonly groups: GroupsApi = this.router('groups', groupsTable);
   /** Operations of jobs. */

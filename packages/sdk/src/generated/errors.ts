@@ -214,6 +214,12 @@ export interface ThrottledErrorDetails {
   retryAfterSeconds: number;
 }
 
+/** What `too_many_enrollments` tells. */
+export interface TooManyEnrollmentsErrorDetails {
+  /** Most pairs of learner and course run in one request. */
+  maximum: number;
+}
+
 /** What `transaction_pending` tells. */
 export interface TransactionPendingErrorDetails {
   /** The pending transaction. */
@@ -464,6 +470,13 @@ export class SpendRefusedError extends DeclaredError<'spend_refused', SpendRefus
 export class ThrottledError extends DeclaredError<'throttled', ThrottledErrorDetails> {}
 
 /**
+ * Too many provided enrollments, please try a smaller request.
+ *
+ * Status 400. Of `bulkEnrollment.enroll`.
+ */
+export class TooManyEnrollmentsError extends DeclaredError<'too_many_enrollments', TooManyEnrollmentsErrorDetails> {}
+
+/**
  * Transaction was None after attempting to redeem
  *
  * Status 422. Of `ledger.createTransaction`, `ledger.createTransactionV1`.
@@ -526,6 +539,7 @@ export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   reversal_creation_error: ReversalCreationError,
   spend_refused: SpendRefusedError,
   throttled: ThrottledError,
+  too_many_enrollments: TooManyEnrollmentsError,
   transaction_creation_error: TransactionCreationError,
   transaction_pending: TransactionPendingError,
   upstream_unavailable: UpstreamUnavailableError,

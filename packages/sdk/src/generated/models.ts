@@ -221,6 +221,18 @@ export interface AuditTimelineItem {
   change: AuditChange;
 }
 
+/** Bulk enrollment pair, as the service answers it. */
+export interface BulkEnrollmentPair {
+  /** Address of the learner. Personal data. */
+  email: string;
+  /** Course run. */
+  courseRunKey: string;
+  /** What became of it; null is not done yet, `pending` waits for an account or for the activation. */
+  outcome: 'success' | 'pending' | 'failed' | 'missing_subscription' | 'invalid_address' | (string & {}) | null;
+  /** Licence that pays. */
+  licenseUuid: string | null;
+}
+
 /** Configuration, as the service answers it. */
 export interface Configuration {
   /** Identifies the configuration. */

@@ -4,10 +4,11 @@ import { factories, type ListFactory, type MutationFactory, type QueryFactory, t
 import type { NoDetails } from '../errors.ts';
 import type { Page } from '../page.ts';
 import type { EnterpriseAccess } from './client.ts';
-import type { AdminAssignment, Agreement, Assignment, Configuration, Decision, ForcedRedemption, JobRun, License, Plan, Policy, Subsidy, Transaction, Workflow } from './models.ts';
+import type { AdminAssignment, Agreement, Assignment, BulkEnrollmentPair, Configuration, Decision, ForcedRedemption, JobRun, License, Plan, Policy, Subsidy, Transaction, Workflow } from './models.ts';
 import type { AgreementsGetInput, AgreementsListInput } from './agreements.ts';
 import type { AssignmentsAcknowledgeInput, AssignmentsAcknowledgeOutput, AssignmentsCancelAllInput, AssignmentsCancelAllOutput, AssignmentsCancelInput, AssignmentsCancelOutput, AssignmentsCreateConfigurationInput, AssignmentsDeactivateConfigurationInput, AssignmentsGetConfigurationInput, AssignmentsGetInput, AssignmentsGetOwnInput, AssignmentsListConfigurationsInput, AssignmentsListInput, AssignmentsListOwnInput, AssignmentsListPage, AssignmentsNudgeInput, AssignmentsNudgeOutput, AssignmentsRemindAllInput, AssignmentsRemindAllOutput, AssignmentsRemindInput, AssignmentsRemindOutput, AssignmentsUpdateConfigurationInput } from './assignments.ts';
 import type { AuditExportInput, AuditExportOutput, AuditExportPartInput, AuditExportPartOutput, AuditFollowupsInput, AuditFollowupsOutput, AuditGetInput, AuditGetOutput, AuditListInput, AuditListOutput, AuditTimelineInput, AuditTimelineOutput } from './audit.ts';
+import type { BulkEnrollmentEnrollInput, BulkEnrollmentEnrollOutput, BulkEnrollmentOutcomesInput, BulkEnrollmentStatusInput, BulkEnrollmentStatusOutput } from './bulkEnrollment.ts';
 import type { GroupsAddAssociationInput, GroupsAddAssociationOutput, GroupsListMembersInput, GroupsListMembersPage, GroupsRemoveAssociationsInput, GroupsRemoveAssociationsOutput } from './groups.ts';
 import type { JobsGetInput } from './jobs.ts';
 import type { LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputItem, LedgerCanRedeemInput, LedgerCanRedeemOutput, LedgerContentMetadataInput, LedgerContentMetadataOutput, LedgerCreateDepositInput, LedgerCreateDepositOutput, LedgerCreateSubsidyInput, LedgerCreateSubsidyOutput, LedgerCreateTransactionInput, LedgerCreateTransactionOutput, LedgerCreateTransactionV1Input, LedgerCreateTransactionV1Output, LedgerDeleteSubsidyInput, LedgerGetSubsidyInput, LedgerGetTransactionInput, LedgerListSubsidiesInput, LedgerListTransactionsInput, LedgerListTransactionsPage, LedgerListTransactionsV1Input, LedgerOwnTransactionsInput, LedgerReverseInput, LedgerUpdateSubsidyInput } from './ledger.ts';
@@ -20,6 +21,7 @@ import type { WorkflowsCancelInput, WorkflowsForkInput, WorkflowsGetInput, Workf
 import { agreementsTable } from './agreements.ts';
 import { assignmentsTable } from './assignments.ts';
 import { auditTable } from './audit.ts';
+import { bulkEnrollmentTable } from './bulkEnrollment.ts';
 import { groupsTable } from './groups.ts';
 import { jobsTable } from './jobs.ts';
 import { ledgerTable } from './ledger.ts';
@@ -86,6 +88,16 @@ export interface AuditQueries extends RouterKeys {
   readonly list: QueryFactory<AuditListInput | undefined, AuditListOutput>;
   /** The life of one thing in sentences. */
   readonly timeline: QueryFactory<AuditTimelineInput, AuditTimelineOutput>;
+}
+
+/** Options for the operations of bulkEnrollment. */
+export interface BulkEnrollmentQueries extends RouterKeys {
+  /** Enroll learners in course runs with their licences, in a job that continues after interruptions. */
+  readonly enroll: MutationFactory<BulkEnrollmentEnrollInput, BulkEnrollmentEnrollOutput>;
+  /** What became of each pair of learner and course run of a bulk enrollment. */
+  readonly outcomes: ListFactory<BulkEnrollmentOutcomesInput, Page<BulkEnrollmentPair>, string | null>;
+  /** How far a bulk enrollment is, and a link to its result that works for five minutes. */
+  readonly status: QueryFactory<BulkEnrollmentStatusInput, BulkEnrollmentStatusOutput>;
 }
 
 /** Options for the operations of groups. */
@@ -240,6 +252,8 @@ export interface AccessQueries extends RouterKeys {
   readonly assignments: AssignmentsQueries;
   /** Options for the operations of audit. */
   readonly audit: AuditQueries;
+  /** Options for the operations of bulkEnrollment. */
+  readonly bulkEnrollment: BulkEnrollmentQueries;
   /** Options for the operations of groups. */
   readonly groups: GroupsQueries;
   /** Options for the operations of jobs. */
@@ -266,6 +280,7 @@ export const accessQueries = (access: EnterpriseAccess): AccessQueries =>
     agreements: agreementsTable,
     assignments: assignmentsTable,
     audit: auditTable,
+    bulkEnrollment: bulkEnrollmentTable,
     groups: groupsTable,
     jobs: jobsTable,
     ledger: ledgerTable,
