@@ -152,8 +152,11 @@ function sendFrameworkError(
   request: FastifyRequest,
   reply: FastifyReply,
   error: { statusCode?: number; message: string },
+  operation?: Operation,
 ) {
   const status = error.statusCode ?? 500;
+  const unreadable = operation?.legacy.unreadable;
+  if (unreadable && (status === 415 || status === 400)) return reply.code(400).send(unreadable);
   if (status === 415)
     return reply
       .code(415)
@@ -180,7 +183,7 @@ export function handleError(error: unknown, request: FastifyRequest, reply: Fast
   }
   const inner =
     error instanceof Error && error.cause instanceof Error && !('statusCode' in error) ? error.cause : error;
-  return sendFrameworkError(request, reply, inner as { statusCode?: number; message: string });
+  return sendFrameworkError(request, reply, inner as { statusCode?: number; message: string }, operation);
 }
 
 const COMMON: ReadonlySet<string> = new Set(commonErrors.map(({ code }) => code));
