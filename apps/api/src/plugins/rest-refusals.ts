@@ -1,4 +1,11 @@
-import { DomainError, filterErrors, invalidInput, notFound, type Operation, snakeCase } from '@enterprise-access/domain';
+import {
+  DomainError,
+  filterErrors,
+  invalidInput,
+  notFound,
+  type Operation,
+  snakeCase,
+} from '@enterprise-access/domain';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { ReadInput } from './rest-input.ts';
