@@ -62,6 +62,7 @@ async function processWithin(trx: Transaction, id: number, options: Processing, 
   if (!renewal) throw renewalNotFound();
   if (renewal.processed) return { renewal, now: false, copied: 0 };
   const { prior, renewed } = await plansOf(trx, renewal, now);
+  await store.hold(trx, id);
   const copied = await copyLicenses(trx, { renewal, prior, renewed, now, ...options });
   await moveAutoApply(trx, { renewal, prior, renewed }, now);
   const after: RenewalRow = {

@@ -8,6 +8,11 @@ const select = (db: Connection) => db(renewals.table).select<RenewalRow[]>(renew
 
 export const find = (db: Connection, id: number): Promise<RenewalRow | undefined> => select(db).where({ id }).first();
 
+/** Locks a renewal before its licences are. */
+export const hold = async (trx: Transaction, id: number): Promise<void> => {
+  await trx(renewals.table).where({ id }).select('id').forUpdate();
+};
+
 interface Filter {
   readonly salesforceOpportunityId?: string | undefined;
   readonly priorSubscriptionPlan?: string | undefined;
