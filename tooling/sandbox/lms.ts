@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { bulkEnrolmentBody, enrolInBulk } from './bulk-enrolment.ts';
-import { cancelFulfilment } from './enrol.ts';
+import { cancelFulfilment, revokeEnrolments } from './enrol.ts';
 import type { Listing } from './envelope.ts';
 import { listOf, mapListing, paginate } from './envelope.ts';
 import { selectMembers } from './group-members.ts';
@@ -22,6 +22,8 @@ const memberErrorBody = z.object({
   errored_at: z.string().refine((text) => !Number.isNaN(Date.parse(text)), 'Datetime has wrong format.'),
 });
 const pendingLearners = z.array(z.object({ enterprise_customer: z.uuid(), user_email: z.string().min(3) }));
+
+const licenseRevocation = z.object({ user_id: z.int(), enterprise_id: z.uuid() });
 
 const listed = (text: string | undefined) => (text ?? '').split(',').filter((part) => part !== '');
 
@@ -158,6 +160,14 @@ export function lmsRoutes(app: FastifyInstance, state: SandboxState): void {
     }
     if (created) reply.code(201).send(items);
     else reply.code(204).send();
+  });
+
+  // LMS-21
+  app.post(`${API}/licensed-enterprise-course-enrollment/license_revoke/`, (request, reply) => {
+    const { user_id: lmsUserId, enterprise_id: uuid } = parseBody(licenseRevocation, request.body);
+    customerOf(uuid);
+    revokeEnrolments(state.lms, lmsUserId);
+    reply.code(200).send({});
   });
 
   // LMS-23

@@ -140,6 +140,9 @@ export const licenses: Migration = {
       // Since when licences are applied without interruption.
       column.instant('auto_apply_since').nullable();
       table.integer('desired_num_licenses').nullable();
+      // Progress of the jobs that end the enrollments of an expired plan and announce it: the last licence.
+      column.uuid('expiration_sent_to').nullable();
+      column.uuid('expiration_announced_to').nullable();
       // Counters, changed in the transactions that change licences. That update also locks the plan.
       table.integer('unassigned_count').notNullable().defaultTo(0);
       table.integer('assigned_count').notNullable().defaultTo(0);
@@ -154,6 +157,7 @@ export const licenses: Migration = {
       table.index(['enterprise_customer_uuid', 'is_active', 'start_date', 'uuid'], 'subscription_plans_customer');
       table.index(['start_date', 'uuid'], 'subscription_plans_start');
       table.index(['expiration_date', 'uuid'], 'subscription_plans_expiration');
+      table.index(['expiration_processed', 'expiration_date', 'uuid'], 'subscription_plans_unprocessed');
     }),
     createTable(schema, 'subscription_plan_renewals', (table, column) => {
       table.increments('id');
@@ -206,6 +210,13 @@ export const licenses: Migration = {
       column.instant('created').notNullable();
       column.instant('modified').notNullable();
     }),
+    createTable(schema, 'plan_notifications', (table, column) => {
+      column.uuid('subscription_plan_uuid').notNullable();
+      column.uuid('enterprise_customer_uuid').notNullable();
+      column.code('kind').notNullable();
+      column.instant('sent').notNullable();
+      table.primary(['subscription_plan_uuid', 'kind']);
+    }),
     addComputed(schema, 'licenses', [
       { name: 'user_email_key', type: textType(schema, 254), as: foldedText(schema, 'user_email') },
     ]),
@@ -213,6 +224,7 @@ export const licenses: Migration = {
     listIndex(schema, 'activation', 'activation_date'),
     listIndex(schema, 'reminder', 'last_remind_date'),
     schema.db.schema.alterTable('licenses', (table) => {
+      table.index(['subscription_plan_uuid', 'uuid'], 'licenses_plan');
       table.index(['user_email_key', 'enterprise_customer_uuid'], 'licenses_email');
       table.index(['lms_user_id', 'enterprise_customer_uuid'], 'licenses_account');
     }),

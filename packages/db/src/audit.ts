@@ -280,3 +280,19 @@ export const forgetAddresses = async (db: Connection, subjectUuids: readonly str
       .whereNotNull('learner_email')
       .update({ learner_email: null });
 };
+
+/** Forgets who the learners were in the records of these things: address and account. */
+export const forgetLearners = async (db: Connection, subjectUuids: readonly string[]): Promise<void> => {
+  if (subjectUuids.length > 0)
+    await db('audit_changes')
+      .whereIn('subject_uuid', subjectUuids)
+      .where((known) => known.whereNotNull('learner_email').orWhereNotNull('lms_user_id'))
+      .update({ learner_email: null, lms_user_id: null });
+};
+
+/** Forgets a learner in the records of things of one kind, also of those that somebody else holds now. */
+export const forgetLearner = async (db: Connection, kind: string, lmsUserId: number): Promise<void> => {
+  await db('audit_changes')
+    .where({ lms_user_id: lmsUserId, subject_kind: kind })
+    .update({ learner_email: null, lms_user_id: null });
+};

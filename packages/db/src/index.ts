@@ -2,6 +2,8 @@ export {
   type AuditSource,
   currentOrigin,
   forgetAddresses,
+  forgetLearner,
+  forgetLearners,
   type Origin,
   recordChanges,
   storeRecorded,

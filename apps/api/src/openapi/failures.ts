@@ -99,6 +99,8 @@ interface Failure {
   readonly isCommon: boolean;
 }
 
+const FIELD_EXAMPLE = { content_key: ['This field is required.'] };
+
 const detailsOf = ({ details }: ErrorSpec): Json =>
   z.toJSONSchema(details, { io: 'output', unrepresentable: 'any' }) as Json;
 
@@ -113,11 +115,12 @@ function bodyOf(operation: Operation, spec: ErrorSpec): Failure {
   if (form) {
     if (form.body instanceof z.ZodUndefined)
       return { code, status, message, schema: null, example: undefined, isCommon: false };
-    const example = form.encode(exampleOf(detailsOf(spec)) as never, message);
+    const details = code === invalidInput.code ? { fields: FIELD_EXAMPLE } : exampleOf(detailsOf(spec));
+    const example = form.encode(details as never, message);
     return { code, status, message, schema: bodySchema(form.body), example, isCommon: false };
   }
   if (code === invalidInput.code) {
-    const example = { content_key: ['This field is required.'] };
+    const example = FIELD_EXAMPLE;
     const schema = { ...fieldErrors, description: FIELD_ERRORS_SAYS };
     return { code, status, message, schema, example, isCommon: true };
   }

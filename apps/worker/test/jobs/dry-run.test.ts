@@ -141,6 +141,12 @@ async function leaveNudge(place: Place): Promise<void> {
   await leaveAssignment(place, { state: 'accepted', accepted_at: new Date(), lms_user_id: 1_000 });
 }
 
+/** A licence of the demonstration's plan, changed. */
+const leaveLicense = (place: Place, change: Readonly<Record<string, unknown>>) =>
+  place.db('licenses').where({ uuid: demonstration.license }).update(change);
+
+const leaveRetirable = (place: Place) => leaveLicense(place, { status: 'revoked', revoked_date: LONG_AGO });
+
 /** What each scheduled command needs to find so that it would write. Null: it never writes. */
 const findings: Readonly<Record<string, ((place: Place) => Promise<unknown>) | null>> = {
   'redemptions.reconcile': leaveUnenrolment,
@@ -152,6 +158,7 @@ const findings: Readonly<Record<string, ((place: Place) => Promise<unknown>) | n
   'assignments.retireAddresses': leaveForgettableAddress,
   'assignments.nudge': leaveNudge,
   'redemptions.expireDecisions': leaveDecision,
+  'licenses.retire': leaveRetirable,
 };
 
 /** Every row of every table, as text. */

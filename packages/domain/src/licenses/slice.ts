@@ -3,8 +3,13 @@ import { defineSlice } from '../kernel/slice.ts';
 import * as agreementContract from './agreements/contract.ts';
 import * as agreementProvisioning from './agreements/provisioning-contract.ts';
 import { agreements } from './agreements/router.ts';
+import { events } from './events.ts';
 import { planJobs } from './jobs.ts';
 import * as legacy from './legacy.ts';
+import * as lifecycleContract from './lifecycle/contract.ts';
+import { lifecycleJobs } from './lifecycle/jobs.ts';
+import { legacy as lifecycleLegacy } from './lifecycle/legacy.ts';
+import { privacy } from './lifecycle/router.ts';
 import { agreementPermissions, permissions, retirementPermission, roles, staffPermission } from './permissions.ts';
 import * as planContract from './plans/contract.ts';
 import * as planProvisioning from './plans/provisioning-contract.ts';
@@ -108,6 +113,12 @@ export const licensesSlice = defineSlice({
       models: { license: view.license, learnerLicense: view.learnerLicense },
       legacy: { list: { reply: legacyReply(seatContract.list, legacy.licensePageReply) } },
     },
+    privacy: {
+      tag: 'Retirement of users of the platform.',
+      router: privacy,
+      contracts: { retireUser: lifecycleContract.retireUser },
+      legacy: lifecycleLegacy,
+    },
   },
   permissions: [
     ...Object.values(permissions),
@@ -121,6 +132,7 @@ export const licensesSlice = defineSlice({
     plan: { find: ownerOfPlan, remembered: true },
     license: { find: ownerOfLicense, remembered: false },
   },
-  jobs: planJobs,
+  events,
+  jobs: [...lifecycleJobs, ...planJobs],
   settings,
 });

@@ -12,7 +12,7 @@ import {
 import type { LicenseStatus } from './view-contract.ts';
 
 type AgreementRow = Readonly<Row<typeof agreements>>;
-type LicenseRow = Readonly<Row<typeof licenses>>;
+export type LicenseRow = Readonly<Row<typeof licenses>>;
 
 interface Slice {
   readonly offset: number;
@@ -210,6 +210,27 @@ export async function writeLicenses(
     .merge(Object.values(changing));
   recordChanges(trx, licenses, changes);
   await moveCounters(trx, planUuid, countersAfter(changes), planChange);
+}
+
+/**
+ * The same change of licences of one plan, in one statement, with their records; moves the plan's counters. The caller
+ * holds the plan and has read the rows under that lock.
+ */
+export async function changeLicenses(
+  trx: Transaction,
+  planUuid: string,
+  rows: readonly LicenseRow[],
+  change: Partial<LicenseRow>,
+  note?: string,
+): Promise<LicenseRow[]> {
+  const after = rows.map((row) => ({ ...row, ...change }));
+  if (rows.length === 0) return after;
+  const uuids = rows.map(({ uuid }) => uuid);
+  await trx(licenses.table).whereIn('uuid', uuids).update(licenses.encode(change));
+  const changes = rows.map((before, at) => ({ before, after: after[at] ?? before, note: note ?? null }));
+  recordChanges(trx, licenses, changes);
+  await moveCounters(trx, planUuid, countersAfter(changes));
+  return after;
 }
 
 /** Adds to the counters of a plan. */

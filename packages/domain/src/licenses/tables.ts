@@ -1,6 +1,9 @@
 import { defineModel, is } from '@enterprise-access/db';
 import type { LicenseStatus, LicenseTypesToCopy } from './view-contract.ts';
 
+/** All are about how much of a plan is in use: first at all, then that little or nothing is left. */
+export type PlanNotification = 'periodic_informational' | 'limited_allocations_remaining' | 'no_allocations_remaining';
+
 const RETIRES = { job: 'licenses.retire' } as const;
 
 /** What learners see when the plan of their licence has expired, instead of the standard text. */
@@ -73,7 +76,14 @@ export const subscriptionPlans = defineModel('subscription_plans', {
   audited: {
     subject: 'subscription_plan',
     // The records of the licences tell of these. Seats are created without a record each: the plan says how many.
-    ignored: ['assignedCount', 'activatedCount', 'revokedCount', 'retiredCount'],
+    ignored: [
+      'assignedCount',
+      'activatedCount',
+      'revokedCount',
+      'retiredCount',
+      'expirationSentTo',
+      'expirationAnnouncedTo',
+    ],
   },
   columns: {
     uuid: is.uuid(),
@@ -96,6 +106,9 @@ export const subscriptionPlans = defineModel('subscription_plans', {
     shouldAutoApplyLicenses: is.flag().nullable(),
     autoApplySince: is.instant().nullable(),
     desiredNumLicenses: is.integer().nullable(),
+    /** How far the end of enrollments, and then the events about it, have come: the last licence. */
+    expirationSentTo: is.uuid().nullable(),
+    expirationAnnouncedTo: is.uuid().nullable(),
     unassignedCount: is.integer(),
     assignedCount: is.integer(),
     activatedCount: is.integer(),
@@ -148,7 +161,8 @@ export const licenses = defineModel('licenses', {
     subscriptionPlanUuid: is.uuid(),
     status: is.code<LicenseStatus>(),
     userEmail: is.text().nullable().personalData({ holds: 'Address of the holder.', ends: RETIRES }),
-    lmsUserId: is.integer().nullable(),
+    /** The trail finds the learner by a column of its own, which is emptied when the licence is retired. */
+    lmsUserId: is.integer().nullable().notInAudit(),
     /** A secret: with it the holder activates the licence. */
     activationKey: is.uuid().nullable().notInAudit(),
     assignedDate: is.instant().nullable(),
@@ -174,9 +188,22 @@ export const licenses = defineModel('licenses', {
   },
 });
 
+/** A mail to the administrators of a customer about a plan that is sent once. */
+export const planNotifications = defineModel('plan_notifications', {
+  tenant: 'enterpriseCustomerUuid',
+  key: ['subscriptionPlanUuid', 'kind'],
+  columns: {
+    subscriptionPlanUuid: is.uuid(),
+    enterpriseCustomerUuid: is.uuid(),
+    kind: is.code<PlanNotification>(),
+    sent: is.instant(),
+  },
+});
+
 export const tables = [
   customerAgreements,
   licenses,
+  planNotifications,
   planTypes,
   products,
   subscriptionPlanRenewals,

@@ -1,5 +1,6 @@
 export {
   accountsOf,
+  deleteUser,
   emailKeyOf,
   findUser,
   insertUser,

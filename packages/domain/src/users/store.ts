@@ -55,3 +55,6 @@ export const updateUser = (db: Connection, id: number, changes: UserAttributes, 
   db(users.table)
     .where({ id })
     .update(users.encode({ ...changes, modified: now }));
+
+/** Deletes a user with the stored roles. */
+export const deleteUser = (db: Connection, id: number): Promise<number> => db(users.table).where({ id }).delete();

@@ -101,6 +101,8 @@ export async function create(
     enterpriseCatalogUuid: catalogUuid,
     productId: product.id,
     ...autoApplying(null, input.shouldAutoApplyLicenses, now),
+    expirationSentTo: null,
+    expirationAnnouncedTo: null,
     unassignedCount: 0,
     assignedCount: 0,
     activatedCount: 0,
