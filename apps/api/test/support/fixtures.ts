@@ -18,7 +18,15 @@ export function newCustomer(
 ): string {
   const uuid = randomUUID();
   const { contactEmail = null, admins = [] } = more;
-  world.world.customers.set(uuid, { uuid, name: 'Test Company', slug: `test-${uuid}`, contactEmail, admins });
+  world.world.customers.set(uuid, {
+    uuid,
+    name: 'Test Company',
+    slug: `test-${uuid}`,
+    contactEmail,
+    senderAlias: null,
+    defaultLanguage: null,
+    admins,
+  });
   for (const id of learners) addLearner(world, uuid, id);
   return uuid;
 }

@@ -71,6 +71,8 @@ export async function startApp(
     name: 'Demo Company',
     slug: 'demo-company',
     contactEmail: 'learning@demo.example',
+    senderAlias: null,
+    defaultLanguage: null,
     admins: [{ email: 'admin@demo.example', lmsUserId: 900 }],
   });
   world.contents.set(run, contentWith({}));

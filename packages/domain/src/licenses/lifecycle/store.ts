@@ -100,3 +100,51 @@ export async function licensesOfPerson(
   const byAddress = emailKey === null ? [] : await own().where({ user_email_key: emailKey });
   return [...new Map([...rows, ...byAddress].map((row) => [row.uuid, row])).values()];
 }
+
+/** Which plans have expired. */
+export interface Expired {
+  readonly now: Date;
+  readonly after: Date | null;
+  /** Only these, done or not. */
+  readonly uuids: readonly string[] | null;
+  /** Also those that are done. */
+  readonly isForced: boolean;
+}
+
+/** Expired plans, the earliest start first. */
+export const expiredPlans = (
+  db: Connection,
+  { now, after, uuids, isForced }: Expired,
+  last: PlanRow | null,
+  limit: number,
+): Promise<PlanRow[]> => {
+  const query = db(plans.table).where('expiration_date', '<=', now);
+  if (uuids !== null) query.whereIn('uuid', [...uuids]);
+  else {
+    if (after !== null) query.where('expiration_date', '>=', after);
+    if (!isForced) query.where({ expiration_processed: false });
+  }
+  if (last)
+    query.where('start_date', '>=', last.startDate).where((later) => {
+      later.where('start_date', '>', last.startDate).orWhere('uuid', '>', last.uuid);
+    });
+  return query.select<PlanRow[]>(plans.aliased(plans.table)).orderBy(['start_date', 'uuid']).limit(limit);
+};
+
+/** Licences of a plan in the order of their uuids. */
+export const licensesAfter = (
+  db: Connection,
+  planUuid: string,
+  after: string | null,
+  limit: number,
+): Promise<LicenseRow[]> => {
+  const query = selectLicenses(db).where({ subscription_plan_uuid: planUuid });
+  if (after !== null) query.where('uuid', '>', after);
+  return query.orderBy('uuid').limit(limit);
+};
+
+type Progress = Partial<Pick<PlanRow, 'expirationProgressOf' | 'expirationSentTo' | 'expirationAnnouncedTo'>>;
+
+/** Notes how far a job has come with the licences of a plan. */
+export const rememberProgress = (db: Connection, planUuid: string, progress: Progress): Promise<number> =>
+  db(plans.table).where({ uuid: planUuid }).update(plans.encode(progress));
