@@ -51,6 +51,12 @@ export function enrol(lms: LmsStore, item: EnrolmentRequest): EnrolmentOutcome {
   return { kind: 'success', account, enrolment, created: true };
 }
 
+/** LMS-21: ends what a learner took with licences; their enrolments are known by more than a transaction. */
+export function revokeEnrolments(lms: LmsStore, lmsUserId: number): void {
+  for (const [source, enrolment] of lms.enrolmentsBySource)
+    if (source.includes(' ') && enrolment.lmsUserId === lmsUserId) cancelFulfilment(lms, enrolment.fulfilmentUuid);
+}
+
 /** LMS-23: true when this call cancelled it, false when it was cancelled before, undefined when unknown. */
 export function cancelFulfilment(lms: LmsStore, fulfilmentUuid: string): boolean | undefined {
   const enrolment = lms.enrolmentsByFulfilment.get(fulfilmentUuid);

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { bulkEnrolmentBody, enrolInBulk } from './bulk-enrolment.ts';
-import { cancelFulfilment, endEnrolments } from './enrol.ts';
+import { cancelFulfilment, endEnrolments, revokeEnrolments } from './enrol.ts';
 import type { Listing } from './envelope.ts';
 import { listOf, mapListing, paginate } from './envelope.ts';
 import { selectMembers } from './group-members.ts';
@@ -27,6 +27,8 @@ const expiredLicenses = z.object({
 });
 const unlinkedUsers = z.object({ user_emails: z.array(z.string()).min(1), is_relinkable: z.boolean().optional() });
 const pendingLearners = z.array(z.object({ enterprise_customer: z.uuid(), user_email: z.string().min(3) }));
+
+const licenseRevocation = z.object({ user_id: z.int(), enterprise_id: z.uuid() });
 
 const listed = (text: string | undefined) => (text ?? '').split(',').filter((part) => part !== '');
 
@@ -180,6 +182,14 @@ export function lmsRoutes(app: FastifyInstance, state: SandboxState): void {
       if (link) removeLink(state.lms, link, state.now());
       customer.pending.delete(folded(email));
     }
+    reply.code(200).send({});
+  });
+
+  // LMS-21
+  app.post(`${API}/licensed-enterprise-course-enrollment/license_revoke/`, (request, reply) => {
+    const { user_id: lmsUserId, enterprise_id: uuid } = parseBody(licenseRevocation, request.body);
+    customerOf(uuid);
+    revokeEnrolments(state.lms, lmsUserId);
     reply.code(200).send({});
   });
 

@@ -62,6 +62,12 @@ export interface World {
   licenseFault: ((about: readonly string[]) => Promise<void>) | null;
   /** Query by catalog; catalogs with one query have the same content. */
   readonly catalogQueries: Map<string, string>;
+  /** Addresses with a pending link to their customer. */
+  readonly invited: string[];
+  /** Called before addresses are linked, like `enrollmentFault`. */
+  invitationFault: (() => Promise<void>) | null;
+  /** Learners whose enrollments with licences were ended: `customer:42`. */
+  readonly revokedEnrollments: string[];
   readonly mails: SentMail[];
   /** Called before each mail with its recipients, like `enrollmentFault`. */
   mailFault: ((recipients: readonly Recipient[]) => Promise<void>) | null;
@@ -108,6 +114,9 @@ export const emptyWorld = (): World => ({
   unlinked: [],
   licenseFault: null,
   catalogQueries: new Map(),
+  invited: [],
+  invitationFault: null,
+  revokedEnrollments: [],
   mails: [],
   mailFault: null,
 });
@@ -116,7 +125,16 @@ const lmsOf = (world: World): Lms => ({
   customer: async (uuid) => world.customers.get(uuid) ?? null,
   learner: async (customerUuid, lmsUserId) => world.learners.get(`${customerUuid}:${lmsUserId}`) ?? null,
   hasActiveLink: async (customerUuid, lmsUserId) => world.learners.has(`${customerUuid}:${lmsUserId}`),
-  addPendingLearner: async () => undefined,
+  async addPendingLearner(_customerUuid, email) {
+    world.invited.push(email);
+  },
+  async addPendingLearners(_customerUuid, emails) {
+    if (world.invitationFault) await world.invitationFault();
+    world.invited.push(...emails);
+  },
+  async revokeLicensedEnrollments(customerUuid, lmsUserId) {
+    world.revokedEnrollments.push(`${customerUuid}:${lmsUserId}`);
+  },
   accountOf: async (email) =>
     [...world.learners.values()].find((learner) => foldEmail(learner.email) === foldEmail(email))?.lmsUserId ?? null,
   customerOfGroup: async (uuid) => world.groups.get(uuid)?.customerUuid ?? null,
@@ -169,7 +187,13 @@ const brazeOf = (world: World): Braze => ({
   introduce: async () => undefined,
   async trigger(campaign, properties, recipients) {
     if (world.mailFault) await world.mailFault(recipients);
-    for (const recipient of recipients) world.mails.push({ ...recipient, campaign, properties, at: world.now });
+    for (const recipient of recipients)
+      world.mails.push({
+        ...recipient,
+        campaign,
+        properties: { ...properties, ...recipient.properties },
+        at: world.now,
+      });
     return 'dispatch';
   },
   async lastReceived(campaign, { email }) {

@@ -82,6 +82,7 @@ describe.each(dialects)('can-redeem on %s', (dialect) => {
       contactEmail: 'a@b.c',
       senderAlias: null,
       defaultLanguage: null,
+      isWithoutLearnerPortal: false,
       admins: [{ email: 'admin@b.c', lmsUserId: 12 }],
     });
     addLearner(world, customer, 1);

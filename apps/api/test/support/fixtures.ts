@@ -25,6 +25,7 @@ export function newCustomer(
     contactEmail,
     senderAlias: null,
     defaultLanguage: null,
+    isWithoutLearnerPortal: false,
     admins,
   });
   for (const id of learners) addLearner(world, uuid, id);

@@ -73,6 +73,7 @@ export async function startApp(
     contactEmail: 'learning@demo.example',
     senderAlias: null,
     defaultLanguage: null,
+    isWithoutLearnerPortal: false,
     admins: [{ email: 'admin@demo.example', lmsUserId: 900 }],
   });
   world.contents.set(run, contentWith({}));

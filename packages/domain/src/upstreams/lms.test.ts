@@ -36,10 +36,22 @@ describe('customers and learners', () => {
       contactEmail: 'learning@demo.example',
       senderAlias: null,
       defaultLanguage: null,
+      isWithoutLearnerPortal: false,
       admins: [{ email: 'admin@demo.example', lmsUserId: 900 }],
     });
     expect(await lms.customer(OTHER_CUSTOMER)).toMatchObject({ contactEmail: null });
     expect(await lms.customer(UNKNOWN)).toBeNull();
+  });
+
+  test('learners are invited together; enrollments with licences end as often as one likes', async () => {
+    const emails = ['one@demo.example', 'two@demo.example'];
+    await lms.addPendingLearners(CUSTOMER, emails);
+    expect([...(sandbox.state.lms.customers.get(CUSTOMER)?.pending ?? [])]).toEqual(expect.arrayContaining(emails));
+    expect(await requestsTo(sandbox, `${API}/pending-enterprise-learner/`)).toBe(1);
+    await fault('/licensed-enterprise-course-enrollment/license_revoke/', { loseReply: true, times: 1 });
+    await lms.revokeLicensedEnrollments(CUSTOMER, 1000);
+    await lms.revokeLicensedEnrollments(CUSTOMER, 1000);
+    await expect(lms.revokeLicensedEnrollments(UNKNOWN, 1000)).rejects.toThrow(UpstreamRefusal);
   });
 
   test('a learner belongs to the customer that he is linked to, with his groups', async () => {

@@ -33,6 +33,8 @@ const customerReply = z.object({
   contact_email: z.string().nullish(),
   sender_alias: z.string().nullish(),
   default_language: z.string().nullish(),
+  identity_provider: z.unknown().optional(),
+  enable_integrated_customer_learner_portal_search: z.boolean().nullish(),
   admin_users: z.array(z.object({ email: z.string(), lms_user_id: z.number().nullable() })).nullish(),
 });
 
@@ -56,6 +58,8 @@ const customerOf = (found: z.infer<typeof customerReply>): Customer => ({
   contactEmail: found.contact_email || null,
   senderAlias: found.sender_alias || null,
   defaultLanguage: found.default_language || null,
+  isWithoutLearnerPortal:
+    Boolean(found.identity_provider) && found.enable_integrated_customer_learner_portal_search === false,
   admins: (found.admin_users ?? []).map((admin) => ({ email: admin.email, lmsUserId: admin.lms_user_id })),
 });
 
@@ -79,6 +83,7 @@ const customerKind: CacheKind<Customer | null> = {
       contactEmail: z.string().nullable(),
       senderAlias: z.string().nullable(),
       defaultLanguage: z.string().nullable(),
+      isWithoutLearnerPortal: z.boolean(),
       admins: z.array(z.object({ email: z.string().nullable(), lmsUserId: z.number().nullable() })),
     })
     .nullable(),
@@ -153,6 +158,17 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
     throw new UpstreamFailure('lms', 'has more members of a group than can be read');
   }
 
+  const addPending: Lms['addPendingLearners'] = async (customerUuid, emails) => {
+    await call({
+      method: 'POST',
+      path: path`/enterprise/api/v1/pending-enterprise-learner/`,
+      repeatable: true,
+      about: [emails.join()],
+      body: emails.map((email) => ({ enterprise_customer: customerUuid, user_email: email })),
+      reply: anything,
+    });
+  };
+
   return {
     customer: (uuid) =>
       cache.wrap(customerKind, uuid, async () => {
@@ -181,13 +197,17 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
       return found?.[0]?.id ?? null;
     },
 
-    async addPendingLearner(customerUuid, email) {
+    addPendingLearner: (customerUuid, email) => addPending(customerUuid, [email]),
+    addPendingLearners: addPending,
+
+    async revokeLicensedEnrollments(customerUuid, lmsUserId) {
       await call({
         method: 'POST',
-        path: path`/enterprise/api/v1/pending-enterprise-learner/`,
+        path: path`/enterprise/api/v1/licensed-enterprise-course-enrollment/license_revoke/`,
         repeatable: true,
-        about: [email],
-        body: [{ enterprise_customer: customerUuid, user_email: email }],
+        timeoutMs: enrollMs,
+        about: [`learner ${lmsUserId}`],
+        body: { user_id: lmsUserId, enterprise_id: customerUuid },
         reply: anything,
       });
     },

@@ -59,3 +59,19 @@ export const announceExpiration = defineJob({
   retry: { limit: 5, delaySeconds: 60, maximumDelaySeconds: 600 },
   timeoutSeconds: 3_600,
 });
+
+export const unlinkExpired = defineJob({
+  name: 'licenses.unlinkExpired',
+  summary: 'Unlink learners from the customers of the setting, 90 days after their plan has expired.',
+  payload: z.object({ batch: z.int().min(1).max(100).default(100).describe('Learners in one call of the LMS.') }),
+  result: z.object({ unlinked: count, failed }),
+  ...scheduled,
+});
+
+export const announceHalfYear = defineJob({
+  name: 'licenses.announceHalfYear',
+  summary: 'Publish for the customers of the setting which licences were activated 180 days ago.',
+  payload: z.object({ batch: batch(500) }),
+  result: z.object({ announced: count, failed }),
+  ...scheduled,
+});

@@ -220,7 +220,8 @@ export async function withUsableLicense(
   const keyOf = (row: LicenseRow) => foldEmail(row.userEmail ?? '');
   const accounts = rows.flatMap(({ lmsUserId }) => lmsUserId ?? []);
   const byAddress = await usable().whereIn('user_email_key', rows.map(keyOf)).distinct('user_email_key');
-  const byAccount = accounts.length === 0 ? [] : await usable().whereIn('lms_user_id', accounts).distinct('lms_user_id');
+  const byAccount =
+    accounts.length === 0 ? [] : await usable().whereIn('lms_user_id', accounts).distinct('lms_user_id');
   const addresses = new Set(byAddress.map((row) => row.user_email_key));
   const users = new Set(byAccount.map((row) => row.lms_user_id));
   return new Set(rows.filter((row) => addresses.has(keyOf(row)) || users.has(row.lmsUserId)).map(({ uuid }) => uuid));
