@@ -31,6 +31,9 @@ export function bigWorld(): World {
     name: 'Demo Company',
     slug: 'demo-company',
     contactEmail: 'learning@demo.example',
+    senderAlias: null,
+    defaultLanguage: null,
+    isWithoutLearnerPortal: false,
     admins: [],
   });
   const keys = [RUN, ...Array.from({ length: 30 }, (_, index) => `course-v1:edX+C${index}+2T2026`)];

@@ -140,7 +140,9 @@ export const licenses: Migration = {
       // Since when licences are applied without interruption.
       column.instant('auto_apply_since').nullable();
       table.integer('desired_num_licenses').nullable();
-      // Progress of the jobs that end the enrollments of an expired plan and announce it: the last licence.
+      // Progress of the jobs that end the enrollments of an expired plan and announce it: which expiration, and the last
+      // licence.
+      column.instant('expiration_progress_of').nullable();
       column.uuid('expiration_sent_to').nullable();
       column.uuid('expiration_announced_to').nullable();
       // Counters, changed in the transactions that change licences. That update also locks the plan.

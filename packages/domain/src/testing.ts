@@ -61,6 +61,20 @@ export interface World {
   readonly cancelled: Set<string>;
   /** Called before each cancellation, like `enrollmentFault`. */
   cancellationFault: (() => Promise<void>) | null;
+  /** Licences whose enrollments were ended, by call, with the time after which changed ones are spared. */
+  readonly ended: { readonly licenseUuids: readonly string[]; readonly unlessModifiedAfter: Date | null }[];
+  /** Addresses that were unlinked, by call. */
+  readonly unlinked: { readonly customerUuid: string; readonly emails: readonly string[] }[];
+  /** Called before enrollments are ended or learners are unlinked, like `enrollmentFault`. */
+  licenseFault: ((about: readonly string[]) => Promise<void>) | null;
+  /** Query by catalog; catalogs with one query have the same content. */
+  readonly catalogQueries: Map<string, string>;
+  /** Addresses with a pending link to their customer. */
+  readonly invited: string[];
+  /** Called before addresses are linked, like `enrollmentFault`. */
+  invitationFault: (() => Promise<void>) | null;
+  /** Learners whose enrollments with licences were ended: `customer:42`. */
+  readonly revokedEnrollments: string[];
   readonly mails: SentMail[];
   /** Called before each mail with its recipients, like `enrollmentFault`. */
   mailFault: ((recipients: readonly Recipient[]) => Promise<void>) | null;
@@ -106,6 +120,13 @@ export const emptyWorld = (): World => ({
   enrollmentFault: null,
   cancelled: new Set(),
   cancellationFault: null,
+  ended: [],
+  unlinked: [],
+  licenseFault: null,
+  catalogQueries: new Map(),
+  invited: [],
+  invitationFault: null,
+  revokedEnrollments: [],
   mails: [],
   mailFault: null,
 });
@@ -114,7 +135,16 @@ const lmsOf = (world: World): Lms => ({
   customer: async (uuid) => world.customers.get(uuid) ?? null,
   learner: async (customerUuid, lmsUserId) => world.learners.get(`${customerUuid}:${lmsUserId}`) ?? null,
   hasActiveLink: async (customerUuid, lmsUserId) => world.learners.has(`${customerUuid}:${lmsUserId}`),
-  addPendingLearner: async () => undefined,
+  async addPendingLearner(_customerUuid, email) {
+    world.invited.push(email);
+  },
+  async addPendingLearners(_customerUuid, emails) {
+    if (world.invitationFault) await world.invitationFault();
+    world.invited.push(...emails);
+  },
+  async revokeLicensedEnrollments(customerUuid, lmsUserId) {
+    world.revokedEnrollments.push(`${customerUuid}:${lmsUserId}`);
+  },
   accountOf: async (email) =>
     [...world.learners.values()].find((learner) => foldEmail(learner.email) === foldEmail(email))?.lmsUserId ?? null,
   customerOfGroup: async (uuid) => world.groups.get(uuid)?.customerUuid ?? null,
@@ -149,6 +179,16 @@ const lmsOf = (world: World): Lms => ({
     world.cancelled.add(fulfillment);
     return [...world.enrollments.values()].includes(fulfillment);
   },
+  async endLicensedEnrollments(licenseUuids, unlessModifiedAfter) {
+    if (world.licenseFault) await world.licenseFault(licenseUuids);
+    world.ended.push({ licenseUuids, unlessModifiedAfter });
+  },
+  async unlinkLearners(customerUuid, emails) {
+    if (world.licenseFault) await world.licenseFault(emails);
+    world.unlinked.push({ customerUuid, emails });
+  },
+  administrators: async (customerUuid) => world.customers.get(customerUuid)?.admins ?? [],
+  customerOfSlug: async (slug) => [...world.customers.values()].find((customer) => customer.slug === slug) ?? null,
 });
 
 const catalogOf = (world: World): Catalog => ({
@@ -156,6 +196,7 @@ const catalogOf = (world: World): Catalog => ({
   content: async (_customer, contentKey) => world.contents.get(contentKey) ?? null,
   contentCount: async (catalog) => (world.catalogs.has(catalog) ? world.contents.size : null),
   customerOf: async (catalog) => world.catalogs.get(catalog) ?? null,
+  distinctQueries: async (catalogs) => Map.groupBy(catalogs, (catalog) => world.catalogQueries.get(catalog) ?? catalog),
   async listPrice(contentKey) {
     const cents = world.contents.get(contentKey)?.priceCents;
     return cents === undefined ? null : { price: cents === null ? null : { usd: cents / 100, usdCents: cents } };
@@ -166,7 +207,13 @@ const brazeOf = (world: World): Braze => ({
   introduce: async () => undefined,
   async trigger(campaign, properties, recipients) {
     if (world.mailFault) await world.mailFault(recipients);
-    for (const recipient of recipients) world.mails.push({ ...recipient, campaign, properties, at: world.now });
+    for (const recipient of recipients)
+      world.mails.push({
+        ...recipient,
+        campaign,
+        properties: { ...properties, ...recipient.properties },
+        at: world.now,
+      });
     return 'dispatch';
   },
   async lastReceived(campaign, { email }) {

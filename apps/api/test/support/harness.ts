@@ -71,6 +71,9 @@ export async function startApp(
     name: 'Demo Company',
     slug: 'demo-company',
     contactEmail: 'learning@demo.example',
+    senderAlias: null,
+    defaultLanguage: null,
+    isWithoutLearnerPortal: false,
     admins: [{ email: 'admin@demo.example', lmsUserId: 900 }],
   });
   world.contents.set(run, contentWith({}));

@@ -83,6 +83,7 @@ export const subscriptionPlans = defineModel('subscription_plans', {
       'activatedCount',
       'revokedCount',
       'retiredCount',
+      'expirationProgressOf',
       'expirationSentTo',
       'expirationAnnouncedTo',
     ],
@@ -108,7 +109,8 @@ export const subscriptionPlans = defineModel('subscription_plans', {
     shouldAutoApplyLicenses: is.flag().nullable(),
     autoApplySince: is.instant().nullable(),
     desiredNumLicenses: is.integer().nullable(),
-    /** How far the end of enrollments, and then the events about it, have come: the last licence. */
+    /** For which expiration, and how far, enrollments were ended and then events sent: the last licence. */
+    expirationProgressOf: is.instant().nullable(),
     expirationSentTo: is.uuid().nullable(),
     expirationAnnouncedTo: is.uuid().nullable(),
     unassignedCount: is.integer(),

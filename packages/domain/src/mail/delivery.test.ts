@@ -153,6 +153,26 @@ describe.each(dialects)('mails on %s', (dialect) => {
     expect(await send(known)).toMatchObject({ repeated: 1 });
   });
 
+  test('recipients have attributes and properties of their own', async () => {
+    const own = (recipient: Recipient, key: string) => ({
+      ...recipient,
+      attributes: { enterprise_default_language: 'es' },
+      properties: { license_activation_key: key },
+    });
+    await mail.send(kind, {
+      enterpriseCustomerUuid: CUSTOMER,
+      key,
+      recipients: [own(known, 'one'), own(invited, 'two')],
+      properties,
+    });
+    expect((await mails())[0]?.recipients).toMatchObject(
+      [known, invited].map(({ email }, at) => ({
+        attributes: { email, enterprise_default_language: 'es' },
+        trigger_properties: { license_activation_key: ['one', 'two'][at] },
+      })),
+    );
+  });
+
   test('a bad address fails alone', async () => {
     expect(await send(...crowd(3), bad, invited)).toEqual({ sent: 4, repeated: 0, refused: [bad] });
     expect(new Set(await readers())).toEqual(new Set([...crowd(3), invited].map(({ email }) => email)));

@@ -120,6 +120,7 @@ export function recordedMail({ db, clock, braze, campaignIds }: Deps): Mail {
       const campaignId = idOf(kind);
       if (braze === null || campaignId === undefined) throw new MailOff(kind);
       const properties = kind.properties.parse(mail.properties);
+      for (const recipient of mail.recipients) kind.ofRecipient?.parse(recipient.properties);
       const receipt = { sent: 0, repeated: 0, refused: [] as Recipient[] };
       const taken: Addressed[] = [];
       let inDoubt = 0;

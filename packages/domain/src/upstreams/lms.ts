@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Cache, CacheKind } from '../kernel/cache/cache.ts';
 import { foldEmail } from '../kernel/email.ts';
 import {
+  type AdminContact,
   type Customer,
   type GroupMember,
   type GroupMembersQuery,
@@ -17,6 +18,7 @@ import type { Upstream } from './http.ts';
 import { path } from './path.ts';
 
 const learnersReply = z.object({
+  next: z.string().nullish(),
   results: z.array(
     z.object({
       enterprise_customer: z.object({ uuid: z.string() }),
@@ -32,6 +34,10 @@ const customerReply = z.object({
   name: z.string(),
   slug: z.string(),
   contact_email: z.string().nullish(),
+  sender_alias: z.string().nullish(),
+  default_language: z.string().nullish(),
+  identity_provider: z.unknown().optional(),
+  enable_integrated_customer_learner_portal_search: z.boolean().nullish(),
   admin_users: z.array(z.object({ email: z.string(), lms_user_id: z.number().nullable() })).nullish(),
 });
 
@@ -72,6 +78,20 @@ function licensedOutcomes(
   });
 }
 
+const customersReply = z.object({ results: z.array(customerReply) });
+
+const customerOf = (found: z.infer<typeof customerReply>): Customer => ({
+  uuid: found.uuid,
+  name: found.name,
+  slug: found.slug,
+  contactEmail: found.contact_email || null,
+  senderAlias: found.sender_alias || null,
+  defaultLanguage: found.default_language || null,
+  isWithoutLearnerPortal:
+    Boolean(found.identity_provider) && found.enable_integrated_customer_learner_portal_search === false,
+  admins: (found.admin_users ?? []).map((admin) => ({ email: admin.email, lmsUserId: admin.lms_user_id })),
+});
+
 const HIT_MS = 600_000;
 // Cache missing links for a short time only, so that a new link is seen soon.
 const MISS_MS = 5_000;
@@ -81,16 +101,20 @@ const MAXIMUM_PAGES = 200;
 const ENROLL_MS = 20_000;
 /** For up to 625 enrollments. */
 const ENROLL_WITH_LICENSES_MS = 180_000;
+const BULK_MS = 120_000;
 
 const customerKind: CacheKind<Customer | null> = {
   name: 'lms:customer',
-  version: 1,
+  version: 2,
   shape: z
     .object({
       uuid: z.string(),
       name: z.string(),
       slug: z.string(),
       contactEmail: z.string().nullable(),
+      senderAlias: z.string().nullable(),
+      defaultLanguage: z.string().nullable(),
+      isWithoutLearnerPortal: z.boolean(),
       admins: z.array(z.object({ email: z.string().nullable(), lmsUserId: z.number().nullable() })),
     })
     .nullable(),
@@ -165,21 +189,24 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
     throw new UpstreamFailure('lms', 'has more members of a group than can be read');
   }
 
+  const addPending: Lms['addPendingLearners'] = async (customerUuid, emails) => {
+    await call({
+      method: 'POST',
+      path: path`/enterprise/api/v1/pending-enterprise-learner/`,
+      repeatable: true,
+      about: [emails.join()],
+      body: emails.map((email) => ({ enterprise_customer: customerUuid, user_email: email })),
+      reply: anything,
+    });
+  };
+
   return {
     customer: (uuid) =>
       cache.wrap(customerKind, uuid, async () => {
         const found = await orNull(
           call({ path: path`/enterprise/api/v1/enterprise-customer/${uuid}/`, reply: customerReply }),
         );
-        return (
-          found && {
-            uuid: found.uuid,
-            name: found.name,
-            slug: found.slug,
-            contactEmail: found.contact_email || null,
-            admins: (found.admin_users ?? []).map((admin) => ({ email: admin.email, lmsUserId: admin.lms_user_id })),
-          }
-        );
+        return found && customerOf(found);
       }),
 
     learner: (customerUuid, lmsUserId) =>
@@ -201,13 +228,17 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
       return found?.[0]?.id ?? null;
     },
 
-    async addPendingLearner(customerUuid, email) {
+    addPendingLearner: (customerUuid, email) => addPending(customerUuid, [email]),
+    addPendingLearners: addPending,
+
+    async revokeLicensedEnrollments(customerUuid, lmsUserId) {
       await call({
         method: 'POST',
-        path: path`/enterprise/api/v1/pending-enterprise-learner/`,
+        path: path`/enterprise/api/v1/licensed-enterprise-course-enrollment/license_revoke/`,
         repeatable: true,
-        about: [email],
-        body: [{ enterprise_customer: customerUuid, user_email: email }],
+        timeoutMs: enrollMs,
+        about: [`learner ${lmsUserId}`],
+        body: { user_id: lmsUserId, enterprise_id: customerUuid },
         reply: anything,
       });
     },
@@ -321,6 +352,58 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
         }),
       );
       return cancelled ?? false;
+    },
+
+    async endLicensedEnrollments(licenseUuids, unlessModifiedAfter) {
+      await call({
+        method: 'POST',
+        path: path`/enterprise/api/v1/licensed-enterprise-course-enrollment/bulk_licensed_enrollments_expiration/`,
+        repeatable: true,
+        timeoutMs: BULK_MS,
+        about: licenseUuids.slice(0, 1),
+        body: {
+          expired_license_uuids: licenseUuids,
+          ignore_enrollments_modified_after: unlessModifiedAfter?.toISOString() ?? null,
+        },
+        reply: anything,
+      });
+    },
+
+    async unlinkLearners(customerUuid, emails) {
+      await call({
+        method: 'POST',
+        path: path`/enterprise/api/v1/enterprise-customer/${customerUuid}/unlink_users/`,
+        repeatable: true,
+        timeoutMs: BULK_MS,
+        about: emails.slice(0, 1),
+        body: { user_emails: emails, is_relinkable: true },
+        reply: anything,
+      });
+    },
+
+    async administrators(customerUuid) {
+      const found: AdminContact[] = [];
+      for (let page = 1; page <= MAXIMUM_PAGES; page += 1) {
+        const { results, next } = await call({
+          path: path`/enterprise/api/v1/enterprise-learner/`,
+          about: [customerUuid],
+          query: { enterprise_customer_uuid: customerUuid, role: 'enterprise_admin', page },
+          reply: learnersReply,
+        });
+        found.push(...results.flatMap(({ user }) => (user ? [{ email: user.email, lmsUserId: user.id }] : [])));
+        if (!next) return found;
+      }
+      throw new UpstreamFailure('lms', 'has more administrators of a customer than can be read');
+    },
+
+    async customerOfSlug(slug) {
+      const { results } = await call({
+        path: path`/enterprise/api/v1/enterprise-customer/`,
+        query: { slug },
+        reply: customersReply,
+      });
+      const [found] = results;
+      return found ? customerOf(found) : null;
     },
   };
 }

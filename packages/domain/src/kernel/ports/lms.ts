@@ -16,6 +16,12 @@ export interface Customer {
   readonly name: string;
   readonly slug: string;
   readonly contactEmail: string | null;
+  /** Name under which mails to its learners are sent; null for the standard one. */
+  readonly senderAlias: string | null;
+  /** Language of mails to its learners; null for the standard one. */
+  readonly defaultLanguage: string | null;
+  /** Its learners come from an identity provider and do not use the learner portal. */
+  readonly isWithoutLearnerPortal: boolean;
   readonly admins: readonly AdminContact[];
 }
 
@@ -88,6 +94,10 @@ export interface Lms {
   accountOf(email: string): Promise<number | null>;
   /** Creates a pending link between the customer and an e-mail address (R-ASG-71). Idempotent. */
   addPendingLearner(customerUuid: string, email: string): Promise<void>;
+  /** The same for up to 50 addresses in one call. */
+  addPendingLearners(customerUuid: string, emails: readonly string[]): Promise<void>;
+  /** Ends the enrollments that a learner made with licences of the customer. Idempotent. */
+  revokeLicensedEnrollments(customerUuid: string, lmsUserId: number): Promise<void>;
   groupMembers(query: GroupMembersQuery, page: number): Promise<GroupMembersPage>;
   /** Customer that a group belongs to; null when the LMS does not know the group. */
   customerOfGroup(groupUuid: string): Promise<string | null>;
@@ -109,4 +119,14 @@ export interface Lms {
   ): Promise<readonly LicensedOutcome[]>;
   /** Ends the enrollment of a fulfillment; returns false if the LMS does not know it. Idempotent. */
   cancelFulfillment(fulfillmentIdentifier: string): Promise<boolean>;
+  /**
+   * Ends the enrollments of at most 100 licences, except those that changed after a time. Idempotent.
+   */
+  endLicensedEnrollments(licenseUuids: readonly string[], unlessModifiedAfter: Date | null): Promise<void>;
+  /** Takes at most 100 learners out of the customer; they can be linked again. Idempotent. */
+  unlinkLearners(customerUuid: string, emails: readonly string[]): Promise<void>;
+  /** Every administrator of a customer. */
+  administrators(customerUuid: string): Promise<readonly AdminContact[]>;
+  /** Customer with a short name; null if there is none. */
+  customerOfSlug(slug: string): Promise<Customer | null>;
 }
