@@ -43,6 +43,30 @@ export interface AdminAssignmentErrorReason {
   errorReason: 'email_error' | 'internal_api_error' | 'enrollment_error' | (string & {});
 }
 
+/** Admin license, as the service answers it. */
+export interface AdminLicense {
+  /** Identifies the licence. */
+  uuid: string;
+  /** Address of the holder. Personal data. */
+  userEmail: string | null;
+  /** Status of the licence. */
+  status: 'activated' | 'assigned' | 'revoked' | 'unassigned' | (string & {});
+  /** Time of the assignment. */
+  assignedDate: Date | null;
+  /** Time of the activation. */
+  activationDate: Date | null;
+  /** Time of the revocation. */
+  revokedDate: Date | null;
+  /** Time of the last mail about the assignment. */
+  lastRemindDate: Date | null;
+  /** Title of the plan. */
+  subscriptionPlanTitle: string;
+  /** End of the plan. */
+  subscriptionPlanExpirationDate: Date;
+  /** Plan of the licence. */
+  subscriptionPlan: PlanSummary;
+}
+
 /** Agreement, as the service answers it. */
 export interface Agreement extends AgreementSummary {
   /** Plans, the newest start first. */
@@ -803,6 +827,26 @@ export interface Renewal {
   exemptFromBatchProcessing: boolean;
   /** Customer of both plans. */
   enterpriseCustomerUuid: string;
+}
+
+/** Staff license, as the service answers it. */
+export interface StaffLicense {
+  /** Status of the licence. */
+  status: 'activated' | 'assigned' | 'revoked' | 'unassigned' | (string & {});
+  /** Time of the assignment. */
+  assignedDate: Date | null;
+  /** Time of the activation. */
+  activationDate: Date | null;
+  /** Time of the revocation. */
+  revokedDate: Date | null;
+  /** Time of the last mail about the assignment. */
+  lastRemindDate: Date | null;
+  /** Title of the plan. */
+  subscriptionPlanTitle: string;
+  /** End of the plan. */
+  subscriptionPlanExpirationDate: Date;
+  /** Link with which the holder activates the licence. */
+  activationLink: string;
 }
 
 /** Subsidy, as the service answers it. */

@@ -4,7 +4,7 @@ import { factories, type ListFactory, type MutationFactory, type QueryFactory, t
 import type { NoDetails } from '../errors.ts';
 import type { Page } from '../page.ts';
 import type { EnterpriseAccess } from './client.ts';
-import type { AdminAssignment, Agreement, AgreementSettings, Assignment, BulkEnrollmentPair, Configuration, Decision, ForcedRedemption, JobRun, License, Plan, PlanType, Policy, Product, ProvisionedPlan, Renewal, Subsidy, Transaction, Workflow } from './models.ts';
+import type { AdminAssignment, AdminLicense, Agreement, AgreementSettings, Assignment, BulkEnrollmentPair, Configuration, Decision, ForcedRedemption, JobRun, License, Plan, PlanType, Policy, Product, ProvisionedPlan, Renewal, StaffLicense, Subsidy, Transaction, Workflow } from './models.ts';
 import type { AgreementsConfigureInput, AgreementsCreateInput, AgreementsGetForProvisioningInput, AgreementsGetInput, AgreementsListInput, AgreementsSetAutoAppliedPlanInput, AgreementsUpdateInput } from './agreements.ts';
 import type { AssignmentsAcknowledgeInput, AssignmentsAcknowledgeOutput, AssignmentsCancelAllInput, AssignmentsCancelAllOutput, AssignmentsCancelInput, AssignmentsCancelOutput, AssignmentsCreateConfigurationInput, AssignmentsDeactivateConfigurationInput, AssignmentsGetConfigurationInput, AssignmentsGetInput, AssignmentsGetOwnInput, AssignmentsListConfigurationsInput, AssignmentsListInput, AssignmentsListOwnInput, AssignmentsListPage, AssignmentsNudgeInput, AssignmentsNudgeOutput, AssignmentsRemindAllInput, AssignmentsRemindAllOutput, AssignmentsRemindInput, AssignmentsRemindOutput, AssignmentsUpdateConfigurationInput } from './assignments.ts';
 import type { AuditExportInput, AuditExportOutput, AuditExportPartInput, AuditExportPartOutput, AuditFollowupsInput, AuditFollowupsOutput, AuditGetInput, AuditGetOutput, AuditListInput, AuditListOutput, AuditTimelineInput, AuditTimelineOutput } from './audit.ts';
@@ -12,7 +12,7 @@ import type { BulkEnrollmentEnrollInput, BulkEnrollmentEnrollOutput, BulkEnrollm
 import type { GroupsAddAssociationInput, GroupsAddAssociationOutput, GroupsListMembersInput, GroupsListMembersPage, GroupsRemoveAssociationsInput, GroupsRemoveAssociationsOutput } from './groups.ts';
 import type { JobsGetInput } from './jobs.ts';
 import type { LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputItem, LedgerCanRedeemInput, LedgerCanRedeemOutput, LedgerContentMetadataInput, LedgerContentMetadataOutput, LedgerCreateDepositInput, LedgerCreateDepositOutput, LedgerCreateSubsidyInput, LedgerCreateSubsidyOutput, LedgerCreateTransactionInput, LedgerCreateTransactionOutput, LedgerCreateTransactionV1Input, LedgerCreateTransactionV1Output, LedgerDeleteSubsidyInput, LedgerGetSubsidyInput, LedgerGetTransactionInput, LedgerListSubsidiesInput, LedgerListTransactionsInput, LedgerListTransactionsPage, LedgerListTransactionsV1Input, LedgerOwnTransactionsInput, LedgerReverseInput, LedgerUpdateSubsidyInput } from './ledger.ts';
-import type { LicensesGetInput, LicensesListInput, LicensesOverviewInput, LicensesOverviewOutputItem } from './licenses.ts';
+import type { LicensesCsvInput, LicensesCsvOutput, LicensesGetInput, LicensesListInput, LicensesListOfLearnerInput, LicensesLookUpInput, LicensesOverviewInput, LicensesOverviewOutputItem } from './licenses.ts';
 import type { PlansCreateInput, PlansDeleteRevokedInput, PlansDeleteRevokedOutput, PlansFreezeInput, PlansFreezeOutput, PlansGetForLearnersInput, PlansGetForProvisioningInput, PlansGetInput, PlansListForLearnersInput, PlansListForProvisioningInput, PlansListInput, PlansProvisionInput, PlansProvisionOutput, PlansUpdateInput, PlansUpdateOutput } from './plans.ts';
 import type { PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput, PoliciesAllocateInput, PoliciesAllocateOutput, PoliciesBulkReportInput, PoliciesBulkReportItem, PoliciesCreateInput, PoliciesCreateOutput, PoliciesDeactivateInput, PoliciesDepositInput, PoliciesGetInput, PoliciesListInput, PoliciesResumeBulkInput, PoliciesResumeBulkOutput, PoliciesSetLateRedemptionInput, PoliciesUpdateInput } from './policies.ts';
 import type { PrivacyRetireUserInput } from './privacy.ts';
@@ -168,10 +168,16 @@ export interface LedgerQueries extends RouterKeys {
 
 /** Options for the operations of licenses. */
 export interface LicensesQueries extends RouterKeys {
+  /** Activated, assigned and revoked licences of a plan as CSV, part by part. */
+  readonly csv: QueryFactory<LicensesCsvInput, LicensesCsvOutput>;
   /** One licence of a plan. */
   readonly get: QueryFactory<LicensesGetInput, License>;
   /** Licences of a plan, by default by status and address. */
   readonly list: ListFactory<LicensesListInput, Page<License>, string | null>;
+  /** Licences of an address in all plans of a customer, for support staff; the newest assignment first. */
+  readonly listOfLearner: ListFactory<LicensesListOfLearnerInput, Page<AdminLicense>, string | null>;
+  /** Licences of an address in all plans of all customers, for support staff; the newest assignment first. */
+  readonly lookUp: QueryFactory<LicensesLookUpInput, StaffLicense[]>;
   /** Number of licences of a plan by status, the largest first. */
   readonly overview: QueryFactory<LicensesOverviewInput, LicensesOverviewOutputItem[]>;
 }
