@@ -4,6 +4,7 @@ import * as agreementContract from './agreements/contract.ts';
 import { agreements } from './agreements/router.ts';
 import { events } from './events.ts';
 import * as legacy from './legacy.ts';
+import { lifecycleCampaigns } from './lifecycle/campaigns.ts';
 import * as lifecycleContract from './lifecycle/contract.ts';
 import { lifecycleJobs } from './lifecycle/jobs.ts';
 import { legacy as lifecycleLegacy } from './lifecycle/legacy.ts';
@@ -79,4 +80,5 @@ export const licensesSlice = defineSlice({
   events,
   jobs: [...lifecycleJobs],
   settings: { ...settings, ...lifecycleSettings },
+  campaigns: { ...lifecycleCampaigns },
 });
