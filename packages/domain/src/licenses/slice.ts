@@ -1,8 +1,10 @@
 import { legacyReply } from '../kernel/legacy.ts';
 import { defineSlice } from '../kernel/slice.ts';
 import * as agreementContract from './agreements/contract.ts';
+import * as agreementProvisioning from './agreements/provisioning-contract.ts';
 import { agreements } from './agreements/router.ts';
 import { events } from './events.ts';
+import { planJobs } from './jobs.ts';
 import * as legacy from './legacy.ts';
 import { lifecycleCampaigns } from './lifecycle/campaigns.ts';
 import * as lifecycleContract from './lifecycle/contract.ts';
@@ -12,7 +14,13 @@ import { privacy } from './lifecycle/router.ts';
 import { lifecycleSettings } from './lifecycle/settings.ts';
 import { agreementPermissions, permissions, retirementPermission, roles, staffPermission } from './permissions.ts';
 import * as planContract from './plans/contract.ts';
+import * as planProvisioning from './plans/provisioning-contract.ts';
 import { plans } from './plans/router.ts';
+import * as productContract from './products/contract.ts';
+import { products } from './products/router.ts';
+import { agreementForms, planForms, renewalForms } from './provisioning-legacy.ts';
+import * as renewalContract from './renewals/contract.ts';
+import { renewals } from './renewals/router.ts';
 import * as seatContract from './seats/contract.ts';
 import { licenses } from './seats/router.ts';
 import { settings } from './settings.ts';
@@ -27,11 +35,24 @@ export const licensesSlice = defineSlice({
     agreements: {
       tag: 'What customers have subscribed to.',
       router: agreements,
-      contracts: { get: agreementContract.get, list: agreementContract.list },
-      models: { agreement: view.agreement, agreementSummary: view.agreementSummary },
+      contracts: {
+        get: agreementContract.get,
+        list: agreementContract.list,
+        create: agreementProvisioning.create,
+        getForProvisioning: agreementProvisioning.getForProvisioning,
+        update: agreementProvisioning.update,
+        configure: agreementProvisioning.configure,
+        setAutoAppliedPlan: agreementProvisioning.setAutoAppliedPlan,
+      },
+      models: {
+        agreement: view.agreement,
+        agreementSummary: view.agreementSummary,
+        agreementSettings: agreementProvisioning.agreementSettings,
+      },
       legacy: {
         get: { reply: legacyReply(agreementContract.get, legacy.agreementReply) },
         list: { reply: legacyReply(agreementContract.list, legacy.agreementPageReply) },
+        ...agreementForms,
       },
     },
     plans: {
@@ -42,14 +63,50 @@ export const licensesSlice = defineSlice({
         getForLearners: planContract.getForLearners,
         list: planContract.list,
         listForLearners: planContract.listForLearners,
+        create: planProvisioning.create,
+        listForProvisioning: planProvisioning.listForProvisioning,
+        getForProvisioning: planProvisioning.getForProvisioning,
+        update: planProvisioning.update,
+        provision: planProvisioning.provision,
+        freeze: planProvisioning.freeze,
+        deleteRevoked: planProvisioning.deleteRevoked,
       },
-      models: { plan: view.plan, planSummary: view.planSummary },
+      models: { plan: view.plan, planSummary: view.planSummary, provisionedPlan: planProvisioning.provisionedPlan },
       legacy: {
         get: { reply: legacyReply(planContract.get, legacy.planReply) },
         getForLearners: { reply: legacyReply(planContract.getForLearners, legacy.planReply) },
         list: { reply: legacyReply(planContract.list, legacy.planPageReply) },
         listForLearners: { reply: legacyReply(planContract.listForLearners, legacy.planPageReply) },
+        ...planForms,
       },
+    },
+    renewals: {
+      tag: 'Renewals of subscription plans.',
+      router: renewals,
+      contracts: {
+        list: renewalContract.list,
+        get: renewalContract.get,
+        create: renewalContract.create,
+        update: renewalContract.update,
+        remove: renewalContract.remove,
+        process: renewalContract.process,
+        preview: renewalContract.preview,
+      },
+      models: { renewal: view.renewal },
+      legacy: renewalForms,
+    },
+    products: {
+      tag: 'What is sold, and its kinds.',
+      router: products,
+      contracts: {
+        list: productContract.list,
+        create: productContract.create,
+        update: productContract.update,
+        listPlanTypes: productContract.listPlanTypes,
+        createPlanType: productContract.createPlanType,
+        updatePlanType: productContract.updatePlanType,
+      },
+      models: { product: productContract.product, planType: productContract.planType },
     },
     licenses: {
       tag: 'Licences of subscription plans, and who holds them.',
@@ -78,7 +135,7 @@ export const licensesSlice = defineSlice({
     license: { find: ownerOfLicense, remembered: false },
   },
   events,
-  jobs: [...lifecycleJobs],
+  jobs: [...lifecycleJobs, ...planJobs],
   settings: { ...settings, ...lifecycleSettings },
   campaigns: { ...lifecycleCampaigns },
 });
