@@ -15,6 +15,7 @@ import { licensesCsv } from './csv/router.ts';
 import { events } from './events.ts';
 import { planJobs } from './jobs.ts';
 import * as legacy from './legacy.ts';
+import { lifecycleCampaigns } from './lifecycle/campaigns.ts';
 import * as lifecycleContract from './lifecycle/contract.ts';
 import { lifecycleJobs } from './lifecycle/jobs.ts';
 import { legacy as lifecycleLegacy } from './lifecycle/legacy.ts';
@@ -172,4 +173,5 @@ export const licensesSlice = defineSlice({
   jobs: [...lifecycleJobs, ...planJobs, ...bulkEnrollmentJobs],
   campaigns,
   settings: { ...settings, ...lifecycleSettings },
+  campaigns: { ...lifecycleCampaigns },
 });
