@@ -171,7 +171,6 @@ export const licensesSlice = defineSlice({
   },
   events,
   jobs: [...lifecycleJobs, ...planJobs, ...bulkEnrollmentJobs],
-  campaigns,
   settings: { ...settings, ...lifecycleSettings },
-  campaigns: { ...lifecycleCampaigns },
+  campaigns: { ...campaigns, ...lifecycleCampaigns },
 });
