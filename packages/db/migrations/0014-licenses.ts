@@ -143,7 +143,9 @@ export const licenses: Migration = {
       // Since when licences are applied without interruption.
       column.instant('auto_apply_since').nullable();
       table.integer('desired_num_licenses').nullable();
-      // Progress of the jobs that end the enrollments of an expired plan and announce it: the last licence.
+      // Progress of the jobs that end the enrollments of an expired plan and announce it: which expiration, and the last
+      // licence.
+      column.instant('expiration_progress_of').nullable();
       column.uuid('expiration_sent_to').nullable();
       column.uuid('expiration_announced_to').nullable();
       // Counters, changed in the transactions that change licences. That update also locks the plan.
@@ -228,6 +230,7 @@ export const licenses: Migration = {
     listIndex(schema, 'reminder', 'last_remind_date'),
     schema.db.schema.alterTable('licenses', (table) => {
       table.index(['subscription_plan_uuid', 'uuid'], 'licenses_plan');
+      table.index(['subscription_plan_uuid', 'status', 'uuid'], 'licenses_status');
       table.index(['user_email_key', 'enterprise_customer_uuid'], 'licenses_email');
       table.index(['lms_user_id', 'enterprise_customer_uuid'], 'licenses_account');
     }),

@@ -9,7 +9,8 @@ import { foldEmail } from './kernel/email.ts';
 import { newUuid } from './kernel/ids.ts';
 import type { Academy, Catalog, Content } from './kernel/ports/catalog.ts';
 import type { CustomerCatalog, Customers, FoundCustomer } from './kernel/ports/customers.ts';
-import type { Customer, Invitation, Learner, Lms } from './kernel/ports/lms.ts';
+import type { Files } from './kernel/ports/files.ts';
+import type { Customer, Invitation, Learner, LicensedEnrollment, Lms } from './kernel/ports/lms.ts';
 import type { Recipient } from './kernel/ports/mail.ts';
 import type { Stripe } from './kernel/ports/stripe.ts';
 import type { Subscriptions } from './kernel/ports/subscriptions.ts';
@@ -55,6 +56,12 @@ export interface World {
   readonly enrollments: Map<string, string>;
   /** Transactions that were enrolled with `force`. */
   readonly forcedEnrollments: Set<string>;
+  /** Calls to enroll with licences. */
+  readonly licensedCalls: (readonly LicensedEnrollment[])[];
+  /** Called before licensed enrollments, like `enrollmentFault`. */
+  licensedFault: ((items: readonly LicensedEnrollment[]) => Promise<void>) | null;
+  /** Stored files by name. */
+  readonly files: Map<string, string>;
   now: Date;
   /** Called before each enrollment; can throw or delay to simulate failures of the LMS. */
   enrollmentFault: (() => Promise<void>) | null;
@@ -62,6 +69,14 @@ export interface World {
   readonly cancelled: Set<string>;
   /** Called before each cancellation, like `enrollmentFault`. */
   cancellationFault: (() => Promise<void>) | null;
+  /** Licences whose enrollments were ended, by call, with the time after which changed ones are spared. */
+  readonly ended: { readonly licenseUuids: readonly string[]; readonly unlessModifiedAfter: Date | null }[];
+  /** Addresses that were unlinked, by call. */
+  readonly unlinked: { readonly customerUuid: string; readonly emails: readonly string[] }[];
+  /** Called before enrollments are ended or learners are unlinked, like `enrollmentFault`. */
+  licenseFault: ((about: readonly string[]) => Promise<void>) | null;
+  /** Query by catalog; catalogs with one query have the same content. */
+  readonly catalogQueries: Map<string, string>;
   /** Addresses with a pending link to their customer. */
   readonly invited: string[];
   /** Called before addresses are linked, like `enrollmentFault`. */
@@ -77,7 +92,7 @@ export interface World {
   /** What the licence service was told, in its order: `plan <uuid> on`, `renewal 7`. */
   readonly licenses: string[];
   /** Called before each call of the licence service, like `enrollmentFault`. */
-  licenseFault: (() => Promise<void>) | null;
+  subscriptionFault: (() => Promise<void>) | null;
   /** A stand-in for Stripe, made when it is used first; its clock is `now`. */
   readonly stripe: StripeWorld;
 }
@@ -140,10 +155,17 @@ export function emptyWorld(): World {
     groups: new Map(),
     enrollments: new Map(),
     forcedEnrollments: new Set(),
+    licensedCalls: [],
+    licensedFault: null,
+    files: new Map(),
     now: new Date('2026-06-01T12:00:00.000Z'),
     enrollmentFault: null,
     cancelled: new Set(),
     cancellationFault: null,
+    ended: [],
+    unlinked: [],
+    licenseFault: null,
+    catalogQueries: new Map(),
     invited: [],
     invitationFault: null,
     revokedEnrollments: [],
@@ -152,7 +174,7 @@ export function emptyWorld(): World {
     academies: new Map(),
     academyFault: null,
     licenses: [],
-    licenseFault: null,
+    subscriptionFault: null,
     get stripe() {
       stripe ??= stripeWorld(() => world.now);
       return stripe;
@@ -197,11 +219,31 @@ const lmsOf = (world: World): Lms => ({
     world.enrollments.set(enrollment.transactionUuid, fulfillment);
     return fulfillment;
   },
+  async enrollWithLicenses(_customerUuid, items) {
+    world.licensedCalls.push(items);
+    if (world.licensedFault) await world.licensedFault(items);
+    const accounts = new Set([...world.learners.values()].map(({ email }) => foldEmail(email)));
+    return items.map(({ email }) => {
+      if (email.startsWith('fail@')) return 'failed';
+      if (email.startsWith('invalid@')) return 'invalid_address';
+      return accounts.has(foldEmail(email)) ? 'success' : 'pending';
+    });
+  },
   async cancelFulfillment(fulfillment) {
     if (world.cancellationFault) await world.cancellationFault();
     world.cancelled.add(fulfillment);
     return [...world.enrollments.values()].includes(fulfillment);
   },
+  async endLicensedEnrollments(licenseUuids, unlessModifiedAfter) {
+    if (world.licenseFault) await world.licenseFault(licenseUuids);
+    world.ended.push({ licenseUuids, unlessModifiedAfter });
+  },
+  async unlinkLearners(customerUuid, emails) {
+    if (world.licenseFault) await world.licenseFault(emails);
+    world.unlinked.push({ customerUuid, emails });
+  },
+  administrators: async (customerUuid) => world.customers.get(customerUuid)?.admins ?? [],
+  customerOfSlug: async (slug) => [...world.customers.values()].find((customer) => customer.slug === slug) ?? null,
 });
 
 const catalogOf = (world: World): Catalog => ({
@@ -215,6 +257,7 @@ const catalogOf = (world: World): Catalog => ({
   },
   academies: async () => [...world.academies.values()].map((academy) => ({ ...academy })),
   catalogQueryOf: async () => 41,
+  distinctQueries: async (catalogs) => Map.groupBy(catalogs, (catalog) => world.catalogQueries.get(catalog) ?? catalog),
   async listPrice(contentKey) {
     const cents = world.contents.get(contentKey)?.priceCents;
     return cents === undefined ? null : { price: cents === null ? null : { usd: cents / 100, usdCents: cents } };
@@ -278,7 +321,7 @@ const brazeOf = (world: World): Braze => ({
 
 const subscriptionsOf = (world: World): Subscriptions => {
   const told = async (what: string) => {
-    if (world.licenseFault) await world.licenseFault();
+    if (world.subscriptionFault) await world.subscriptionFault();
     world.licenses.push(what);
     return 'done' as const;
   };
@@ -297,6 +340,17 @@ const stripeOf = (world: World): Stripe =>
     cache: processCache(),
     fetch: (input, init) => world.stripe.fetch(input, init),
   });
+const filesOf = (world: World): Files => ({
+  async write(name, content) {
+    let text = '';
+    for await (const part of content) text += part;
+    world.files.set(name, text);
+  },
+  linkTo: async (name, seconds) => `http://files.test/${name}?seconds=${seconds}`,
+  async remove(name) {
+    world.files.delete(name);
+  },
+});
 
 /** Campaign ids for tests: the name of each variable. */
 export const everyCampaign = Object.fromEntries(Object.keys(campaigns).map((name) => [name, name]));
@@ -322,6 +376,7 @@ export function testRuntime(
     stripe: stripeOf(world),
     subscriptions: subscriptionsOf(world),
     mail: mailDelivery({ db, clock, braze: brazeOf(world), campaignIds: everyCampaign }),
+    files: filesOf(world),
     settings: {
       publicUrl: 'http://access.test',
       lmsUrl: 'http://lms.test',

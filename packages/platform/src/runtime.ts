@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { connect, outageLog } from '@enterprise-access/db';
 import {
   apiKey,
   type Cache,
   decisionsStored,
   embeddedLedger,
+  type Files,
   httpBraze,
   httpCatalog,
   httpCustomers,
@@ -12,7 +14,9 @@ import {
   httpPlans,
   httpStripe,
   httpSubscriptions,
+  type LocalFiles,
   type Log,
+  localFiles,
   mailDelivery,
   memcached,
   noPlans,
@@ -21,6 +25,7 @@ import {
   processCache,
   type Runtime,
   type SharedStore,
+  s3Files,
   serviceToken,
   sharedCache,
   settings as sliceSettings,
@@ -37,6 +42,8 @@ import { subscribeMetrics } from './metrics.ts';
 export interface Shared {
   readonly cache: Cache;
   readonly shared: SharedStore | null;
+  /** Files in a folder, if no bucket is configured. */
+  readonly localFiles: LocalFiles | null;
 }
 
 export type ServiceRuntime = Runtime & Partial<Shared> & { close(): Promise<void> };
@@ -49,7 +56,7 @@ const SPENDING_PER_ENROLMENT = 1.5;
 const LONGEST_TOKEN_MS = 5_000;
 
 /** Opens the cache of this process, with memcached as second tier if it is configured. */
-function openCache(env: ServiceEnvironment, log: Log): Shared {
+function openCache(env: ServiceEnvironment, log: Log): Omit<Shared, 'localFiles'> {
   if (env.MEMCACHED_SERVERS.length === 0) return { cache: processCache(), shared: null };
   const store = memcached({ servers: env.MEMCACHED_SERVERS, timeoutMs: env.MEMCACHED_TIMEOUT_MS, log });
   return {
@@ -65,6 +72,21 @@ function braze({ BRAZE_API_URL, BRAZE_API_KEY, UPSTREAM_TIMEOUT_MS }: ServiceEnv
   return httpBraze(
     upstream({ service: 'braze', baseUrl: BRAZE_API_URL, token, scheme: 'Bearer', timeoutMs: UPSTREAM_TIMEOUT_MS }),
   );
+}
+
+/** Where files for downloads are stored: a bucket, or a folder of this machine. */
+function openFiles(env: ServiceEnvironment, publicUrl: string): { files: Files; localFiles: LocalFiles | null } {
+  const { FILES_S3_BUCKET: bucket, S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey } = env;
+  if (bucket !== undefined) {
+    const credentials =
+      accessKeyId === undefined || secretAccessKey === undefined ? undefined : { accessKeyId, secretAccessKey };
+    const timeoutMs = env.UPSTREAM_TIMEOUT_MS;
+    const files = s3Files({ bucket, region: env.S3_REGION, endpoint: env.S3_ENDPOINT, credentials, timeoutMs });
+    return { files, localFiles: null };
+  }
+  const secret = env.FILES_LINK_SECRET ?? randomBytes(32).toString('base64url');
+  const local = localFiles({ folder: env.FILES_FOLDER, secret, publicUrl, clock: systemClock });
+  return { files: local, localFiles: local };
 }
 
 /**
@@ -99,6 +121,7 @@ export function buildRuntime(
   const lms = httpLms(service('lms', env.LMS_URL), cache, { enrollMs: env.ENROLLMENT_TIMEOUT_MS });
   const publicUrl = (env.PUBLIC_URL ?? localUrl).replace(/\/+$/, '');
   const subsidyUrl = env.ENTERPRISE_SUBSIDY_URL?.replace(/\/+$/, '');
+  const { files, localFiles: local } = openFiles(env, publicUrl);
   return {
     db,
     clock: systemClock,
@@ -131,10 +154,12 @@ export function buildRuntime(
         ? noSubscriptions()
         : httpSubscriptions(service('license-manager', env.LICENSE_MANAGER_URL)),
     mail: mailDelivery({ db, clock: systemClock, braze: braze(env), campaignIds: env }),
+    files,
     settings: {
       publicUrl,
       lmsUrl: env.LMS_URL.replace(/\/+$/, ''),
       learningUrl: env.FRONTEND_APP_LEARNING_URL?.replace(/\/+$/, '') ?? null,
+      adminPortalUrl: env.ENTERPRISE_ADMIN_PORTAL_URL?.replace(/\/+$/, '') ?? null,
       learnerPortalUrl: env.ENTERPRISE_LEARNER_PORTAL_URL?.replace(/\/+$/, '') ?? null,
       subsidyUrl: subsidyUrl ?? publicUrl,
       ...sliceSettings.read(env),
@@ -144,6 +169,7 @@ export function buildRuntime(
     workflowOf,
     cache,
     shared,
+    localFiles: local,
     async close() {
       shared?.close();
       await decisionsStored(db);

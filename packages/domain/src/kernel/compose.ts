@@ -247,7 +247,10 @@ function settingsOf(slices: readonly Slice[]) {
       Object.fromEntries([...settings].map(([name, { schema }]) => [name, schema.parse(undefined)])) as never,
   };
 }
-type SliceSettings = Omit<Settings, 'publicUrl' | 'lmsUrl' | 'learningUrl' | 'learnerPortalUrl' | 'subsidyUrl'>;
+type SliceSettings = Omit<
+  Settings,
+  'publicUrl' | 'lmsUrl' | 'learningUrl' | 'learnerPortalUrl' | 'adminPortalUrl' | 'subsidyUrl'
+>;
 
 /** Finds a workflow by its kind and version. */
 function workflowsOf(slices: readonly Slice[]): WorkflowOf {

@@ -13,6 +13,8 @@ export const lockOrder = [
   'inbox',
   /** Held while somebody changes a workflow or signals to it. */
   'workflows',
+  'plan_types',
+  'products',
   /** Held while the spend limits of the policies of one subsidy change. */
   'policy_ceilings',
   'policy_deposits',
@@ -22,8 +24,12 @@ export const lockOrder = [
   'allocation_chunks',
   /** Held while assignments of one configuration are allocated. */
   'assignment_configurations',
-  /** Held while licences of the plan change; the plans of one transaction in the order of their uuids. */
+  /** Held while its pairs are stored. */
+  'bulk_enrollments',
+  'bulk_enrollment_pairs',
+  /** Held while plans and renewals of one agreement change together. */
   'customer_agreements',
+  /** Held while licences of the plan change; the plans of one transaction in the order of their uuids. */
   'subscription_plans',
   'subscription_plan_renewals',
   'licenses',
@@ -59,8 +65,11 @@ export const lockOrder = [
   'job_runs',
 ] as const;
 
-/** Tables whose only unique key is the uuid: nobody can wait for a new row, so an insert takes no relevant lock. */
-export const newRowsAreOwn: ReadonlySet<string> = new Set(['ledgers']);
+/**
+ * Tables in which nobody can wait for a new row, so that an insert takes no relevant lock: their only unique key is the
+ * uuid, or, as for licences, the others hold for rows that have a holder. Provisioning inserts before it locks the plan.
+ */
+export const newRowsAreOwn: ReadonlySet<string> = new Set(['ledgers', 'licenses']);
 
 /** Tables to which transactions only add rows of their own, so that they can be written at any point. */
 export const addedOnly: ReadonlySet<string> = new Set([

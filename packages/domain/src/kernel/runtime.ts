@@ -4,6 +4,7 @@ import type { Watch } from './jobs/watch.ts';
 import type { Catalog } from './ports/catalog.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Customers } from './ports/customers.ts';
+import type { Files } from './ports/files.ts';
 import type { Ledger } from './ports/ledger.ts';
 import type { Lms } from './ports/lms.ts';
 import type { Mail } from './ports/mail.ts';
@@ -34,6 +35,7 @@ export interface Runtime {
   readonly subscriptions: Subscriptions;
   readonly customers: Customers;
   readonly plans: PlanProvisioning;
+  readonly files: Files;
   readonly settings: Settings;
   /** Progress of long jobs. */
   readonly jobRuns: Watch<JobRunView>;

@@ -72,7 +72,7 @@ export const planOutput = z
     enterpriseCatalogUuid: z.string().describe('Catalog whose courses the licences open.'),
     product: z.int().nullable().describe('Product of the licence service.'),
   })
-  .meta({ title: 'ProvisionedPlan' });
+  .meta({ title: 'NewCustomerPlan' });
 
 const administrator = z
   .object({ userEmail: z.string().describe('Address. Personal data.') })

@@ -16,7 +16,7 @@ export const provisioningSlice = defineSlice({
       tag: 'Building customers with everything that belongs to them.',
       router: provisioning,
       contracts: { create, updateSubscriptionPlanOli },
-      models: { provisionedDocument: contract.document, provisionedPlan: contract.planOutput },
+      models: { provisionedDocument: contract.document, newCustomerPlan: contract.planOutput },
       legacy,
     },
   },

@@ -95,10 +95,62 @@ export interface AdminAssignmentErrorReason {
   errorReason: 'email_error' | 'internal_api_error' | 'enrollment_error' | (string & {});
 }
 
+/** Admin license, as the service answers it. */
+export interface AdminLicense {
+  /** Identifies the licence. */
+  uuid: string;
+  /** Address of the holder. Personal data. */
+  userEmail: string | null;
+  /** Status of the licence. */
+  status: 'activated' | 'assigned' | 'revoked' | 'unassigned' | (string & {});
+  /** Time of the assignment. */
+  assignedDate: Date | null;
+  /** Time of the activation. */
+  activationDate: Date | null;
+  /** Time of the revocation. */
+  revokedDate: Date | null;
+  /** Time of the last mail about the assignment. */
+  lastRemindDate: Date | null;
+  /** Title of the plan. */
+  subscriptionPlanTitle: string;
+  /** End of the plan. */
+  subscriptionPlanExpirationDate: Date;
+  /** Plan of the licence. */
+  subscriptionPlan: PlanSummary;
+}
+
 /** Agreement, as the service answers it. */
 export interface Agreement extends AgreementSummary {
   /** Plans, the newest start first. */
   subscriptions: Plan[];
+}
+
+/** Agreement settings, as the service answers it. */
+export interface AgreementSettings {
+  /** Agreement. */
+  uuid: string;
+  /** Name of the customer in mails and events. */
+  enterpriseCustomerName: string | null;
+  /** Days after which unused and expired licences lose their address. */
+  daysBeforePurge: number;
+  /** Whether the texts below replace the standard text. */
+  hasCustomLicenseExpirationMessaging: boolean;
+  /** Header of the dialog that learners see after the expiration. */
+  modalHeaderText: string | null;
+  /** Text of the dialog, safe HTML. */
+  expiredSubscriptionModalMessaging: string | null;
+  /** Label of the button. */
+  buttonLabelInModal: string | null;
+  /** Where the button leads. */
+  urlForButtonInModal: string | null;
+  /** Whether the current plan grows by itself. */
+  enableAutoScalingOfCurrentPlan: boolean;
+  /** Most licences that a plan grows to. */
+  autoScalingMaxLicenses: number | null;
+  /** Allocated share above which the plan grows. */
+  autoScalingThresholdPercentage: number | null;
+  /** By how much it grows. */
+  autoScalingIncrementPercentage: number | null;
 }
 
 /** Agreement summary, as the service answers it. */
@@ -357,6 +409,18 @@ export interface BillingTransaction {
   invoicePdfUrl: string | null;
   /** Page of the receipt; null if nothing was paid. */
   receiptUrl: string | null;
+}
+
+/** Bulk enrollment pair, as the service answers it. */
+export interface BulkEnrollmentPair {
+  /** Address of the learner. Personal data. */
+  email: string;
+  /** Course run. */
+  courseRunKey: string;
+  /** What became of it; null is not done yet, `pending` waits for an account or for the activation. */
+  outcome: 'success' | 'pending' | 'failed' | 'missing_subscription' | 'invalid_address' | (string & {}) | null;
+  /** Licence that pays. */
+  licenseUuid: string | null;
 }
 
 /** Checkout intent, as the service answers it. */
@@ -655,6 +719,32 @@ export interface MemberMemberDetails {
   userName: string | null;
 }
 
+/** New customer plan, as the service answers it. */
+export interface NewCustomerPlan {
+  /** Identifies the plan. */
+  uuid: string;
+  /** Title of the plan. */
+  title: string;
+  /** Line item of the sale in Salesforce. */
+  salesforceOpportunityLineItem: string | null;
+  /** Time of creation. */
+  created: Date;
+  /** Start of the plan. */
+  startDate: Date;
+  /** End of the plan. */
+  expirationDate: Date;
+  /** Whether the plan is in use. */
+  isActive: boolean;
+  /** Whether now is between start and end. */
+  isCurrent: boolean;
+  /** Kind of plan, from its product. */
+  planType: string | null;
+  /** Catalog whose courses the licences open. */
+  enterpriseCatalogUuid: string;
+  /** Product of the licence service. */
+  product: number | null;
+}
+
 /** Plan, as the service answers it. */
 export interface Plan extends PlanSummary {
   /** Licences by status. */
@@ -755,6 +845,24 @@ export interface PlanSummary {
   salesforceOpportunityLineItem: string | null;
 }
 
+/** Plan type, as the service answers it. */
+export interface PlanType {
+  /** Identifies the plan type. */
+  id: number;
+  /** Unique label. */
+  label: string;
+  /** Description. */
+  description: string;
+  /** Whether customers pay. */
+  isPaidSubscription: boolean;
+  /** Whether products need a NetSuite id. */
+  nsIdRequired: boolean;
+  /** Whether plans need a line item of Salesforce. */
+  sfIdRequired: boolean;
+  /** Whether it is for tests. */
+  internalUseOnly: boolean;
+}
+
 /** Policy, as the service answers it. */
 export interface Policy {
   /** Identifies the policy. */
@@ -829,6 +937,24 @@ export interface PolicyAssignmentConfiguration {
   active: boolean;
 }
 
+/** Product, as the service answers it. */
+export interface Product {
+  /** Identifies the product. */
+  id: number;
+  /** Name, unique for its plan type. */
+  name: string;
+  /** Description. */
+  description: string;
+  /** Product in Salesforce. */
+  salesforceProductId: string | null;
+  /** Product in NetSuite; several can have the same. */
+  netsuiteId: number | null;
+  /** Plan type. */
+  planType: number;
+  /** Its label. */
+  planTypeLabel: string;
+}
+
 /** Provisioned document, as the service answers it. */
 export interface ProvisionedDocument {
   /** The customer. */
@@ -842,9 +968,9 @@ export interface ProvisionedDocument {
   /** The customer agreement. */
   customerAgreement: ProvisionedDocumentCustomerAgreement;
   /** The trial. */
-  trialSubscriptionPlan: ProvisionedPlan;
+  trialSubscriptionPlan: NewCustomerPlan;
   /** The plan that follows the trial. */
-  firstPaidSubscriptionPlan: ProvisionedPlan;
+  firstPaidSubscriptionPlan: NewCustomerPlan;
   /** Renewal that joins the two plans. */
   subscriptionPlanRenewal: ProvisionedDocumentSubscriptionPlanRenewal;
 }
@@ -910,7 +1036,7 @@ export interface ProvisionedDocumentCustomerAgreement {
   /** Catalog of plans that name none. */
   defaultCatalogUuid: string | null;
   /** Active plans before the new ones were made. */
-  subscriptions: ProvisionedPlan[];
+  subscriptions: NewCustomerPlan[];
 }
 
 /** Renewal that joins the two plans. */
@@ -930,29 +1056,27 @@ export interface ProvisionedDocumentSubscriptionPlanRenewal {
 }
 
 /** Provisioned plan, as the service answers it. */
-export interface ProvisionedPlan {
-  /** Identifies the plan. */
-  uuid: string;
-  /** Title of the plan. */
-  title: string;
-  /** Line item of the sale in Salesforce. */
-  salesforceOpportunityLineItem: string | null;
-  /** Time of creation. */
-  created: Date;
-  /** Start of the plan. */
-  startDate: Date;
-  /** End of the plan. */
-  expirationDate: Date;
-  /** Whether the plan is in use. */
-  isActive: boolean;
-  /** Whether now is between start and end. */
-  isCurrent: boolean;
-  /** Kind of plan, from its product. */
-  planType: string | null;
-  /** Catalog whose courses the licences open. */
-  enterpriseCatalogUuid: string;
-  /** Product of the licence service. */
-  product: number | null;
+export interface ProvisionedPlan extends PlanSummary {
+  /** Whether unused licences can be deleted. */
+  canFreezeUnusedLicenses: boolean;
+  /** Agreement of the plan. */
+  customerAgreement: string;
+  /** Licences that the plan shall have. */
+  desiredNumLicenses: number | null;
+  /** Whether the expiration of the plan was worked off. */
+  expirationProcessed: boolean;
+  /** A plan for tests. */
+  forInternalUseOnly: boolean;
+  /** When unused licences were deleted; then none are added. */
+  lastFreezeTimestamp: Date | null;
+  /** Revocations of activated licences so far. */
+  numRevocationsApplied: number;
+  /** Limit of revocations, in percent of the licences. */
+  revokeMaxPercentage: number;
+  /** Why the plan was changed. */
+  changeReason: string;
+  /** Job that adds many licences; null when all are there already. Follow it with `jobs.get`. */
+  provisioningJob: string | null;
 }
 
 /** Redeemable policy, as the service answers it. */
@@ -997,6 +1121,46 @@ export interface RedeemablePolicy {
   isLateRedemptionAllowed: boolean;
 }
 
+/** Renewal, as the service answers it. */
+export interface Renewal {
+  /** Identifies the renewal. */
+  id: number;
+  /** Time of creation. */
+  created: Date;
+  /** Time of the last change. */
+  modified: Date;
+  /** Plan that is renewed. */
+  priorSubscriptionPlan: string;
+  /** Its title. */
+  priorSubscriptionPlanTitle: string;
+  /** Plan that follows; null until it is created. */
+  renewedSubscriptionPlan: string | null;
+  /** Its title. */
+  renewedSubscriptionPlanTitle: string | null;
+  /** Line item of the sale in Salesforce. */
+  salesforceOpportunityId: string | null;
+  /** Licences of the plan that follows. */
+  numberOfLicenses: number;
+  /** Start of the plan that follows. */
+  effectiveDate: Date;
+  /** Expiration of the plan that follows. */
+  renewedExpirationDate: Date;
+  /** Whether licences were copied. */
+  processed: boolean;
+  /** When. */
+  processedDatetime: Date | null;
+  /** Title for the plan that follows; null for a standard one. */
+  renewedPlanTitle: string | null;
+  /** Which licences are copied. */
+  licenseTypesToCopy: 'assigned_and_activated' | 'activated' | 'nothing' | (string & {});
+  /** Whether automatic licences end with the renewal. */
+  disableAutoApplyLicenses: boolean;
+  /** Whether the scheduled job leaves it alone. */
+  exemptFromBatchProcessing: boolean;
+  /** Customer of both plans. */
+  enterpriseCustomerUuid: string;
+}
+
 /** Ssp product, as the service answers it. */
 export interface SspProduct {
   /** Title of the academy. */
@@ -1017,6 +1181,26 @@ export interface SspProduct {
   lookupKey: string;
   /** Identifies the product. */
   slug: string;
+}
+
+/** Staff license, as the service answers it. */
+export interface StaffLicense {
+  /** Status of the licence. */
+  status: 'activated' | 'assigned' | 'revoked' | 'unassigned' | (string & {});
+  /** Time of the assignment. */
+  assignedDate: Date | null;
+  /** Time of the activation. */
+  activationDate: Date | null;
+  /** Time of the revocation. */
+  revokedDate: Date | null;
+  /** Time of the last mail about the assignment. */
+  lastRemindDate: Date | null;
+  /** Title of the plan. */
+  subscriptionPlanTitle: string;
+  /** End of the plan. */
+  subscriptionPlanExpirationDate: Date;
+  /** Link with which the holder activates the licence. */
+  activationLink: string;
 }
 
 /** Stripe event, as the service answers it. */

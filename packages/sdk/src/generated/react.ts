@@ -4,25 +4,29 @@ import { factories, type ListFactory, type MutationFactory, type QueryFactory, t
 import type { NoDetails } from '../errors.ts';
 import type { Page } from '../page.ts';
 import type { EnterpriseAccess } from './client.ts';
-import type { AcademyProduct, AdminAssignment, Agreement, Assignment, BillingAddress, BillingSubscription, CheckoutIntent, Configuration, Decision, ForcedRedemption, JobRun, License, Plan, PlanInfo, Policy, SspProduct, StripeEventSummary, Subsidy, Transaction, Workflow } from './models.ts';
-import type { AgreementsGetInput, AgreementsListInput } from './agreements.ts';
+import type { AcademyProduct, AdminAssignment, AdminLicense, Agreement, AgreementSettings, Assignment, BillingAddress, BillingSubscription, BulkEnrollmentPair, CheckoutIntent, Configuration, Decision, ForcedRedemption, JobRun, License, Plan, PlanInfo, PlanType, Policy, Product, ProvisionedPlan, Renewal, SspProduct, StaffLicense, StripeEventSummary, Subsidy, Transaction, Workflow } from './models.ts';
+import type { AgreementsConfigureInput, AgreementsCreateInput, AgreementsGetForProvisioningInput, AgreementsGetInput, AgreementsListInput, AgreementsSetAutoAppliedPlanInput, AgreementsUpdateInput } from './agreements.ts';
 import type { AssignmentsAcknowledgeInput, AssignmentsAcknowledgeOutput, AssignmentsCancelAllInput, AssignmentsCancelAllOutput, AssignmentsCancelInput, AssignmentsCancelOutput, AssignmentsCreateConfigurationInput, AssignmentsDeactivateConfigurationInput, AssignmentsGetConfigurationInput, AssignmentsGetInput, AssignmentsGetOwnInput, AssignmentsListConfigurationsInput, AssignmentsListInput, AssignmentsListOwnInput, AssignmentsListPage, AssignmentsNudgeInput, AssignmentsNudgeOutput, AssignmentsRemindAllInput, AssignmentsRemindAllOutput, AssignmentsRemindInput, AssignmentsRemindOutput, AssignmentsUpdateConfigurationInput } from './assignments.ts';
 import type { AuditExportInput, AuditExportOutput, AuditExportPartInput, AuditExportPartOutput, AuditFollowupsInput, AuditFollowupsOutput, AuditGetInput, AuditGetOutput, AuditListInput, AuditListOutput, AuditTimelineInput, AuditTimelineOutput } from './audit.ts';
 import type { BillingAddPaymentMethodInput, BillingAddPaymentMethodOutput, BillingCancelSubscriptionInput, BillingCreateCheckoutIntentInput, BillingCreateCheckoutPortalSessionInput, BillingCreateCheckoutPortalSessionOutput, BillingCreateCheckoutSessionInput, BillingCreateCheckoutSessionOutput, BillingCreateEnterprisePortalSessionInput, BillingCreateEnterprisePortalSessionOutput, BillingDeletePaymentMethodInput, BillingDeletePaymentMethodOutput, BillingFindCheckoutIntentsInput, BillingGetAcademyProductInput, BillingGetBillingAddressInput, BillingGetBillingHealthInput, BillingGetBillingHealthOutput, BillingGetCheckoutIntentInput, BillingGetFirstUpcomingInvoiceInput, BillingGetPlanInfoInput, BillingGetSspProductInput, BillingGetSubscriptionInput, BillingGetSubscriptionOutput, BillingListAcademyProductsInput, BillingListAcademyProductsOutput, BillingListCheckoutIntentsInput, BillingListPaymentMethodsInput, BillingListPaymentMethodsOutput, BillingListSspProductsInput, BillingListSspProductsOutput, BillingListStripeEventSummariesInput, BillingListStripeEventsInput, BillingListStripeEventsOutput, BillingListTransactionsInput, BillingListTransactionsOutput, BillingReinstateSubscriptionInput, BillingReplayStripeEventsInput, BillingReplayStripeEventsOutput, BillingSetDefaultPaymentMethodInput, BillingSetDefaultPaymentMethodOutput, BillingUpdateBillingAddressInput, BillingUpdateCheckoutIntentInput } from './billing.ts';
+import type { BulkEnrollmentEnrollInput, BulkEnrollmentEnrollOutput, BulkEnrollmentOutcomesInput, BulkEnrollmentStatusInput, BulkEnrollmentStatusOutput } from './bulkEnrollment.ts';
 import type { GroupsAddAssociationInput, GroupsAddAssociationOutput, GroupsListMembersInput, GroupsListMembersPage, GroupsRemoveAssociationsInput, GroupsRemoveAssociationsOutput } from './groups.ts';
 import type { JobsGetInput } from './jobs.ts';
 import type { LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputItem, LedgerCanRedeemInput, LedgerCanRedeemOutput, LedgerContentMetadataInput, LedgerContentMetadataOutput, LedgerCreateDepositInput, LedgerCreateDepositOutput, LedgerCreateSubsidyInput, LedgerCreateSubsidyOutput, LedgerCreateTransactionInput, LedgerCreateTransactionOutput, LedgerCreateTransactionV1Input, LedgerCreateTransactionV1Output, LedgerDeleteSubsidyInput, LedgerGetSubsidyInput, LedgerGetTransactionInput, LedgerListSubsidiesInput, LedgerListTransactionsInput, LedgerListTransactionsPage, LedgerListTransactionsV1Input, LedgerOwnTransactionsInput, LedgerReverseInput, LedgerUpdateSubsidyInput } from './ledger.ts';
-import type { LicensesGetInput, LicensesListInput, LicensesOverviewInput, LicensesOverviewOutputItem } from './licenses.ts';
-import type { PlansGetForLearnersInput, PlansGetInput, PlansListForLearnersInput, PlansListInput } from './plans.ts';
+import type { LicensesCsvInput, LicensesCsvOutput, LicensesGetInput, LicensesListInput, LicensesListOfLearnerInput, LicensesLookUpInput, LicensesOverviewInput, LicensesOverviewOutputItem } from './licenses.ts';
+import type { PlansCreateInput, PlansDeleteRevokedInput, PlansDeleteRevokedOutput, PlansFreezeInput, PlansFreezeOutput, PlansGetForLearnersInput, PlansGetForProvisioningInput, PlansGetInput, PlansListForLearnersInput, PlansListForProvisioningInput, PlansListInput, PlansProvisionInput, PlansProvisionOutput, PlansUpdateInput, PlansUpdateOutput } from './plans.ts';
 import type { PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput, PoliciesAllocateInput, PoliciesAllocateOutput, PoliciesBulkReportInput, PoliciesBulkReportItem, PoliciesCreateInput, PoliciesCreateOutput, PoliciesDeactivateInput, PoliciesDepositInput, PoliciesGetInput, PoliciesListInput, PoliciesResumeBulkInput, PoliciesResumeBulkOutput, PoliciesSetLateRedemptionInput, PoliciesUpdateInput } from './policies.ts';
 import type { PrivacyRetireUserInput } from './privacy.ts';
+import type { ProductsCreateInput, ProductsCreatePlanTypeInput, ProductsListInput, ProductsListPlanTypesInput, ProductsUpdateInput, ProductsUpdatePlanTypeInput } from './products.ts';
 import type { ProvisioningCreateInput, ProvisioningCreateOutput, ProvisioningUpdateSubscriptionPlanOliInput, ProvisioningUpdateSubscriptionPlanOliOutput } from './provisioning.ts';
 import type { RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem, RedemptionsCanRequestInput, RedemptionsCanRequestOutput, RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem, RedemptionsExplainInput, RedemptionsExplainOutput, RedemptionsForceInput, RedemptionsGetDecisionInput, RedemptionsGetInput, RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput, RedemptionsRedeemInput } from './redemptions.ts';
+import type { RenewalsCreateInput, RenewalsCreateOutput, RenewalsGetInput, RenewalsListInput, RenewalsPreviewInput, RenewalsPreviewOutput, RenewalsProcessInput, RenewalsProcessOutput, RenewalsRemoveInput, RenewalsRemoveOutput, RenewalsUpdateInput } from './renewals.ts';
 import type { WorkflowsCancelInput, WorkflowsForkInput, WorkflowsGetInput, WorkflowsListInput, WorkflowsListOutput, WorkflowsResumeInput, WorkflowsSkipInput } from './workflows.ts';
 import { agreementsTable } from './agreements.ts';
 import { assignmentsTable } from './assignments.ts';
 import { auditTable } from './audit.ts';
 import { billingTable } from './billing.ts';
+import { bulkEnrollmentTable } from './bulkEnrollment.ts';
 import { groupsTable } from './groups.ts';
 import { jobsTable } from './jobs.ts';
 import { ledgerTable } from './ledger.ts';
@@ -30,16 +34,28 @@ import { licensesTable } from './licenses.ts';
 import { plansTable } from './plans.ts';
 import { policiesTable } from './policies.ts';
 import { privacyTable } from './privacy.ts';
+import { productsTable } from './products.ts';
 import { provisioningTable } from './provisioning.ts';
 import { redemptionsTable } from './redemptions.ts';
+import { renewalsTable } from './renewals.ts';
 import { workflowsTable } from './workflows.ts';
 
 /** Options for the operations of agreements. */
 export interface AgreementsQueries extends RouterKeys {
+  /** Set what operators decide about an agreement: expiration texts, automatic growth, retention. */
+  readonly configure: MutationFactory<AgreementsConfigureInput, AgreementSettings>;
+  /** Create the agreement of a customer; there is one per customer. */
+  readonly create: MutationFactory<AgreementsCreateInput, Agreement>;
   /** One customer agreement with its plans. */
   readonly get: QueryFactory<AgreementsGetInput, Agreement>;
+  /** One customer agreement with all its plans, for provisioning. */
+  readonly getForProvisioning: QueryFactory<AgreementsGetForProvisioningInput, Agreement>;
   /** The customer agreements that the caller may see, with their plans. */
   readonly list: ListFactory<AgreementsListInput | undefined, Page<Agreement>, string | null>;
+  /** Choose the plan of an agreement whose licences learners get automatically, or none. */
+  readonly setAutoAppliedPlan: MutationFactory<AgreementsSetAutoAppliedPlanInput, Agreement>;
+  /** Update fields of an agreement; omitted fields are not changed. */
+  readonly update: MutationFactory<AgreementsUpdateInput, Agreement>;
 }
 
 /** Options for the operations of assignments. */
@@ -152,6 +168,16 @@ export interface BillingQueries extends RouterKeys {
   readonly updateCheckoutIntent: MutationFactory<BillingUpdateCheckoutIntentInput, CheckoutIntent>;
 }
 
+/** Options for the operations of bulkEnrollment. */
+export interface BulkEnrollmentQueries extends RouterKeys {
+  /** Enroll learners in course runs with their licences, in a job that continues after interruptions. */
+  readonly enroll: MutationFactory<BulkEnrollmentEnrollInput, BulkEnrollmentEnrollOutput>;
+  /** What became of each pair of learner and course run of a bulk enrollment. */
+  readonly outcomes: ListFactory<BulkEnrollmentOutcomesInput, Page<BulkEnrollmentPair>, string | null>;
+  /** How far a bulk enrollment is, and a link to its result that works for five minutes. */
+  readonly status: QueryFactory<BulkEnrollmentStatusInput, BulkEnrollmentStatusOutput>;
+}
+
 /** Options for the operations of groups. */
 export interface GroupsQueries extends RouterKeys {
   /** Allow the members of a group to redeem through a policy. Repeating it returns the first association. */
@@ -206,24 +232,44 @@ export interface LedgerQueries extends RouterKeys {
 
 /** Options for the operations of licenses. */
 export interface LicensesQueries extends RouterKeys {
+  /** Activated, assigned and revoked licences of a plan as CSV, part by part. */
+  readonly csv: QueryFactory<LicensesCsvInput, LicensesCsvOutput>;
   /** One licence of a plan. */
   readonly get: QueryFactory<LicensesGetInput, License>;
   /** Licences of a plan, by default by status and address. */
   readonly list: ListFactory<LicensesListInput, Page<License>, string | null>;
+  /** Licences of an address in all plans of a customer, for support staff; the newest assignment first. */
+  readonly listOfLearner: ListFactory<LicensesListOfLearnerInput, Page<AdminLicense>, string | null>;
+  /** Licences of an address in all plans of all customers, for support staff; the newest assignment first. */
+  readonly lookUp: QueryFactory<LicensesLookUpInput, StaffLicense[]>;
   /** Number of licences of a plan by status, the largest first. */
   readonly overview: QueryFactory<LicensesOverviewInput, LicensesOverviewOutputItem[]>;
 }
 
 /** Options for the operations of plans. */
 export interface PlansQueries extends RouterKeys {
+  /** Create a subscription plan with its licences; very many are added by a job. */
+  readonly create: MutationFactory<PlansCreateInput, ProvisionedPlan>;
+  /** Delete all revoked licences of a plan, as a job. */
+  readonly deleteRevoked: MutationFactory<PlansDeleteRevokedInput, PlansDeleteRevokedOutput>;
+  /** Delete the unused licences of a plan for good; it gets no new ones. Cannot be undone. */
+  readonly freeze: MutationFactory<PlansFreezeInput, PlansFreezeOutput>;
   /** One subscription plan with its counts. */
   readonly get: QueryFactory<PlansGetInput, Plan>;
   /** One active subscription plan of a customer, for its learners. */
   readonly getForLearners: QueryFactory<PlansGetForLearnersInput, Plan>;
+  /** One subscription plan for provisioning, active or not. */
+  readonly getForProvisioning: QueryFactory<PlansGetForProvisioningInput, Plan>;
   /** Subscription plans that the caller may see, the newest start first; of one customer only the active ones. */
   readonly list: ListFactory<PlansListInput | undefined, Page<Plan>, string | null>;
   /** Active subscription plans of a customer, the newest start first, for its learners. */
   readonly listForLearners: ListFactory<PlansListForLearnersInput | undefined, Page<Plan>, string | null>;
+  /** Subscription plans for provisioning, the newest start first; active ones unless others are wanted too. */
+  readonly listForProvisioning: ListFactory<PlansListForProvisioningInput | undefined, Page<Plan>, string | null>;
+  /** Add licences up to the desired number of a plan, for example after an outage. */
+  readonly provision: MutationFactory<PlansProvisionInput, PlansProvisionOutput>;
+  /** Update fields of a plan, and add licences up to the desired number; omitted fields are not changed. */
+  readonly update: MutationFactory<PlansUpdateInput, PlansUpdateOutput>;
 }
 
 /** Options for the operations of policies. */
@@ -258,6 +304,22 @@ export interface PrivacyQueries extends RouterKeys {
   readonly retireUser: MutationFactory<PrivacyRetireUserInput, NoDetails>;
 }
 
+/** Options for the operations of products. */
+export interface ProductsQueries extends RouterKeys {
+  /** Create a product. */
+  readonly create: MutationFactory<ProductsCreateInput, Product>;
+  /** Create a plan type. */
+  readonly createPlanType: MutationFactory<ProductsCreatePlanTypeInput, PlanType>;
+  /** Products, in the order of their ids. */
+  readonly list: ListFactory<ProductsListInput | undefined, Page<Product>, string | null>;
+  /** Plan types, in the order of their ids. */
+  readonly listPlanTypes: ListFactory<ProductsListPlanTypesInput | undefined, Page<PlanType>, string | null>;
+  /** Update fields of a product; omitted fields are not changed. */
+  readonly update: MutationFactory<ProductsUpdateInput, Product>;
+  /** Update fields of a plan type; omitted fields are not changed. */
+  readonly updatePlanType: MutationFactory<ProductsUpdatePlanTypeInput, PlanType>;
+}
+
 /** Options for the operations of provisioning. */
 export interface ProvisioningQueries extends RouterKeys {
   /** Build a customer: customer, administrators, catalog, agreement, trial, first paid plan and the renewal between them. The same request again finds what was made. */
@@ -288,6 +350,24 @@ export interface RedemptionsQueries extends RouterKeys {
   readonly redeem: MutationFactory<RedemptionsRedeemInput, Transaction>;
 }
 
+/** Options for the operations of renewals. */
+export interface RenewalsQueries extends RouterKeys {
+  /** Plan the renewal of a plan, or find the one for the same two plans. */
+  readonly create: MutationFactory<RenewalsCreateInput, RenewalsCreateOutput>;
+  /** One renewal. */
+  readonly get: QueryFactory<RenewalsGetInput, Renewal>;
+  /** Renewals, in the order of their ids. */
+  readonly list: ListFactory<RenewalsListInput | undefined, Page<Renewal>, string | null>;
+  /** What a renewal would do if it was processed now, and why it would be refused. */
+  readonly preview: QueryFactory<RenewalsPreviewInput, RenewalsPreviewOutput>;
+  /** Process a renewal: create the plan that follows if needed, and copy the licences. Once only. */
+  readonly process: MutationFactory<RenewalsProcessInput, RenewalsProcessOutput>;
+  /** Delete a renewal; the plans and their licences stay. */
+  readonly remove: MutationFactory<RenewalsRemoveInput, RenewalsRemoveOutput>;
+  /** Update fields of a renewal; omitted fields are not changed. */
+  readonly update: MutationFactory<RenewalsUpdateInput, Renewal>;
+}
+
 /** Options for the operations of workflows. */
 export interface WorkflowsQueries extends RouterKeys {
   /** Cancel a workflow; what its steps have made is taken back, the latest first. */
@@ -314,6 +394,8 @@ export interface AccessQueries extends RouterKeys {
   readonly audit: AuditQueries;
   /** Options for the operations of billing. */
   readonly billing: BillingQueries;
+  /** Options for the operations of bulkEnrollment. */
+  readonly bulkEnrollment: BulkEnrollmentQueries;
   /** Options for the operations of groups. */
   readonly groups: GroupsQueries;
   /** Options for the operations of jobs. */
@@ -328,10 +410,14 @@ export interface AccessQueries extends RouterKeys {
   readonly policies: PoliciesQueries;
   /** Options for the operations of privacy. */
   readonly privacy: PrivacyQueries;
+  /** Options for the operations of products. */
+  readonly products: ProductsQueries;
   /** Options for the operations of provisioning. */
   readonly provisioning: ProvisioningQueries;
   /** Options for the operations of redemptions. */
   readonly redemptions: RedemptionsQueries;
+  /** Options for the operations of renewals. */
+  readonly renewals: RenewalsQueries;
   /** Options for the operations of workflows. */
   readonly workflows: WorkflowsQueries;
 }
@@ -343,6 +429,7 @@ export const accessQueries = (access: EnterpriseAccess): AccessQueries =>
     assignments: assignmentsTable,
     audit: auditTable,
     billing: billingTable,
+    bulkEnrollment: bulkEnrollmentTable,
     groups: groupsTable,
     jobs: jobsTable,
     ledger: ledgerTable,
@@ -350,7 +437,9 @@ export const accessQueries = (access: EnterpriseAccess): AccessQueries =>
     plans: plansTable,
     policies: policiesTable,
     privacy: privacyTable,
+    products: productsTable,
     provisioning: provisioningTable,
     redemptions: redemptionsTable,
+    renewals: renewalsTable,
     workflows: workflowsTable,
   });

@@ -24,3 +24,97 @@ export const retire = defineJob({
   }),
   ...scheduled,
 });
+
+export const expirePlans = defineJob({
+  name: 'licenses.expirePlans',
+  summary: 'Have the LMS end the enrollments of plans that have expired and were not renewed.',
+  payload: z.object({
+    expiredAfter: z.iso.datetime({ offset: true }).optional().describe('Only plans that expired then or later.'),
+    expiredBefore: z.iso
+      .datetime({ offset: true })
+      .optional()
+      .describe('Only plans that expired then or earlier; default now.'),
+    subscriptionUuids: z
+      .string()
+      .max(40_000)
+      .optional()
+      .describe('Only these plans, separated by commas, also if they were done before.'),
+    force: z.boolean().default(false).describe('Also plans that were done before.'),
+    batch: batch(1_000),
+  }),
+  result: z.object({
+    plans: count.describe('Plans that are done.'),
+    licenses: count.describe('Licences whose enrollments were ended.'),
+    failed,
+  }),
+  ...scheduled,
+});
+
+export const announceExpiration = defineJob({
+  name: 'licenses.announceExpiration',
+  summary: 'Publish that the licences of a plan have expired.',
+  payload: z.object({ planUuid: z.guid(), enterpriseCustomerUuid: z.guid() }),
+  result: z.object({ events: count }),
+  keyOf: ({ planUuid }) => planUuid,
+  retry: { limit: 5, delaySeconds: 60, maximumDelaySeconds: 600 },
+  timeoutSeconds: 3_600,
+});
+
+export const unlinkExpired = defineJob({
+  name: 'licenses.unlinkExpired',
+  summary: 'Unlink learners from the customers of the setting, 90 days after their plan has expired.',
+  payload: z.object({ batch: z.int().min(1).max(100).default(100).describe('Learners in one call of the LMS.') }),
+  result: z.object({ unlinked: count, failed }),
+  ...scheduled,
+});
+
+export const announceHalfYear = defineJob({
+  name: 'licenses.announceHalfYear',
+  summary: 'Publish for the customers of the setting which licences were activated 180 days ago.',
+  payload: z.object({ batch: batch(500) }),
+  result: z.object({ announced: count, failed }),
+  ...scheduled,
+});
+
+const mailed = {
+  sent: count.describe('In a dry run: mails that are due.'),
+  repeated: count.describe('Learners who had this mail before.'),
+  refused: count.describe('Addresses that the mail service rejected.'),
+  unsent: count.describe('Due mails without a campaign.'),
+};
+const days = (standard: number) => z.int().min(1).max(365).default(standard);
+const recipients = z.int().min(1).max(50).default(50).describe('Recipients in one call of the mail service.');
+
+export const remindOfExpiration = defineJob({
+  name: 'licenses.remindOfExpiration',
+  summary: 'Tell learners that their plan expires soon, once for each expiration.',
+  payload: z.object({ daysBefore: days(30).describe('Days before the expiration.'), batch: recipients }),
+  result: z.object(mailed),
+  ...scheduled,
+});
+
+export const tellOfExpiration = defineJob({
+  name: 'licenses.tellOfExpiration',
+  summary: 'Tell learners that their plan has expired, once for each expiration.',
+  payload: z.object({ daysSince: days(7).describe('Days since the expiration.'), batch: recipients }),
+  result: z.object(mailed),
+  ...scheduled,
+});
+
+export const tellUtilization = defineJob({
+  name: 'licenses.tellUtilization',
+  summary: 'Tell administrators how much of a plan is in use, once, a week after licences are applied automatically.',
+  payload: z.object({}),
+  result: z.object({ told: count.describe('Plans of which administrators were told.'), unsent: mailed.unsent, failed }),
+  ...scheduled,
+});
+
+export const tellAllocation = defineJob({
+  name: 'licenses.tellAllocation',
+  summary: 'Tell administrators that few or no licences of a plan are left, once for each; after one was applied.',
+  payload: z.object({ planUuid: z.guid(), enterpriseCustomerUuid: z.guid() }),
+  result: z.object({ outcome: z.enum(['sent', 'over', 'unsent']) }),
+  keyOf: ({ planUuid }) => planUuid,
+  retry: { limit: 8, delaySeconds: 60, maximumDelaySeconds: 600 },
+  timeoutSeconds: 300,
+});
