@@ -106,6 +106,8 @@ export const subscriptionPlans = defineModel('subscription_plans', {
     shouldAutoApplyLicenses: is.flag().nullable(),
     autoApplySince: is.instant().nullable(),
     desiredNumLicenses: is.integer().nullable(),
+    /** Of a learner's licences for a course, that of the plan with the highest priority is used. */
+    priority: is.integer(),
     /** How far the end of enrollments, and then the events about it, have come: the last licence. */
     expirationSentTo: is.uuid().nullable(),
     expirationAnnouncedTo: is.uuid().nullable(),

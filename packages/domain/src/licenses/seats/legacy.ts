@@ -1,0 +1,122 @@
+import { z } from 'zod';
+import { encodePage, pageEnvelope, plainEnvelope, encodePlainPage } from '../../kernel/envelope.ts';
+import type { FieldErrors } from '../../kernel/errors.ts';
+import { type LegacyError, type LegacyForm, type LegacyReply, legacyReply } from '../../kernel/legacy.ts';
+import { snakeCase, wireCodec } from '../../kernel/wire.ts';
+import { encodeLicense, licenseBody } from '../legacy.ts';
+import { agreementSummary, learnerLicense } from '../view-contract.ts';
+import type { License } from '../view-contract.ts';
+import type { Page } from '../../kernel/page.ts';
+import type { RestRequest } from '../../kernel/legacy.ts';
+import * as changes from './change-contract.ts';
+import * as ofLearner from './learner-contract.ts';
+
+/** A refusal whose body is its message as a JSON string. */
+export const bareMessage: LegacyError = { body: z.string(), encode: (_details, message) => message };
+
+const failures = z.object({
+  unsuccessful_revocations: z
+    .array(
+      z
+        .object({
+          error: z.string(),
+          error_response_status: z.int().optional(),
+          user_email: z.string().optional(),
+        })
+        .meta({ title: 'RevocationFailure' }),
+    )
+    .describe('Why nothing was revoked.'),
+});
+const wholeRefused: LegacyError = {
+  body: failures,
+  encode: (_details, message) => ({ unsuccessful_revocations: [{ error: message }] }),
+};
+
+const encodeFailures = wireCodec(changes.nothingRevoked.details).encode;
+
+const learnerBody = z
+  .object(Object.fromEntries(Object.entries(learnerLicense.shape).map(([name, field]) => [snakeCase(name), field])))
+  .meta({ title: 'LearnerLicense' });
+const encodeLearner = wireCodec(learnerLicense).encode;
+const encodeSummary = wireCodec(agreementSummary.nullable()).encode;
+
+const learnerPage: LegacyReply<z.infer<typeof ofLearner.listForLearner.output>> = {
+  body: pageEnvelope(learnerBody)
+    .extend({ customer_agreement: agreementSummary.nullable() })
+    .meta({ title: 'LearnerLicensePage' }),
+  encode: (page, request) => ({
+    ...encodePage(page, request, encodeLearner),
+    customer_agreement: encodeSummary(page.customerAgreement),
+  }),
+};
+
+/** The message of a single missing field in the old service's words; other problems keep the usual form. */
+const missingField = (field: string, text: unknown): LegacyError => ({
+  body: z.unknown().meta({ title: `MissingOr${snakeCase(field)}`, description: 'A sentence, or messages by field.' }),
+  encode: ({ fields }: { fields: FieldErrors }) => {
+    const messages = fields[field];
+    return Array.isArray(messages) && messages.includes('This field is required.') ? text : fields;
+  },
+});
+
+export const legacy: Readonly<Record<string, LegacyForm>> = {
+  assign: { errors: { not_enough_licenses: bareMessage } },
+  remind: { errors: { nothing_pending: bareMessage, not_found: bareMessage } },
+  remindAll: { errors: { nothing_pending: bareMessage, not_found: bareMessage } },
+  bulkRevoke: {
+    reply: legacyReply(changes.bulkRevoke, {
+      body: z.object({
+        successful_revocations: z.array(
+          z.object({ license_uuid: z.string(), original_status: z.string(), user_email: z.string() }),
+        ),
+        unsuccessful_revocations: failures.shape.unsuccessful_revocations,
+      }),
+      encode: wireCodec(changes.bulkRevoke.output).encode,
+      status: ({ unsuccessfulRevocations }) => (unsuccessfulRevocations.length > 0 ? 207 : 200),
+      statuses: [207],
+    }),
+    errors: {
+      nothing_revoked: { body: failures, encode: (details) => encodeFailures(details) },
+      not_enough_revocations: wholeRefused,
+      not_found: wholeRefused,
+    },
+  },
+  revokeAll: { errors: { revocation_is_capped: bareMessage, not_found: bareMessage } },
+  listOwn: {
+    reply: legacyReply(ofLearner.listOwn, {
+      body: plainEnvelope(licenseBody),
+      encode: (page: Page<License>, request: RestRequest) => encodePlainPage(page, request, encodeLicense),
+    }),
+  },
+  listForLearner: {
+    reply: legacyReply(ofLearner.listForLearner, learnerPage),
+    errors: { invalid_input: missingField('enterprise_customer_uuid', 'missing enterprise_customer_uuid query param') },
+  },
+  activate: {
+    query: {
+      activation_key: {
+        field: 'activationKey',
+        description: 'Key of the activation link.',
+        example: '0c7fb5a3-7a3c-4a52-9b3b-52a5d3e1a001',
+      },
+    },
+    errors: {
+      activation_of_revoked: bareMessage,
+      invalid_input: {
+        body: z.unknown().meta({ title: 'ActivationKeyRefusal', description: '`detail` about the key.' }),
+        encode: ({ fields }: { fields: FieldErrors }) => {
+          const messages = fields.activation_key;
+          if (!Array.isArray(messages)) return fields;
+          return messages.includes('This field is required.')
+            ? { detail: 'activation_key is a required parameter' }
+            : { detail: 'This is not a valid activation key.' };
+        },
+      },
+    },
+  },
+  subsidy: { errors: { not_subsidized: bareMessage, course_key_missing: bareMessage } },
+};
+
+export const autoApplyLegacy: LegacyForm = {
+  errors: { no_plan_to_apply: bareMessage, not_eligible: bareMessage, no_licenses_left: bareMessage },
+};
