@@ -66,3 +66,12 @@ export function cancelFulfilment(lms: LmsStore, fulfilmentUuid: string): boolean
   lms.enrolmentCounts.set(enrolment.lmsUserId, (lms.enrolmentCounts.get(enrolment.lmsUserId) ?? 1) - 1);
   return true;
 }
+
+/** LMS-22: ends what learners took with these licences. Asking again changes nothing. */
+export function endEnrolments(lms: LmsStore, licenseUuids: readonly string[]): void {
+  const licenses = new Set(licenseUuids);
+  for (const [source, { fulfilmentUuid }] of lms.enrolmentsBySource) {
+    const [license = ''] = source.split(' ');
+    if (licenses.has(license)) cancelFulfilment(lms, fulfilmentUuid);
+  }
+}

@@ -143,6 +143,9 @@ export const licenses: Migration = {
       // Of a learner's licences for a course, that of the plan with the highest priority is used.
       table.integer('priority').notNullable().defaultTo(0);
       // Progress of the jobs that end the enrollments of an expired plan and announce it: the last licence.
+      // Progress of the jobs that end the enrollments of an expired plan and announce it: which expiration, and the last
+      // licence.
+      column.instant('expiration_progress_of').nullable();
       column.uuid('expiration_sent_to').nullable();
       column.uuid('expiration_announced_to').nullable();
       // Counters, changed in the transactions that change licences. That update also locks the plan.

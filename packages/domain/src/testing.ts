@@ -54,6 +54,14 @@ export interface World {
   readonly cancelled: Set<string>;
   /** Called before each cancellation, like `enrollmentFault`. */
   cancellationFault: (() => Promise<void>) | null;
+  /** Licences whose enrollments were ended, by call, with the time after which changed ones are spared. */
+  readonly ended: { readonly licenseUuids: readonly string[]; readonly unlessModifiedAfter: Date | null }[];
+  /** Addresses that were unlinked, by call. */
+  readonly unlinked: { readonly customerUuid: string; readonly emails: readonly string[] }[];
+  /** Called before enrollments are ended or learners are unlinked, like `enrollmentFault`. */
+  licenseFault: ((about: readonly string[]) => Promise<void>) | null;
+  /** Query by catalog; catalogs with one query have the same content. */
+  readonly catalogQueries: Map<string, string>;
   /** Addresses with a pending link to their customer. */
   readonly invited: string[];
   /** Called before addresses are linked, like `enrollmentFault`. */
@@ -102,6 +110,10 @@ export const emptyWorld = (): World => ({
   enrollmentFault: null,
   cancelled: new Set(),
   cancellationFault: null,
+  ended: [],
+  unlinked: [],
+  licenseFault: null,
+  catalogQueries: new Map(),
   invited: [],
   invitationFault: null,
   revokedEnrollments: [],
@@ -147,6 +159,16 @@ const lmsOf = (world: World): Lms => ({
     world.cancelled.add(fulfillment);
     return [...world.enrollments.values()].includes(fulfillment);
   },
+  async endLicensedEnrollments(licenseUuids, unlessModifiedAfter) {
+    if (world.licenseFault) await world.licenseFault(licenseUuids);
+    world.ended.push({ licenseUuids, unlessModifiedAfter });
+  },
+  async unlinkLearners(customerUuid, emails) {
+    if (world.licenseFault) await world.licenseFault(emails);
+    world.unlinked.push({ customerUuid, emails });
+  },
+  administrators: async (customerUuid) => world.customers.get(customerUuid)?.admins ?? [],
+  customerOfSlug: async (slug) => [...world.customers.values()].find((customer) => customer.slug === slug) ?? null,
 });
 
 const catalogOf = (world: World): Catalog => ({
@@ -154,6 +176,7 @@ const catalogOf = (world: World): Catalog => ({
   content: async (_customer, contentKey) => world.contents.get(contentKey) ?? null,
   contentCount: async (catalog) => (world.catalogs.has(catalog) ? world.contents.size : null),
   customerOf: async (catalog) => world.catalogs.get(catalog) ?? null,
+  distinctQueries: async (catalogs) => Map.groupBy(catalogs, (catalog) => world.catalogQueries.get(catalog) ?? catalog),
   async listPrice(contentKey) {
     const cents = world.contents.get(contentKey)?.priceCents;
     return cents === undefined ? null : { price: cents === null ? null : { usd: cents / 100, usdCents: cents } };

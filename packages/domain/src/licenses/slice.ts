@@ -8,6 +8,7 @@ import * as lifecycleContract from './lifecycle/contract.ts';
 import { lifecycleJobs } from './lifecycle/jobs.ts';
 import { legacy as lifecycleLegacy } from './lifecycle/legacy.ts';
 import { privacy } from './lifecycle/router.ts';
+import { lifecycleSettings } from './lifecycle/settings.ts';
 import { agreementPermissions, permissions, retirementPermission, roles, staffPermission } from './permissions.ts';
 import * as planContract from './plans/contract.ts';
 import { plans } from './plans/router.ts';
@@ -77,5 +78,5 @@ export const licensesSlice = defineSlice({
   },
   events,
   jobs: [...lifecycleJobs],
-  settings,
+  settings: { ...settings, ...lifecycleSettings },
 });

@@ -81,6 +81,7 @@ export const subscriptionPlans = defineModel('subscription_plans', {
       'activatedCount',
       'revokedCount',
       'retiredCount',
+      'expirationProgressOf',
       'expirationSentTo',
       'expirationAnnouncedTo',
     ],
@@ -109,6 +110,8 @@ export const subscriptionPlans = defineModel('subscription_plans', {
     /** Of a learner's licences for a course, that of the plan with the highest priority is used. */
     priority: is.integer(),
     /** How far the end of enrollments, and then the events about it, have come: the last licence. */
+    /** For which expiration, and how far, enrollments were ended and then events sent: the last licence. */
+    expirationProgressOf: is.instant().nullable(),
     expirationSentTo: is.uuid().nullable(),
     expirationAnnouncedTo: is.uuid().nullable(),
     unassignedCount: is.integer(),

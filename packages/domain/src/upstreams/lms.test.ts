@@ -250,3 +250,38 @@ describe('enrolling', () => {
     await expect(lms.cancelFulfillment(fulfillment)).rejects.toThrow(UpstreamFailure);
   });
 });
+
+describe('what follows the end of licences', () => {
+  const LICENSE = '88888888-8888-4888-8888-888888888888';
+
+  test('administrators of a customer come page by page', async () => {
+    expect(await lms.administrators(CUSTOMER)).toEqual([{ email: 'admin@demo.example', lmsUserId: 900 }]);
+    const user = { enterprise_customer: { uuid: CUSTOMER }, user: { id: 901, email: 'second@demo.example' } };
+    const first = { next: 'http://lms.test/?page=2', results: [{ ...user, user: null }, user] };
+    await fault('/enterprise-learner/', { times: 1, status: 200, body: first });
+    await fault('/enterprise-learner/', { times: 1, status: 200, body: { next: null, results: [user] } });
+    expect(await lms.administrators(CUSTOMER)).toHaveLength(2);
+  });
+
+  test('unlinked learners are linked no more; it can be repeated', async () => {
+    for (const _ of [1, 2]) await lms.unlinkLearners(CUSTOMER, ['Learner-1000@demo.example', 'nobody@demo.example']);
+    expect(await lms.hasActiveLink(CUSTOMER, 1000)).toBe(false);
+    expect(await lms.hasActiveLink(CUSTOMER, 1001)).toBe(true);
+  });
+
+  test.each([400, 500])('W-28: an unlinking that is answered %i has failed', async (status) => {
+    await fault(`/enterprise-customer/${CUSTOMER}/unlink_users/`, { status });
+    await expect(lms.unlinkLearners(CUSTOMER, ['learner-1000@demo.example'])).rejects.toThrow();
+  });
+
+  test('enrollments of licences can be ended again and again', async () => {
+    for (const since of [null, new Date()]) await lms.endLicensedEnrollments([LICENSE], since);
+    await fault('/licensed-enterprise-course-enrollment/bulk_licensed_enrollments_expiration/', { status: 422 });
+    await expect(lms.endLicensedEnrollments([LICENSE], null)).rejects.toThrow();
+  });
+
+  test('a customer is found by its short name', async () => {
+    expect(await lms.customerOfSlug('demo-company')).toMatchObject({ uuid: CUSTOMER });
+    expect(await lms.customerOfSlug('nobody')).toBeNull();
+  });
+});

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Cache, CacheKind } from '../kernel/cache/cache.ts';
 import {
+  type AdminContact,
   type Customer,
   type GroupMember,
   type GroupMembersQuery,
@@ -14,6 +15,7 @@ import type { Upstream } from './http.ts';
 import { path } from './path.ts';
 
 const learnersReply = z.object({
+  next: z.string().nullish(),
   results: z.array(
     z.object({
       enterprise_customer: z.object({ uuid: z.string() }),
@@ -47,6 +49,20 @@ const enrollmentReply = z.object({
   successes: z.array(z.object({ enterprise_fulfillment_source_uuid: z.string().nullish() })),
 });
 
+const customersReply = z.object({ results: z.array(customerReply) });
+
+const customerOf = (found: z.infer<typeof customerReply>): Customer => ({
+  uuid: found.uuid,
+  name: found.name,
+  slug: found.slug,
+  contactEmail: found.contact_email || null,
+  senderAlias: found.sender_alias || null,
+  defaultLanguage: found.default_language || null,
+  isWithoutLearnerPortal:
+    Boolean(found.identity_provider) && found.enable_integrated_customer_learner_portal_search === false,
+  admins: (found.admin_users ?? []).map((admin) => ({ email: admin.email, lmsUserId: admin.lms_user_id })),
+});
+
 const HIT_MS = 600_000;
 // Cache missing links for a short time only, so that a new link is seen soon.
 const MISS_MS = 5_000;
@@ -54,6 +70,7 @@ const CUSTOMER_MS = 300_000;
 const INVITATIONS_MS = 300_000;
 const MAXIMUM_PAGES = 200;
 const ENROLL_MS = 20_000;
+const BULK_MS = 120_000;
 
 const customerKind: CacheKind<Customer | null> = {
   name: 'lms:customer',
@@ -158,19 +175,7 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
         const found = await orNull(
           call({ path: path`/enterprise/api/v1/enterprise-customer/${uuid}/`, reply: customerReply }),
         );
-        return (
-          found && {
-            uuid: found.uuid,
-            name: found.name,
-            slug: found.slug,
-            contactEmail: found.contact_email || null,
-            senderAlias: found.sender_alias || null,
-            defaultLanguage: found.default_language || null,
-            isWithoutLearnerPortal:
-              Boolean(found.identity_provider) && found.enable_integrated_customer_learner_portal_search === false,
-            admins: (found.admin_users ?? []).map((admin) => ({ email: admin.email, lmsUserId: admin.lms_user_id })),
-          }
-        );
+        return found && customerOf(found);
       }),
 
     learner: (customerUuid, lmsUserId) =>
@@ -287,6 +292,58 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
         }),
       );
       return cancelled ?? false;
+    },
+
+    async endLicensedEnrollments(licenseUuids, unlessModifiedAfter) {
+      await call({
+        method: 'POST',
+        path: path`/enterprise/api/v1/licensed-enterprise-course-enrollment/bulk_licensed_enrollments_expiration/`,
+        repeatable: true,
+        timeoutMs: BULK_MS,
+        about: licenseUuids.slice(0, 1),
+        body: {
+          expired_license_uuids: licenseUuids,
+          ignore_enrollments_modified_after: unlessModifiedAfter?.toISOString() ?? null,
+        },
+        reply: anything,
+      });
+    },
+
+    async unlinkLearners(customerUuid, emails) {
+      await call({
+        method: 'POST',
+        path: path`/enterprise/api/v1/enterprise-customer/${customerUuid}/unlink_users/`,
+        repeatable: true,
+        timeoutMs: BULK_MS,
+        about: emails.slice(0, 1),
+        body: { user_emails: emails, is_relinkable: true },
+        reply: anything,
+      });
+    },
+
+    async administrators(customerUuid) {
+      const found: AdminContact[] = [];
+      for (let page = 1; page <= MAXIMUM_PAGES; page += 1) {
+        const { results, next } = await call({
+          path: path`/enterprise/api/v1/enterprise-learner/`,
+          about: [customerUuid],
+          query: { enterprise_customer_uuid: customerUuid, role: 'enterprise_admin', page },
+          reply: learnersReply,
+        });
+        found.push(...results.flatMap(({ user }) => (user ? [{ email: user.email, lmsUserId: user.id }] : [])));
+        if (!next) return found;
+      }
+      throw new UpstreamFailure('lms', 'has more administrators of a customer than can be read');
+    },
+
+    async customerOfSlug(slug) {
+      const { results } = await call({
+        path: path`/enterprise/api/v1/enterprise-customer/`,
+        query: { slug },
+        reply: customersReply,
+      });
+      const [found] = results;
+      return found ? customerOf(found) : null;
     },
   };
 }

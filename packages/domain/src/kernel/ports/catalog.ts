@@ -44,6 +44,8 @@ export interface Catalog {
   customerOf(catalogUuid: string): Promise<string | null>;
   /** Number of courses in a catalog; null when the service does not know the catalog. */
   contentCount(catalogUuid: string): Promise<number | null>;
+  /** At most 100 catalogs by the query that defines their content. */
+  distinctQueries(catalogUuids: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
   /** Price independent of catalogs: null if the key is unknown, `price` null if the content has no price. */
   listPrice(contentKey: string): Promise<{ readonly price: ListPrice | null } | null>;
 }

@@ -100,4 +100,14 @@ export interface Lms {
   enroll(customerUuid: string, enrollment: Enrollment): Promise<string>;
   /** Ends the enrollment of a fulfillment; returns false if the LMS does not know it. Idempotent. */
   cancelFulfillment(fulfillmentIdentifier: string): Promise<boolean>;
+  /**
+   * Ends the enrollments of at most 100 licences, except those that changed after a time. Idempotent.
+   */
+  endLicensedEnrollments(licenseUuids: readonly string[], unlessModifiedAfter: Date | null): Promise<void>;
+  /** Takes at most 100 learners out of the customer; they can be linked again. Idempotent. */
+  unlinkLearners(customerUuid: string, emails: readonly string[]): Promise<void>;
+  /** Every administrator of a customer. */
+  administrators(customerUuid: string): Promise<readonly AdminContact[]>;
+  /** Customer with a short name; null if there is none. */
+  customerOfSlug(slug: string): Promise<Customer | null>;
 }

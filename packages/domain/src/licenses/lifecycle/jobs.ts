@@ -1,5 +1,15 @@
 import { implementJob } from '../../kernel/jobs/job.ts';
+import { onAnnounceExpiration, onExpirePlans } from './expire.ts';
+import { onAnnounceHalfYear } from './half-year.ts';
 import * as contracts from './job-contracts.ts';
 import { onRetire } from './retire.ts';
+import { onUnlinkExpired } from './unlink.ts';
 
-export const lifecycleJobs = [{ job: implementJob(contracts.retire, onRetire), cron: '17 4 * * *' }];
+export const lifecycleJobs = [
+  { job: implementJob(contracts.expirePlans, onExpirePlans), cron: '37 1 * * *' },
+  implementJob(contracts.announceExpiration, onAnnounceExpiration),
+  // Before retirement, which removes the addresses.
+  { job: implementJob(contracts.unlinkExpired, onUnlinkExpired), cron: '17 3 * * *' },
+  { job: implementJob(contracts.retire, onRetire), cron: '17 4 * * *' },
+  { job: implementJob(contracts.announceHalfYear, onAnnounceHalfYear), cron: '47 4 * * *' },
+];

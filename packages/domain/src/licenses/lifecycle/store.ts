@@ -1,4 +1,5 @@
 import { type Connection, dialectOf, type Transaction } from '@enterprise-access/db';
+import { foldEmail } from '../../kernel/email.ts';
 import type { PlanRow } from '../rules.ts';
 import { type LicenseRow, selectLicenses } from '../store.ts';
 import { customerAgreements as agreements, licenses, subscriptionPlans as plans } from '../tables.ts';
@@ -100,3 +101,147 @@ export async function licensesOfPerson(
   const byAddress = emailKey === null ? [] : await own().where({ user_email_key: emailKey });
   return [...new Map([...rows, ...byAddress].map((row) => [row.uuid, row])).values()];
 }
+
+/** Which plans have expired. */
+export interface Expired {
+  readonly now: Date;
+  readonly after: Date | null;
+  /** Only these, done or not. */
+  readonly uuids: readonly string[] | null;
+  /** Also those that are done. */
+  readonly isForced: boolean;
+}
+
+/** Expired plans, the earliest start first. */
+export const expiredPlans = (
+  db: Connection,
+  { now, after, uuids, isForced }: Expired,
+  last: PlanRow | null,
+  limit: number,
+): Promise<PlanRow[]> => {
+  const query = db(plans.table).where('expiration_date', '<=', now);
+  if (uuids !== null) query.whereIn('uuid', [...uuids]);
+  else {
+    if (after !== null) query.where('expiration_date', '>=', after);
+    if (!isForced) query.where({ expiration_processed: false });
+  }
+  if (last)
+    query.where('start_date', '>=', last.startDate).where((later) => {
+      later.where('start_date', '>', last.startDate).orWhere('uuid', '>', last.uuid);
+    });
+  return query.select<PlanRow[]>(plans.aliased(plans.table)).orderBy(['start_date', 'uuid']).limit(limit);
+};
+
+/** Licences of a plan in the order of their uuids. */
+export const licensesAfter = (
+  db: Connection,
+  planUuid: string,
+  after: string | null,
+  limit: number,
+): Promise<LicenseRow[]> => {
+  const query = selectLicenses(db).where({ subscription_plan_uuid: planUuid });
+  if (after !== null) query.where('uuid', '>', after);
+  return query.orderBy('uuid').limit(limit);
+};
+
+type Progress = Partial<Pick<PlanRow, 'expirationProgressOf' | 'expirationSentTo' | 'expirationAnnouncedTo'>>;
+
+/** Notes how far a job has come with the licences of a plan. */
+export const rememberProgress = (db: Connection, planUuid: string, progress: Progress): Promise<number> =>
+  db(plans.table).where({ uuid: planUuid }).update(plans.encode(progress));
+
+const plansOf = (db: Connection, customers: readonly string[], after: Pick<PlanRow, 'uuid'> | null) => {
+  const query = db(plans.table).whereIn('enterprise_customer_uuid', [...customers]);
+  return after ? query.where('uuid', '>', after.uuid) : query;
+};
+
+/** Plans of these customers that expired before a time and have licences that somebody holds. */
+export const longExpiredPlans = (
+  db: Connection,
+  customers: readonly string[],
+  before: Date,
+  after: PlanRow | null,
+  limit: number,
+): Promise<PlanRow[]> =>
+  plansOf(db, customers, after)
+    .where('expiration_date', '<', before)
+    .whereRaw('assigned_count + activated_count > 0')
+    .select<PlanRow[]>(plans.aliased(plans.table))
+    .orderBy('uuid')
+    .limit(limit);
+
+export const activePlansOf = (
+  db: Connection,
+  customers: readonly string[],
+  after: PlanRow | null,
+  limit: number,
+): Promise<PlanRow[]> =>
+  plansOf(db, customers, after)
+    .where({ is_active: true })
+    .where('activated_count', '>', 0)
+    .select<PlanRow[]>(plans.aliased(plans.table))
+    .orderBy('uuid')
+    .limit(limit);
+
+/** Licences of a plan whose holders may still be linked to the customer by them. */
+export const linkedLicenses = (
+  db: Connection,
+  planUuid: string,
+  after: string | null,
+  limit: number,
+): Promise<LicenseRow[]> => {
+  const query = selectLicenses(db)
+    .where({ subscription_plan_uuid: planUuid, live: 1 })
+    .whereNull('renewed_to_uuid')
+    .whereNull('unlinked');
+  if (after !== null) query.where('uuid', '>', after);
+  return query.orderBy('uuid').limit(limit);
+};
+
+/**
+ * Which of these licences of one customer belong to somebody who can use another one, of an active and current plan. A
+ * revoked licence is no such.
+ */
+export async function withUsableLicense(
+  db: Connection,
+  rows: readonly LicenseRow[],
+  now: Date,
+): Promise<ReadonlySet<string>> {
+  const [first] = rows;
+  if (!first) return new Set();
+  const usable = () =>
+    db(licenses.table)
+      .join(plans.table, `${plans.table}.uuid`, `${licenses.table}.subscription_plan_uuid`)
+      .where(`${licenses.table}.enterprise_customer_uuid`, first.enterpriseCustomerUuid)
+      .where(`${licenses.table}.live`, 1)
+      .where(`${plans.table}.is_active`, true)
+      .where(`${plans.table}.start_date`, '<=', now)
+      .where(`${plans.table}.expiration_date`, '>=', now);
+  const keyOf = (row: LicenseRow) => foldEmail(row.userEmail ?? '');
+  const accounts = rows.flatMap(({ lmsUserId }) => lmsUserId ?? []);
+  const byAddress = await usable().whereIn('user_email_key', rows.map(keyOf)).distinct('user_email_key');
+  const byAccount =
+    accounts.length === 0 ? [] : await usable().whereIn('lms_user_id', accounts).distinct('lms_user_id');
+  const addresses = new Set(byAddress.map((row) => row.user_email_key));
+  const users = new Set(byAccount.map((row) => row.lms_user_id));
+  return new Set(rows.filter((row) => addresses.has(keyOf(row)) || users.has(row.lmsUserId)).map(({ uuid }) => uuid));
+}
+
+/** Activated licences of a plan, the earliest activation first. */
+export const activatedBefore = (
+  db: Connection,
+  planUuid: string,
+  before: Date,
+  after: LicenseRow | null,
+  limit: number,
+): Promise<LicenseRow[]> => {
+  const query = selectLicenses(db)
+    .where({ subscription_plan_uuid: planUuid, status: 'activated' })
+    .where('activation_date', '<', before);
+  if (after?.activationDate)
+    query.where('activation_date', '>=', after.activationDate).where((later) => {
+      later.where('activation_date', '>', after.activationDate).orWhere('uuid', '>', after.uuid);
+    });
+  const order = dialectOf(db) === 'postgres' ? 'activation_date nulls first, uuid' : 'activation_date, uuid';
+  return query.orderByRaw(order).limit(limit) as unknown as Promise<LicenseRow[]>;
+};
