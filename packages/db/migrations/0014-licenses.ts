@@ -142,7 +142,6 @@ export const licenses: Migration = {
       table.integer('desired_num_licenses').nullable();
       // Of a learner's licences for a course, that of the plan with the highest priority is used.
       table.integer('priority').notNullable().defaultTo(0);
-      // Progress of the jobs that end the enrollments of an expired plan and announce it: the last licence.
       // Progress of the jobs that end the enrollments of an expired plan and announce it: which expiration, and the last
       // licence.
       column.instant('expiration_progress_of').nullable();

@@ -152,15 +152,19 @@ function sendFrameworkError(
   request: FastifyRequest,
   reply: FastifyReply,
   error: { statusCode?: number; message: string },
+  operation?: Operation,
 ) {
   const status = error.statusCode ?? 500;
+  const unreadable = operation?.legacy.unreadable;
+  const isMalformed = /not valid JSON/.test(error.message);
+  if (unreadable && (status === 415 || isMalformed)) return reply.code(400).send(unreadable);
   if (status === 415)
     return reply
       .code(415)
       .send({ detail: `Unsupported media type "${clipped(request.headers['content-type'] ?? '')}" in request.` });
   if (status >= 400 && status < 500)
     return reply.code(status).send({
-      detail: /not valid JSON/.test(error.message) ? 'JSON parse error - the body is not valid JSON.' : error.message,
+      detail: isMalformed ? 'JSON parse error - the body is not valid JSON.' : error.message,
     });
   request.log.error({ err: error }, 'request failed');
   return reply.code(500).send({ detail: INTERNAL_ERROR, request_id: request.id });
@@ -180,7 +184,7 @@ export function handleError(error: unknown, request: FastifyRequest, reply: Fast
   }
   const inner =
     error instanceof Error && error.cause instanceof Error && !('statusCode' in error) ? error.cause : error;
-  return sendFrameworkError(request, reply, inner as { statusCode?: number; message: string });
+  return sendFrameworkError(request, reply, inner as { statusCode?: number; message: string }, operation);
 }
 
 const COMMON: ReadonlySet<string> = new Set(commonErrors.map(({ code }) => code));

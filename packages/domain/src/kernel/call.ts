@@ -117,7 +117,10 @@ function validOf<I extends z.ZodObject>(
   }
 }
 
-/** What the audit trail says about changes that the call makes. Operations with a reason have a field of that name. */
+/**
+ * What the audit trail says about changes that the call makes. Operations with a reason have a field `reason` or
+ * `changeReason`.
+ */
 const originOf = (ctx: AuthorizedContext, operation: string, input: object): Origin => ({
   operation,
   source: ctx.source,
@@ -126,8 +129,13 @@ const originOf = (ctx: AuthorizedContext, operation: string, input: object): Ori
   requestId: ctx.requestId,
   correlationId: ctx.correlationId,
   customerUuid: ctx.customer,
-  reason: 'reason' in input && typeof input.reason === 'string' && input.reason !== '' ? input.reason : null,
+  reason: reasonIn(input),
 });
+
+function reasonIn(input: { readonly reason?: unknown; readonly changeReason?: unknown }): string | null {
+  const reason = input.reason ?? input.changeReason;
+  return typeof reason === 'string' && reason !== '' ? reason : null;
+}
 
 /**
  * The pipeline of every call: permission, validation, idempotency, handler, validation of the reply. Both transports

@@ -45,6 +45,10 @@ export interface LegacyForm {
   readonly query?: Readonly<Record<string, QueryName>>;
   /** By error code. */
   readonly errors?: Readonly<Record<string, LegacyError>>;
+  /** Reply (400) to a body that is not JSON, where the old service had a form of its own for it. */
+  readonly unreadable?: Readonly<Record<string, unknown>>;
+  /** A malformed value in the path is not found; otherwise it is bad input. */
+  readonly isMalformedPathUnknown?: boolean;
 }
 
 /** Declares a reply; the type of the encoder's argument comes from the contract. */

@@ -11,6 +11,14 @@
 export const lockOrder = [
   /** Serializes deliveries of one message: a redelivery waits here before it takes other locks. */
   'inbox',
+  'plan_types',
+  'products',
+  /** Held while plans and renewals of one agreement change together. */
+  'customer_agreements',
+  /** Held while licences of a plan change. Several plans in the order of their uuids. */
+  'subscription_plans',
+  'subscription_plan_renewals',
+  'licenses',
   /** Held while the spend limits of the policies of one subsidy change. */
   'policy_ceilings',
   'policy_deposits',
@@ -44,8 +52,11 @@ export const lockOrder = [
   'job_runs',
 ] as const;
 
-/** Tables whose only unique key is the uuid: nobody can wait for a new row, so an insert takes no relevant lock. */
-export const newRowsAreOwn: ReadonlySet<string> = new Set(['ledgers']);
+/**
+ * Tables in which nobody can wait for a new row, so that an insert takes no relevant lock: their only unique key is the
+ * uuid, or, as for licences, the others hold for rows that have a holder. Provisioning inserts before it locks the plan.
+ */
+export const newRowsAreOwn: ReadonlySet<string> = new Set(['ledgers', 'licenses']);
 
 /** Tables to which transactions only add rows of their own, so that they can be written at any point. */
 export const addedOnly: ReadonlySet<string> = new Set([

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineSettings } from '../kernel/settings.ts';
+import { defineSettings, flag } from '../kernel/settings.ts';
 
 declare module '../kernel/settings.ts' {
   interface Settings {
@@ -14,6 +14,8 @@ declare module '../kernel/settings.ts' {
     readonly subsidyChecksumFormat: string;
     /** Account of the platform that retires users; null if none may. */
     readonly retirementWorkerUsername: string | null;
+    /** Whether the catalog of a plan must belong to its customer. */
+    readonly validateExternalFields: boolean;
   }
 }
 
@@ -70,5 +72,11 @@ export const settings = defineSettings({
       .nullable()
       .default(null)
       .describe('Username of the account that asks to retire users; nobody else but superusers can.'),
+  },
+  validateExternalFields: {
+    variable: 'VALIDATE_FORM_EXTERNAL_FIELDS',
+    schema: flag
+      .default(true)
+      .describe('Ask the catalog service whether the catalog of a plan belongs to its customer.'),
   },
 });

@@ -1,8 +1,12 @@
 import { legacyReply } from '../kernel/legacy.ts';
 import { defineSlice } from '../kernel/slice.ts';
 import * as agreementContract from './agreements/contract.ts';
+import * as agreementProvisioning from './agreements/provisioning-contract.ts';
 import { agreements } from './agreements/router.ts';
+import * as autoApplyContract from './agreements/auto-apply-contract.ts';
+import { campaigns } from './campaigns.ts';
 import { events } from './events.ts';
+import { planJobs } from './jobs.ts';
 import * as legacy from './legacy.ts';
 import * as lifecycleContract from './lifecycle/contract.ts';
 import { lifecycleJobs } from './lifecycle/jobs.ts';
@@ -11,9 +15,21 @@ import { privacy } from './lifecycle/router.ts';
 import { lifecycleSettings } from './lifecycle/settings.ts';
 import { agreementPermissions, permissions, retirementPermission, roles, staffPermission } from './permissions.ts';
 import * as planContract from './plans/contract.ts';
+import * as priorityContract from './plans/priority-contract.ts';
+import * as planProvisioning from './plans/provisioning-contract.ts';
 import { plans } from './plans/router.ts';
+import * as productContract from './products/contract.ts';
+import { products } from './products/router.ts';
+import { agreementForms, planForms, renewalForms } from './provisioning-legacy.ts';
+import * as renewalContract from './renewals/contract.ts';
+import { renewals } from './renewals/router.ts';
+import * as seatChanges from './seats/change-contract.ts';
 import * as seatContract from './seats/contract.ts';
+import { seatJobs } from './seats/jobs.ts';
+import * as learnerContract from './seats/learner-contract.ts';
+import { autoApplyLegacy, legacy as seatForms } from './seats/legacy.ts';
 import { licenses } from './seats/router.ts';
+import * as timelineContract from './seats/timeline-contract.ts';
 import { settings } from './settings.ts';
 import { ownerOfAgreement, ownerOfLicense, ownerOfPlan } from './store.ts';
 import { tables } from './tables.ts';
@@ -26,11 +42,26 @@ export const licensesSlice = defineSlice({
     agreements: {
       tag: 'What customers have subscribed to.',
       router: agreements,
-      contracts: { get: agreementContract.get, list: agreementContract.list },
-      models: { agreement: view.agreement, agreementSummary: view.agreementSummary },
+      contracts: {
+        get: agreementContract.get,
+        list: agreementContract.list,
+        autoApply: autoApplyContract.autoApply,
+        create: agreementProvisioning.create,
+        getForProvisioning: agreementProvisioning.getForProvisioning,
+        update: agreementProvisioning.update,
+        configure: agreementProvisioning.configure,
+        setAutoAppliedPlan: agreementProvisioning.setAutoAppliedPlan,
+      },
+      models: {
+        agreement: view.agreement,
+        agreementSummary: view.agreementSummary,
+        agreementSettings: agreementProvisioning.agreementSettings,
+      },
       legacy: {
         get: { reply: legacyReply(agreementContract.get, legacy.agreementReply) },
         list: { reply: legacyReply(agreementContract.list, legacy.agreementPageReply) },
+        autoApply: autoApplyLegacy,
+        ...agreementForms,
       },
     },
     plans: {
@@ -41,21 +72,75 @@ export const licensesSlice = defineSlice({
         getForLearners: planContract.getForLearners,
         list: planContract.list,
         listForLearners: planContract.listForLearners,
+        create: planProvisioning.create,
+        listForProvisioning: planProvisioning.listForProvisioning,
+        getForProvisioning: planProvisioning.getForProvisioning,
+        update: planProvisioning.update,
+        provision: planProvisioning.provision,
+        setPriority: priorityContract.setPriority,
+        freeze: planProvisioning.freeze,
+        deleteRevoked: planProvisioning.deleteRevoked,
       },
-      models: { plan: view.plan, planSummary: view.planSummary },
+      models: { plan: view.plan, planSummary: view.planSummary, provisionedPlan: planProvisioning.provisionedPlan },
       legacy: {
         get: { reply: legacyReply(planContract.get, legacy.planReply) },
         getForLearners: { reply: legacyReply(planContract.getForLearners, legacy.planReply) },
         list: { reply: legacyReply(planContract.list, legacy.planPageReply) },
         listForLearners: { reply: legacyReply(planContract.listForLearners, legacy.planPageReply) },
+        ...planForms,
       },
+    },
+    renewals: {
+      tag: 'Renewals of subscription plans.',
+      router: renewals,
+      contracts: {
+        list: renewalContract.list,
+        get: renewalContract.get,
+        create: renewalContract.create,
+        update: renewalContract.update,
+        remove: renewalContract.remove,
+        process: renewalContract.process,
+        preview: renewalContract.preview,
+      },
+      models: { renewal: view.renewal },
+      legacy: renewalForms,
+    },
+    products: {
+      tag: 'What is sold, and its kinds.',
+      router: products,
+      contracts: {
+        list: productContract.list,
+        create: productContract.create,
+        update: productContract.update,
+        listPlanTypes: productContract.listPlanTypes,
+        createPlanType: productContract.createPlanType,
+        updatePlanType: productContract.updatePlanType,
+      },
+      models: { product: productContract.product, planType: productContract.planType },
     },
     licenses: {
       tag: 'Licences of subscription plans, and who holds them.',
       router: licenses,
-      contracts: { get: seatContract.get, list: seatContract.list, overview: seatContract.overview },
+      contracts: {
+        get: seatContract.get,
+        list: seatContract.list,
+        overview: seatContract.overview,
+        assign: seatChanges.assign,
+        remind: seatChanges.remind,
+        remindAll: seatChanges.remindAll,
+        bulkRevoke: seatChanges.bulkRevoke,
+        revokeAll: seatChanges.revokeAll,
+        timeline: timelineContract.timeline,
+        listOwn: learnerContract.listOwn,
+        getOwn: learnerContract.getOwn,
+        listForLearner: learnerContract.listForLearner,
+        followAddress: learnerContract.followAddress,
+        activate: learnerContract.activate,
+        subsidy: learnerContract.subsidy,
+        applicable: learnerContract.applicable,
+      },
       models: { license: view.license, learnerLicense: view.learnerLicense },
-      legacy: { list: { reply: legacyReply(seatContract.list, legacy.licensePageReply) } },
+      legacy: { list: { reply: legacyReply(seatContract.list, legacy.licensePageReply) }, ...seatForms },
     },
     privacy: {
       tag: 'Retirement of users of the platform.',
@@ -77,6 +162,7 @@ export const licensesSlice = defineSlice({
     license: { find: ownerOfLicense, remembered: false },
   },
   events,
-  jobs: [...lifecycleJobs],
+  jobs: [...lifecycleJobs, ...planJobs, ...seatJobs],
+  campaigns,
   settings: { ...settings, ...lifecycleSettings },
 });

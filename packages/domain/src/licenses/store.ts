@@ -254,3 +254,14 @@ export async function moveCounters(
       ),
     });
 }
+
+/**
+ * Counts new free licences of a plan, unless there would be more than desired or the plan was frozen; tells whether it
+ * did. Locks the plan.
+ */
+export const countNewSeats = async (trx: Transaction, planUuid: string, seats: number): Promise<boolean> =>
+  (await trx(plans.table)
+    .where({ uuid: planUuid })
+    .whereNull('last_freeze_timestamp')
+    .whereRaw('unassigned_count + assigned_count + activated_count + ? <= desired_num_licenses', [seats])
+    .increment('unassigned_count', seats)) === 1;

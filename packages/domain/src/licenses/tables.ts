@@ -109,7 +109,6 @@ export const subscriptionPlans = defineModel('subscription_plans', {
     desiredNumLicenses: is.integer().nullable(),
     /** Of a learner's licences for a course, that of the plan with the highest priority is used. */
     priority: is.integer(),
-    /** How far the end of enrollments, and then the events about it, have come: the last licence. */
     /** For which expiration, and how far, enrollments were ended and then events sent: the last licence. */
     expirationProgressOf: is.instant().nullable(),
     expirationSentTo: is.uuid().nullable(),

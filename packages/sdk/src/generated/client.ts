@@ -12,8 +12,9 @@ import { type LedgerApi, ledgerTable } from './ledger.ts';
 import { type LicensesApi, licensesTable } from './licenses.ts';
 import { type PlansApi, plansTable } from './plans.ts';
 import { type PoliciesApi, policiesTable } from './policies.ts';
-import { type PrivacyApi, privacyTable } from './privacy.ts';
+import { type ProductsApi, productsTable } from './products.ts';
 import { type RedemptionsApi, redemptionsTable } from './redemptions.ts';
+import { type RenewalsApi, renewalsTable } from './renewals.ts';
 
 /** Client of the service for one caller. Create one per caller; it holds no connections and needs no closing. */
 export class EnterpriseAccess extends Client {
@@ -35,10 +36,12 @@ export class EnterpriseAccess extends Client {
   readonly plans: PlansApi = this.router('plans', plansTable);
   /** Operations of policies. */
   readonly policies: PoliciesApi = this.router('policies', policiesTable);
-  /** Operations of privacy. */
-  readonly privacy: PrivacyApi = this.router('privacy', privacyTable);
+  /** Operations of products. */
+  readonly products: ProductsApi = this.router('products', productsTable);
   /** Operations of redemptions. */
   readonly redemptions: RedemptionsApi = this.router('redemptions', redemptionsTable);
+  /** Operations of renewals. */
+  readonly renewals: RenewalsApi = this.router('renewals', renewalsTable);
 
   /** Creates a client for one base URL and one caller's token. */
   constructor(options: ClientOptions) {

@@ -49,6 +49,34 @@ export interface Agreement extends AgreementSummary {
   subscriptions: Plan[];
 }
 
+/** Agreement settings, as the service answers it. */
+export interface AgreementSettings {
+  /** Agreement. */
+  uuid: string;
+  /** Name of the customer in mails and events. */
+  enterpriseCustomerName: string | null;
+  /** Days after which unused and expired licences lose their address. */
+  daysBeforePurge: number;
+  /** Whether the texts below replace the standard text. */
+  hasCustomLicenseExpirationMessaging: boolean;
+  /** Header of the dialog that learners see after the expiration. */
+  modalHeaderText: string | null;
+  /** Text of the dialog, safe HTML. */
+  expiredSubscriptionModalMessaging: string | null;
+  /** Label of the button. */
+  buttonLabelInModal: string | null;
+  /** Where the button leads. */
+  urlForButtonInModal: string | null;
+  /** Whether the current plan grows by itself. */
+  enableAutoScalingOfCurrentPlan: boolean;
+  /** Most licences that a plan grows to. */
+  autoScalingMaxLicenses: number | null;
+  /** Allocated share above which the plan grows. */
+  autoScalingThresholdPercentage: number | null;
+  /** By how much it grows. */
+  autoScalingIncrementPercentage: number | null;
+}
+
 /** Agreement summary, as the service answers it. */
 export interface AgreementSummary {
   /** Identifies the agreement. */
@@ -549,6 +577,24 @@ export interface PlanSummary {
   salesforceOpportunityLineItem: string | null;
 }
 
+/** Plan type, as the service answers it. */
+export interface PlanType {
+  /** Identifies the plan type. */
+  id: number;
+  /** Unique label. */
+  label: string;
+  /** Description. */
+  description: string;
+  /** Whether customers pay. */
+  isPaidSubscription: boolean;
+  /** Whether products need a NetSuite id. */
+  nsIdRequired: boolean;
+  /** Whether plans need a line item of Salesforce. */
+  sfIdRequired: boolean;
+  /** Whether it is for tests. */
+  internalUseOnly: boolean;
+}
+
 /** Policy, as the service answers it. */
 export interface Policy {
   /** Identifies the policy. */
@@ -623,6 +669,48 @@ export interface PolicyAssignmentConfiguration {
   active: boolean;
 }
 
+/** Product, as the service answers it. */
+export interface Product {
+  /** Identifies the product. */
+  id: number;
+  /** Name, unique for its plan type. */
+  name: string;
+  /** Description. */
+  description: string;
+  /** Product in Salesforce. */
+  salesforceProductId: string | null;
+  /** Product in NetSuite; several can have the same. */
+  netsuiteId: number | null;
+  /** Plan type. */
+  planType: number;
+  /** Its label. */
+  planTypeLabel: string;
+}
+
+/** Provisioned plan, as the service answers it. */
+export interface ProvisionedPlan extends PlanSummary {
+  /** Whether unused licences can be deleted. */
+  canFreezeUnusedLicenses: boolean;
+  /** Agreement of the plan. */
+  customerAgreement: string;
+  /** Licences that the plan shall have. */
+  desiredNumLicenses: number | null;
+  /** Whether the expiration of the plan was worked off. */
+  expirationProcessed: boolean;
+  /** A plan for tests. */
+  forInternalUseOnly: boolean;
+  /** When unused licences were deleted; then none are added. */
+  lastFreezeTimestamp: Date | null;
+  /** Revocations of activated licences so far. */
+  numRevocationsApplied: number;
+  /** Limit of revocations, in percent of the licences. */
+  revokeMaxPercentage: number;
+  /** Why the plan was changed. */
+  changeReason: string;
+  /** Job that adds many licences; null when all are there already. Follow it with `jobs.get`. */
+  provisioningJob: string | null;
+}
+
 /** Redeemable policy, as the service answers it. */
 export interface RedeemablePolicy {
   /** Identifies the policy. */
@@ -663,6 +751,46 @@ export interface RedeemablePolicy {
   policyRedemptionUrl: string;
   /** Whether enrollment deadlines are ignored now. */
   isLateRedemptionAllowed: boolean;
+}
+
+/** Renewal, as the service answers it. */
+export interface Renewal {
+  /** Identifies the renewal. */
+  id: number;
+  /** Time of creation. */
+  created: Date;
+  /** Time of the last change. */
+  modified: Date;
+  /** Plan that is renewed. */
+  priorSubscriptionPlan: string;
+  /** Its title. */
+  priorSubscriptionPlanTitle: string;
+  /** Plan that follows; null until it is created. */
+  renewedSubscriptionPlan: string | null;
+  /** Its title. */
+  renewedSubscriptionPlanTitle: string | null;
+  /** Line item of the sale in Salesforce. */
+  salesforceOpportunityId: string | null;
+  /** Licences of the plan that follows. */
+  numberOfLicenses: number;
+  /** Start of the plan that follows. */
+  effectiveDate: Date;
+  /** Expiration of the plan that follows. */
+  renewedExpirationDate: Date;
+  /** Whether licences were copied. */
+  processed: boolean;
+  /** When. */
+  processedDatetime: Date | null;
+  /** Title for the plan that follows; null for a standard one. */
+  renewedPlanTitle: string | null;
+  /** Which licences are copied. */
+  licenseTypesToCopy: 'assigned_and_activated' | 'activated' | 'nothing' | (string & {});
+  /** Whether automatic licences end with the renewal. */
+  disableAutoApplyLicenses: boolean;
+  /** Whether the scheduled job leaves it alone. */
+  exemptFromBatchProcessing: boolean;
+  /** Customer of both plans. */
+  enterpriseCustomerUuid: string;
 }
 
 /** Subsidy, as the service answers it. */

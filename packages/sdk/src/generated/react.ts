@@ -4,18 +4,19 @@ import { factories, type ListFactory, type MutationFactory, type QueryFactory, t
 import type { NoDetails } from '../errors.ts';
 import type { Page } from '../page.ts';
 import type { EnterpriseAccess } from './client.ts';
-import type { AdminAssignment, Agreement, Assignment, Configuration, Decision, ForcedRedemption, JobRun, License, Plan, Policy, Subsidy, Transaction } from './models.ts';
-import type { AgreementsGetInput, AgreementsListInput } from './agreements.ts';
+import type { AdminAssignment, Agreement, AgreementSettings, Assignment, Configuration, Decision, ForcedRedemption, JobRun, License, Plan, PlanType, Policy, Product, ProvisionedPlan, Renewal, Subsidy, Transaction } from './models.ts';
+import type { AgreementsConfigureInput, AgreementsCreateInput, AgreementsGetForProvisioningInput, AgreementsGetInput, AgreementsListInput, AgreementsSetAutoAppliedPlanInput, AgreementsUpdateInput } from './agreements.ts';
 import type { AssignmentsAcknowledgeInput, AssignmentsAcknowledgeOutput, AssignmentsCancelAllInput, AssignmentsCancelAllOutput, AssignmentsCancelInput, AssignmentsCancelOutput, AssignmentsCreateConfigurationInput, AssignmentsDeactivateConfigurationInput, AssignmentsGetConfigurationInput, AssignmentsGetInput, AssignmentsGetOwnInput, AssignmentsListConfigurationsInput, AssignmentsListInput, AssignmentsListOwnInput, AssignmentsListPage, AssignmentsNudgeInput, AssignmentsNudgeOutput, AssignmentsRemindAllInput, AssignmentsRemindAllOutput, AssignmentsRemindInput, AssignmentsRemindOutput, AssignmentsUpdateConfigurationInput } from './assignments.ts';
 import type { AuditExportInput, AuditExportOutput, AuditExportPartInput, AuditExportPartOutput, AuditFollowupsInput, AuditFollowupsOutput, AuditGetInput, AuditGetOutput, AuditListInput, AuditListOutput, AuditTimelineInput, AuditTimelineOutput } from './audit.ts';
 import type { GroupsAddAssociationInput, GroupsAddAssociationOutput, GroupsListMembersInput, GroupsListMembersPage, GroupsRemoveAssociationsInput, GroupsRemoveAssociationsOutput } from './groups.ts';
 import type { JobsGetInput } from './jobs.ts';
 import type { LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputItem, LedgerCanRedeemInput, LedgerCanRedeemOutput, LedgerContentMetadataInput, LedgerContentMetadataOutput, LedgerCreateDepositInput, LedgerCreateDepositOutput, LedgerCreateSubsidyInput, LedgerCreateSubsidyOutput, LedgerCreateTransactionInput, LedgerCreateTransactionOutput, LedgerCreateTransactionV1Input, LedgerCreateTransactionV1Output, LedgerDeleteSubsidyInput, LedgerGetSubsidyInput, LedgerGetTransactionInput, LedgerListSubsidiesInput, LedgerListTransactionsInput, LedgerListTransactionsPage, LedgerListTransactionsV1Input, LedgerOwnTransactionsInput, LedgerReverseInput, LedgerUpdateSubsidyInput } from './ledger.ts';
 import type { LicensesGetInput, LicensesListInput, LicensesOverviewInput, LicensesOverviewOutputItem } from './licenses.ts';
-import type { PlansGetForLearnersInput, PlansGetInput, PlansListForLearnersInput, PlansListInput } from './plans.ts';
+import type { PlansCreateInput, PlansDeleteRevokedInput, PlansDeleteRevokedOutput, PlansFreezeInput, PlansFreezeOutput, PlansGetForLearnersInput, PlansGetForProvisioningInput, PlansGetInput, PlansListForLearnersInput, PlansListForProvisioningInput, PlansListInput, PlansProvisionInput, PlansProvisionOutput, PlansUpdateInput, PlansUpdateOutput } from './plans.ts';
 import type { PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput, PoliciesAllocateInput, PoliciesAllocateOutput, PoliciesBulkReportInput, PoliciesBulkReportItem, PoliciesCreateInput, PoliciesCreateOutput, PoliciesDeactivateInput, PoliciesDepositInput, PoliciesGetInput, PoliciesListInput, PoliciesResumeBulkInput, PoliciesResumeBulkOutput, PoliciesSetLateRedemptionInput, PoliciesUpdateInput } from './policies.ts';
-import type { PrivacyRetireUserInput } from './privacy.ts';
+import type { ProductsCreateInput, ProductsCreatePlanTypeInput, ProductsListInput, ProductsListPlanTypesInput, ProductsUpdateInput, ProductsUpdatePlanTypeInput } from './products.ts';
 import type { RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem, RedemptionsCanRequestInput, RedemptionsCanRequestOutput, RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem, RedemptionsExplainInput, RedemptionsExplainOutput, RedemptionsForceInput, RedemptionsGetDecisionInput, RedemptionsGetInput, RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput, RedemptionsRedeemInput } from './redemptions.ts';
+import type { RenewalsCreateInput, RenewalsCreateOutput, RenewalsGetInput, RenewalsListInput, RenewalsPreviewInput, RenewalsPreviewOutput, RenewalsProcessInput, RenewalsProcessOutput, RenewalsRemoveInput, RenewalsRemoveOutput, RenewalsUpdateInput } from './renewals.ts';
 import { agreementsTable } from './agreements.ts';
 import { assignmentsTable } from './assignments.ts';
 import { auditTable } from './audit.ts';
@@ -25,15 +26,26 @@ import { ledgerTable } from './ledger.ts';
 import { licensesTable } from './licenses.ts';
 import { plansTable } from './plans.ts';
 import { policiesTable } from './policies.ts';
-import { privacyTable } from './privacy.ts';
+import { productsTable } from './products.ts';
 import { redemptionsTable } from './redemptions.ts';
+import { renewalsTable } from './renewals.ts';
 
 /** Options for the operations of agreements. */
 export interface AgreementsQueries extends RouterKeys {
+  /** Set what operators decide about an agreement: expiration texts, automatic growth, retention. */
+  readonly configure: MutationFactory<AgreementsConfigureInput, AgreementSettings>;
+  /** Create the agreement of a customer; there is one per customer. */
+  readonly create: MutationFactory<AgreementsCreateInput, Agreement>;
   /** One customer agreement with its plans. */
   readonly get: QueryFactory<AgreementsGetInput, Agreement>;
+  /** One customer agreement with all its plans, for provisioning. */
+  readonly getForProvisioning: QueryFactory<AgreementsGetForProvisioningInput, Agreement>;
   /** The customer agreements that the caller may see, with their plans. */
   readonly list: ListFactory<AgreementsListInput | undefined, Page<Agreement>, string | null>;
+  /** Choose the plan of an agreement whose licences learners get automatically, or none. */
+  readonly setAutoAppliedPlan: MutationFactory<AgreementsSetAutoAppliedPlanInput, Agreement>;
+  /** Update fields of an agreement; omitted fields are not changed. */
+  readonly update: MutationFactory<AgreementsUpdateInput, Agreement>;
 }
 
 /** Options for the operations of assignments. */
@@ -150,14 +162,28 @@ export interface LicensesQueries extends RouterKeys {
 
 /** Options for the operations of plans. */
 export interface PlansQueries extends RouterKeys {
+  /** Create a subscription plan with its licences; very many are added by a job. */
+  readonly create: MutationFactory<PlansCreateInput, ProvisionedPlan>;
+  /** Delete all revoked licences of a plan, as a job. */
+  readonly deleteRevoked: MutationFactory<PlansDeleteRevokedInput, PlansDeleteRevokedOutput>;
+  /** Delete the unused licences of a plan for good; it gets no new ones. Cannot be undone. */
+  readonly freeze: MutationFactory<PlansFreezeInput, PlansFreezeOutput>;
   /** One subscription plan with its counts. */
   readonly get: QueryFactory<PlansGetInput, Plan>;
   /** One active subscription plan of a customer, for its learners. */
   readonly getForLearners: QueryFactory<PlansGetForLearnersInput, Plan>;
+  /** One subscription plan for provisioning, active or not. */
+  readonly getForProvisioning: QueryFactory<PlansGetForProvisioningInput, Plan>;
   /** Subscription plans that the caller may see, the newest start first; of one customer only the active ones. */
   readonly list: ListFactory<PlansListInput | undefined, Page<Plan>, string | null>;
   /** Active subscription plans of a customer, the newest start first, for its learners. */
   readonly listForLearners: ListFactory<PlansListForLearnersInput | undefined, Page<Plan>, string | null>;
+  /** Subscription plans for provisioning, the newest start first; active ones unless others are wanted too. */
+  readonly listForProvisioning: ListFactory<PlansListForProvisioningInput | undefined, Page<Plan>, string | null>;
+  /** Add licences up to the desired number of a plan, for example after an outage. */
+  readonly provision: MutationFactory<PlansProvisionInput, PlansProvisionOutput>;
+  /** Update fields of a plan, and add licences up to the desired number; omitted fields are not changed. */
+  readonly update: MutationFactory<PlansUpdateInput, PlansUpdateOutput>;
 }
 
 /** Options for the operations of policies. */
@@ -186,10 +212,20 @@ export interface PoliciesQueries extends RouterKeys {
   readonly update: MutationFactory<PoliciesUpdateInput, Policy>;
 }
 
-/** Options for the operations of privacy. */
-export interface PrivacyQueries extends RouterKeys {
-  /** Remove a user from all licences and from the trail of their changes, and delete the copy of the account. */
-  readonly retireUser: MutationFactory<PrivacyRetireUserInput, NoDetails>;
+/** Options for the operations of products. */
+export interface ProductsQueries extends RouterKeys {
+  /** Create a product. */
+  readonly create: MutationFactory<ProductsCreateInput, Product>;
+  /** Create a plan type. */
+  readonly createPlanType: MutationFactory<ProductsCreatePlanTypeInput, PlanType>;
+  /** Products, in the order of their ids. */
+  readonly list: ListFactory<ProductsListInput | undefined, Page<Product>, string | null>;
+  /** Plan types, in the order of their ids. */
+  readonly listPlanTypes: ListFactory<ProductsListPlanTypesInput | undefined, Page<PlanType>, string | null>;
+  /** Update fields of a product; omitted fields are not changed. */
+  readonly update: MutationFactory<ProductsUpdateInput, Product>;
+  /** Update fields of a plan type; omitted fields are not changed. */
+  readonly updatePlanType: MutationFactory<ProductsUpdatePlanTypeInput, PlanType>;
 }
 
 /** Options for the operations of redemptions. */
@@ -214,6 +250,24 @@ export interface RedemptionsQueries extends RouterKeys {
   readonly redeem: MutationFactory<RedemptionsRedeemInput, Transaction>;
 }
 
+/** Options for the operations of renewals. */
+export interface RenewalsQueries extends RouterKeys {
+  /** Plan the renewal of a plan, or find the one for the same two plans. */
+  readonly create: MutationFactory<RenewalsCreateInput, RenewalsCreateOutput>;
+  /** One renewal. */
+  readonly get: QueryFactory<RenewalsGetInput, Renewal>;
+  /** Renewals, in the order of their ids. */
+  readonly list: ListFactory<RenewalsListInput | undefined, Page<Renewal>, string | null>;
+  /** What a renewal would do if it was processed now, and why it would be refused. */
+  readonly preview: QueryFactory<RenewalsPreviewInput, RenewalsPreviewOutput>;
+  /** Process a renewal: create the plan that follows if needed, and copy the licences. Once only. */
+  readonly process: MutationFactory<RenewalsProcessInput, RenewalsProcessOutput>;
+  /** Delete a renewal; the plans and their licences stay. */
+  readonly remove: MutationFactory<RenewalsRemoveInput, RenewalsRemoveOutput>;
+  /** Update fields of a renewal; omitted fields are not changed. */
+  readonly update: MutationFactory<RenewalsUpdateInput, Renewal>;
+}
+
 /** Options for every operation. */
 export interface AccessQueries extends RouterKeys {
   /** Options for the operations of agreements. */
@@ -234,10 +288,12 @@ export interface AccessQueries extends RouterKeys {
   readonly plans: PlansQueries;
   /** Options for the operations of policies. */
   readonly policies: PoliciesQueries;
-  /** Options for the operations of privacy. */
-  readonly privacy: PrivacyQueries;
+  /** Options for the operations of products. */
+  readonly products: ProductsQueries;
   /** Options for the operations of redemptions. */
   readonly redemptions: RedemptionsQueries;
+  /** Options for the operations of renewals. */
+  readonly renewals: RenewalsQueries;
 }
 
 /** Makes options for TanStack Query from a client. */
@@ -252,6 +308,7 @@ export const accessQueries = (access: EnterpriseAccess): AccessQueries =>
     licenses: licensesTable,
     plans: plansTable,
     policies: policiesTable,
-    privacy: privacyTable,
+    products: productsTable,
     redemptions: redemptionsTable,
+    renewals: renewalsTable,
   });
