@@ -1,9 +1,9 @@
 import { legacyReply } from '../kernel/legacy.ts';
 import { defineSlice } from '../kernel/slice.ts';
+import * as autoApplyContract from './agreements/auto-apply-contract.ts';
 import * as agreementContract from './agreements/contract.ts';
 import * as agreementProvisioning from './agreements/provisioning-contract.ts';
 import { agreements } from './agreements/router.ts';
-import * as autoApplyContract from './agreements/auto-apply-contract.ts';
 import { campaigns } from './campaigns.ts';
 import { events } from './events.ts';
 import { planJobs } from './jobs.ts';

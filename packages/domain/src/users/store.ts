@@ -25,7 +25,10 @@ export async function lmsUserIdsOf(db: Connection, userIds: readonly number[]): 
   const rows: { id: number; lmsUserId: number }[] =
     userIds.length === 0
       ? []
-      : await db(users.table).whereIn('id', [...userIds]).whereNotNull('lms_user_id').select('id', users.pick('lmsUserId'));
+      : await db(users.table)
+          .whereIn('id', [...userIds])
+          .whereNotNull('lms_user_id')
+          .select('id', users.pick('lmsUserId'));
   return new Map(rows.map(({ id, lmsUserId }) => [Number(id), lmsUserId]));
 }
 

@@ -14,10 +14,7 @@ const refusal = <const C extends string>(code: C, message: string) =>
 
 export const noPlanToApply = refusal('no_plan_to_apply', 'License was unable to be automatically applied.');
 export const notEligible = refusal('not_eligible', 'You are not eligible for an auto-applied license.');
-export const noLicensesLeft = refusal(
-  'no_licenses_left',
-  'There are no licenses remaining in your organization.',
-);
+export const noLicensesLeft = refusal('no_licenses_left', 'There are no licenses remaining in your organization.');
 
 export const autoApply = defineContract({
   summary: 'Give the caller a licence of the plan whose licences are applied automatically; once per learner.',

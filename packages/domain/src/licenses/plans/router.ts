@@ -1,8 +1,8 @@
 import { procedure, router } from '../../kernel/rpc.ts';
 import * as contract from './contract.ts';
+import * as freezing from './freeze.ts';
 import { setPriority } from './priority.ts';
 import * as priorityContract from './priority-contract.ts';
-import * as freezing from './freeze.ts';
 import * as provisioning from './provisioning.ts';
 import * as provisioningContract from './provisioning-contract.ts';
 import * as service from './service.ts';

@@ -11,8 +11,8 @@ import { surroundingsOf } from '../view.ts';
 import type { LearnerLicense } from '../view-contract.ts';
 import { callerOf } from './caller.ts';
 import { welcome } from './job-contracts.ts';
-import * as contract from './learner-contract.ts';
 import { heldOf, learnerLicenseOf } from './learner.ts';
+import * as contract from './learner-contract.ts';
 import { licenseNotFound } from './service.ts';
 import { licensesOfHolder, plansOf } from './store.ts';
 

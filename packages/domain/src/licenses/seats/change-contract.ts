@@ -129,7 +129,10 @@ function problemOf(input: { userEmails?: unknown; filters?: readonly Selection[]
   return null;
 }
 
-const oneChoice = (input: { userEmails?: unknown; filters?: readonly Selection[] | undefined }, ctx: z.RefinementCtx) => {
+const oneChoice = (
+  input: { userEmails?: unknown; filters?: readonly Selection[] | undefined },
+  ctx: z.RefinementCtx,
+) => {
   const message = problemOf(input);
   if (message !== null) ctx.addIssue({ code: 'custom', message, path: [], input: '-' });
 };

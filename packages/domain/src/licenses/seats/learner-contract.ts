@@ -192,7 +192,9 @@ export const applicable = defineContract({
             subscriptionPlanTitle: z.string().describe('Title of the plan.'),
             expirationDate: z.date().describe('Expiration of the plan.'),
             priority: z.int().describe('Priority of the plan; higher ones come first.'),
-            verdict: openEnum(verdicts).describe('Whether the licence gives the course, or the first reason against it.'),
+            verdict: openEnum(verdicts).describe(
+              'Whether the licence gives the course, or the first reason against it.',
+            ),
           })
           .meta({ title: 'LicenseApplicability' }),
       )

@@ -1,11 +1,11 @@
 import { transaction } from '@enterprise-access/db';
 import type { Actor, VisibleCustomers } from '../../kernel/actor.ts';
 import type { Input, Output } from '../../kernel/contract.ts';
-import { type Page, assertPageExists, type PageRequest, pageNumber, pageOf } from '../../kernel/page.ts';
+import { assertPageExists, type Page, type PageRequest, pageNumber, pageOf } from '../../kernel/page.ts';
 import type { Runtime } from '../../kernel/runtime.ts';
 import { type AgreementRow, isCurrent, live, type PlanRow } from '../rules.ts';
-import * as store from '../store.ts';
 import type { LicenseRow } from '../store.ts';
+import * as store from '../store.ts';
 import { agreementSummaryOf, ownLicenseOf, planSummaryOf, type Surroundings, surroundingsOf } from '../view.ts';
 import type { LearnerLicense, License } from '../view-contract.ts';
 import { callerOf } from './caller.ts';
@@ -132,7 +132,8 @@ export async function followAddress(
 ): Promise<Output<typeof contract.followAddress>> {
   const { emailKey, lmsUserId } = await knownCallerOf(deps, actor);
   const where = { enterprise_customer_uuid: enterpriseCustomerUuid };
-  const hasOther = (row: LicenseRow) => row.lmsUserId === lmsUserId && row.userEmail !== null && row.userEmail !== emailKey;
+  const hasOther = (row: LicenseRow) =>
+    row.lmsUserId === lmsUserId && row.userEmail !== null && row.userEmail !== emailKey;
   const seen = await licensesOfHolder(deps.db, where, { lmsUserId, emailKey: null });
   const planUuids = [...new Set(seen.filter(hasOther).map((row) => row.subscriptionPlanUuid))].toSorted();
   let [moved, kept] = [0, 0];

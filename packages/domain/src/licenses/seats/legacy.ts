@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { encodePage, pageEnvelope, plainEnvelope, encodePlainPage } from '../../kernel/envelope.ts';
+import { encodePage, encodePlainPage, pageEnvelope, plainEnvelope } from '../../kernel/envelope.ts';
 import type { FieldErrors } from '../../kernel/errors.ts';
+import type { RestRequest } from '../../kernel/legacy.ts';
 import { type LegacyError, type LegacyForm, type LegacyReply, legacyReply } from '../../kernel/legacy.ts';
+import type { Page } from '../../kernel/page.ts';
 import { snakeCase, wireCodec } from '../../kernel/wire.ts';
 import { encodeLicense, licenseBody } from '../legacy.ts';
-import { agreementSummary, learnerLicense } from '../view-contract.ts';
 import type { License } from '../view-contract.ts';
-import type { Page } from '../../kernel/page.ts';
-import type { RestRequest } from '../../kernel/legacy.ts';
+import { agreementSummary, learnerLicense } from '../view-contract.ts';
 import * as changes from './change-contract.ts';
 import * as ofLearner from './learner-contract.ts';
 

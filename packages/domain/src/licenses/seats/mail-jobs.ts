@@ -4,8 +4,8 @@ import type { JobRun } from '../../kernel/jobs/job.ts';
 import type { Customer } from '../../kernel/ports/lms.ts';
 import { type MailKind, MailRefused, type Receipt, type Recipient } from '../../kernel/ports/mail.ts';
 import type { Runtime } from '../../kernel/runtime.ts';
-import * as store from '../store.ts';
 import type { LicenseRow } from '../store.ts';
+import * as store from '../store.ts';
 import { licenses } from '../tables.ts';
 import type * as contracts from './job-contracts.ts';
 import { aboutCustomer, languageOf, mails, reachedText } from './mails.ts';
@@ -133,7 +133,7 @@ async function toHolder(
 ): Promise<Outcome> {
   const { runtime } = job;
   const row = await licenses.find(runtime.db, licenseUuid);
-  if (!row || row.status !== 'activated' || row.userEmail === null) return { outcome: 'over' };
+  if (row?.status !== 'activated' || row.userEmail === null) return { outcome: 'over' };
   if (job.dryRun) return { outcome: 'sent' };
   const customer = await customerOf(runtime, enterpriseCustomerUuid);
   const { kind, attributes } = write(customer);
@@ -161,19 +161,14 @@ export async function onEndEnrollments(
   { licenseUuid, enterpriseCustomerUuid }: OfLicense,
 ): Promise<z.infer<typeof contracts.endEnrollments.result>> {
   const row = await licenses.find(runtime.db, licenseUuid);
-  if (!row || row.status !== 'revoked' || row.lmsUserId === null) return { outcome: 'over' };
+  if (row?.status !== 'revoked' || row.lmsUserId === null) return { outcome: 'over' };
   if (!dryRun) await runtime.lms.revokeLicensedEnrollments(enterpriseCustomerUuid, row.lmsUserId);
   return { outcome: 'ended' };
 }
 
 export async function onTellCapReached(
   { runtime, dryRun }: JobRun,
-  {
-    enterpriseCustomerUuid,
-    subscriptionPlanUuid,
-    applied,
-    occasion,
-  }: z.infer<typeof contracts.tellCapReached.payload>,
+  { enterpriseCustomerUuid, subscriptionPlanUuid, applied, occasion }: z.infer<typeof contracts.tellCapReached.payload>,
 ): Promise<Outcome> {
   const plan = await store.findPlan(runtime.db, subscriptionPlanUuid);
   const email = runtime.settings.customerSuccessEmail;

@@ -1,12 +1,12 @@
 import { appendToOutbox, transaction } from '@enterprise-access/db';
 import type { Input } from '../../kernel/contract.ts';
-import { notFound } from '../../kernel/errors.ts';
 import { foldEmail } from '../../kernel/email.ts';
+import { notFound } from '../../kernel/errors.ts';
 import { jobMessage } from '../../kernel/jobs/job.ts';
 import type { Runtime } from '../../kernel/runtime.ts';
 import type { PlanRow } from '../rules.ts';
-import * as store from '../store.ts';
 import type { LicenseRow } from '../store.ts';
+import * as store from '../store.ts';
 import { chunksOf } from './assign.ts';
 import * as contract from './change-contract.ts';
 import { LEARNERS_PER_JOB, remindLearners } from './job-contracts.ts';
@@ -95,8 +95,7 @@ export async function remind(deps: Deps, input: Input<typeof contract.remind>): 
 
 export async function remindAll(deps: Deps, input: Input<typeof contract.remindAll>): Promise<Record<string, never>> {
   const plan = await planOf(deps, input.planUuid);
-  const reminded =
-    plan.assignedCount > 0 ? await remindSelected(deps, plan, selectedBy([], ['assigned']), input) : 0;
+  const reminded = plan.assignedCount > 0 ? await remindSelected(deps, plan, selectedBy([], ['assigned']), input) : 0;
   if (reminded === 0) throw contract.nothingPending({ userEmail: null });
   return {};
 }

@@ -1,4 +1,10 @@
-import { appendToOutbox, type OutboxMessage, recordChanges, type Transaction, transaction } from '@enterprise-access/db';
+import {
+  appendToOutbox,
+  type OutboxMessage,
+  recordChanges,
+  type Transaction,
+  transaction,
+} from '@enterprise-access/db';
 import type { z } from 'zod';
 import type { Input, Output } from '../../kernel/contract.ts';
 import { foldEmail } from '../../kernel/email.ts';
@@ -7,8 +13,8 @@ import type { Runtime } from '../../kernel/runtime.ts';
 import { licenseEvent } from '../events.ts';
 import { insertSeats } from '../plans/seats.ts';
 import { type AgreementRow, type PlanRow, remainingRevocations } from '../rules.ts';
-import * as store from '../store.ts';
 import type { LicenseRow } from '../store.ts';
+import * as store from '../store.ts';
 import { subscriptionPlans as plans } from '../tables.ts';
 import * as contract from './change-contract.ts';
 import { endEnrollments, revokeAllOfPlan, tellCapReached } from './job-contracts.ts';

@@ -3,14 +3,14 @@ import { activate } from './activate.ts';
 import { assign } from './assign.ts';
 import * as changes from './change-contract.ts';
 import * as contract from './contract.ts';
-import * as ofLearner from './learner-contract.ts';
 import * as learner from './learner.ts';
+import * as ofLearner from './learner-contract.ts';
 import { remind, remindAll } from './remind.ts';
 import { bulkRevoke, revokeAll } from './revoke.ts';
 import * as service from './service.ts';
 import { applicable, subsidy } from './subsidy.ts';
-import * as timelineContract from './timeline-contract.ts';
 import { timeline } from './timeline.ts';
+import * as timelineContract from './timeline-contract.ts';
 
 export const licenses = router({
   /** Licences of a plan, by default by status and address. */

@@ -1,6 +1,6 @@
 import type { Connection, Transaction } from '@enterprise-access/db';
 import { selectLicenses } from '../store.ts';
-import { licenseStatuses, type LicenseStatus } from '../view-contract.ts';
+import { type LicenseStatus, licenseStatuses } from '../view-contract.ts';
 import type { Selection } from './change-contract.ts';
 
 /** What a list of filters asks for; of several with one name the last counts. */
@@ -29,7 +29,9 @@ export const nextSelected = async (
   limit: number,
 ) => {
   if (statuses.length === 0) return [];
-  const query = selectLicenses(db).where({ subscription_plan_uuid: planUuid }).whereIn('status', [...statuses]);
+  const query = selectLicenses(db)
+    .where({ subscription_plan_uuid: planUuid })
+    .whereIn('status', [...statuses]);
   if (after !== null) query.where('uuid', '>', after);
   if (part !== null) {
     const folded = part.replace(/[A-Z]/g, (letter) => letter.toLowerCase()).replace(/[!%_]/g, '!$&');

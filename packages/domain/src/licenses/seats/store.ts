@@ -1,7 +1,7 @@
 import type { Connection, Transaction } from '@enterprise-access/db';
+import type { PlanRow } from '../rules.ts';
 import { type LicenseRow, selectLicenses } from '../store.ts';
 import { subscriptionPlans as plans } from '../tables.ts';
-import type { PlanRow } from '../rules.ts';
 
 /** Bound of every read by person; nobody holds as many licences. */
 const MOST_OF_PERSON = 1_000;
@@ -20,7 +20,10 @@ export async function licensesOfHolder(
   { lmsUserId, emailKey }: Holder,
 ): Promise<LicenseRow[]> {
   const rows = async (match: object): Promise<LicenseRow[]> =>
-    selectLicenses(db).where({ ...where, ...match }).orderBy('uuid').limit(MOST_OF_PERSON);
+    selectLicenses(db)
+      .where({ ...where, ...match })
+      .orderBy('uuid')
+      .limit(MOST_OF_PERSON);
   const byAddress = emailKey === null ? [] : await rows({ user_email_key: emailKey });
   const byAccount = lmsUserId === null ? [] : await rows({ lms_user_id: lmsUserId });
   return [...new Map([...byAddress, ...byAccount].map((row) => [row.uuid, row])).values()].toSorted((a, b) =>

@@ -9,8 +9,8 @@ import type { PlanRow } from '../rules.ts';
 import type { LicenseRow } from '../store.ts';
 import * as store from '../store.ts';
 import { callerOf } from './caller.ts';
-import * as contract from './learner-contract.ts';
 import { heldOf } from './learner.ts';
+import * as contract from './learner-contract.ts';
 import { licensesOfHolder, plansOf } from './store.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'settings' | 'catalog' | 'log'>;
@@ -67,11 +67,7 @@ async function containing(
 /** The caller's licences of a customer for a course, in their order, with a verdict each. */
 async function judge(deps: Deps, actor: Actor, customer: string, courseKey: string): Promise<Judged[]> {
   const now = deps.clock();
-  const rows = await licensesOfHolder(
-    deps.db,
-    { enterprise_customer_uuid: customer },
-    await callerOf(deps.db, actor),
-  );
+  const rows = await licensesOfHolder(deps.db, { enterprise_customer_uuid: customer }, await callerOf(deps.db, actor));
   const plans = await plansOf(deps.db, [...new Set(rows.map((row) => row.subscriptionPlanUuid))]);
   const held = heldOf(rows, new Map(plans.map((plan) => [plan.uuid, plan]))).toSorted(byPrecedence);
   const asked = held.filter(({ row, plan }) => reasonAgainst(row, plan, now) === null);

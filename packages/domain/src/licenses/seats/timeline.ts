@@ -4,8 +4,8 @@ import type { Runtime } from '../../kernel/runtime.ts';
 import { lmsUserIdsOf } from '../../users/index.ts';
 import * as store from '../store.ts';
 import { licenseNotFound } from './service.ts';
-import type { LicenseAction } from './timeline-contract.ts';
 import type * as contract from './timeline-contract.ts';
+import type { LicenseAction } from './timeline-contract.ts';
 
 type Entry = Readonly<Row<typeof auditEntries>>;
 type Change = Readonly<Row<typeof auditChanges>>;
@@ -48,9 +48,15 @@ const isCustomerRole = (role: string | null): boolean =>
 function actorOf(entry: Entry, causes: ReadonlyMap<string, Entry>, lmsUserIds: ReadonlyMap<number, number>) {
   const cause = entry.actorUserId === null ? (causes.get(entry.correlationId) ?? entry) : entry;
   const { actorUserId, actorRole } = cause;
-  const actorType = actorRole === null ? ('system' as const) : actorRole.endsWith('_learner') ? ('learner' as const) : ('admin' as const);
+  const actorType =
+    actorRole === null
+      ? ('system' as const)
+      : actorRole.endsWith('_learner')
+        ? ('learner' as const)
+        : ('admin' as const);
   // Customers do not learn who of the staff it was.
-  const actorLmsUserId = actorUserId !== null && isCustomerRole(actorRole) ? (lmsUserIds.get(actorUserId) ?? null) : null;
+  const actorLmsUserId =
+    actorUserId !== null && isCustomerRole(actorRole) ? (lmsUserIds.get(actorUserId) ?? null) : null;
   return { actorType, actorLmsUserId };
 }
 
@@ -71,7 +77,11 @@ const changesOf = async (db: Connection, license: string): Promise<Change[]> => 
   return rows.map(auditChanges.decode);
 };
 
-const entriesOf = async (db: Connection, column: 'uuid' | 'correlation_id', values: readonly string[]): Promise<Entry[]> => {
+const entriesOf = async (
+  db: Connection,
+  column: 'uuid' | 'correlation_id',
+  values: readonly string[],
+): Promise<Entry[]> => {
   if (values.length === 0) return [];
   const query = db(auditEntries.table).whereIn(column, [...values]);
   if (column === 'correlation_id') query.whereNotNull('actor_user_id');
@@ -87,7 +97,10 @@ export async function timeline(
   if (!(await store.findLicense(db, input.planUuid, input.uuid))) throw licenseNotFound();
   const changes = await changesOf(db, input.uuid);
   const entries = new Map(
-    (await entriesOf(db, 'uuid', [...new Set(changes.map(({ entryUuid }) => entryUuid))])).map((each) => [each.uuid, each]),
+    (await entriesOf(db, 'uuid', [...new Set(changes.map(({ entryUuid }) => entryUuid))])).map((each) => [
+      each.uuid,
+      each,
+    ]),
   );
   const ownerless = [...entries.values()].filter(({ actorUserId }) => actorUserId === null);
   const causes = new Map(
