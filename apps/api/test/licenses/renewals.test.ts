@@ -349,6 +349,20 @@ describe.each(dialects)('renewals on %s', (dialect) => {
         renewed_to_uuid: null,
       });
     }
+    const events: { payload: string | object }[] = await world
+      .db('outbox')
+      .where({ kind: 'event', name: 'edx.server.license-manager.license-lifecycle.renewed' })
+      .whereIn(
+        'message_key',
+        copies.map(({ uuid }) => uuid),
+      );
+    expect(events).toHaveLength(10);
+    for (const { payload } of events) {
+      const { previous_license_uuid: previous, is_auto_renewed: isAuto } =
+        typeof payload === 'string' ? JSON.parse(payload) : payload;
+      expect(originals.map(({ uuid }) => uuid)).toContain(previous);
+      expect(isAuto).toBe(false);
+    }
     // The trail tells of each licence, and of the renewal.
     const [copy] = copies;
     expect((await historyOf(world, copy.uuid)).map(({ action }) => action)).toEqual(['created']);

@@ -13,12 +13,6 @@ export const lockOrder = [
   'inbox',
   'plan_types',
   'products',
-  /** Held while plans and renewals of one agreement change together. */
-  'customer_agreements',
-  /** Held while licences of a plan change. Several plans in the order of their uuids. */
-  'subscription_plans',
-  'subscription_plan_renewals',
-  'licenses',
   /** Held while the spend limits of the policies of one subsidy change. */
   'policy_ceilings',
   'policy_deposits',
@@ -28,8 +22,9 @@ export const lockOrder = [
   'allocation_chunks',
   /** Held while assignments of one configuration are allocated. */
   'assignment_configurations',
-  /** Held while licences of the plan change; the plans of one transaction in the order of their uuids. */
+  /** Held while plans and renewals of one agreement change together. */
   'customer_agreements',
+  /** Held while licences of the plan change; the plans of one transaction in the order of their uuids. */
   'subscription_plans',
   'subscription_plan_renewals',
   'licenses',

@@ -31,6 +31,8 @@ function wrappedFields({ fields: given }: { readonly fields: FieldErrors | null 
 }
 
 const wrappedInput: LegacyError = { body: wrapped, encode: wrappedFields };
+/** A malformed customer in the query is refused in the form of the lists. */
+const wrappedOrPlain = z.union([wrapped, z.object({ detail: z.string() })]);
 const bareSentence: LegacyError = { body: z.string(), encode: (_details: never, message: string) => message };
 
 const ofPlans: Pick<LegacyForm, 'errors' | 'unreadable'> = {
@@ -71,6 +73,7 @@ export const planForms: Readonly<Record<string, LegacyForm>> = {
   update: {
     ...UNREAD,
     ...ofPlans,
+    errors: { ...ofPlans.errors, invalid_input: { ...wrappedInput, body: wrappedOrPlain } },
     query: {
       include_inactive: {
         field: 'includeInactive',

@@ -12,6 +12,7 @@ import { type LedgerApi, ledgerTable } from './ledger.ts';
 import { type LicensesApi, licensesTable } from './licenses.ts';
 import { type PlansApi, plansTable } from './plans.ts';
 import { type PoliciesApi, policiesTable } from './policies.ts';
+import { type PrivacyApi, privacyTable } from './privacy.ts';
 import { type ProductsApi, productsTable } from './products.ts';
 import { type RedemptionsApi, redemptionsTable } from './redemptions.ts';
 import { type RenewalsApi, renewalsTable } from './renewals.ts';
@@ -36,6 +37,8 @@ export class EnterpriseAccess extends Client {
   readonly plans: PlansApi = this.router('plans', plansTable);
   /** Operations of policies. */
   readonly policies: PoliciesApi = this.router('policies', policiesTable);
+  /** Operations of privacy. */
+  readonly privacy: PrivacyApi = this.router('privacy', privacyTable);
   /** Operations of products. */
   readonly products: ProductsApi = this.router('products', productsTable);
   /** Operations of redemptions. */

@@ -14,6 +14,7 @@ import type { LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputIte
 import type { LicensesGetInput, LicensesListInput, LicensesOverviewInput, LicensesOverviewOutputItem } from './licenses.ts';
 import type { PlansCreateInput, PlansDeleteRevokedInput, PlansDeleteRevokedOutput, PlansFreezeInput, PlansFreezeOutput, PlansGetForLearnersInput, PlansGetForProvisioningInput, PlansGetInput, PlansListForLearnersInput, PlansListForProvisioningInput, PlansListInput, PlansProvisionInput, PlansProvisionOutput, PlansUpdateInput, PlansUpdateOutput } from './plans.ts';
 import type { PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput, PoliciesAllocateInput, PoliciesAllocateOutput, PoliciesBulkReportInput, PoliciesBulkReportItem, PoliciesCreateInput, PoliciesCreateOutput, PoliciesDeactivateInput, PoliciesDepositInput, PoliciesGetInput, PoliciesListInput, PoliciesResumeBulkInput, PoliciesResumeBulkOutput, PoliciesSetLateRedemptionInput, PoliciesUpdateInput } from './policies.ts';
+import type { PrivacyRetireUserInput } from './privacy.ts';
 import type { ProductsCreateInput, ProductsCreatePlanTypeInput, ProductsListInput, ProductsListPlanTypesInput, ProductsUpdateInput, ProductsUpdatePlanTypeInput } from './products.ts';
 import type { RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem, RedemptionsCanRequestInput, RedemptionsCanRequestOutput, RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem, RedemptionsExplainInput, RedemptionsExplainOutput, RedemptionsForceInput, RedemptionsGetDecisionInput, RedemptionsGetInput, RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput, RedemptionsRedeemInput } from './redemptions.ts';
 import type { RenewalsCreateInput, RenewalsCreateOutput, RenewalsGetInput, RenewalsListInput, RenewalsPreviewInput, RenewalsPreviewOutput, RenewalsProcessInput, RenewalsProcessOutput, RenewalsRemoveInput, RenewalsRemoveOutput, RenewalsUpdateInput } from './renewals.ts';
@@ -26,6 +27,7 @@ import { ledgerTable } from './ledger.ts';
 import { licensesTable } from './licenses.ts';
 import { plansTable } from './plans.ts';
 import { policiesTable } from './policies.ts';
+import { privacyTable } from './privacy.ts';
 import { productsTable } from './products.ts';
 import { redemptionsTable } from './redemptions.ts';
 import { renewalsTable } from './renewals.ts';
@@ -212,6 +214,12 @@ export interface PoliciesQueries extends RouterKeys {
   readonly update: MutationFactory<PoliciesUpdateInput, Policy>;
 }
 
+/** Options for the operations of privacy. */
+export interface PrivacyQueries extends RouterKeys {
+  /** Remove a user from all licences and from the trail of their changes, and delete the copy of the account. */
+  readonly retireUser: MutationFactory<PrivacyRetireUserInput, NoDetails>;
+}
+
 /** Options for the operations of products. */
 export interface ProductsQueries extends RouterKeys {
   /** Create a product. */
@@ -288,6 +296,8 @@ export interface AccessQueries extends RouterKeys {
   readonly plans: PlansQueries;
   /** Options for the operations of policies. */
   readonly policies: PoliciesQueries;
+  /** Options for the operations of privacy. */
+  readonly privacy: PrivacyQueries;
   /** Options for the operations of products. */
   readonly products: ProductsQueries;
   /** Options for the operations of redemptions. */
@@ -308,6 +318,7 @@ export const accessQueries = (access: EnterpriseAccess): AccessQueries =>
     licenses: licensesTable,
     plans: plansTable,
     policies: policiesTable,
+    privacy: privacyTable,
     products: productsTable,
     redemptions: redemptionsTable,
     renewals: renewalsTable,

@@ -1,8 +1,9 @@
-import { recordChanges, type Transaction, transaction } from '@enterprise-access/db';
+import { appendToOutbox, recordChanges, type Transaction, transaction } from '@enterprise-access/db';
 import { z } from 'zod';
 import type { Input, Output } from '../../kernel/contract.ts';
 import { defineJob, enqueue, type JobRun } from '../../kernel/jobs/job.ts';
 import type { Runtime } from '../../kernel/runtime.ts';
+import { licenseEvent } from '../events.ts';
 import * as provisioningStore from '../provisioning-store.ts';
 import * as store from '../store.ts';
 import { licenses } from '../tables.ts';
@@ -109,7 +110,9 @@ export async function onDeleteRevoked(job: JobRun, { planUuid }: Payload): Promi
 /** Licences that were renewed to a deleted one forget that; so the plan before is held as well. */
 async function deleteRevokedBatch({ clock }: Deps, trx: Transaction, planUuid: string): Promise<number> {
   const prior = await provisioningStore.priorPlanOf(trx, planUuid);
-  await provisioningStore.holdPlans(trx, prior === null ? [planUuid] : [planUuid, prior]);
+  const plan = (await provisioningStore.holdPlans(trx, prior === null ? [planUuid] : [planUuid, prior])).get(planUuid);
+  const agreement = plan && (await store.findAgreement(trx, plan.customerAgreementUuid));
+  if (!plan || !agreement) return 0;
   const revoked = await provisioningStore.revokedLicenses(trx, planUuid, BATCH);
   if (revoked.length === 0) return 0;
   const origins = await provisioningStore.licensesRenewedTo(
@@ -127,6 +130,11 @@ async function deleteRevokedBatch({ clock }: Deps, trx: Transaction, planUuid: s
     trx,
     licenses,
     revoked.map((before) => ({ before, after: null })),
+  );
+  await appendToOutbox(
+    trx,
+    clock(),
+    revoked.map((license) => licenseEvent('deleted', { agreement, plan, license })),
   );
   const retired = revoked.filter(({ userEmail }) => userEmail === null).length;
   await store.moveCounters(trx, planUuid, { revokedCount: -revoked.length, retiredCount: -retired });

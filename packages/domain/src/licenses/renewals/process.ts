@@ -1,12 +1,20 @@
-import { isUniqueViolation, recordChanges, storeRecorded, type Transaction, transaction } from '@enterprise-access/db';
+import {
+  appendToOutbox,
+  isUniqueViolation,
+  recordChanges,
+  storeRecorded,
+  type Transaction,
+  transaction,
+} from '@enterprise-access/db';
 import { newUuid } from '../../kernel/ids.ts';
 import type { Runtime } from '../../kernel/runtime.ts';
+import { licenseEvent } from '../events.ts';
 import { autoApplying } from '../plans/auto-apply.ts';
 import { insertSeats, recordSeats } from '../plans/seats.ts';
 import * as provisioningStore from '../provisioning-store.ts';
-import type { PlanRow, RenewalRow } from '../rules.ts';
+import type { AgreementRow, PlanRow, RenewalRow } from '../rules.ts';
 import * as plansStore from '../store.ts';
-import { licenses, subscriptionPlans } from '../tables.ts';
+import { licenses, subscriptionPlanRenewals, subscriptionPlans } from '../tables.ts';
 import type { LicenseRow } from '../view.ts';
 import type { LicenseStatus } from '../view-contract.ts';
 import { renewalRefused } from './contract.ts';
@@ -56,14 +64,14 @@ export async function processRenewal({ db, clock }: Deps, id: number, options: P
 async function processWithin(trx: Transaction, id: number, options: Processing, now: Date): Promise<Processed> {
   const known = await store.find(trx, id);
   if (!known) throw renewalNotFound();
-  await provisioningStore.touchAgreement(trx, known.customerAgreementUuid, now);
+  const agreement = await provisioningStore.touchAgreement(trx, known.customerAgreementUuid, now);
   // Renewals of an agreement change under its lock only.
   const renewal = await store.find(trx, id);
-  if (!renewal) throw renewalNotFound();
+  if (!agreement || !renewal) throw renewalNotFound();
   if (renewal.processed) return { renewal, now: false, copied: 0 };
   const { prior, renewed } = await plansOf(trx, renewal, now);
   await store.hold(trx, id);
-  const copied = await copyLicenses(trx, { renewal, prior, renewed, now, ...options });
+  const copied = await copyLicenses(trx, { agreement, renewal, prior, renewed, now, ...options });
   await moveAutoApply(trx, { renewal, prior, renewed }, now);
   const after: RenewalRow = {
     ...renewal,
@@ -72,7 +80,7 @@ async function processWithin(trx: Transaction, id: number, options: Processing, 
     processedDatetime: now,
     modified: now,
   };
-  await store.change(trx, renewal, after, `copied ${copied} licenses`);
+  await subscriptionPlanRenewals.change(trx, renewal, after, `copied ${copied} licenses`);
   return { renewal: after, now: true, copied };
 }
 
@@ -112,6 +120,10 @@ const successorOf = (prior: PlanRow, renewal: RenewalRow, now: Date): PlanRow =>
   shouldAutoApplyLicenses: null,
   autoApplySince: null,
   desiredNumLicenses: null,
+  priority: prior.priority,
+  expirationProgressOf: null,
+  expirationSentTo: null,
+  expirationAnnouncedTo: null,
   unassignedCount: 0,
   assignedCount: 0,
   activatedCount: 0,
@@ -122,6 +134,7 @@ const successorOf = (prior: PlanRow, renewal: RenewalRow, now: Date): PlanRow =>
 });
 
 interface Copying extends Processing {
+  readonly agreement: AgreementRow;
   readonly renewal: RenewalRow;
   readonly prior: PlanRow;
   readonly renewed: PlanRow;
@@ -159,7 +172,7 @@ async function copyLicenses(trx: Transaction, copying: Copying): Promise<number>
 /** Copies these licences to free ones of the plan that follows, as far as there are any, and to new ones. */
 async function copyBatch(
   trx: Transaction,
-  { prior, renewed, now }: Copying,
+  { agreement, prior, renewed, now, isAutomatic: isAutoRenewed }: Copying,
   originals: readonly store.OrderedLicense[],
   wanted: number,
 ): Promise<number> {
@@ -181,6 +194,10 @@ async function copyBatch(
       after: { ...original, renewedToUuid: after.uuid, modified: now },
     })),
   );
+  const events = pairs.map(({ original: { uuid: previousLicenseUuid }, after: license }) =>
+    licenseEvent('renewed', { agreement, plan: renewed, license, previousLicenseUuid, isAutoRenewed }),
+  );
+  await appendToOutbox(trx, now, events);
   await storeRecorded(trx);
   return free.length;
 }

@@ -7,6 +7,7 @@ import type { Runtime } from '../../kernel/runtime.ts';
 import * as provisioningStore from '../provisioning-store.ts';
 import { licenseCount, type PlanRow, type RenewalRow } from '../rules.ts';
 import * as plansStore from '../store.ts';
+import { subscriptionPlanRenewals } from '../tables.ts';
 import type { Renewal } from '../view-contract.ts';
 import * as contract from './contract.ts';
 import { renewalNotFound } from './errors.ts';
@@ -163,7 +164,7 @@ export async function update(deps: Deps, { id, ...input }: Update): Promise<Rene
       const problem = draftProblem({ ...plans, ...after });
       if (problem !== null) throw bad(problemOf(problem));
       await assertNoCircle(trx, plans.prior, after.renewedSubscriptionPlanUuid, id);
-      await store.change(trx, before, after);
+      await subscriptionPlanRenewals.change(trx, before, after);
       return after;
     });
     return await shown(deps, row);

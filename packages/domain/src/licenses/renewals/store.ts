@@ -61,12 +61,6 @@ export async function insert(trx: Transaction, row: Omit<RenewalRow, 'id'>): Pro
   return stored;
 }
 
-export async function change(trx: Transaction, before: RenewalRow, after: RenewalRow, note?: string): Promise<void> {
-  const { id, ...row } = after;
-  await trx(renewals.table).where({ id }).update(renewals.encode(row));
-  recordChanges(trx, renewals, [{ before, after, note: note ?? null }]);
-}
-
 export async function remove(trx: Transaction, row: RenewalRow): Promise<void> {
   await trx(renewals.table).where({ id: row.id }).delete();
   recordChanges(trx, renewals, [{ before: row, after: null }]);
