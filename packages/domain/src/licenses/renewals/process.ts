@@ -120,7 +120,6 @@ const successorOf = (prior: PlanRow, renewal: RenewalRow, now: Date): PlanRow =>
   shouldAutoApplyLicenses: null,
   autoApplySince: null,
   desiredNumLicenses: null,
-  priority: prior.priority,
   expirationProgressOf: null,
   expirationSentTo: null,
   expirationAnnouncedTo: null,

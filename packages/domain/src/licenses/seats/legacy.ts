@@ -7,7 +7,7 @@ import type { Page } from '../../kernel/page.ts';
 import { snakeCase, wireCodec } from '../../kernel/wire.ts';
 import { encodeLicense, licenseBody } from '../legacy.ts';
 import type { License } from '../view-contract.ts';
-import { agreementSummary, learnerLicense } from '../view-contract.ts';
+import { agreementSummary, learnerLicense, license, planSummary } from '../view-contract.ts';
 import * as changes from './change-contract.ts';
 import * as ofLearner from './learner-contract.ts';
 
@@ -34,15 +34,28 @@ const wholeRefused: LegacyError = {
 
 const encodeFailures = wireCodec(changes.nothingRevoked.details).encode;
 
+const renamed = (shape: Readonly<Record<string, z.ZodType>>): Record<string, z.ZodType> =>
+  Object.fromEntries(Object.entries(shape).map(([name, field]) => [snakeCase(name), field]));
+
+const summaryBody = z.object(renamed(agreementSummary.shape)).meta({ title: 'CustomerAgreementSummary' });
 const learnerBody = z
-  .object(Object.fromEntries(Object.entries(learnerLicense.shape).map(([name, field]) => [snakeCase(name), field])))
+  .object({
+    ...renamed(license.shape),
+    customer_agreement: summaryBody.describe('Agreement of the plan.'),
+    subscription_plan: z
+      .object(renamed(planSummary.shape))
+      .meta({ title: 'SubscriptionPlanSummary' })
+      .describe('Plan of the licence.'),
+  })
   .meta({ title: 'LearnerLicense' });
 const encodeLearner = wireCodec(learnerLicense).encode;
 const encodeSummary = wireCodec(agreementSummary.nullable()).encode;
 
 const learnerPage: LegacyReply<z.infer<typeof ofLearner.listForLearner.output>> = {
   body: pageEnvelope(learnerBody)
-    .extend({ customer_agreement: agreementSummary.nullable() })
+    .extend({
+      customer_agreement: summaryBody.nullable().describe('Agreement of the customer, if the caller may see it.'),
+    })
     .meta({ title: 'LearnerLicensePage' }),
   encode: (page, request) => ({
     ...encodePage(page, request, encodeLearner),
@@ -84,7 +97,7 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
   revokeAll: { errors: { revocation_is_capped: bareMessage, not_found: bareMessage } },
   listOwn: {
     reply: legacyReply(ofLearner.listOwn, {
-      body: plainEnvelope(licenseBody),
+      body: plainEnvelope(licenseBody).meta({ title: 'OwnLicensePage' }),
       encode: (page: Page<License>, request: RestRequest) => encodePlainPage(page, request, encodeLicense),
     }),
   },

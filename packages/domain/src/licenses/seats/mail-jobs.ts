@@ -171,7 +171,7 @@ export async function onTellCapReached(
   { enterpriseCustomerUuid, subscriptionPlanUuid, applied, occasion }: z.infer<typeof contracts.tellCapReached.payload>,
 ): Promise<Outcome> {
   const plan = await store.findPlan(runtime.db, subscriptionPlanUuid);
-  const email = runtime.settings.customerSuccessEmail;
+  const email = runtime.settings.customerSuccessAddress;
   if (!plan || email === null) return { outcome: 'over' };
   if (dryRun) return { outcome: 'sent' };
   const customer = await customerOf(runtime, enterpriseCustomerUuid);
