@@ -66,8 +66,8 @@ export const assign = defineContract({
       notifyUsers: z.boolean().default(true).describe('Whether the learners get a mail with their activation link.'),
       userSfids: z
         .array(contact)
-        .min(1, { error: 'No Salesforce Ids provided.' })
         .max(MOST_LEARNERS)
+        .refine((contacts) => contacts.length > 0, { error: 'No Salesforce Ids provided.' })
         .optional()
         .describe('Contacts of the learners in Salesforce, in the order of the addresses; blank or null for none.')
         .meta({ examples: [['003000000000000AAA']] }),

@@ -86,7 +86,7 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
       }),
       encode: wireCodec(changes.bulkRevoke.output).encode,
       status: ({ unsuccessfulRevocations }) => (unsuccessfulRevocations.length > 0 ? 207 : 200),
-      statuses: [207],
+      statuses: [200, 207],
     }),
     errors: {
       nothing_revoked: { body: failures, encode: (details) => encodeFailures(details) },
