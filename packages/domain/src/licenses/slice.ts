@@ -8,6 +8,7 @@ import { campaigns } from './campaigns.ts';
 import { events } from './events.ts';
 import { planJobs } from './jobs.ts';
 import * as legacy from './legacy.ts';
+import { lifecycleCampaigns } from './lifecycle/campaigns.ts';
 import * as lifecycleContract from './lifecycle/contract.ts';
 import { lifecycleJobs } from './lifecycle/jobs.ts';
 import { legacy as lifecycleLegacy } from './lifecycle/legacy.ts';
@@ -165,4 +166,5 @@ export const licensesSlice = defineSlice({
   jobs: [...lifecycleJobs, ...planJobs, ...seatJobs],
   campaigns,
   settings: { ...settings, ...lifecycleSettings },
+  campaigns: { ...lifecycleCampaigns },
 });

@@ -15,6 +15,7 @@ import { autoApplying } from './auto-apply.ts';
 import * as contract from './provisioning-contract.ts';
 import { type Provisioned, provisionWithin } from './seats.ts';
 import { pageOfPlans, planNotFound, get as planOfUuid } from './service.ts';
+import { unused } from './unused.ts';
 
 type Deps = Pick<Runtime, 'db' | 'clock' | 'settings'>;
 type DepsWithCatalog = Deps & Pick<Runtime, 'catalog'>;
@@ -94,6 +95,7 @@ export async function create(
 
   const now = deps.clock();
   const plan: PlanRow = {
+    ...unused,
     ...fields,
     uuid: newUuid(),
     enterpriseCustomerUuid: agreement.enterpriseCustomerUuid,
@@ -102,14 +104,6 @@ export async function create(
     productId: product.id,
     ...autoApplying(null, input.shouldAutoApplyLicenses, now),
     priority: 0,
-    expirationProgressOf: null,
-    expirationSentTo: null,
-    expirationAnnouncedTo: null,
-    unassignedCount: 0,
-    assignedCount: 0,
-    activatedCount: 0,
-    revokedCount: 0,
-    retiredCount: 0,
     created: now,
     modified: now,
   };

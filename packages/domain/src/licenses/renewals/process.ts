@@ -11,6 +11,7 @@ import type { Runtime } from '../../kernel/runtime.ts';
 import { licenseEvent } from '../events.ts';
 import { autoApplying } from '../plans/auto-apply.ts';
 import { insertSeats, recordSeats } from '../plans/seats.ts';
+import { unused } from '../plans/unused.ts';
 import * as provisioningStore from '../provisioning-store.ts';
 import type { AgreementRow, PlanRow, RenewalRow } from '../rules.ts';
 import * as plansStore from '../store.ts';
@@ -108,26 +109,16 @@ async function plansOf(
 /** The plan that follows (R-LIC-62). */
 const successorOf = (prior: PlanRow, renewal: RenewalRow, now: Date): PlanRow => ({
   ...prior,
+  ...unused,
   uuid: newUuid(),
   title: renewedTitle(renewal, prior),
   startDate: renewal.effectiveDate,
   expirationDate: renewal.renewedExpirationDate,
-  expirationProcessed: false,
-  numRevocationsApplied: 0,
   salesforceOpportunityLineItem: renewal.salesforceOpportunityId,
   canFreezeUnusedLicenses: false,
-  lastFreezeTimestamp: null,
   shouldAutoApplyLicenses: null,
   autoApplySince: null,
   desiredNumLicenses: null,
-  expirationProgressOf: null,
-  expirationSentTo: null,
-  expirationAnnouncedTo: null,
-  unassignedCount: 0,
-  assignedCount: 0,
-  activatedCount: 0,
-  revokedCount: 0,
-  retiredCount: 0,
   created: now,
   modified: now,
 });
