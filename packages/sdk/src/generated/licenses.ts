@@ -69,7 +69,7 @@ export interface LicensesAssignInput {
    * @defaultValue `true`
    */
   notifyUsers?: boolean | undefined;
-  /** Contacts of the learners in Salesforce, in the order of the addresses; blank or null for none. 1 to 1,000 items. */
+  /** Contacts of the learners in Salesforce, in the order of the addresses; blank or null for none. At most 1,000 items. */
   userSfids?: (string | null)[] | undefined;
 }
 
