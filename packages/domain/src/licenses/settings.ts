@@ -5,6 +5,8 @@ declare module '../kernel/settings.ts' {
   interface Settings {
     /** Hours before a renewal takes effect in which the plan counts as locked, and the window of the scheduled job. */
     readonly renewalLockHours: number;
+    /** Who hears that a plan has no revocations left; null for nobody. */
+    readonly customerSuccessAddress: string | null;
     /** Signature over subsidies that the LMS checks (R-LIC-81). */
     readonly subsidyChecksumAlgorithm: 'sha256' | 'sha384' | 'sha512';
     /** Null: no subsidies can be signed. */
@@ -27,6 +29,15 @@ export const settings = defineSettings({
       .max(720)
       .default(12)
       .describe('Hours before its effective date in which a renewal is processed and its plan is shown as locked.'),
+  },
+  customerSuccessAddress: {
+    variable: 'CUSTOMER_SUCCESS_EMAIL_ADDRESS',
+    schema: z
+      .email()
+      .max(254)
+      .nullable()
+      .default(null)
+      .describe('Address that gets a mail when a plan has no revocations left; not set, nobody does.'),
   },
   subsidyChecksumAlgorithm: {
     variable: 'ENTERPRISE_SUBSIDY_CHECKSUM_ALGORITHM',

@@ -164,7 +164,6 @@ export const licensesSlice = defineSlice({
   },
   events,
   jobs: [...lifecycleJobs, ...planJobs, ...seatJobs],
-  campaigns,
+  campaigns: { ...campaigns, ...lifecycleCampaigns },
   settings: { ...settings, ...lifecycleSettings },
-  campaigns: { ...lifecycleCampaigns },
 });

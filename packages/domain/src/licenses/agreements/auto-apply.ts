@@ -5,6 +5,7 @@ import { newUuid } from '../../kernel/ids.ts';
 import { enqueue } from '../../kernel/jobs/job.ts';
 import type { Runtime } from '../../kernel/runtime.ts';
 import { licenseEvent, notAssigned } from '../events.ts';
+import { tellAllocation } from '../lifecycle/job-contracts.ts';
 import { type AgreementRow, autoApplicablePlan, isActiveAndCurrent, live, type PlanRow } from '../rules.ts';
 import { callerOf } from '../seats/caller.ts';
 import { welcomeApplied } from '../seats/job-contracts.ts';
@@ -61,6 +62,7 @@ async function take(
     const [license = before] = await store.changeLicenses(trx, plan.uuid, [before], change, 'applied automatically');
     await appendToOutbox(trx, now, [licenseEvent('activated', { agreement, plan, license })]);
     const { enterpriseCustomerUuid } = plan;
+    await enqueue(trx, now, tellAllocation, { planUuid: plan.uuid, enterpriseCustomerUuid });
     if (!agreement.disableOnboardingNotifications)
       await enqueue(trx, now, welcomeApplied, { enterpriseCustomerUuid, licenseUuid: license.uuid });
     return license;

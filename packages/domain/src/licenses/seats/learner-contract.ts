@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { clipped } from '../../kernel/clip.ts';
 import { defineContract } from '../../kernel/contract.ts';
 import { defineError } from '../../kernel/errors.ts';
 import { uuid } from '../../kernel/ids.ts';
@@ -96,14 +97,26 @@ export const activationOfRevoked = defineError({
   details: z.object({ licenseUuid: z.string().describe('The revoked licence.') }),
 });
 
+const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** A uuid, refused in words of its own. */
+const activationKey = () =>
+  z
+    .string()
+    .toLowerCase()
+    .refine((text) => GUID.test(text), {
+      error: ({ input }) => `${clipped(String(input))} is not a valid activation key.`,
+    })
+    .meta({ examples: ['0c7fb5a3-7a3c-4a52-9b3b-52a5d3e1a001'] });
+
 export const activate = defineContract({
   ...forLearners,
   summary: 'Activate the caller’s licence with the key of its activation link. Repeating it changes nothing.',
   kind: 'mutation',
-  context: late('activationKey'),
+  context: { from: 'license', field: 'activationKey', isListing: true },
   denial: 'Missing',
   rest: { method: 'POST', path: '/api/v1/license-activation/' },
-  input: z.object({ activationKey: uuid().describe('Key of the activation link.') }),
+  input: z.object({ activationKey: activationKey().describe('Key of the activation link.') }),
   output: learnerLicense,
   errors: [addressUnknown, accountUnknown, activationOfRevoked],
 });

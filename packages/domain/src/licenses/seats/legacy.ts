@@ -122,7 +122,7 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
           if (!Array.isArray(messages)) return fields;
           return messages.includes('This field is required.')
             ? { detail: 'activation_key is a required parameter' }
-            : { detail: 'This is not a valid activation key.' };
+            : { detail: messages[0] };
         },
       },
     },
