@@ -1,10 +1,19 @@
 import { legacyReply } from '../kernel/legacy.ts';
+import { mergeRouters } from '../kernel/rpc.ts';
 import { defineSlice } from '../kernel/slice.ts';
 import * as autoApplyContract from './agreements/auto-apply-contract.ts';
 import * as agreementContract from './agreements/contract.ts';
 import * as agreementProvisioning from './agreements/provisioning-contract.ts';
 import { agreements } from './agreements/router.ts';
+import { campaigns as bulkCampaigns } from './bulk-enrollment/campaigns.ts';
+import * as bulkContract from './bulk-enrollment/contract.ts';
+import { bulkEnrollmentJobs } from './bulk-enrollment/jobs.ts';
+import { legacy as bulkLegacy } from './bulk-enrollment/legacy.ts';
+import { bulkEnrollment } from './bulk-enrollment/router.ts';
 import { campaigns } from './campaigns.ts';
+import * as csvContract from './csv/contract.ts';
+import { legacy as csvLegacy } from './csv/legacy.ts';
+import { licensesCsv } from './csv/router.ts';
 import { events } from './events.ts';
 import { planJobs } from './jobs.ts';
 import * as legacy from './legacy.ts';
@@ -32,6 +41,9 @@ import { autoApplyLegacy, legacy as seatForms } from './seats/legacy.ts';
 import { licenses } from './seats/router.ts';
 import * as timelineContract from './seats/timeline-contract.ts';
 import { settings } from './settings.ts';
+import * as staffContract from './staff/contract.ts';
+import { legacy as staffLegacy } from './staff/legacy.ts';
+import { staffLicenses } from './staff/router.ts';
 import { ownerOfAgreement, ownerOfLicense, ownerOfPlan } from './store.ts';
 import { tables } from './tables.ts';
 import * as view from './view-contract.ts';
@@ -121,7 +133,7 @@ export const licensesSlice = defineSlice({
     },
     licenses: {
       tag: 'Licences of subscription plans, and who holds them.',
-      router: licenses,
+      router: mergeRouters(licenses, licensesCsv, staffLicenses),
       contracts: {
         get: seatContract.get,
         list: seatContract.list,
@@ -134,14 +146,34 @@ export const licensesSlice = defineSlice({
         timeline: timelineContract.timeline,
         listOwn: learnerContract.listOwn,
         getOwn: learnerContract.getOwn,
-        listForLearner: learnerContract.listForLearner,
+        listMine: learnerContract.listMine,
         followAddress: learnerContract.followAddress,
         activate: learnerContract.activate,
         subsidy: learnerContract.subsidy,
         applicable: learnerContract.applicable,
+        csv: csvContract.csv,
+        lookUp: staffContract.lookUp,
+        listOfLearner: staffContract.listOfLearner,
       },
-      models: { license: view.license, learnerLicense: view.learnerLicense },
-      legacy: { list: { reply: legacyReply(seatContract.list, legacy.licensePageReply) }, ...seatForms },
+      models: {
+        license: view.license,
+        learnerLicense: view.learnerLicense,
+        staffLicense: staffContract.staffLicense,
+        adminLicense: staffContract.adminLicense,
+      },
+      legacy: {
+        list: { reply: legacyReply(seatContract.list, legacy.licensePageReply) },
+        ...seatForms,
+        ...csvLegacy,
+        ...staffLegacy,
+      },
+    },
+    bulkEnrollment: {
+      tag: 'Enrollments of many learners with their licences.',
+      router: bulkEnrollment,
+      contracts: { enroll: bulkContract.enroll, outcomes: bulkContract.outcomes, status: bulkContract.status },
+      models: { bulkEnrollmentPair: bulkContract.bulkEnrollmentPair },
+      legacy: bulkLegacy,
     },
     privacy: {
       tag: 'Retirement of users of the platform.',
@@ -163,7 +195,7 @@ export const licensesSlice = defineSlice({
     license: { find: ownerOfLicense, remembered: false },
   },
   events,
-  jobs: [...lifecycleJobs, ...planJobs, ...seatJobs],
-  campaigns: { ...campaigns, ...lifecycleCampaigns },
+  jobs: [...lifecycleJobs, ...planJobs, ...seatJobs, ...bulkEnrollmentJobs],
+  campaigns: { ...campaigns, ...bulkCampaigns, ...lifecycleCampaigns },
   settings: { ...settings, ...lifecycleSettings },
 });

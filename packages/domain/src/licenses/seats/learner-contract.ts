@@ -38,7 +38,7 @@ export const getOwn = defineContract({
   errors: [],
 });
 
-export const listForLearner = defineContract({
+export const listMine = defineContract({
   ...forLearners,
   summary: 'The caller’s licences of a customer, each with its plan and agreement.',
   kind: 'query',

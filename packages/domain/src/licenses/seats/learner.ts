@@ -88,11 +88,11 @@ export const heldOf = (rows: readonly LicenseRow[], plans: ReadonlyMap<string, P
   });
 
 /** The caller's licences; nothing of customers that the caller has no role for (W-05), and nothing is written (W-40). */
-export async function listForLearner(
+export async function listMine(
   deps: Deps,
   { actor, visibleCustomers }: { readonly actor: Actor; readonly visibleCustomers: VisibleCustomers },
-  input: Input<typeof contract.listForLearner>,
-): Promise<Output<typeof contract.listForLearner>> {
+  input: Input<typeof contract.listMine>,
+): Promise<Output<typeof contract.listMine>> {
   const { enterpriseCustomerUuid: customer } = input;
   const agreement = isVisible(visibleCustomers, customer) ? await store.agreementOfCustomer(deps.db, customer) : null;
   if (!agreement) return { ...pageOf(input, [], 0), customerAgreement: null };

@@ -51,7 +51,7 @@ const learnerBody = z
 const encodeLearner = wireCodec(learnerLicense).encode;
 const encodeSummary = wireCodec(agreementSummary.nullable()).encode;
 
-const learnerPage: LegacyReply<z.infer<typeof ofLearner.listForLearner.output>> = {
+const learnerPage: LegacyReply<z.infer<typeof ofLearner.listMine.output>> = {
   body: pageEnvelope(learnerBody)
     .extend({
       customer_agreement: summaryBody.nullable().describe('Agreement of the customer, if the caller may see it.'),
@@ -101,8 +101,8 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
       encode: (page: Page<License>, request: RestRequest) => encodePlainPage(page, request, encodeLicense),
     }),
   },
-  listForLearner: {
-    reply: legacyReply(ofLearner.listForLearner, learnerPage),
+  listMine: {
+    reply: legacyReply(ofLearner.listMine, learnerPage),
     errors: { invalid_input: missingField('enterprise_customer_uuid', 'missing enterprise_customer_uuid query param') },
   },
   activate: {

@@ -36,9 +36,7 @@ export const licenses = router({
   /** One of the caller's licences of a plan. */
   getOwn: procedure(ofLearner.getOwn).query(({ ctx, input }) => learner.getOwn(ctx.runtime, ctx.actor, input)),
   /** The caller's licences of a customer. */
-  listForLearner: procedure(ofLearner.listForLearner).query(({ ctx, input }) =>
-    learner.listForLearner(ctx.runtime, ctx, input),
-  ),
+  listMine: procedure(ofLearner.listMine).query(({ ctx, input }) => learner.listMine(ctx.runtime, ctx, input)),
   /** Move the caller's licences to the account's present address. */
   followAddress: procedure(ofLearner.followAddress).mutation(({ ctx, input }) =>
     learner.followAddress(ctx.runtime, ctx.actor, input),
