@@ -7,6 +7,12 @@ import { countersOf, licenseRow, newAgreement, newPlan } from './lifecycle-plans
 import { emailOf, free, held, many } from './seats-world.ts';
 
 const DAY_MS = 86_400_000;
+/** What these tests read of replies; a refusal is a text. */
+type Reply = string & {
+  readonly user_email: string;
+  readonly license_assignments: readonly { readonly license: string }[];
+};
+
 /** Plans of these tests are current by the clock of the processes. */
 const current = () => ({
   start_date: new Date(Date.now() - DAY_MS),
@@ -40,7 +46,7 @@ describe.each(dialects)('callers at once at two API processes, on %s', (dialect)
       headers: { authorization: `JWT ${token}`, 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });
-    return { status: reply.status, body: await reply.json() };
+    return { status: reply.status, body: (await reply.json()) as Reply };
   }
   const countOf = (replies: readonly { status: number }[], status: number): number =>
     replies.filter((reply) => reply.status === status).length;
@@ -84,9 +90,7 @@ describe.each(dialects)('callers at once at two API processes, on %s', (dialect)
     const assigned = await rows('assigned');
     expect(assigned).toHaveLength(200);
     expect(new Set(assigned.map((row) => row.user_email)).size).toBe(200);
-    const told = replies.flatMap(({ body }) =>
-      body.license_assignments.map((each: { license: string }) => each.license),
-    );
+    const told = replies.flatMap(({ body }) => body.license_assignments.map(({ license }) => license));
     expect(new Set(told)).toEqual(new Set(assigned.map((row) => row.uuid)));
     expect(told).toHaveLength(200);
     const { stored, counted } = await countersOf(database, plan);
