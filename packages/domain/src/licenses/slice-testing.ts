@@ -10,6 +10,11 @@ export const testing: SliceTesting = {
     'licenses.is_staff': [],
     'licenses.can_retire': [],
   },
+  examples: {
+    priorSubscriptionPlan: demonstration.plan,
+    renewedSubscriptionPlan: demonstration.futurePlan,
+    subscriptionPlan: demonstration.plan,
+  },
   contexts: {
     agreement: demonstration.agreement,
     plan: demonstration.plan,
