@@ -6,6 +6,7 @@ import { agreements } from './agreements/router.ts';
 import { events } from './events.ts';
 import { planJobs } from './jobs.ts';
 import * as legacy from './legacy.ts';
+import { lifecycleCampaigns } from './lifecycle/campaigns.ts';
 import * as lifecycleContract from './lifecycle/contract.ts';
 import { lifecycleJobs } from './lifecycle/jobs.ts';
 import { legacy as lifecycleLegacy } from './lifecycle/legacy.ts';
@@ -137,4 +138,5 @@ export const licensesSlice = defineSlice({
   events,
   jobs: [...lifecycleJobs, ...planJobs],
   settings: { ...settings, ...lifecycleSettings },
+  campaigns: { ...lifecycleCampaigns },
 });

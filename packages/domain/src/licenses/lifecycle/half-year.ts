@@ -41,7 +41,7 @@ export async function onAnnounceHalfYear(job: JobRun, { batch }: z.infer<typeof 
     (_db, after, limit) => store.activePlansOf(db, settings.customersWithHalfYearEvents, after, limit),
     async ({ uuid: planUuid }) => {
       const pages = inPages<LicenseRow>(signal, batch, (after, limit) =>
-        store.activatedBefore(db, planUuid, before, after, limit),
+        store.activatedLicenses(db, planUuid, after, limit, before),
       );
       for await (const page of pages) {
         const uuids = page.filter((row) => isDue(row, before)).map(({ uuid }) => uuid);

@@ -75,3 +75,46 @@ export const announceHalfYear = defineJob({
   result: z.object({ announced: count, failed }),
   ...scheduled,
 });
+
+const mailed = {
+  sent: count.describe('In a dry run: mails that are due.'),
+  repeated: count.describe('Learners who had this mail before.'),
+  refused: count.describe('Addresses that the mail service rejected.'),
+  unsent: count.describe('Due mails without a campaign.'),
+};
+const days = (standard: number) => z.int().min(1).max(365).default(standard);
+const recipients = z.int().min(1).max(50).default(50).describe('Recipients in one call of the mail service.');
+
+export const remindOfExpiration = defineJob({
+  name: 'licenses.remindOfExpiration',
+  summary: 'Tell learners that their plan expires soon, once for each expiration.',
+  payload: z.object({ daysBefore: days(30).describe('Days before the expiration.'), batch: recipients }),
+  result: z.object(mailed),
+  ...scheduled,
+});
+
+export const tellOfExpiration = defineJob({
+  name: 'licenses.tellOfExpiration',
+  summary: 'Tell learners that their plan has expired, once for each expiration.',
+  payload: z.object({ daysSince: days(7).describe('Days since the expiration.'), batch: recipients }),
+  result: z.object(mailed),
+  ...scheduled,
+});
+
+export const tellUtilization = defineJob({
+  name: 'licenses.tellUtilization',
+  summary: 'Tell administrators how much of a plan is in use, once, a week after licences are applied automatically.',
+  payload: z.object({}),
+  result: z.object({ told: count.describe('Plans of which administrators were told.'), unsent: mailed.unsent, failed }),
+  ...scheduled,
+});
+
+export const tellAllocation = defineJob({
+  name: 'licenses.tellAllocation',
+  summary: 'Tell administrators that few or no licences of a plan are left, once for each; after one was applied.',
+  payload: z.object({ planUuid: z.guid(), enterpriseCustomerUuid: z.guid() }),
+  result: z.object({ outcome: z.enum(['sent', 'over', 'unsent']) }),
+  keyOf: ({ planUuid }) => planUuid,
+  retry: { limit: 8, delaySeconds: 60, maximumDelaySeconds: 600 },
+  timeoutSeconds: 300,
+});

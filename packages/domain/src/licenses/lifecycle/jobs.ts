@@ -1,9 +1,11 @@
 import { implementJob } from '../../kernel/jobs/job.ts';
+import { onRemindOfExpiration, onTellOfExpiration } from './expiration-mails.ts';
 import { onAnnounceExpiration, onExpirePlans } from './expire.ts';
 import { onAnnounceHalfYear } from './half-year.ts';
 import * as contracts from './job-contracts.ts';
 import { onRetire } from './retire.ts';
 import { onUnlinkExpired } from './unlink.ts';
+import { onTellAllocation, onTellUtilization } from './utilization.ts';
 
 export const lifecycleJobs = [
   { job: implementJob(contracts.expirePlans, onExpirePlans), cron: '37 1 * * *' },
@@ -12,4 +14,8 @@ export const lifecycleJobs = [
   { job: implementJob(contracts.unlinkExpired, onUnlinkExpired), cron: '17 3 * * *' },
   { job: implementJob(contracts.retire, onRetire), cron: '17 4 * * *' },
   { job: implementJob(contracts.announceHalfYear, onAnnounceHalfYear), cron: '47 4 * * *' },
+  { job: implementJob(contracts.remindOfExpiration, onRemindOfExpiration), cron: '7 9 * * *' },
+  { job: implementJob(contracts.tellOfExpiration, onTellOfExpiration), cron: '27 9 * * *' },
+  { job: implementJob(contracts.tellUtilization, onTellUtilization), cron: '47 9 * * *' },
+  implementJob(contracts.tellAllocation, onTellAllocation),
 ];

@@ -9,8 +9,6 @@ declare module '../../kernel/settings.ts' {
     readonly customersWithHalfYearEvents: readonly string[];
     /** Catalogs that may have a query of their own. */
     readonly customCatalogs: readonly string[];
-    /** Address of those who look after the customers; null if they get no mails. */
-    readonly customerSuccessAddress: string | null;
     /** Base URL of the portal of administrators; null if not configured. */
     readonly adminPortalUrl: string | null;
   }
@@ -42,10 +40,6 @@ export const lifecycleSettings = defineSettings({
   customCatalogs: {
     variable: 'CUSTOM_CATALOG_PRODUCTS_ALLOW_LIST',
     schema: uuids.describe('Catalogs, separated by commas, that may have a query of their own.'),
-  },
-  customerSuccessAddress: {
-    variable: 'CUSTOMER_SUCCESS_EMAIL_ADDRESS',
-    schema: z.email().nullable().default(null).describe('Address that is told of plans without revocations left.'),
   },
   adminPortalUrl: {
     variable: 'ENTERPRISE_ADMIN_PORTAL_BASE_URL',

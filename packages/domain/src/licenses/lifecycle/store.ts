@@ -2,7 +2,14 @@ import { type Connection, dialectOf, type Transaction } from '@enterprise-access
 import { foldEmail } from '../../kernel/email.ts';
 import type { PlanRow } from '../rules.ts';
 import { type LicenseRow, selectLicenses } from '../store.ts';
-import { customerAgreements as agreements, licenses, subscriptionPlans as plans } from '../tables.ts';
+import {
+  customerAgreements as agreements,
+  licenses,
+  type PlanNotification,
+  planNotifications,
+  subscriptionPlans as plans,
+  subscriptionPlanRenewals as renewals,
+} from '../tables.ts';
 import type { LicenseStatus } from '../view-contract.ts';
 
 /** A plan with the time that its agreement lets pass until addresses are removed. */
@@ -227,21 +234,108 @@ export async function withUsableLicense(
   return new Set(rows.filter((row) => addresses.has(keyOf(row)) || users.has(row.lmsUserId)).map(({ uuid }) => uuid));
 }
 
+/** An order of licences by the time of activation, as the index has it. */
+const byActivation = (db: Connection): string =>
+  dialectOf(db) === 'postgres' ? 'activation_date nulls first, uuid' : 'activation_date, uuid';
+
 /** Activated licences of a plan, the earliest activation first. */
-export const activatedBefore = (
+export const activatedLicenses = (
   db: Connection,
   planUuid: string,
-  before: Date,
   after: LicenseRow | null,
   limit: number,
+  before?: Date,
 ): Promise<LicenseRow[]> => {
-  const query = selectLicenses(db)
-    .where({ subscription_plan_uuid: planUuid, status: 'activated' })
-    .where('activation_date', '<', before);
+  const query = selectLicenses(db).where({ subscription_plan_uuid: planUuid, status: 'activated' });
+  if (before) query.where('activation_date', '<', before);
   if (after?.activationDate)
     query.where('activation_date', '>=', after.activationDate).where((later) => {
       later.where('activation_date', '>', after.activationDate).orWhere('uuid', '>', after.uuid);
     });
-  const order = dialectOf(db) === 'postgres' ? 'activation_date nulls first, uuid' : 'activation_date, uuid';
-  return query.orderByRaw(order).limit(limit) as unknown as Promise<LicenseRow[]>;
+  return query.orderByRaw(byActivation(db)).limit(limit) as unknown as Promise<LicenseRow[]>;
+};
+
+/** Plans that expire within a window and are not renewed, of customers whose learners are told of it. */
+export const plansToTellOf = (
+  db: Connection,
+  { from, to }: { readonly from: Date; readonly to: Date },
+  after: PlanRow | null,
+  limit: number,
+): Promise<PlanRow[]> => {
+  const query = db(plans.table)
+    .join(agreements.table, `${agreements.table}.uuid`, `${plans.table}.customer_agreement_uuid`)
+    .where(`${agreements.table}.disable_expiration_notifications`, false)
+    .where(`${plans.table}.expiration_date`, '>=', from)
+    .where(`${plans.table}.expiration_date`, '<', to)
+    .where(`${plans.table}.is_active`, true)
+    .where(`${plans.table}.for_internal_use_only`, false)
+    .where(`${plans.table}.activated_count`, '>', 0)
+    .whereNotExists(
+      db(renewals.table)
+        .whereRaw('?? = ??', [`${renewals.table}.prior_subscription_plan_uuid`, `${plans.table}.uuid`])
+        .select('id'),
+    );
+  if (after) query.where(`${plans.table}.uuid`, '>', after.uuid);
+  return query.select<PlanRow[]>(plans.aliased(plans.table)).orderBy(`${plans.table}.uuid`).limit(limit);
+};
+
+/** Notes of which expiration the holders of these licences were told; those with another holder now are left out. */
+export async function markTold(
+  trx: Transaction,
+  { uuid: planUuid, expirationDate }: PlanRow,
+  marker: 'remindedOfExpiration' | 'toldOfExpiration',
+  told: readonly LicenseRow[],
+): Promise<void> {
+  const addressOf = new Map(told.map(({ uuid, userEmail }) => [uuid, userEmail]));
+  const rows = await licensesOf(trx, planUuid, [...addressOf.keys()]);
+  const same = rows.filter(({ uuid, userEmail }) => userEmail === addressOf.get(uuid)).map(({ uuid }) => uuid);
+  if (same.length > 0)
+    await trx(licenses.table)
+      .whereIn('uuid', same)
+      .update({ [licenses.stored[marker]]: expirationDate });
+}
+
+/** Plans that apply licences automatically since a time and were not told of. */
+export const plansToTellUtilizationOf = (
+  db: Connection,
+  now: Date,
+  since: Date,
+  after: PlanRow | null,
+  limit: number,
+): Promise<PlanRow[]> => {
+  const query = db(plans.table)
+    .where({ should_auto_apply_licenses: true, is_active: true })
+    .where('auto_apply_since', '<=', since)
+    .where('start_date', '<=', now)
+    .where('expiration_date', '>=', now)
+    .whereNotExists(
+      db(planNotifications.table)
+        .whereRaw('?? = ??', [`${planNotifications.table}.subscription_plan_uuid`, `${plans.table}.uuid`])
+        .where({ kind: 'periodic_informational' })
+        .select('kind'),
+    );
+  if (after) query.where('uuid', '>', after.uuid);
+  return query.select<PlanRow[]>(plans.aliased(plans.table)).orderBy('uuid').limit(limit);
+};
+
+/** Mails about a plan that were sent. */
+export const notificationsOf = async (db: Connection, planUuid: string): Promise<ReadonlySet<PlanNotification>> => {
+  const rows: { kind: PlanNotification }[] = await db(planNotifications.table)
+    .where({ subscription_plan_uuid: planUuid })
+    .select('kind');
+  return new Set(rows.map(({ kind }) => kind));
+};
+
+/** Licences of a plan that were applied since this is done automatically. */
+export const countApplied = async (
+  db: Connection,
+  { uuid, autoApplySince }: Pick<PlanRow, 'uuid' | 'autoApplySince'>,
+): Promise<number> => {
+  if (autoApplySince === null) return 0;
+  const counted = await db(licenses.table)
+    .where({ subscription_plan_uuid: uuid, status: 'activated', auto_applied: true })
+    .where('activation_date', '>=', autoApplySince)
+    .count({ n: '*' })
+    .first();
+  return Number(counted?.n ?? 0);
 };
