@@ -14,6 +14,8 @@ export const testing: SliceTesting = {
     priorSubscriptionPlan: demonstration.plan,
     renewedSubscriptionPlan: demonstration.futurePlan,
     subscriptionPlan: demonstration.plan,
+    userEmails: ['learner-1000@demo.example'],
+    activationKey: '0c7fb5a3-7a3c-4a52-9b3b-52a5d3e1a001',
   },
   contexts: {
     agreement: demonstration.agreement,
