@@ -30,7 +30,7 @@ import * as planProvisioning from './plans/provisioning-contract.ts';
 import { plans } from './plans/router.ts';
 import * as productContract from './products/contract.ts';
 import { products } from './products/router.ts';
-import { agreementForms, planForms, renewalForms } from './provisioning-legacy.ts';
+import { agreementForms, planForms, productForms, renewalForms } from './provisioning-legacy.ts';
 import * as renewalContract from './renewals/contract.ts';
 import { renewals } from './renewals/router.ts';
 import * as seatChanges from './seats/change-contract.ts';
@@ -130,6 +130,7 @@ export const licensesSlice = defineSlice({
         updatePlanType: productContract.updatePlanType,
       },
       models: { product: productContract.product, planType: productContract.planType },
+      legacy: productForms,
     },
     licenses: {
       tag: 'Licences of subscription plans, and who holds them.',
