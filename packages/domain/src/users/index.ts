@@ -5,6 +5,7 @@ export {
   emailKeyOf,
   findUser,
   insertUser,
+  lmsUserIdsOf,
   type UserAttributes,
   type UserWithRole,
   updateUser,
