@@ -18,10 +18,10 @@ import { UpstreamRefusal } from './kernel/ports/upstream.ts';
 import type { Runtime } from './kernel/runtime.ts';
 import type { SliceTesting } from './kernel/testing.ts';
 import { embeddedLedger } from './ledger/embedded.ts';
+import { localPlans } from './licenses/index.ts';
 import { mailDelivery } from './mail/index.ts';
 import { campaigns, service } from './service.ts';
 import type { Braze } from './upstreams/braze.ts';
-import { noPlans } from './upstreams/license-manager-plans.ts';
 import { httpStripe } from './upstreams/stripe.ts';
 
 export { addedOnly, lockOrder, newRowsAreOwn } from './kernel/lock-order.ts';
@@ -326,7 +326,6 @@ const subscriptionsOf = (world: World): Subscriptions => {
     return 'done' as const;
   };
   return {
-    isOn: true,
     setPlanActive: (plan, isActive) => told(`plan ${plan} ${isActive ? 'on' : 'off'}`),
     processRenewal: (id) => told(`renewal ${id}`),
   };
@@ -366,34 +365,36 @@ export function testRuntime(
 ): Runtime {
   const lms = lmsOf(world);
   const clock = () => world.now;
+  const catalog = catalogOf(world);
+  const ofTests = {
+    publicUrl: 'http://access.test',
+    lmsUrl: 'http://lms.test',
+    learningUrl: 'http://learning.test',
+    learnerPortalUrl: 'http://portal.test',
+    subsidyUrl: 'http://access.test',
+    ...settings.standard(),
+    // A sample would make the number of statements a matter of luck.
+    decisionSampleCanRedeem: 1,
+    stripeWebhookSecrets: [WEBHOOK_SECRET],
+    adminPortalUrl: 'http://admin.test',
+  };
   return {
     db,
     clock,
     log: silent,
     lms,
-    catalog: catalogOf(world),
+    catalog,
     ledger: embeddedLedger({ db, clock, lms }),
     stripe: stripeOf(world),
     subscriptions: subscriptionsOf(world),
     mail: mailDelivery({ db, clock, braze: brazeOf(world), campaignIds: everyCampaign }),
     files: filesOf(world),
-    settings: {
-      publicUrl: 'http://access.test',
-      lmsUrl: 'http://lms.test',
-      learningUrl: 'http://learning.test',
-      learnerPortalUrl: 'http://portal.test',
-      subsidyUrl: 'http://access.test',
-      ...settings.standard(),
-      // A sample would make the number of statements a matter of luck.
-      decisionSampleCanRedeem: 1,
-      stripeWebhookSecrets: [WEBHOOK_SECRET],
-      adminPortalUrl: 'http://admin.test',
-    },
+    settings: ofTests,
     jobRuns: watchJobRuns(db, silent),
     ownerOf: ownersIn(db),
     workflowOf: service.workflowOf,
     customers: customersOf(world),
-    plans: noPlans(),
+    plans: localPlans({ db, clock, log: silent, catalog, settings: ofTests }),
     ...change,
   };
 }

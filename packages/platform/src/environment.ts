@@ -68,7 +68,9 @@ export const serviceEnvironment = z.object({
     .describe('Base URL of an enterprise-subsidy service with the ledger; without it the embedded ledger is used.'),
   LICENSE_MANAGER_URL: url
     .optional()
-    .describe('Base URL of license-manager; without it plans of licences cannot be changed after payments.'),
+    .describe(
+      'Base URL of a license-manager with the plans of licences; without it the licences of this service are used.',
+    ),
   PROVISIONING_SITE_DOMAIN: z.string().min(1).default('example.com').describe('Site of new customers in the LMS.'),
   STRIPE_API_KEY: z.string().optional().describe('Secret key of the Stripe account; without it nothing can be bought.'),
   STRIPE_API_URL: url.default('https://api.stripe.com').describe('Base URL of Stripe; another one for tests only.'),

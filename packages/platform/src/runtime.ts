@@ -17,13 +17,14 @@ import {
   type LocalFiles,
   type Log,
   localFiles,
+  localPlans,
+  localSubscriptions,
   mailDelivery,
   memcached,
-  noPlans,
-  noSubscriptions,
   ownersIn,
   processCache,
   type Runtime,
+  type Settings,
   type SharedStore,
   s3Files,
   serviceToken,
@@ -122,12 +123,23 @@ export function buildRuntime(
   const publicUrl = (env.PUBLIC_URL ?? localUrl).replace(/\/+$/, '');
   const subsidyUrl = env.ENTERPRISE_SUBSIDY_URL?.replace(/\/+$/, '');
   const { files, localFiles: local } = openFiles(env, publicUrl);
+  const settings: Settings = {
+    publicUrl,
+    lmsUrl: env.LMS_URL.replace(/\/+$/, ''),
+    learningUrl: env.FRONTEND_APP_LEARNING_URL?.replace(/\/+$/, '') ?? null,
+    adminPortalUrl: env.ENTERPRISE_ADMIN_PORTAL_URL?.replace(/\/+$/, '') ?? null,
+    learnerPortalUrl: env.ENTERPRISE_LEARNER_PORTAL_URL?.replace(/\/+$/, '') ?? null,
+    subsidyUrl: subsidyUrl ?? publicUrl,
+    ...sliceSettings.read(env),
+  };
+  const catalog = httpCatalog(service('catalog', env.ENTERPRISE_CATALOG_URL), cache);
+  const licensing = { db, clock: systemClock, log, catalog, settings };
   return {
     db,
     clock: systemClock,
     log,
     lms,
-    catalog: httpCatalog(service('catalog', env.ENTERPRISE_CATALOG_URL), cache),
+    catalog,
     ledger:
       subsidyUrl === undefined
         ? embeddedLedger({ db, clock: systemClock, lms })
@@ -147,23 +159,15 @@ export function buildRuntime(
     }),
     plans:
       env.LICENSE_MANAGER_URL === undefined
-        ? noPlans()
+        ? localPlans(licensing)
         : httpPlans(service('license-manager', env.LICENSE_MANAGER_URL)),
     subscriptions:
       env.LICENSE_MANAGER_URL === undefined
-        ? noSubscriptions()
+        ? localSubscriptions(licensing)
         : httpSubscriptions(service('license-manager', env.LICENSE_MANAGER_URL)),
     mail: mailDelivery({ db, clock: systemClock, braze: braze(env), campaignIds: env }),
     files,
-    settings: {
-      publicUrl,
-      lmsUrl: env.LMS_URL.replace(/\/+$/, ''),
-      learningUrl: env.FRONTEND_APP_LEARNING_URL?.replace(/\/+$/, '') ?? null,
-      adminPortalUrl: env.ENTERPRISE_ADMIN_PORTAL_URL?.replace(/\/+$/, '') ?? null,
-      learnerPortalUrl: env.ENTERPRISE_LEARNER_PORTAL_URL?.replace(/\/+$/, '') ?? null,
-      subsidyUrl: subsidyUrl ?? publicUrl,
-      ...sliceSettings.read(env),
-    },
+    settings,
     jobRuns: watchJobRuns(db, log),
     ownerOf: ownersIn(db),
     workflowOf,

@@ -104,7 +104,7 @@ async function workflowFor(runtime: Runtime, input: Omit<ProvisioningInput, 'che
     if (known?.status === 'failed') {
       const { checkoutIntentUuid } = workflow.restored(known.input) as ProvisioningInput;
       // Steps that are done stay as they are; the others see the new request.
-      await workflow.restart(runtime, trx, known, { ...input, checkoutIntentUuid });
+      await workflow.restart(runtime, trx, known.uuid, { ...input, checkoutIntentUuid });
     }
     if (known && known.status !== 'cancelled') return known.uuid;
     const intent = await intentToFulfil(trx, slug);

@@ -5,7 +5,6 @@ import type {
   ProvisionedPlan,
   ProvisionedRenewal,
 } from '../kernel/ports/plan-provisioning.ts';
-import { SubscriptionsOff } from '../kernel/ports/subscriptions.ts';
 import type { Upstream } from './http.ts';
 import { path } from './path.ts';
 
@@ -157,9 +156,3 @@ export const httpPlans = (call: Upstream): PlanProvisioning => ({
     });
   },
 });
-
-/** Without a licence service: nothing can be made, and every attempt says so. */
-export const noPlans = (): PlanProvisioning => {
-  const off = () => Promise.reject(new SubscriptionsOff());
-  return { agreementOf: off, createAgreement: off, createPlan: off, createRenewal: off, setLineItem: off };
-};

@@ -103,9 +103,12 @@ export const resume = (deps: Acts, { uuid }: Input<typeof contract.resume>): Pro
 export async function restart(
   { clock }: Pick<Runtime, 'clock'>,
   trx: Transaction,
-  row: store.WorkflowRow,
+  uuid: string,
   input: unknown,
 ): Promise<void> {
+  const row = await store.hold(trx, uuid);
+  // Somebody else has let it go on.
+  if (row?.status !== 'failed') return;
   const now = clock();
   const step = (await store.stepsOf(trx, row.uuid)).find(({ position }) => position === row.position);
   if (step) await store.writeStep(trx, { ...step, status: 'running', attemptCount: 0 });
