@@ -12,6 +12,7 @@ import {
   PYTHON_CLIENT_REQUIREMENTS,
   program,
   REGISTRY_ARTIFACT,
+  STRIPE_MOCK_MODULE,
 } from './paths.ts';
 
 const MAVEN = ['--batch-mode', '--quiet', '-Dstyle.color=never'];
@@ -83,12 +84,18 @@ const installations: readonly Installation[] = [
       await run({ program: program('mvn'), args: [...MAVEN, '-f', JAVA_CLIENT_POM, ...libraries] });
     },
   },
+  {
+    name: 'stripe-mock',
+    folder: folders.stripeMock(),
+    install: (into) =>
+      run({ program: program('env'), args: [`GOBIN=${into}`, program('go'), 'install', STRIPE_MOCK_MODULE] }),
+  },
   virtualEnvironment('Generator of Python clients', folders.pythonClient(), PYTHON_CLIENT_REQUIREMENTS),
   virtualEnvironment('Generator of requests', folders.fuzz(), FUZZ_REQUIREMENTS),
   virtualEnvironment("The platform's event bus in Python", folders.platform(), PLATFORM_REQUIREMENTS),
 ];
 
-/** Installs missing programs from the configured Maven and Python registries. */
+/** Installs missing programs from the configured Maven and Python registries and the Go module proxy. */
 for (const { name, folder, install } of installations) {
   if (existsSync(folder)) {
     process.stdout.write(`${name}: is there\n`);

@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url';
 /** Maven coordinates of the registry that we run; the newest that still runs on Java 17. */
 export const REGISTRY_ARTIFACT = 'io.apicurio:apicurio-registry-app:3.0.9:tar.gz:all';
 
+/** Module and version of Stripe's stand-in; its description is of the API version that our client pins. */
+export const STRIPE_MOCK_MODULE = 'github.com/stripe/stripe-mock@v0.203.0';
+
 export const KAFKA_POM = fileURLToPath(new URL('./maven/pom.xml', import.meta.url));
 /** Maven coordinates of the Java client generator, a self-contained archive. */
 export const JAVA_GENERATOR_ARTIFACT = 'org.openapitools:openapi-generator-cli:7.25.0';
@@ -32,6 +35,7 @@ export const folders = {
   javaClient: () =>
     join(root(), `java-client-${digest(JAVA_GENERATOR_ARTIFACT + readFileSync(JAVA_CLIENT_POM, 'utf8'))}`),
   fuzz: () => join(root(), `fuzz-${digest(readFileSync(FUZZ_REQUIREMENTS))}`),
+  stripeMock: () => join(root(), `stripe-mock-${digest(STRIPE_MOCK_MODULE)}`),
   platform: () => join(root(), `platform-${digest(readFileSync(PLATFORM_REQUIREMENTS))}`),
 };
 

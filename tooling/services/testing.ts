@@ -7,8 +7,17 @@ import { kafkaMissing, startKafka } from './kafka.ts';
 import { memcachedMissing, startMemcached } from './memcached.ts';
 import { platformMissing } from './platform.ts';
 import { registryMissing, startRegistry } from './registry.ts';
+import { startStripeMock, stripeMockMissing } from './stripe-mock.ts';
 
-export type ServiceName = 'kafka' | 'registry' | 'memcached' | 'platform' | 'pythonClient' | 'javaClient' | 'fuzz';
+export type ServiceName =
+  | 'kafka'
+  | 'registry'
+  | 'memcached'
+  | 'stripeMock'
+  | 'platform'
+  | 'pythonClient'
+  | 'javaClient'
+  | 'fuzz';
 
 /** Data that test files get about the services. */
 export interface TestServices {
@@ -69,6 +78,14 @@ const SERVICES: Readonly<Record<ServiceName, Service>> = {
     async start(folder) {
       const memcached = await startMemcached({ logFile: join(folder, 'memcached.log') });
       return { address: memcached.servers, stop: memcached.stop };
+    },
+  },
+  stripeMock: {
+    variable: 'TEST_STRIPE_MOCK_URL',
+    missing: stripeMockMissing,
+    async start(folder) {
+      const mock = await startStripeMock({ logFile: join(folder, 'stripe-mock.log') });
+      return { address: mock.url, stop: mock.stop };
     },
   },
   platform: program(platformMissing),

@@ -21,6 +21,7 @@ import {
   invoiceKind,
   isSameDay,
   paymentVerdict,
+  planChange,
   renewalOf,
   type SubscriptionChange,
   wantsPlans,
@@ -249,7 +250,8 @@ export async function applyState(
   await tellRenewals(trx, intent, told, now);
   const changes = changesBetween(before ?? null, told);
   await follow(trx, intent, told, changes, as.id, now);
-  if (wantsPlans(before?.status ?? 'trialing') !== wantsPlans(told.status))
+  const isPaid = wantsPlans(told.status);
+  if ((await store.renewalsOf(trx, intent.uuid)).some((renewal) => planChange(renewal, isPaid) !== null))
     await enqueue(trx, now, alignPlans, { subscriptionId: told.id });
   return changes;
 }

@@ -5,7 +5,7 @@ import { UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { mailOnce, setInMotion } from './handle-event.ts';
 import { alignPlans } from './job-contracts.ts';
-import { renewalOf, wantsPlans } from './rules.ts';
+import { planChange, renewalOf, wantsPlans } from './rules.ts';
 import * as store from './store.ts';
 import {
   type IntentRow,
@@ -46,14 +46,6 @@ export async function onProcessRenewal(
   return { outcome: 'processed' };
 }
 
-/** The state that the plan of a renewal must have; null if it can stay as it is. */
-function wantedState(renewal: RenewalRow, isPaid: boolean): 'active' | 'inactive' | null {
-  if (renewal.renewedSubscriptionPlanUuid === null) return null;
-  if (!isPaid) return renewal.planState === 'inactive' ? null : 'inactive';
-  const wasTouched = renewal.planState === 'inactive' || renewal.processedAt !== null;
-  return wasTouched && renewal.planState !== 'active' ? 'active' : null;
-}
-
 /**
  * R-BILL-52: the plans of a subscription that is not paid are inactive, and active again once it is. What counts is the
  * newest state at this moment, so it does not matter how often and in which order this runs.
@@ -68,7 +60,7 @@ export async function onAlignPlans(
   if (!subscription) return result;
   const isPaid = wantsPlans(subscription.status);
   for (const renewal of await store.renewalsOf(db, subscription.checkoutIntentUuid)) {
-    const state = wantedState(renewal, isPaid);
+    const state = planChange(renewal, isPaid);
     const plan = renewal.renewedSubscriptionPlanUuid;
     if (state === null || plan === null) continue;
     if ((await subscriptions.setPlanActive(plan, state === 'active')) === 'refused') {

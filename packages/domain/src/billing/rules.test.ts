@@ -12,6 +12,7 @@ import {
   isEmbargoed,
   moneyText,
   paymentVerdict,
+  planChange,
   problems,
   quantityProblem,
   renewalOf,
@@ -191,6 +192,20 @@ test.each([
   ['canceled', false],
 ])('R-BILL-52: plans of a subscription that is %s are active: %s', (status, expected) => {
   expect(wantsPlans(status)).toBe(expected);
+});
+
+test.each([
+  [false, null, false, 'inactive'],
+  [false, 'active', true, 'inactive'],
+  [false, 'inactive', true, null],
+  [true, null, false, null],
+  [true, null, true, 'active'],
+  [true, 'inactive', false, 'active'],
+  [true, 'active', true, null],
+] as const)('R-BILL-52: paid %s, plan %s, processed %s: %s', (isPaid, planState, isProcessed, change) => {
+  const renewal = { renewedSubscriptionPlanUuid: 'plan', planState, processedAt: isProcessed ? NOW : null };
+  expect(planChange(renewal, isPaid)).toBe(change);
+  expect(planChange({ ...renewal, renewedSubscriptionPlanUuid: null }, isPaid)).toBeNull();
 });
 
 test('a subscription that outlived its trial was paid', () => {

@@ -131,6 +131,21 @@ export function renewalOf<R extends MatchableRenewal>(
 const UNPAID = new Set(['past_due', 'unpaid', 'canceled', 'incomplete_expired']);
 export const wantsPlans = (status: string): boolean => !UNPAID.has(status);
 
+/** The part of a renewal that decides about its plan. */
+export interface PlannedRenewal {
+  readonly renewedSubscriptionPlanUuid: string | null;
+  readonly planState: 'active' | 'inactive' | null;
+  readonly processedAt: Date | null;
+}
+
+/** R-BILL-52: what has to become of the plan of a renewal; null if it can stay as it is. */
+export function planChange(renewal: PlannedRenewal, isPaid: boolean): 'active' | 'inactive' | null {
+  if (renewal.renewedSubscriptionPlanUuid === null) return null;
+  if (!isPaid) return renewal.planState === 'inactive' ? null : 'inactive';
+  const wasTouched = renewal.planState === 'inactive' || renewal.processedAt !== null;
+  return wasTouched && renewal.planState !== 'active' ? 'active' : null;
+}
+
 /** Statuses in which a buyer can cancel and reinstate. */
 export const isRunning = (status: string): boolean => status === 'active' || status === 'trialing';
 

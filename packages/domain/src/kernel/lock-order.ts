@@ -13,8 +13,6 @@ export const lockOrder = [
   'inbox',
   /** Held while somebody changes a workflow or signals to it. */
   'workflows',
-  'workflow_steps',
-  'workflow_signals',
   'plan_types',
   'products',
   /** Held while the spend limits of the policies of one subsidy change. */
@@ -60,6 +58,9 @@ export const lockOrder = [
   'policies',
   'assignment_counts',
   'audit_exports',
+  /** Written by those only who hold their workflow, after the effect of the step. */
+  'workflow_steps',
+  'workflow_signals',
   /** Progress row of a job that is enqueued in the same transaction. */
   'job_runs',
 ] as const;

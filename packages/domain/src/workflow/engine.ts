@@ -370,6 +370,12 @@ async function failed(
     'a step of a workflow failed',
   );
   await lease.write(async (trx) => {
+    if (wakeAt === null)
+      await workflow.spec.onFailure?.(
+        trx,
+        { ...context, input: context.input as never, runtime },
+        { step: step.name, sentence, cause: causeOf(error) },
+      );
     await store.writeStep(trx, {
       workflowUuid: row.uuid,
       position,
@@ -389,12 +395,6 @@ async function failed(
       wakeAt,
       modified: now,
     });
-    if (wakeAt === null)
-      await workflow.spec.onFailure?.(
-        trx,
-        { ...context, input: context.input as never, runtime },
-        { step: step.name, sentence, cause: causeOf(error) },
-      );
   });
   return wakeAt === null ? 'failed' : 'retrying';
 }
