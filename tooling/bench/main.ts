@@ -6,6 +6,7 @@ import { flood } from './flood.ts';
 import { growth } from './growth.ts';
 import { kafka } from './kafka.ts';
 import { latency } from './latency.ts';
+import { licenceJobs } from './licence-jobs.ts';
 import { type Row, type Settings, table } from './measure.ts';
 import { memory } from './memory.ts';
 import { outbox } from './outbox.ts';
@@ -34,6 +35,7 @@ const USAGE = `Measures us against the least that the same work could cost, both
   kafka    events from the outbox to Kafka against a bare producer with the same batches
   latency  from the commit to the handler in an idle worker
   memory   what an idle worker holds
+  licence-jobs  memory of the jobs that go through all licences of a plan, with very many against few
   types     what the SDK's types cost the compiler, against the router's type
   size      the SDK in a browser bundle
   overhead  a call through the SDK against a bare fetch
@@ -53,6 +55,7 @@ const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Setti
   kafka,
   latency,
   memory,
+  'licence-jobs': licenceJobs,
 };
 
 /** Benchmarks without a database. */
