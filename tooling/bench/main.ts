@@ -17,6 +17,7 @@ import { rest } from './rest.ts';
 import { overhead } from './sdk-overhead.ts';
 import { size } from './sdk-size.ts';
 import { types } from './sdk-types.ts';
+import { workflows } from './workflows.ts';
 
 const USAGE = `Measures us against the least that the same work could cost, both sides in turn in one run.
 
@@ -36,6 +37,7 @@ const USAGE = `Measures us against the least that the same work could cost, both
   latency  from the commit to the handler in an idle worker
   memory   what an idle worker holds
   licence-jobs  memory of the jobs that go through all licences of a plan, with very many against few
+  workflows  workflows of eight trivial steps against a loop with the same writes
   types     what the SDK's types cost the compiler, against the router's type
   size      the SDK in a browser bundle
   overhead  a call through the SDK against a bare fetch
@@ -56,6 +58,7 @@ const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Setti
   latency,
   memory,
   'licence-jobs': licenceJobs,
+  workflows,
 };
 
 /** Benchmarks without a database. */

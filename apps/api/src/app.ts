@@ -24,6 +24,7 @@ import { auth } from './plugins/auth.ts';
 import { bodies } from './plugins/bodies.ts';
 import { answerClientError, connections, MAXIMUM_HEADER_BYTES } from './plugins/connections.ts';
 import { docs } from './plugins/docs.ts';
+import { files } from './plugins/files.ts';
 import { headers } from './plugins/headers.ts';
 import { health } from './plugins/health.ts';
 import { jobDashboard } from './plugins/job-dashboard.ts';
@@ -176,6 +177,7 @@ export async function buildApp({
   });
   await app.register(health, { db: runtime.db, isAccepting });
   await app.register(docs);
+  if (runtime.localFiles) await app.register(files, { files: runtime.localFiles });
   await app.register(streams);
   await app.register(metrics, { db: runtime.db });
 

@@ -227,6 +227,7 @@ export const licenses: Migration = {
     listIndex(schema, 'reminder', 'last_remind_date'),
     schema.db.schema.alterTable('licenses', (table) => {
       table.index(['subscription_plan_uuid', 'uuid'], 'licenses_plan');
+      table.index(['subscription_plan_uuid', 'status', 'uuid'], 'licenses_status');
       table.index(['user_email_key', 'enterprise_customer_uuid'], 'licenses_email');
       table.index(['lms_user_id', 'enterprise_customer_uuid'], 'licenses_account');
     }),

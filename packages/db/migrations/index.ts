@@ -12,6 +12,8 @@ import { audit, auditReplacesHistories } from './0011-audit.ts';
 import { decisions } from './0012-decisions.ts';
 import { auditExports } from './0013-audit-exports.ts';
 import { licenses } from './0014-licenses.ts';
+import { workflows } from './0017-workflows.ts';
+import { bulkEnrollments } from './0018-bulk-enrollments.ts';
 import type { Migration } from './migration.ts';
 
 /** The one ordered chain. New migrations go to the end; a released one is never edited. */
@@ -31,4 +33,6 @@ export const migrations: readonly Migration[] = [
   decisions,
   auditExports,
   licenses,
+  workflows,
+  bulkEnrollments,
 ];

@@ -23,7 +23,7 @@ export {
   lastConnectionLostAt,
   type Transaction,
 } from './knex.ts';
-export { underLease } from './lease.ts';
+export { type Lease, LeaseLost, underLease } from './lease.ts';
 export { type MigrateOptions, migrate } from './migrate.ts';
 export {
   type Column,

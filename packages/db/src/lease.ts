@@ -14,6 +14,16 @@ export interface Lease {
    * false and writes nothing.
    */
   finish(write: (trx: Transaction) => Promise<unknown>): Promise<boolean>;
+  /**
+   * Writes something on the way in one transaction and keeps the lease. If another process has taken the lease, throws
+   * `LeaseLost` and writes nothing.
+   */
+  write<T>(write: (trx: Transaction) => Promise<T>): Promise<T>;
+}
+
+/** Another process has taken the lease. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost';
 }
 
 type Key = Readonly<Record<string, string | number>>;
@@ -65,6 +75,15 @@ export async function underLease<T>(
         }).then((kept) => {
           isReleased = true;
           return kept;
+        }),
+      write: (write) =>
+        transaction(db, async (trx) => {
+          // Also locks the row, so that nobody takes the lease before the commit.
+          const kept = await trx(table)
+            .where(own)
+            .update({ lease_ends: inSeconds(trx, LEASE_SECONDS) });
+          if (kept === 0) throw new LeaseLost();
+          return write(trx);
         }),
     });
   } finally {

@@ -12,6 +12,7 @@ import { policiesSlice } from './policies/slice.ts';
 import { redemptionsSlice } from './redemptions/slice.ts';
 import { subsidiesSlice } from './subsidies/slice.ts';
 import { usersSlice } from './users/slice.ts';
+import { workflowSlice } from './workflow/slice.ts';
 
 /** All slices of the service. To add one, create its folder and add a line here. */
 export const slices = [
@@ -29,4 +30,5 @@ export const slices = [
   redemptionsSlice,
   subsidiesSlice,
   usersSlice,
+  workflowSlice,
 ] as const;

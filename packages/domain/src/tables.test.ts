@@ -21,6 +21,9 @@ const MAY_BE_NULL: Readonly<Record<string, string>> = {
   mail_deliveries: 'mails of releases that did not keep it',
   outbox: 'messages about the whole service, or about several customers',
   role_assignments: 'null stands for every customer',
+  workflow_signals: 'workflows that make their customer, or are about none',
+  workflow_steps: 'workflows that make their customer, or are about none',
+  workflows: 'workflows that make their customer, or are about none',
 };
 
 /** Tables that exist on one of the dialects only. */

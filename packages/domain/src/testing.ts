@@ -5,7 +5,8 @@ import type { Actor } from './kernel/actor.ts';
 import type { Composition } from './kernel/compose.ts';
 import { foldEmail } from './kernel/email.ts';
 import type { Catalog, Content } from './kernel/ports/catalog.ts';
-import type { Customer, Invitation, Learner, Lms } from './kernel/ports/lms.ts';
+import type { Files } from './kernel/ports/files.ts';
+import type { Customer, Invitation, Learner, LicensedEnrollment, Lms } from './kernel/ports/lms.ts';
 import type { Recipient } from './kernel/ports/mail.ts';
 import { UpstreamRefusal } from './kernel/ports/upstream.ts';
 import type { Runtime } from './kernel/runtime.ts';
@@ -47,6 +48,12 @@ export interface World {
   readonly enrollments: Map<string, string>;
   /** Transactions that were enrolled with `force`. */
   readonly forcedEnrollments: Set<string>;
+  /** Calls to enroll with licences. */
+  readonly licensedCalls: (readonly LicensedEnrollment[])[];
+  /** Called before licensed enrollments, like `enrollmentFault`. */
+  licensedFault: ((items: readonly LicensedEnrollment[]) => Promise<void>) | null;
+  /** Stored files by name. */
+  readonly files: Map<string, string>;
   now: Date;
   /** Called before each enrollment; can throw or delay to simulate failures of the LMS. */
   enrollmentFault: (() => Promise<void>) | null;
@@ -106,6 +113,9 @@ export const emptyWorld = (): World => ({
   groups: new Map(),
   enrollments: new Map(),
   forcedEnrollments: new Set(),
+  licensedCalls: [],
+  licensedFault: null,
+  files: new Map(),
   now: new Date('2026-06-01T12:00:00.000Z'),
   enrollmentFault: null,
   cancelled: new Set(),
@@ -154,6 +164,16 @@ const lmsOf = (world: World): Lms => ({
     world.enrollments.set(enrollment.transactionUuid, fulfillment);
     return fulfillment;
   },
+  async enrollWithLicenses(_customerUuid, items) {
+    world.licensedCalls.push(items);
+    if (world.licensedFault) await world.licensedFault(items);
+    const accounts = new Set([...world.learners.values()].map(({ email }) => foldEmail(email)));
+    return items.map(({ email }) => {
+      if (email.startsWith('fail@')) return 'failed';
+      if (email.startsWith('invalid@')) return 'invalid_address';
+      return accounts.has(foldEmail(email)) ? 'success' : 'pending';
+    });
+  },
   async cancelFulfillment(fulfillment) {
     if (world.cancellationFault) await world.cancellationFault();
     world.cancelled.add(fulfillment);
@@ -201,6 +221,18 @@ const brazeOf = (world: World): Braze => ({
   },
 });
 
+const filesOf = (world: World): Files => ({
+  async write(name, content) {
+    let text = '';
+    for await (const part of content) text += part;
+    world.files.set(name, text);
+  },
+  linkTo: async (name, seconds) => `http://files.test/${name}?seconds=${seconds}`,
+  async remove(name) {
+    world.files.delete(name);
+  },
+});
+
 /** Campaign ids for tests: the name of each variable. */
 export const everyCampaign = Object.fromEntries(Object.keys(campaigns).map((name) => [name, name]));
 
@@ -223,6 +255,7 @@ export function testRuntime(
     catalog: catalogOf(world),
     ledger: embeddedLedger({ db, clock, lms }),
     mail: recordedMail({ db, clock, braze: brazeOf(world), campaignIds: everyCampaign }),
+    files: filesOf(world),
     settings: {
       publicUrl: 'http://access.test',
       lmsUrl: 'http://lms.test',
@@ -235,6 +268,7 @@ export function testRuntime(
     },
     jobRuns: watchJobRuns(db, silent),
     ownerOf: ownersIn(db),
+    workflowOf: service.workflowOf,
     ...change,
   };
 }

@@ -91,6 +91,35 @@ export const serviceEnvironment = z.object({
   BRAZE_API_URL: url.optional().describe('Base URL of the mail service (Braze); without it no mails are sent.'),
   BRAZE_API_KEY: z.string().optional().describe('API key of Braze; required with BRAZE_API_URL.'),
   ...(campaignIds as object),
+  FILES_S3_BUCKET: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Bucket for files that callers download, such as results of bulk enrollments; without it FILES_FOLDER.'),
+  S3_REGION: z.string().min(1).default('us-east-1').describe('Region of FILES_S3_BUCKET.'),
+  S3_ENDPOINT: url.optional().describe('Base URL of a service with the interface of S3; default AWS.'),
+  S3_ACCESS_KEY_ID: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Access key for the bucket; without it AWS’s own search order applies, such as the role of the instance.',
+    ),
+  S3_SECRET_ACCESS_KEY: z.string().min(1).optional().describe('Secret of the access key.'),
+  FILES_FOLDER: z
+    .string()
+    .min(1)
+    .default('.data/files')
+    .describe(
+      'Folder for files that callers download, which the API and the worker share; used without FILES_S3_BUCKET.',
+    ),
+  FILES_LINK_SECRET: z
+    .string()
+    .min(32)
+    .optional()
+    .describe(
+      'Signs links to files in FILES_FOLDER; all API processes need the same. Without it each process makes its own.',
+    ),
   FRONTEND_APP_LEARNING_URL: url
     .optional()
     .describe('Base URL of the learning front end, for `courseware_url` with the embedded ledger; default the LMS.'),
@@ -131,7 +160,12 @@ export function parseEnvironment<E extends ServiceEnvironment>(
   );
   const parsed = schema.safeParse(given);
   if (!parsed.success) throw new EnvironmentError(parsed.error.issues.map((issue) => problem(issue, given)).join('\n'));
-  const problems = [...productionProblems(parsed.data), ...mailProblems(parsed.data), ...problemsOf(parsed.data)];
+  const problems = [
+    ...productionProblems(parsed.data),
+    ...mailProblems(parsed.data),
+    ...fileProblems(parsed.data),
+    ...problemsOf(parsed.data),
+  ];
   if (problems.length > 0) throw new EnvironmentError(problems.join('\n'));
   return parsed.data;
 }
@@ -140,6 +174,11 @@ const mailProblems = (env: ServiceEnvironment): string[] =>
   (env.BRAZE_API_URL === undefined) === (env.BRAZE_API_KEY === undefined)
     ? []
     : ['BRAZE_API_URL and BRAZE_API_KEY are set together or not at all.'];
+
+const fileProblems = (env: ServiceEnvironment): string[] =>
+  (env.S3_ACCESS_KEY_ID === undefined) === (env.S3_SECRET_ACCESS_KEY === undefined)
+    ? []
+    : ['S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY are set together or not at all.'];
 
 function productionProblems(env: ServiceEnvironment): string[] {
   if (env.NODE_ENV !== 'production') return [];

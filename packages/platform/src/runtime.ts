@@ -1,19 +1,24 @@
+import { randomBytes } from 'node:crypto';
 import { connect, outageLog } from '@enterprise-access/db';
 import {
   apiKey,
   type Cache,
   embeddedLedger,
+  type Files,
   httpBraze,
   httpCatalog,
   httpLedger,
   httpLms,
+  type LocalFiles,
   type Log,
+  localFiles,
   memcached,
   ownersIn,
   processCache,
   type Runtime,
   recordedMail,
   type SharedStore,
+  s3Files,
   serviceToken,
   sharedCache,
   settings as sliceSettings,
@@ -21,6 +26,7 @@ import {
   systemClock,
   upstream,
   watchJobRuns,
+  workflowOf,
 } from '@enterprise-access/domain';
 import type { ServiceEnvironment } from './environment.ts';
 import { subscribeMetrics } from './metrics.ts';
@@ -29,6 +35,8 @@ import { subscribeMetrics } from './metrics.ts';
 export interface Shared {
   readonly cache: Cache;
   readonly shared: SharedStore | null;
+  /** Files in a folder, if no bucket is configured. */
+  readonly localFiles: LocalFiles | null;
 }
 
 export type ServiceRuntime = Runtime & Partial<Shared> & { close(): Promise<void> };
@@ -41,7 +49,7 @@ const SPENDING_PER_ENROLMENT = 1.5;
 const LONGEST_TOKEN_MS = 5_000;
 
 /** Opens the cache of this process, with memcached as second tier if it is configured. */
-function openCache(env: ServiceEnvironment, log: Log): Shared {
+function openCache(env: ServiceEnvironment, log: Log): Omit<Shared, 'localFiles'> {
   if (env.MEMCACHED_SERVERS.length === 0) return { cache: processCache(), shared: null };
   const store = memcached({ servers: env.MEMCACHED_SERVERS, timeoutMs: env.MEMCACHED_TIMEOUT_MS, log });
   return {
@@ -57,6 +65,21 @@ function braze({ BRAZE_API_URL, BRAZE_API_KEY, UPSTREAM_TIMEOUT_MS }: ServiceEnv
   return httpBraze(
     upstream({ service: 'braze', baseUrl: BRAZE_API_URL, token, scheme: 'Bearer', timeoutMs: UPSTREAM_TIMEOUT_MS }),
   );
+}
+
+/** Where files for downloads are stored: a bucket, or a folder of this machine. */
+function openFiles(env: ServiceEnvironment, publicUrl: string): { files: Files; localFiles: LocalFiles | null } {
+  const { FILES_S3_BUCKET: bucket, S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey } = env;
+  if (bucket !== undefined) {
+    const credentials =
+      accessKeyId === undefined || secretAccessKey === undefined ? undefined : { accessKeyId, secretAccessKey };
+    const timeoutMs = env.UPSTREAM_TIMEOUT_MS;
+    const files = s3Files({ bucket, region: env.S3_REGION, endpoint: env.S3_ENDPOINT, credentials, timeoutMs });
+    return { files, localFiles: null };
+  }
+  const secret = env.FILES_LINK_SECRET ?? randomBytes(32).toString('base64url');
+  const local = localFiles({ folder: env.FILES_FOLDER, secret, publicUrl, clock: systemClock });
+  return { files: local, localFiles: local };
 }
 
 /**
@@ -91,6 +114,7 @@ export function buildRuntime(
   const lms = httpLms(service('lms', env.LMS_URL), cache, { enrollMs: env.ENROLLMENT_TIMEOUT_MS });
   const publicUrl = (env.PUBLIC_URL ?? localUrl).replace(/\/+$/, '');
   const subsidyUrl = env.ENTERPRISE_SUBSIDY_URL?.replace(/\/+$/, '');
+  const { files, localFiles: local } = openFiles(env, publicUrl);
   return {
     db,
     clock: systemClock,
@@ -104,6 +128,7 @@ export function buildRuntime(
             spendMs: env.ENROLLMENT_TIMEOUT_MS * SPENDING_PER_ENROLMENT,
           }),
     mail: recordedMail({ db, clock: systemClock, braze: braze(env), campaignIds: env }),
+    files,
     settings: {
       publicUrl,
       lmsUrl: env.LMS_URL.replace(/\/+$/, ''),
@@ -114,8 +139,10 @@ export function buildRuntime(
     },
     jobRuns: watchJobRuns(db, log),
     ownerOf: ownersIn(db),
+    workflowOf,
     cache,
     shared,
+    localFiles: local,
     async close() {
       shared?.close();
       await db.destroy();

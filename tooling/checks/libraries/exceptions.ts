@@ -49,6 +49,9 @@ export const held: Reasons = {
 
 /** Libraries that may have to be replaced: production code imports each of them in these files only. */
 export const shields: Readonly<Record<string, readonly string[]>> = {
+  '@aws-sdk/client-s3': ['packages/domain/src/upstreams/s3-files.ts'],
+  '@aws-sdk/lib-storage': ['packages/domain/src/upstreams/s3-files.ts'],
+  '@aws-sdk/s3-request-presigner': ['packages/domain/src/upstreams/s3-files.ts'],
   cockatiel: ['packages/domain/src/upstreams/resilience.ts'],
   kafkajs: [
     'packages/bus/src/kafka/client.ts',

@@ -105,6 +105,21 @@ describe.each(dialects)('the authorization matrix on %s', (dialect) => {
       created: new Date(),
       modified: new Date(),
     });
+    things.workflow = newUuid();
+    await world.db('workflows').insert({
+      uuid: things.workflow,
+      enterprise_customer_uuid: demonstration.customer,
+      kind: 'test.workflow',
+      version: 1,
+      idempotency_key: things.workflow,
+      status: 'succeeded',
+      input: JSON.stringify({ json: {} }),
+      position: 0,
+      correlation_id: things.workflow,
+      created: new Date(),
+      modified: new Date(),
+      finished: new Date(),
+    });
     const change = await world.db('audit_changes').where({ subject_uuid: made.body.uuid }).first('entry_uuid');
     things.auditEntry = change.entry_uuid;
     const admin = tokenFor('enterprise_admin', demonstration.customer, LEARNER);

@@ -15,6 +15,7 @@ import { mergeRouters, router } from './rpc.ts';
 import type { OwnerOf } from './runtime.ts';
 import type { Setting, Settings } from './settings.ts';
 import type { Namespace, Owner, ScheduledJob, Slice } from './slice.ts';
+import type { Workflow, WorkflowOf } from './workflow.ts';
 
 /** An operation, for documents, routes and tests. */
 export interface Operation {
@@ -241,6 +242,18 @@ function settingsOf(slices: readonly Slice[]) {
 }
 type SliceSettings = Omit<Settings, 'publicUrl' | 'lmsUrl' | 'learningUrl' | 'learnerPortalUrl' | 'subsidyUrl'>;
 
+/** Finds a workflow by its kind and version. */
+function workflowsOf(slices: readonly Slice[]): WorkflowOf {
+  const nameOf = (kind: string, version: number) => `${kind} ${version}`;
+  const all = union<Workflow>(
+    'workflow',
+    slices.flatMap(({ workflows = [] }) =>
+      workflows.map((workflow) => ({ [nameOf(workflow.spec.kind, workflow.spec.version)]: workflow })),
+    ),
+  );
+  return (kind, version) => all.get(nameOf(kind, version));
+}
+
 /** Variables of mail campaign ids, with a description of each mail. */
 const campaignsOf = (slices: readonly Slice[]): Readonly<Record<string, string>> =>
   Object.fromEntries(
@@ -288,6 +301,7 @@ export function compose<const S extends readonly Slice[]>(slices: S) {
     ...jobsOf(slices),
     ...grantReader(slices),
     events: eventsOf(slices),
+    workflowOf: workflowsOf(slices),
     consumers: consumersOf(slices),
     ownersIn: ownersOf(slices),
     settings: settingsOf(slices),

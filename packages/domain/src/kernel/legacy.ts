@@ -19,6 +19,11 @@ export interface LegacyReply<O = unknown> {
   readonly statuses?: readonly number[];
   /** Content type of a reply that is text instead of JSON. */
   readonly contentType?: (output: O) => string | null;
+  /**
+   * For a reply that is one text in several parts: the input of the next part, null after the last. The text is sent as
+   * one JSON string, each part when the client has taken the one before.
+   */
+  readonly following?: (output: O) => Readonly<Record<string, unknown>> | null;
   /** Content types that `contentType` can return. */
   readonly otherTypes?: readonly string[];
 }

@@ -22,6 +22,9 @@ export const lockOrder = [
   'allocation_chunks',
   /** Held while assignments of one configuration are allocated. */
   'assignment_configurations',
+  /** Held while its pairs are stored. */
+  'bulk_enrollments',
+  'bulk_enrollment_pairs',
   /** Held while plans and renewals of one agreement change together. */
   'customer_agreements',
   /** Held while licences of the plan change; the plans of one transaction in the order of their uuids. */

@@ -3,10 +3,12 @@ import type { JobRunView } from './jobs/view.ts';
 import type { Watch } from './jobs/watch.ts';
 import type { Catalog } from './ports/catalog.ts';
 import type { Clock } from './ports/clock.ts';
+import type { Files } from './ports/files.ts';
 import type { Ledger } from './ports/ledger.ts';
 import type { Lms } from './ports/lms.ts';
 import type { Mail } from './ports/mail.ts';
 import type { Settings } from './settings.ts';
+import type { WorkflowOf } from './workflow.ts';
 
 /** The log. Never write e-mail addresses, tokens or SQL to it. */
 export interface Log {
@@ -24,11 +26,13 @@ export interface Runtime {
   readonly catalog: Catalog;
   readonly ledger: Ledger;
   readonly mail: Mail;
+  readonly files: Files;
   readonly settings: Settings;
   /** Progress of long jobs. */
   readonly jobRuns: Watch<JobRunView>;
   /** The customer that owns a resource of a kind declared by a slice; null if it does not exist. */
   readonly ownerOf: OwnerOf;
+  readonly workflowOf: WorkflowOf;
 }
 
 export type OwnerOf = (kind: string, uuid: string) => Promise<string | null> | string | null;

@@ -8,6 +8,7 @@ import type { Job } from './jobs/job.ts';
 import type { LegacyForm } from './legacy.ts';
 import type { Permission, RoleSources } from './permissions.ts';
 import type { Setting } from './settings.ts';
+import type { Workflow } from './workflow.ts';
 
 /** A namespace of the API, such as `policies` of `policies.list`. Several slices can add to one namespace. */
 export interface Namespace<R extends AnyRouter = AnyRouter> {
@@ -52,6 +53,8 @@ export interface Slice {
   readonly events?: readonly EventDeclaration[];
   readonly consumers?: readonly Consumer[];
   readonly settings?: Readonly<Record<string, Setting>>;
+  /** Every version of its workflows that can still be under way. */
+  readonly workflows?: readonly Workflow[];
   /** Variables of mail campaign ids, with a description of each mail. */
   readonly campaigns?: Readonly<Record<string, string>>;
 }

@@ -1,8 +1,17 @@
 import { legacyReply } from '../kernel/legacy.ts';
+import { mergeRouters } from '../kernel/rpc.ts';
 import { defineSlice } from '../kernel/slice.ts';
 import * as agreementContract from './agreements/contract.ts';
 import * as agreementProvisioning from './agreements/provisioning-contract.ts';
 import { agreements } from './agreements/router.ts';
+import { campaigns } from './bulk-enrollment/campaigns.ts';
+import * as bulkContract from './bulk-enrollment/contract.ts';
+import { bulkEnrollmentJobs } from './bulk-enrollment/jobs.ts';
+import { legacy as bulkLegacy } from './bulk-enrollment/legacy.ts';
+import { bulkEnrollment } from './bulk-enrollment/router.ts';
+import * as csvContract from './csv/contract.ts';
+import { legacy as csvLegacy } from './csv/legacy.ts';
+import { licensesCsv } from './csv/router.ts';
 import { events } from './events.ts';
 import { planJobs } from './jobs.ts';
 import * as legacy from './legacy.ts';
@@ -24,6 +33,9 @@ import { renewals } from './renewals/router.ts';
 import * as seatContract from './seats/contract.ts';
 import { licenses } from './seats/router.ts';
 import { settings } from './settings.ts';
+import * as staffContract from './staff/contract.ts';
+import { legacy as staffLegacy } from './staff/legacy.ts';
+import { staffLicenses } from './staff/router.ts';
 import { ownerOfAgreement, ownerOfLicense, ownerOfPlan } from './store.ts';
 import { tables } from './tables.ts';
 import * as view from './view-contract.ts';
@@ -110,10 +122,33 @@ export const licensesSlice = defineSlice({
     },
     licenses: {
       tag: 'Licences of subscription plans, and who holds them.',
-      router: licenses,
-      contracts: { get: seatContract.get, list: seatContract.list, overview: seatContract.overview },
-      models: { license: view.license, learnerLicense: view.learnerLicense },
-      legacy: { list: { reply: legacyReply(seatContract.list, legacy.licensePageReply) } },
+      router: mergeRouters(licenses, licensesCsv, staffLicenses),
+      contracts: {
+        get: seatContract.get,
+        list: seatContract.list,
+        overview: seatContract.overview,
+        csv: csvContract.csv,
+        lookUp: staffContract.lookUp,
+        listOfLearner: staffContract.listOfLearner,
+      },
+      models: {
+        license: view.license,
+        learnerLicense: view.learnerLicense,
+        staffLicense: staffContract.staffLicense,
+        adminLicense: staffContract.adminLicense,
+      },
+      legacy: {
+        list: { reply: legacyReply(seatContract.list, legacy.licensePageReply) },
+        ...csvLegacy,
+        ...staffLegacy,
+      },
+    },
+    bulkEnrollment: {
+      tag: 'Enrollments of many learners with their licences.',
+      router: bulkEnrollment,
+      contracts: { enroll: bulkContract.enroll, outcomes: bulkContract.outcomes, status: bulkContract.status },
+      models: { bulkEnrollmentPair: bulkContract.bulkEnrollmentPair },
+      legacy: bulkLegacy,
     },
     privacy: {
       tag: 'Retirement of users of the platform.',
@@ -135,7 +170,7 @@ export const licensesSlice = defineSlice({
     license: { find: ownerOfLicense, remembered: false },
   },
   events,
-  jobs: [...lifecycleJobs, ...planJobs],
+  jobs: [...lifecycleJobs, ...planJobs, ...bulkEnrollmentJobs],
   settings: { ...settings, ...lifecycleSettings },
-  campaigns: { ...lifecycleCampaigns },
+  campaigns: { ...campaigns, ...lifecycleCampaigns },
 });

@@ -145,6 +145,78 @@ export const liveLicenses = async (
         .whereIn('user_email_key', emailKeys)
         .orderBy('uuid');
 
+export const plansOf = async (db: Connection, uuids: readonly string[]): Promise<PlanRow[]> =>
+  uuids.length === 0 ? [] : selectPlans(db).whereIn('uuid', uuids);
+
+/** Licences of an address by any spelling, of one customer or of all; the newest assignment first. */
+export async function licensesOfAddress(
+  db: Connection,
+  { emailKey, enterpriseCustomerUuid }: { readonly emailKey: string; readonly enterpriseCustomerUuid?: string },
+  { offset, limit }: Slice,
+): Promise<{ rows: LicenseRow[]; count: number }> {
+  const matching = () => {
+    const query = db(licenses.table).where({ user_email_key: emailKey });
+    return enterpriseCustomerUuid === undefined
+      ? query
+      : query.where({ enterprise_customer_uuid: enterpriseCustomerUuid });
+  };
+  const [rows, counted] = await Promise.all([
+    matching()
+      .select<LicenseRow[]>(licenses.aliased(licenses.table))
+      .orderBy([
+        { column: 'assigned_date', order: 'desc' },
+        { column: 'uuid', order: 'desc' },
+      ])
+      .offset(offset)
+      .limit(limit),
+    matching().count({ n: '*' }).first(),
+  ]);
+  return { rows, count: Number(counted?.n ?? 0) };
+}
+
+const csvColumns = licenses.pick('uuid', 'status', 'userEmail', 'activationKey', 'activationDate', 'lastRemindDate');
+export type CsvRow = Pick<LicenseRow, keyof typeof csvColumns>;
+
+/** Licences of a plan in one status after a licence, in the order of their uuids. */
+export const licensesInStatus = (
+  db: Connection,
+  planUuid: string,
+  status: LicenseStatus,
+  after: string | null,
+  limit: number,
+): Promise<CsvRow[]> => {
+  const query = db(licenses.table)
+    .where({ subscription_plan_uuid: planUuid, status })
+    .orderBy('uuid')
+    .limit(limit)
+    .select<CsvRow[]>(csvColumns);
+  return after === null ? query : query.where('uuid', '>', after);
+};
+
+/** Assigned and activated licences of a plan after a licence, in the order of their uuids. */
+export async function heldLicensesAfter(
+  db: Connection,
+  planUuid: string,
+  after: string | null,
+  limit: number,
+): Promise<LicenseRow[]> {
+  const query = selectLicenses(db).where({ subscription_plan_uuid: planUuid, live: 1 }).orderBy('uuid').limit(limit);
+  return after === null ? query : query.where('uuid', '>', after);
+}
+
+/** Assigned and activated licences of learners in some plans, by the addresses as they are compared. */
+export const licensesOfLearners = async (
+  db: Connection,
+  planUuids: readonly string[],
+  emailKeys: readonly string[],
+): Promise<LicenseRow[]> =>
+  planUuids.length === 0 || emailKeys.length === 0
+    ? []
+    : selectLicenses(db)
+        .where({ live: 1 })
+        .whereIn('subscription_plan_uuid', planUuids)
+        .whereIn('user_email_key', emailKeys);
+
 /**
  * Free licences of a plan, locked. Those that a running provisioning has not committed yet are passed over. The caller
  * holds the plan, so nobody else takes them.

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Cache, CacheKind } from '../kernel/cache/cache.ts';
+import { foldEmail } from '../kernel/email.ts';
 import {
   type AdminContact,
   type Customer,
@@ -8,6 +9,8 @@ import {
   groupMember,
   type Invitation,
   type Learner,
+  type LicensedEnrollment,
+  type LicensedOutcome,
   type Lms,
 } from '../kernel/ports/lms.ts';
 import { orNull, UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
@@ -49,6 +52,32 @@ const enrollmentReply = z.object({
   successes: z.array(z.object({ enterprise_fulfillment_source_uuid: z.string().nullish() })),
 });
 
+const licensedPart = z.array(z.object({ email: z.string(), course_run_key: z.string() })).nullish();
+const licensedReply = z.object({
+  successes: licensedPart,
+  pending: licensedPart,
+  failures: licensedPart,
+  invalid_email_addresses: z.array(z.string()).nullish(),
+});
+
+/** Sorts the items into the lists of the reply. What is in none of them has failed. */
+function licensedOutcomes(
+  items: readonly LicensedEnrollment[],
+  { successes, pending, invalid_email_addresses: invalid }: z.infer<typeof licensedReply>,
+): LicensedOutcome[] {
+  const keyOf = (email: string, run: string) => `${foldEmail(email)} ${run}`;
+  const keysOf = (part: z.infer<typeof licensedPart>) =>
+    new Set((part ?? []).map(({ email, course_run_key: run }) => keyOf(email, run)));
+  const [enrolled, waiting] = [keysOf(successes), keysOf(pending)];
+  const unusable = new Set((invalid ?? []).map(foldEmail));
+  return items.map(({ email, courseRunKey }) => {
+    const key = keyOf(email, courseRunKey);
+    if (enrolled.has(key)) return 'success';
+    if (waiting.has(key)) return 'pending';
+    return unusable.has(foldEmail(email)) ? 'invalid_address' : 'failed';
+  });
+}
+
 const customersReply = z.object({ results: z.array(customerReply) });
 
 const customerOf = (found: z.infer<typeof customerReply>): Customer => ({
@@ -70,6 +99,8 @@ const CUSTOMER_MS = 300_000;
 const INVITATIONS_MS = 300_000;
 const MAXIMUM_PAGES = 200;
 const ENROLL_MS = 20_000;
+/** For up to 625 enrollments. */
+const ENROLL_WITH_LICENSES_MS = 180_000;
 const BULK_MS = 120_000;
 
 const customerKind: CacheKind<Customer | null> = {
@@ -278,6 +309,35 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
         throw new UpstreamRefusal('lms', 409, { detail: 'The learner was not enrolled.' });
       }
       return success.enterprise_fulfillment_source_uuid;
+    },
+
+    async enrollWithLicenses(customerUuid, items, { notify }) {
+      const work = call({
+        method: 'POST',
+        path: path`/enterprise/api/v1/enterprise-customer/${customerUuid}/enroll_learners_in_courses/`,
+        // The LMS enrolls once per licence and course run.
+        repeatable: true,
+        timeoutMs: ENROLL_WITH_LICENSES_MS,
+        about: items.map(({ courseRunKey }) => courseRunKey),
+        body: {
+          licenses_info: items.map(({ email, courseRunKey, licenseUuid }) => ({
+            email,
+            course_run_key: courseRunKey,
+            license_uuid: licenseUuid,
+          })),
+          notify,
+        },
+        reply: licensedReply,
+      });
+      try {
+        return licensedOutcomes(items, await work);
+      } catch (error) {
+        // With 409 some have failed; the reply says what became of each.
+        if (!(error instanceof UpstreamRefusal) || error.status !== 409) throw error;
+        const parsed = licensedReply.safeParse(error.body);
+        if (!parsed.success) throw error;
+        return licensedOutcomes(items, parsed.data);
+      }
     },
 
     async cancelFulfillment(fulfillmentIdentifier) {

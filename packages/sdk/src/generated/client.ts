@@ -6,6 +6,7 @@ import { declaredErrors } from './errors.ts';
 import { type AgreementsApi, agreementsTable } from './agreements.ts';
 import { type AssignmentsApi, assignmentsTable } from './assignments.ts';
 import { type AuditApi, auditTable } from './audit.ts';
+import { type BulkEnrollmentApi, bulkEnrollmentTable } from './bulkEnrollment.ts';
 import { type GroupsApi, groupsTable } from './groups.ts';
 import { type JobsApi, jobsTable } from './jobs.ts';
 import { type LedgerApi, ledgerTable } from './ledger.ts';
@@ -16,6 +17,7 @@ import { type PrivacyApi, privacyTable } from './privacy.ts';
 import { type ProductsApi, productsTable } from './products.ts';
 import { type RedemptionsApi, redemptionsTable } from './redemptions.ts';
 import { type RenewalsApi, renewalsTable } from './renewals.ts';
+import { type WorkflowsApi, workflowsTable } from './workflows.ts';
 
 /** Client of the service for one caller. Create one per caller; it holds no connections and needs no closing. */
 export class EnterpriseAccess extends Client {
@@ -25,6 +27,8 @@ export class EnterpriseAccess extends Client {
   readonly assignments: AssignmentsApi = this.router('assignments', assignmentsTable);
   /** Operations of audit. */
   readonly audit: AuditApi = this.router('audit', auditTable);
+  /** Operations of bulkEnrollment. */
+  readonly bulkEnrollment: BulkEnrollmentApi = this.router('bulkEnrollment', bulkEnrollmentTable);
   /** Operations of groups. */
   readonly groups: GroupsApi = this.router('groups', groupsTable);
   /** Operations of jobs. */
@@ -45,6 +49,8 @@ export class EnterpriseAccess extends Client {
   readonly redemptions: RedemptionsApi = this.router('redemptions', redemptionsTable);
   /** Operations of renewals. */
   readonly renewals: RenewalsApi = this.router('renewals', renewalsTable);
+  /** Operations of workflows. */
+  readonly workflows: WorkflowsApi = this.router('workflows', workflowsTable);
 
   /** Creates a client for one base URL and one caller's token. */
   constructor(options: ClientOptions) {

@@ -233,6 +233,12 @@ export interface ThrottledErrorDetails {
   retryAfterSeconds: number;
 }
 
+/** What `too_many_enrollments` tells. */
+export interface TooManyEnrollmentsErrorDetails {
+  /** Most pairs of learner and course run in one request. */
+  maximum: number;
+}
+
 /** What `transaction_pending` tells. */
 export interface TransactionPendingErrorDetails {
   /** The pending transaction. */
@@ -243,6 +249,12 @@ export interface TransactionPendingErrorDetails {
 export interface UpstreamUnavailableErrorDetails {
   /** Name of the service. */
   service: string;
+}
+
+/** What `workflow_not_possible` tells. */
+export interface WorkflowNotPossibleErrorDetails {
+  /** Status of the workflow. */
+  status: string;
 }
 
 /**
@@ -519,6 +531,13 @@ export class SpendRefusedError extends DeclaredError<'spend_refused', SpendRefus
 export class ThrottledError extends DeclaredError<'throttled', ThrottledErrorDetails> {}
 
 /**
+ * Too many provided enrollments, please try a smaller request.
+ *
+ * Status 400. Of `bulkEnrollment.enroll`.
+ */
+export class TooManyEnrollmentsError extends DeclaredError<'too_many_enrollments', TooManyEnrollmentsErrorDetails> {}
+
+/**
  * Transaction was None after attempting to redeem
  *
  * Status 422. Of `ledger.createTransaction`, `ledger.createTransactionV1`.
@@ -538,6 +557,13 @@ export class TransactionPendingError extends DeclaredError<'transaction_pending'
  * Status 503. Of any operation.
  */
 export class UpstreamUnavailableError extends DeclaredError<'upstream_unavailable', UpstreamUnavailableErrorDetails> {}
+
+/**
+ * The workflow cannot do this in its present state.
+ *
+ * Status 422. Of `workflows.cancel`, `workflows.fork`, `workflows.resume`, `workflows.skip`.
+ */
+export class WorkflowNotPossibleError extends DeclaredError<'workflow_not_possible', WorkflowNotPossibleErrorDetails> {}
 
 /** Every declared error by its code. */
 export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
@@ -580,7 +606,9 @@ export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   reversal_creation_error: ReversalCreationError,
   spend_refused: SpendRefusedError,
   throttled: ThrottledError,
+  too_many_enrollments: TooManyEnrollmentsError,
   transaction_creation_error: TransactionCreationError,
   transaction_pending: TransactionPendingError,
   upstream_unavailable: UpstreamUnavailableError,
+  workflow_not_possible: WorkflowNotPossibleError,
 };

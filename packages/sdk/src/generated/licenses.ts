@@ -4,7 +4,23 @@ import type { ApiPromise } from '../call.ts';
 import type { Table } from '../client.ts';
 import type { CallOptions } from '../options.ts';
 import type { List } from '../page.ts';
-import type { License } from './models.ts';
+import type { AdminLicense, License, StaffLicense } from './models.ts';
+
+/** Input of `licenses.csv`. */
+export interface LicensesCsvInput {
+  /** Plan of the licences. UUID. */
+  planUuid: string;
+  /** Where to go on: `nextCursor` of the part before. At most 200 characters. */
+  cursor?: string | undefined;
+}
+
+/** What `licenses.csv` answers. */
+export interface LicensesCsvOutput {
+  /** Lines of the file; the first part begins with the header, unless it has no lines. */
+  content: string;
+  /** Give it as `cursor` for the next part; null after the last. */
+  nextCursor: string | null;
+}
 
 /** Input of `licenses.get`. */
 export interface LicensesGetInput {
@@ -40,6 +56,26 @@ export interface LicensesListInput {
   pageSize?: number | undefined;
 }
 
+/** Input of `licenses.listOfLearner`. */
+export interface LicensesListOfLearnerInput {
+  /** Address of the holder, in any case of its letters. 1 to 254 characters. */
+  userEmail: string;
+  /** Customer of the plans. UUID. */
+  enterpriseCustomerUuid: string;
+  /** Cursor: `nextCursor` of the previous page. At most 200 characters. */
+  cursor?: string | undefined;
+  /** Page number from 1; an alternative to the cursor. Integer, 1 to 1,000,000. */
+  page?: number | undefined;
+  /** Items in a page; larger values than 100 are taken as 100. Integer, at least 1. */
+  pageSize?: number | undefined;
+}
+
+/** Input of `licenses.lookUp`. */
+export interface LicensesLookUpInput {
+  /** Address of the holder, in any case of its letters. 1 to 254 characters. */
+  userEmail: string;
+}
+
 /** Input of `licenses.overview`. */
 export interface LicensesOverviewInput {
   /** Plan of the licences. UUID. */
@@ -63,6 +99,12 @@ export interface LicensesOverviewOutputItem {
 /** Operations of licenses. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `DatabaseUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
 export interface LicensesApi {
   /**
+   * Activated, assigned and revoked licences of a plan as CSV, part by part.
+   *
+   * REST: `GET /api/v1/subscriptions/{planUuid}/licenses/csv/`. Permission: `subscriptions.has_admin_access`.
+   */
+  csv(input: LicensesCsvInput, options?: CallOptions): ApiPromise<LicensesCsvOutput>;
+  /**
    * One licence of a plan.
    *
    * REST: `GET /api/v1/subscriptions/{planUuid}/licenses/{uuid}/`. Permission: `subscriptions.has_admin_access`.
@@ -75,6 +117,18 @@ export interface LicensesApi {
    */
   list(input: LicensesListInput, options?: CallOptions): List<License>;
   /**
+   * Licences of an address in all plans of a customer, for support staff; the newest assignment first.
+   *
+   * REST: `GET /api/v1/admin-license-view/`. Permission: `licenses.is_staff`.
+   */
+  listOfLearner(input: LicensesListOfLearnerInput, options?: CallOptions): List<AdminLicense>;
+  /**
+   * Licences of an address in all plans of all customers, for support staff; the newest assignment first.
+   *
+   * REST: `POST /api/v1/staff_lookup_licenses/`. Permission: `licenses.is_staff`.
+   */
+  lookUp(input: LicensesLookUpInput, options?: CallOptions): ApiPromise<StaffLicense[]>;
+  /**
    * Number of licences of a plan by status, the largest first.
    *
    * REST: `GET /api/v1/subscriptions/{planUuid}/licenses/overview/`. Permission: `subscriptions.has_admin_access`.
@@ -84,7 +138,10 @@ export interface LicensesApi {
 
 /** How each operation of licenses is called. */
 export const licensesTable = {
+  csv: 'query',
   get: 'query',
   list: 'list',
+  listOfLearner: 'list',
+  lookUp: 'query',
   overview: 'query',
 } as const satisfies Table;

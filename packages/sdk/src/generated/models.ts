@@ -43,6 +43,30 @@ export interface AdminAssignmentErrorReason {
   errorReason: 'email_error' | 'internal_api_error' | 'enrollment_error' | (string & {});
 }
 
+/** Admin license, as the service answers it. */
+export interface AdminLicense {
+  /** Identifies the licence. */
+  uuid: string;
+  /** Address of the holder. Personal data. */
+  userEmail: string | null;
+  /** Status of the licence. */
+  status: 'activated' | 'assigned' | 'revoked' | 'unassigned' | (string & {});
+  /** Time of the assignment. */
+  assignedDate: Date | null;
+  /** Time of the activation. */
+  activationDate: Date | null;
+  /** Time of the revocation. */
+  revokedDate: Date | null;
+  /** Time of the last mail about the assignment. */
+  lastRemindDate: Date | null;
+  /** Title of the plan. */
+  subscriptionPlanTitle: string;
+  /** End of the plan. */
+  subscriptionPlanExpirationDate: Date;
+  /** Plan of the licence. */
+  subscriptionPlan: PlanSummary;
+}
+
 /** Agreement, as the service answers it. */
 export interface Agreement extends AgreementSummary {
   /** Plans, the newest start first. */
@@ -247,6 +271,18 @@ export interface AuditTimelineItem {
   correlationId: string;
   /** The same as data. */
   change: AuditChange;
+}
+
+/** Bulk enrollment pair, as the service answers it. */
+export interface BulkEnrollmentPair {
+  /** Address of the learner. Personal data. */
+  email: string;
+  /** Course run. */
+  courseRunKey: string;
+  /** What became of it; null is not done yet, `pending` waits for an account or for the activation. */
+  outcome: 'success' | 'pending' | 'failed' | 'missing_subscription' | 'invalid_address' | (string & {}) | null;
+  /** Licence that pays. */
+  licenseUuid: string | null;
 }
 
 /** Configuration, as the service answers it. */
@@ -793,6 +829,26 @@ export interface Renewal {
   enterpriseCustomerUuid: string;
 }
 
+/** Staff license, as the service answers it. */
+export interface StaffLicense {
+  /** Status of the licence. */
+  status: 'activated' | 'assigned' | 'revoked' | 'unassigned' | (string & {});
+  /** Time of the assignment. */
+  assignedDate: Date | null;
+  /** Time of the activation. */
+  activationDate: Date | null;
+  /** Time of the revocation. */
+  revokedDate: Date | null;
+  /** Time of the last mail about the assignment. */
+  lastRemindDate: Date | null;
+  /** Title of the plan. */
+  subscriptionPlanTitle: string;
+  /** End of the plan. */
+  subscriptionPlanExpirationDate: Date;
+  /** Link with which the holder activates the licence. */
+  activationLink: string;
+}
+
 /** Subsidy, as the service answers it. */
 export interface Subsidy {
   /** Identifies the subsidy. */
@@ -889,4 +945,72 @@ export interface TransactionReversal {
   created: Date;
   /** Time of the last change. */
   modified: Date;
+}
+
+/** Workflow, as the service answers it. */
+export interface Workflow extends WorkflowSummary {
+  /** All steps, in their order. */
+  steps: WorkflowStep[];
+}
+
+/** Workflow step, as the service answers it. */
+export interface WorkflowStep {
+  /** Name of the step, unique in the workflow. */
+  name: string;
+  /** What it does. */
+  title: string;
+  /** Null if it has not begun. */
+  status: 'running' | 'waiting' | 'succeeded' | 'failed' | 'skipped' | 'undone' | (string & {}) | null;
+  /** The last attempts, oldest first. */
+  attempts: WorkflowStepAttempt[];
+  /** Why it was skipped. */
+  reason: string | null;
+  /** Time of the first attempt. */
+  started: Date | null;
+  /** Time of the end. */
+  ended: Date | null;
+}
+
+/** The last attempts, oldest first. */
+export interface WorkflowStepAttempt {
+  /** ISO 8601. */
+  started: string;
+  /** ISO 8601. */
+  ended: string;
+  /** What went wrong; null for success. */
+  error: string | null;
+  /** The error’s own words, which can contain personal data. */
+  cause: string | null;
+}
+
+/** Workflow summary, as the service answers it. */
+export interface WorkflowSummary {
+  /** Identifies the workflow. */
+  uuid: string;
+  /** What it does: `provisioning.customer`. */
+  kind: string;
+  /** Version of its steps. */
+  version: number;
+  /** Occasion of the workflow; there is one workflow of a kind for a key. */
+  key: string;
+  /** Customer of the workflow; null if none is known yet. */
+  enterpriseCustomerUuid: string | null;
+  /** Where it stands. */
+  status: 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelling' | 'cancelled' | (string & {});
+  /** Number of steps that are done. */
+  position: number;
+  /** Number of steps in all. */
+  stepCount: number;
+  /** Why it failed, with the step; null if it did not. */
+  error: string | null;
+  /** When it goes on by itself. */
+  wakeAt: Date | null;
+  /** Of the call that started it; records of everything it does have the same. */
+  correlationId: string;
+  /** Time of the start. */
+  created: Date;
+  /** Time of the last change. */
+  modified: Date;
+  /** Time of the end. */
+  finished: Date | null;
 }

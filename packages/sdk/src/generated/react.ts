@@ -4,23 +4,26 @@ import { factories, type ListFactory, type MutationFactory, type QueryFactory, t
 import type { NoDetails } from '../errors.ts';
 import type { Page } from '../page.ts';
 import type { EnterpriseAccess } from './client.ts';
-import type { AdminAssignment, Agreement, AgreementSettings, Assignment, Configuration, Decision, ForcedRedemption, JobRun, License, Plan, PlanType, Policy, Product, ProvisionedPlan, Renewal, Subsidy, Transaction } from './models.ts';
+import type { AdminAssignment, AdminLicense, Agreement, AgreementSettings, Assignment, BulkEnrollmentPair, Configuration, Decision, ForcedRedemption, JobRun, License, Plan, PlanType, Policy, Product, ProvisionedPlan, Renewal, StaffLicense, Subsidy, Transaction, Workflow } from './models.ts';
 import type { AgreementsConfigureInput, AgreementsCreateInput, AgreementsGetForProvisioningInput, AgreementsGetInput, AgreementsListInput, AgreementsSetAutoAppliedPlanInput, AgreementsUpdateInput } from './agreements.ts';
 import type { AssignmentsAcknowledgeInput, AssignmentsAcknowledgeOutput, AssignmentsCancelAllInput, AssignmentsCancelAllOutput, AssignmentsCancelInput, AssignmentsCancelOutput, AssignmentsCreateConfigurationInput, AssignmentsDeactivateConfigurationInput, AssignmentsGetConfigurationInput, AssignmentsGetInput, AssignmentsGetOwnInput, AssignmentsListConfigurationsInput, AssignmentsListInput, AssignmentsListOwnInput, AssignmentsListPage, AssignmentsNudgeInput, AssignmentsNudgeOutput, AssignmentsRemindAllInput, AssignmentsRemindAllOutput, AssignmentsRemindInput, AssignmentsRemindOutput, AssignmentsUpdateConfigurationInput } from './assignments.ts';
 import type { AuditExportInput, AuditExportOutput, AuditExportPartInput, AuditExportPartOutput, AuditFollowupsInput, AuditFollowupsOutput, AuditGetInput, AuditGetOutput, AuditListInput, AuditListOutput, AuditTimelineInput, AuditTimelineOutput } from './audit.ts';
+import type { BulkEnrollmentEnrollInput, BulkEnrollmentEnrollOutput, BulkEnrollmentOutcomesInput, BulkEnrollmentStatusInput, BulkEnrollmentStatusOutput } from './bulkEnrollment.ts';
 import type { GroupsAddAssociationInput, GroupsAddAssociationOutput, GroupsListMembersInput, GroupsListMembersPage, GroupsRemoveAssociationsInput, GroupsRemoveAssociationsOutput } from './groups.ts';
 import type { JobsGetInput } from './jobs.ts';
 import type { LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputItem, LedgerCanRedeemInput, LedgerCanRedeemOutput, LedgerContentMetadataInput, LedgerContentMetadataOutput, LedgerCreateDepositInput, LedgerCreateDepositOutput, LedgerCreateSubsidyInput, LedgerCreateSubsidyOutput, LedgerCreateTransactionInput, LedgerCreateTransactionOutput, LedgerCreateTransactionV1Input, LedgerCreateTransactionV1Output, LedgerDeleteSubsidyInput, LedgerGetSubsidyInput, LedgerGetTransactionInput, LedgerListSubsidiesInput, LedgerListTransactionsInput, LedgerListTransactionsPage, LedgerListTransactionsV1Input, LedgerOwnTransactionsInput, LedgerReverseInput, LedgerUpdateSubsidyInput } from './ledger.ts';
-import type { LicensesGetInput, LicensesListInput, LicensesOverviewInput, LicensesOverviewOutputItem } from './licenses.ts';
+import type { LicensesCsvInput, LicensesCsvOutput, LicensesGetInput, LicensesListInput, LicensesListOfLearnerInput, LicensesLookUpInput, LicensesOverviewInput, LicensesOverviewOutputItem } from './licenses.ts';
 import type { PlansCreateInput, PlansDeleteRevokedInput, PlansDeleteRevokedOutput, PlansFreezeInput, PlansFreezeOutput, PlansGetForLearnersInput, PlansGetForProvisioningInput, PlansGetInput, PlansListForLearnersInput, PlansListForProvisioningInput, PlansListInput, PlansProvisionInput, PlansProvisionOutput, PlansUpdateInput, PlansUpdateOutput } from './plans.ts';
 import type { PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput, PoliciesAllocateInput, PoliciesAllocateOutput, PoliciesBulkReportInput, PoliciesBulkReportItem, PoliciesCreateInput, PoliciesCreateOutput, PoliciesDeactivateInput, PoliciesDepositInput, PoliciesGetInput, PoliciesListInput, PoliciesResumeBulkInput, PoliciesResumeBulkOutput, PoliciesSetLateRedemptionInput, PoliciesUpdateInput } from './policies.ts';
 import type { PrivacyRetireUserInput } from './privacy.ts';
 import type { ProductsCreateInput, ProductsCreatePlanTypeInput, ProductsListInput, ProductsListPlanTypesInput, ProductsUpdateInput, ProductsUpdatePlanTypeInput } from './products.ts';
 import type { RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem, RedemptionsCanRequestInput, RedemptionsCanRequestOutput, RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem, RedemptionsExplainInput, RedemptionsExplainOutput, RedemptionsForceInput, RedemptionsGetDecisionInput, RedemptionsGetInput, RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput, RedemptionsRedeemInput } from './redemptions.ts';
 import type { RenewalsCreateInput, RenewalsCreateOutput, RenewalsGetInput, RenewalsListInput, RenewalsPreviewInput, RenewalsPreviewOutput, RenewalsProcessInput, RenewalsProcessOutput, RenewalsRemoveInput, RenewalsRemoveOutput, RenewalsUpdateInput } from './renewals.ts';
+import type { WorkflowsCancelInput, WorkflowsForkInput, WorkflowsGetInput, WorkflowsListInput, WorkflowsListOutput, WorkflowsResumeInput, WorkflowsSkipInput } from './workflows.ts';
 import { agreementsTable } from './agreements.ts';
 import { assignmentsTable } from './assignments.ts';
 import { auditTable } from './audit.ts';
+import { bulkEnrollmentTable } from './bulkEnrollment.ts';
 import { groupsTable } from './groups.ts';
 import { jobsTable } from './jobs.ts';
 import { ledgerTable } from './ledger.ts';
@@ -31,6 +34,7 @@ import { privacyTable } from './privacy.ts';
 import { productsTable } from './products.ts';
 import { redemptionsTable } from './redemptions.ts';
 import { renewalsTable } from './renewals.ts';
+import { workflowsTable } from './workflows.ts';
 
 /** Options for the operations of agreements. */
 export interface AgreementsQueries extends RouterKeys {
@@ -100,6 +104,16 @@ export interface AuditQueries extends RouterKeys {
   readonly timeline: QueryFactory<AuditTimelineInput, AuditTimelineOutput>;
 }
 
+/** Options for the operations of bulkEnrollment. */
+export interface BulkEnrollmentQueries extends RouterKeys {
+  /** Enroll learners in course runs with their licences, in a job that continues after interruptions. */
+  readonly enroll: MutationFactory<BulkEnrollmentEnrollInput, BulkEnrollmentEnrollOutput>;
+  /** What became of each pair of learner and course run of a bulk enrollment. */
+  readonly outcomes: ListFactory<BulkEnrollmentOutcomesInput, Page<BulkEnrollmentPair>, string | null>;
+  /** How far a bulk enrollment is, and a link to its result that works for five minutes. */
+  readonly status: QueryFactory<BulkEnrollmentStatusInput, BulkEnrollmentStatusOutput>;
+}
+
 /** Options for the operations of groups. */
 export interface GroupsQueries extends RouterKeys {
   /** Allow the members of a group to redeem through a policy. Repeating it returns the first association. */
@@ -154,10 +168,16 @@ export interface LedgerQueries extends RouterKeys {
 
 /** Options for the operations of licenses. */
 export interface LicensesQueries extends RouterKeys {
+  /** Activated, assigned and revoked licences of a plan as CSV, part by part. */
+  readonly csv: QueryFactory<LicensesCsvInput, LicensesCsvOutput>;
   /** One licence of a plan. */
   readonly get: QueryFactory<LicensesGetInput, License>;
   /** Licences of a plan, by default by status and address. */
   readonly list: ListFactory<LicensesListInput, Page<License>, string | null>;
+  /** Licences of an address in all plans of a customer, for support staff; the newest assignment first. */
+  readonly listOfLearner: ListFactory<LicensesListOfLearnerInput, Page<AdminLicense>, string | null>;
+  /** Licences of an address in all plans of all customers, for support staff; the newest assignment first. */
+  readonly lookUp: QueryFactory<LicensesLookUpInput, StaffLicense[]>;
   /** Number of licences of a plan by status, the largest first. */
   readonly overview: QueryFactory<LicensesOverviewInput, LicensesOverviewOutputItem[]>;
 }
@@ -276,6 +296,22 @@ export interface RenewalsQueries extends RouterKeys {
   readonly update: MutationFactory<RenewalsUpdateInput, Renewal>;
 }
 
+/** Options for the operations of workflows. */
+export interface WorkflowsQueries extends RouterKeys {
+  /** Cancel a workflow; what its steps have made is taken back, the latest first. */
+  readonly cancel: MutationFactory<WorkflowsCancelInput, Workflow>;
+  /** Start a new workflow from a step of an ended one; the steps before it count as done. */
+  readonly fork: MutationFactory<WorkflowsForkInput, Workflow>;
+  /** A workflow with its steps and their attempts. */
+  readonly get: QueryFactory<WorkflowsGetInput, Workflow>;
+  /** Workflows, the newest first. */
+  readonly list: QueryFactory<WorkflowsListInput | undefined, WorkflowsListOutput>;
+  /** Let a failed or waiting workflow go on at the step where it stands. Earlier effects are not made again. */
+  readonly resume: MutationFactory<WorkflowsResumeInput, Workflow>;
+  /** Skip the step at which a workflow failed or waits; the steps after it see the given output. */
+  readonly skip: MutationFactory<WorkflowsSkipInput, Workflow>;
+}
+
 /** Options for every operation. */
 export interface AccessQueries extends RouterKeys {
   /** Options for the operations of agreements. */
@@ -284,6 +320,8 @@ export interface AccessQueries extends RouterKeys {
   readonly assignments: AssignmentsQueries;
   /** Options for the operations of audit. */
   readonly audit: AuditQueries;
+  /** Options for the operations of bulkEnrollment. */
+  readonly bulkEnrollment: BulkEnrollmentQueries;
   /** Options for the operations of groups. */
   readonly groups: GroupsQueries;
   /** Options for the operations of jobs. */
@@ -304,6 +342,8 @@ export interface AccessQueries extends RouterKeys {
   readonly redemptions: RedemptionsQueries;
   /** Options for the operations of renewals. */
   readonly renewals: RenewalsQueries;
+  /** Options for the operations of workflows. */
+  readonly workflows: WorkflowsQueries;
 }
 
 /** Makes options for TanStack Query from a client. */
@@ -312,6 +352,7 @@ export const accessQueries = (access: EnterpriseAccess): AccessQueries =>
     agreements: agreementsTable,
     assignments: assignmentsTable,
     audit: auditTable,
+    bulkEnrollment: bulkEnrollmentTable,
     groups: groupsTable,
     jobs: jobsTable,
     ledger: ledgerTable,
@@ -322,4 +363,5 @@ export const accessQueries = (access: EnterpriseAccess): AccessQueries =>
     products: productsTable,
     redemptions: redemptionsTable,
     renewals: renewalsTable,
+    workflows: workflowsTable,
   });

@@ -34,6 +34,16 @@ export interface Enrollment {
   readonly force: boolean;
 }
 
+/** A learner to be enrolled in a course run with a licence. */
+export interface LicensedEnrollment {
+  readonly email: string;
+  readonly courseRunKey: string;
+  readonly licenseUuid: string;
+}
+
+/** `pending`: the address has no account yet. */
+export type LicensedOutcome = 'success' | 'pending' | 'failed' | 'invalid_address';
+
 export interface GroupMembersQuery {
   readonly groupUuid: string;
   readonly sortBy?: string | undefined;
@@ -98,6 +108,15 @@ export interface Lms {
   allGroupMembers(query: GroupMembersQuery): Promise<readonly GroupMember[]>;
   /** Enrolls a learner and returns the id of the fulfillment. Throws `UpstreamRefusal`. Idempotent. */
   enroll(customerUuid: string, enrollment: Enrollment): Promise<string>;
+  /**
+   * Enrolls with licences; the outcomes are in the order of the items. The LMS enrolls once per licence and course run,
+   * and mails only about new enrollments. Throws `UpstreamRefusal` if it rejects the whole request.
+   */
+  enrollWithLicenses(
+    customerUuid: string,
+    items: readonly LicensedEnrollment[],
+    options: { readonly notify: boolean },
+  ): Promise<readonly LicensedOutcome[]>;
   /** Ends the enrollment of a fulfillment; returns false if the LMS does not know it. Idempotent. */
   cancelFulfillment(fulfillmentIdentifier: string): Promise<boolean>;
   /**

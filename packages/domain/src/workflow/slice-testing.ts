@@ -1,0 +1,5 @@
+import { operators, type SliceTesting } from '../kernel/testing.ts';
+
+export const testing: SliceTesting = {
+  permissions: { 'workflow.can_read': operators, 'workflow.can_manage': operators },
+};
