@@ -174,3 +174,31 @@ export const validateCatalogQueries = defineJob({
   retry: { limit: 3, delaySeconds: 60, maximumDelaySeconds: 600 },
   timeoutSeconds: 600,
 });
+
+const atMost = (most: number, standard: number, what: string) =>
+  z.int().min(1).max(most).default(standard).describe(what);
+
+export const seedDemoData = defineJob({
+  name: 'licenses.seedDemoData',
+  summary: 'Give a customer of the LMS an agreement, the standard products and a plan for a year; in development only.',
+  payload: z.object({
+    enterpriseCustomerSlug: z.string().min(1).max(128).describe('Short name of the customer.'),
+    numLicenses: atMost(100_000, 10, 'Licences of the plan.'),
+  }),
+  result: z.object({ planUuid: z.string().nullable().describe('The plan; null in a dry run.') }),
+  retry: { limit: 0, delaySeconds: 1, maximumDelaySeconds: 1 },
+  timeoutSeconds: 600,
+});
+
+export const manufactureData = defineJob({
+  name: 'licenses.manufactureData',
+  summary: 'Make up customers with agreements, plans and licences in every state; in development only.',
+  payload: z.object({
+    agreements: atMost(100, 1, 'Customers with an agreement.'),
+    plans: atMost(20, 2, 'Plans of each.'),
+    licenses: atMost(100_000, 100, 'Licences of each plan.'),
+  }),
+  result: z.object({ agreements: count, plans: count, licenses: count }),
+  retry: { limit: 0, delaySeconds: 1, maximumDelaySeconds: 1 },
+  timeoutSeconds: 3_600,
+});

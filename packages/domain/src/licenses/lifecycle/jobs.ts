@@ -1,5 +1,6 @@
 import { implementJob } from '../../kernel/jobs/job.ts';
 import { onValidateCatalogQueries } from './catalog-queries.ts';
+import { onManufactureData, onSeedDemoData } from './demo-data.ts';
 import { onRemindOfExpiration, onTellOfExpiration } from './expiration-mails.ts';
 import { onAnnounceExpiration, onExpirePlans } from './expire.ts';
 import { onAnnounceHalfYear } from './half-year.ts';
@@ -24,4 +25,6 @@ export const lifecycleJobs = [
   { job: implementJob(contracts.scale, onScale), cron: '27 * * * *' },
   implementJob(contracts.transfer, onTransfer),
   implementJob(contracts.validateCatalogQueries, onValidateCatalogQueries),
+  implementJob(contracts.seedDemoData, onSeedDemoData),
+  implementJob(contracts.manufactureData, onManufactureData),
 ];

@@ -376,3 +376,7 @@ export const countApplied = async (
     .first();
   return Number(counted?.n ?? 0);
 };
+
+/** Id of a product; null if there is none of that name. */
+export const productNamed = async (db: Connection, name: string): Promise<number | null> =>
+  (await db(products.table).where({ name }).orderBy('id').first('id'))?.id ?? null;
