@@ -197,6 +197,12 @@ async function leaveFullPlan(place: Place): Promise<void> {
   await leavePlan(place, { start_date: new Date() });
 }
 
+/** A renewal whose date passed while nothing ran. */
+const leaveDueRenewal = ({ db }: Place) =>
+  db('subscription_plan_renewals')
+    .where({ prior_subscription_plan_uuid: demonstration.plan })
+    .update({ effective_date: LONG_AGO });
+
 /** What each scheduled command needs to find so that it would write. Null: it never writes. */
 const findings: Readonly<Record<string, ((place: Place) => Promise<unknown>) | null>> = {
   'redemptions.reconcile': leaveUnenrolment,
@@ -216,6 +222,9 @@ const findings: Readonly<Record<string, ((place: Place) => Promise<unknown>) | n
   'licenses.tellOfExpiration': leaveExpiredPlan,
   'licenses.tellUtilization': leaveApplying,
   'licenses.scale': leaveFullPlan,
+  'licenses.processRenewals': leaveDueRenewal,
+  // There are no products yet.
+  'licenses.seedProducts': async () => undefined,
 };
 
 /** Every row of every table, as text. */

@@ -128,6 +128,7 @@ const madeUpPlan = (
   shouldAutoApplyLicenses: null,
   autoApplySince: null,
   desiredNumLicenses: null,
+  priority: 0,
   expirationProgressOf: null,
   expirationSentTo: null,
   expirationAnnouncedTo: null,
