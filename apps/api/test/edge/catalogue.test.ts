@@ -67,7 +67,8 @@ describe('the catalogue of operations', () => {
       const names = Object.keys(contract.input.shape);
       const path = 'rest' in contract ? contract.rest.path : '';
       const pathNames = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
-      const used = [contract.context.field, ...pathNames];
+      const { from, field } = contract.context;
+      const used = [...(from === 'platform' ? [] : [field]), ...pathNames];
       expect(used.filter((name) => !names.includes(name ?? ''))).toEqual([]);
       expect(new Set(names.map(snakeCase)).size).toBe(names.length);
     });
