@@ -16,6 +16,7 @@ import { rest } from './rest.ts';
 import { overhead } from './sdk-overhead.ts';
 import { size } from './sdk-size.ts';
 import { types } from './sdk-types.ts';
+import { seatsProvisioning } from './seats-provisioning.ts';
 import { workflows } from './workflows.ts';
 
 const USAGE = `Measures us against the least that the same work could cost, both sides in turn in one run.
@@ -25,6 +26,7 @@ const USAGE = `Measures us against the least that the same work could cost, both
   rest     the REST bridge against a plain Fastify route with the same body
   redeem   redemptions at one hot policy against their writes through the bare driver
   assignments  long lists against bare inserts of the same rows; lists of very many assignments against few
+  seats-provisioning  licences of one plan (twice --rows) against bare inserts of the same rows
   flood    what other callers notice of anonymous floods of large and unfinished bodies
   records  redeem, allocate and can-redeem that leave decisions against the same without
   decision-lists  lists of very many decisions against few
@@ -43,6 +45,7 @@ const USAGE = `Measures us against the least that the same work could cost, both
 
 const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Settings) => Promise<Row[]>>> = {
   assignments,
+  'seats-provisioning': seatsProvisioning,
   queries,
   rest,
   redeem,

@@ -140,6 +140,8 @@ export const licenses: Migration = {
       // Since when licences are applied without interruption.
       column.instant('auto_apply_since').nullable();
       table.integer('desired_num_licenses').nullable();
+      // Of a learner's licences for a course, that of the plan with the highest priority is used.
+      table.integer('priority').notNullable().defaultTo(0);
       // Progress of the jobs that end the enrollments of an expired plan and announce it: which expiration, and the last
       // licence.
       column.instant('expiration_progress_of').nullable();

@@ -102,7 +102,13 @@ interface Failure {
 const FIELD_EXAMPLE = { content_key: ['This field is required.'] };
 
 const detailsOf = ({ details }: ErrorSpec): Json =>
-  z.toJSONSchema(details, { io: 'output', unrepresentable: 'any' }) as Json;
+  z.toJSONSchema(details, {
+    io: 'output',
+    unrepresentable: 'any',
+    override: ({ zodSchema, jsonSchema }) => {
+      if (zodSchema._zod.def.type === 'date') Object.assign(jsonSchema, { type: 'string', format: 'date-time' });
+    },
+  }) as Json;
 
 const failureOf = (operation: Operation, spec: ErrorSpec): Failure => ({
   ...bodyOf(operation, spec),

@@ -48,6 +48,16 @@ export const tokenFor = (
 export const learnerToken = (userId: number): string => tokenFor('enterprise_learner', demonstration.customer, userId);
 export const operatorToken = (): string => tokenFor('enterprise_openedx_operator', '*', 7);
 
+/** Passes the permission check of every operation but those for service accounts. */
+export const anyRoleToken = (): string =>
+  makeToken({
+    roles: ['enterprise_openedx_operator', 'enterprise_provisioning_admin'],
+    enterprise: '*',
+    userId: 7,
+    isStaff: true,
+    secret: SECRET,
+  });
+
 /** Starts an application with its own database, demo data, learners and course. */
 export async function startApp(
   dialect: Dialect,

@@ -147,6 +147,12 @@ const leaveLicense = (place: Place, change: Readonly<Record<string, unknown>>) =
 
 const leaveRetirable = (place: Place) => leaveLicense(place, { status: 'revoked', revoked_date: LONG_AGO });
 
+/** A renewal whose date passed while nothing ran. */
+const leaveDueRenewal = ({ db }: Place) =>
+  db('subscription_plan_renewals')
+    .where({ prior_subscription_plan_uuid: demonstration.plan })
+    .update({ effective_date: LONG_AGO });
+
 /** What each scheduled command needs to find so that it would write. Null: it never writes. */
 const findings: Readonly<Record<string, ((place: Place) => Promise<unknown>) | null>> = {
   'redemptions.reconcile': leaveUnenrolment,
@@ -159,6 +165,9 @@ const findings: Readonly<Record<string, ((place: Place) => Promise<unknown>) | n
   'assignments.nudge': leaveNudge,
   'redemptions.expireDecisions': leaveDecision,
   'licenses.retire': leaveRetirable,
+  'licenses.processRenewals': leaveDueRenewal,
+  // There are no products yet.
+  'licenses.seedProducts': async () => undefined,
 };
 
 /** Every row of every table, as text. */

@@ -6,6 +6,7 @@ import { snakeCase, wireCodec } from '../kernel/wire.ts';
 import * as agreement from './agreements/provisioning-contract.ts';
 import { agreementReply, planPageReply, planReply } from './legacy.ts';
 import * as plan from './plans/provisioning-contract.ts';
+import * as product from './products/contract.ts';
 import * as renewal from './renewals/contract.ts';
 import { renewal as renewalView } from './view-contract.ts';
 
@@ -96,14 +97,30 @@ export const planForms: Readonly<Record<string, LegacyForm>> = {
   },
 };
 
+const renamed = (shape: Readonly<Record<string, z.ZodType>>, title: string) =>
+  z.object(Object.fromEntries(Object.entries(shape).map(([name, field]) => [snakeCase(name), field]))).meta({ title });
+
 const encodeRenewal = wireCodec(renewalView).encode;
-const renewalBody = z
-  .object(
-    Object.fromEntries(
-      Object.entries(renewalView.shape as Record<string, z.ZodType>).map(([name, field]) => [snakeCase(name), field]),
-    ),
-  )
-  .meta({ title: 'SubscriptionPlanRenewal' });
+const renewalBody = renamed(renewalView.shape, 'SubscriptionPlanRenewal');
+const encodeProduct = wireCodec(product.product).encode;
+const encodePlanType = wireCodec(product.planType).encode;
+
+export const productForms: Readonly<Record<string, LegacyForm>> = {
+  list: {
+    reply: legacyReply(product.list, {
+      body: plainEnvelope(renamed(product.product.shape, 'Product')),
+      encode: (page, request) => encodePlainPage(page, request, encodeProduct),
+    }),
+  },
+  update: UNREAD,
+  listPlanTypes: {
+    reply: legacyReply(product.listPlanTypes, {
+      body: plainEnvelope(renamed(product.planType.shape, 'PlanType')),
+      encode: (page, request) => encodePlainPage(page, request, encodePlanType),
+    }),
+  },
+  updatePlanType: UNREAD,
+};
 
 export const renewalForms: Readonly<Record<string, LegacyForm>> = {
   list: {

@@ -1,14 +1,16 @@
 import { legacyReply } from '../kernel/legacy.ts';
 import { mergeRouters } from '../kernel/rpc.ts';
 import { defineSlice } from '../kernel/slice.ts';
+import * as autoApplyContract from './agreements/auto-apply-contract.ts';
 import * as agreementContract from './agreements/contract.ts';
 import * as agreementProvisioning from './agreements/provisioning-contract.ts';
 import { agreements } from './agreements/router.ts';
-import { campaigns } from './bulk-enrollment/campaigns.ts';
+import { campaigns as bulkCampaigns } from './bulk-enrollment/campaigns.ts';
 import * as bulkContract from './bulk-enrollment/contract.ts';
 import { bulkEnrollmentJobs } from './bulk-enrollment/jobs.ts';
 import { legacy as bulkLegacy } from './bulk-enrollment/legacy.ts';
 import { bulkEnrollment } from './bulk-enrollment/router.ts';
+import { campaigns } from './campaigns.ts';
 import * as csvContract from './csv/contract.ts';
 import { legacy as csvLegacy } from './csv/legacy.ts';
 import { licensesCsv } from './csv/router.ts';
@@ -23,15 +25,21 @@ import { privacy } from './lifecycle/router.ts';
 import { lifecycleSettings } from './lifecycle/settings.ts';
 import { agreementPermissions, permissions, retirementPermission, roles, staffPermission } from './permissions.ts';
 import * as planContract from './plans/contract.ts';
+import * as priorityContract from './plans/priority-contract.ts';
 import * as planProvisioning from './plans/provisioning-contract.ts';
 import { plans } from './plans/router.ts';
 import * as productContract from './products/contract.ts';
 import { products } from './products/router.ts';
-import { agreementForms, planForms, renewalForms } from './provisioning-legacy.ts';
+import { agreementForms, planForms, productForms, renewalForms } from './provisioning-legacy.ts';
 import * as renewalContract from './renewals/contract.ts';
 import { renewals } from './renewals/router.ts';
+import * as seatChanges from './seats/change-contract.ts';
 import * as seatContract from './seats/contract.ts';
+import { seatJobs } from './seats/jobs.ts';
+import * as learnerContract from './seats/learner-contract.ts';
+import { autoApplyLegacy, legacy as seatForms } from './seats/legacy.ts';
 import { licenses } from './seats/router.ts';
+import * as timelineContract from './seats/timeline-contract.ts';
 import { settings } from './settings.ts';
 import * as staffContract from './staff/contract.ts';
 import { legacy as staffLegacy } from './staff/legacy.ts';
@@ -50,6 +58,7 @@ export const licensesSlice = defineSlice({
       contracts: {
         get: agreementContract.get,
         list: agreementContract.list,
+        autoApply: autoApplyContract.autoApply,
         create: agreementProvisioning.create,
         getForProvisioning: agreementProvisioning.getForProvisioning,
         update: agreementProvisioning.update,
@@ -64,6 +73,7 @@ export const licensesSlice = defineSlice({
       legacy: {
         get: { reply: legacyReply(agreementContract.get, legacy.agreementReply), ...legacy.activePlansFlag },
         list: { reply: legacyReply(agreementContract.list, legacy.agreementPageReply), ...legacy.activePlansFlag },
+        autoApply: autoApplyLegacy,
         ...agreementForms,
       },
     },
@@ -80,6 +90,7 @@ export const licensesSlice = defineSlice({
         getForProvisioning: planProvisioning.getForProvisioning,
         update: planProvisioning.update,
         provision: planProvisioning.provision,
+        setPriority: priorityContract.setPriority,
         freeze: planProvisioning.freeze,
         deleteRevoked: planProvisioning.deleteRevoked,
       },
@@ -119,6 +130,7 @@ export const licensesSlice = defineSlice({
         updatePlanType: productContract.updatePlanType,
       },
       models: { product: productContract.product, planType: productContract.planType },
+      legacy: productForms,
     },
     licenses: {
       tag: 'Licences of subscription plans, and who holds them.',
@@ -127,6 +139,19 @@ export const licensesSlice = defineSlice({
         get: seatContract.get,
         list: seatContract.list,
         overview: seatContract.overview,
+        assign: seatChanges.assign,
+        remind: seatChanges.remind,
+        remindAll: seatChanges.remindAll,
+        bulkRevoke: seatChanges.bulkRevoke,
+        revokeAll: seatChanges.revokeAll,
+        timeline: timelineContract.timeline,
+        listOwn: learnerContract.listOwn,
+        getOwn: learnerContract.getOwn,
+        listMine: learnerContract.listMine,
+        followAddress: learnerContract.followAddress,
+        activate: learnerContract.activate,
+        subsidy: learnerContract.subsidy,
+        applicable: learnerContract.applicable,
         csv: csvContract.csv,
         lookUp: staffContract.lookUp,
         listOfLearner: staffContract.listOfLearner,
@@ -139,6 +164,7 @@ export const licensesSlice = defineSlice({
       },
       legacy: {
         list: { reply: legacyReply(seatContract.list, legacy.licensePageReply) },
+        ...seatForms,
         ...csvLegacy,
         ...staffLegacy,
       },
@@ -170,7 +196,7 @@ export const licensesSlice = defineSlice({
     license: { find: ownerOfLicense, remembered: false },
   },
   events,
-  jobs: [...lifecycleJobs, ...planJobs, ...bulkEnrollmentJobs],
+  jobs: [...lifecycleJobs, ...planJobs, ...seatJobs, ...bulkEnrollmentJobs],
+  campaigns: { ...campaigns, ...bulkCampaigns, ...lifecycleCampaigns },
   settings: { ...settings, ...lifecycleSettings },
-  campaigns: { ...campaigns, ...lifecycleCampaigns },
 });

@@ -109,6 +109,8 @@ export const subscriptionPlans = defineModel('subscription_plans', {
     shouldAutoApplyLicenses: is.flag().nullable(),
     autoApplySince: is.instant().nullable(),
     desiredNumLicenses: is.integer().nullable(),
+    /** Of a learner's licences for a course, that of the plan with the highest priority is used. */
+    priority: is.integer(),
     /** For which expiration, and how far, enrollments were ended and then events sent: the last licence. */
     expirationProgressOf: is.instant().nullable(),
     expirationSentTo: is.uuid().nullable(),

@@ -4,6 +4,7 @@ export {
   emailKeyOf,
   findUser,
   insertUser,
+  lmsUserIdsOf,
   type UserAttributes,
   type UserWithRole,
   updateUser,

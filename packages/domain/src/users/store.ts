@@ -20,6 +20,18 @@ export async function emailKeyOf(db: Connection, userId: number): Promise<string
   return user && isPlainEmail(user.email) ? foldEmail(user.email) : null;
 }
 
+/** Ids in the LMS by local user id. */
+export async function lmsUserIdsOf(db: Connection, userIds: readonly number[]): Promise<Map<number, number>> {
+  const rows: { id: number; lmsUserId: number }[] =
+    userIds.length === 0
+      ? []
+      : await db(users.table)
+          .whereIn('id', [...userIds])
+          .whereNotNull('lms_user_id')
+          .select('id', users.pick('lmsUserId'));
+  return new Map(rows.map(({ id, lmsUserId }) => [Number(id), lmsUserId]));
+}
+
 /** What a token says about its user; claims that it does not carry are left out. */
 export type UserAttributes = Readonly<Partial<Pick<Row<typeof users>, 'email' | 'fullName' | 'lmsUserId' | 'isStaff'>>>;
 

@@ -4,7 +4,13 @@ import type { ApiPromise } from '../call.ts';
 import type { Table } from '../client.ts';
 import type { CallOptions, MutationOptions } from '../options.ts';
 import type { List } from '../page.ts';
-import type { Agreement, AgreementSettings } from './models.ts';
+import type { Agreement, AgreementSettings, LearnerLicense } from './models.ts';
+
+/** Input of `agreements.autoApply`. */
+export interface AgreementsAutoApplyInput {
+  /** Agreement. UUID. */
+  uuid: string;
+}
 
 /** Input of `agreements.configure`. */
 export interface AgreementsConfigureInput {
@@ -115,6 +121,17 @@ export interface AgreementsUpdateInput {
 /** Operations of agreements. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `DatabaseUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
 export interface AgreementsApi {
   /**
+   * Give the caller a licence of the plan whose licences are applied automatically; once per learner.
+   *
+   * REST: `POST /api/v1/customer-agreement/{uuid}/auto-apply/`. Permission: `subscriptions.has_learner_or_admin_access`.
+   *
+   * @throws `NoPlanToApplyError` License was unable to be automatically applied. Please contact your administrator for further assistance.
+   * @throws `NotEligibleError` You are not eligible for an auto-applied license. Please contact your administrator for further assistance.
+   * @throws `NoLicensesLeftError` There are no licenses remaining in your organization. Please contact your administrator for further assistance.
+   * @throws `AddressUnknownError` `email` is required and could not be found in your jwt
+   */
+  autoApply(input: AgreementsAutoApplyInput, options?: MutationOptions): ApiPromise<LearnerLicense>;
+  /**
    * Set what operators decide about an agreement: expiration texts, automatic growth, retention.
    *
    * REST: `PATCH /api/v1/provisioning-admins/customer-agreement/{uuid}/settings/`. Permission: `agreements.has_provisioning_admin_access`.
@@ -164,6 +181,7 @@ export interface AgreementsApi {
 
 /** How each operation of agreements is called. */
 export const agreementsTable = {
+  autoApply: 'mutation',
   configure: 'mutation',
   create: 'mutation',
   get: 'query',

@@ -3,6 +3,12 @@
 import { DeclaredError, type ErrorClass, type FieldErrors, type NoDetails } from '../errors.ts';
 import type { Renewal } from './models.ts';
 
+/** What `activation_of_revoked` tells. */
+export interface ActivationOfRevokedErrorDetails {
+  /** The revoked licence. */
+  licenseUuid: string;
+}
+
 /** What `allocation_refused` tells. */
 export interface AllocationRefusedErrorDetails {
   /** Error code: the exception name of the old services. */
@@ -109,6 +115,20 @@ export interface NotAllocatableErrorDetailsReasonMetadataEnterpriseAdministrator
   lmsUserId: number | null;
 }
 
+/** What `not_enough_licenses` tells. */
+export interface NotEnoughLicensesErrorDetails {
+  /** Learners who need a licence. */
+  attempted: number;
+  /** Free licences of the plan. */
+  available: number;
+}
+
+/** What `not_enough_revocations` tells. */
+export interface NotEnoughRevocationsErrorDetails {
+  /** Revocations that are left. */
+  remaining: number;
+}
+
 /** What `not_redeemable` tells. */
 export interface NotRedeemableErrorDetails {
   /** The first reason. */
@@ -149,6 +169,28 @@ export interface NotRedeemableErrorDetailsReasonMetadataEnterpriseAdministrator 
 export interface NothingNudgedErrorDetails {
   /** Message. */
   errorMessage: string;
+}
+
+/** What `nothing_pending` tells. */
+export interface NothingPendingErrorDetails {
+  /** The named learner without a pending licence. Personal data. */
+  userEmail: string | null;
+}
+
+/** What `nothing_revoked` tells. */
+export interface NothingRevokedErrorDetails {
+  /** Why, for each learner. */
+  unsuccessfulRevocations: NothingRevokedErrorDetailsUnsuccessfulRevocation[];
+}
+
+/** Why, for each learner. */
+export interface NothingRevokedErrorDetailsUnsuccessfulRevocation {
+  /** Why. */
+  error: string;
+  /** The status that the failure has by itself. */
+  errorResponseStatus: number;
+  /** Address of the learner as it was given. Personal data. */
+  userEmail: string;
 }
 
 /** What `nothing_to_acknowledge` tells. */
@@ -258,6 +300,27 @@ export interface WorkflowNotPossibleErrorDetails {
 }
 
 /**
+ * `user_id` is required and could not be found in your jwt
+ *
+ * Status 400. Of `licenses.activate`, `licenses.followAddress`.
+ */
+export class AccountUnknownError extends DeclaredError<'account_unknown', NoDetails> {}
+
+/**
+ * Cannot activate a revoked license.
+ *
+ * Status 422. Of `licenses.activate`.
+ */
+export class ActivationOfRevokedError extends DeclaredError<'activation_of_revoked', ActivationOfRevokedErrorDetails> {}
+
+/**
+ * `email` is required and could not be found in your jwt
+ *
+ * Status 400. Of `agreements.autoApply`, `licenses.activate`, `licenses.followAddress`.
+ */
+export class AddressUnknownError extends DeclaredError<'address_unknown', NoDetails> {}
+
+/**
  * The allocation was refused.
  *
  * Status 422. Of `policies.allocate`, `policies.allocateInBulk`.
@@ -272,11 +335,25 @@ export class AllocationRefusedError extends DeclaredError<'allocation_refused', 
 export class CannotFreezeError extends DeclaredError<'cannot_freeze', NoDetails> {}
 
 /**
+ * This installation has no key to sign subsidies.
+ *
+ * Status 503. Of `licenses.subsidy`.
+ */
+export class ChecksumUnavailableError extends DeclaredError<'checksum_unavailable', NoDetails> {}
+
+/**
  * The given content_key is not in any catalog for this customer.
  *
  * Status 422. Of `ledger.canRedeem`, `ledger.createTransaction`, `ledger.createTransactionV1`.
  */
 export class ContentNotFoundError extends DeclaredError<'content_not_found', ContentNotFoundErrorDetails> {}
+
+/**
+ * You must supply the course_key query parameter
+ *
+ * Status 400. Of `licenses.subsidy`.
+ */
+export class CourseKeyMissingError extends DeclaredError<'course_key_missing', NoDetails> {}
 
 /**
  * Current plan cannot be used without enterprise_uuid
@@ -384,6 +461,20 @@ export class InvalidRequestedPriceError extends DeclaredError<'invalid_requested
 export class InvalidTokenError extends DeclaredError<'invalid_token', NoDetails> {}
 
 /**
+ * There are no licenses remaining in your organization. Please contact your administrator for further assistance.
+ *
+ * Status 422. Of `agreements.autoApply`.
+ */
+export class NoLicensesLeftError extends DeclaredError<'no_licenses_left', NoDetails> {}
+
+/**
+ * License was unable to be automatically applied. Please contact your administrator for further assistance.
+ *
+ * Status 422. Of `agreements.autoApply`.
+ */
+export class NoPlanToApplyError extends DeclaredError<'no_plan_to_apply', NoDetails> {}
+
+/**
  * Some of the assignments were not found or can no longer be changed. The others were.
  *
  * Status 422. Of `assignments.cancel`, `assignments.remind`.
@@ -405,6 +496,27 @@ export class NotAllocatableError extends DeclaredError<'not_allocatable', NotAll
 export class NotAuthenticatedError extends DeclaredError<'not_authenticated', NoDetails> {}
 
 /**
+ * You are not eligible for an auto-applied license. Please contact your administrator for further assistance.
+ *
+ * Status 422. Of `agreements.autoApply`.
+ */
+export class NotEligibleError extends DeclaredError<'not_eligible', NoDetails> {}
+
+/**
+ * There are not enough licenses that can be assigned to complete your request.
+ *
+ * Status 400. Of `licenses.assign`.
+ */
+export class NotEnoughLicensesError extends DeclaredError<'not_enough_licenses', NotEnoughLicensesErrorDetails> {}
+
+/**
+ * Plan does not have enough revocations remaining.
+ *
+ * Status 400. Of `licenses.bulkRevoke`.
+ */
+export class NotEnoughRevocationsError extends DeclaredError<'not_enough_revocations', NotEnoughRevocationsErrorDetails> {}
+
+/**
  * Not found.
  *
  * Status 404. Of any operation.
@@ -419,11 +531,32 @@ export class NotFoundError extends DeclaredError<'not_found', NoDetails> {}
 export class NotRedeemableError extends DeclaredError<'not_redeemable', NotRedeemableErrorDetails> {}
 
 /**
+ * This course was not found in the subscription plan catalogs associated with the specified enterprise UUID.
+ *
+ * Status 404. Of `licenses.subsidy`.
+ */
+export class NotSubsidizedError extends DeclaredError<'not_subsidized', NoDetails> {}
+
+/**
  * Nobody was nudged.
  *
  * Status 422. Of `assignments.nudge`.
  */
 export class NothingNudgedError extends DeclaredError<'nothing_nudged', NothingNudgedErrorDetails> {}
+
+/**
+ * Could not find any licenses pending activation
+ *
+ * Status 404. Of `licenses.remind`, `licenses.remindAll`.
+ */
+export class NothingPendingError extends DeclaredError<'nothing_pending', NothingPendingErrorDetails> {}
+
+/**
+ * None of the learners has a license of the plan.
+ *
+ * Status 404. Of `licenses.bulkRevoke`.
+ */
+export class NothingRevokedError extends DeclaredError<'nothing_revoked', NothingRevokedErrorDetails> {}
 
 /**
  * None of these assignments is yours.
@@ -517,6 +650,13 @@ export class RenewalRefusedError extends DeclaredError<'renewal_refused', Renewa
 export class ReversalCreationError extends DeclaredError<'reversal_creation_error', ReversalCreationErrorDetails> {}
 
 /**
+ * Cannot revoke all licenses when revocation cap is enabled for the subscription plan
+ *
+ * Status 422. Of `licenses.revokeAll`.
+ */
+export class RevocationIsCappedError extends DeclaredError<'revocation_is_capped', NoDetails> {}
+
+/**
  * The redemption was refused.
  *
  * Status 422. Of `redemptions.force`, `redemptions.redeem`.
@@ -567,9 +707,14 @@ export class WorkflowNotPossibleError extends DeclaredError<'workflow_not_possib
 
 /** Every declared error by its code. */
 export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
+  account_unknown: AccountUnknownError,
+  activation_of_revoked: ActivationOfRevokedError,
+  address_unknown: AddressUnknownError,
   allocation_refused: AllocationRefusedError,
   cannot_freeze: CannotFreezeError,
+  checksum_unavailable: ChecksumUnavailableError,
   content_not_found: ContentNotFoundError,
+  course_key_missing: CourseKeyMissingError,
   current_needs_customer: CurrentNeedsCustomerError,
   customer_is_fixed: CustomerIsFixedError,
   database_unavailable: DatabaseUnavailableError,
@@ -585,12 +730,20 @@ export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   invalid_policy: InvalidPolicyError,
   invalid_requested_price: InvalidRequestedPriceError,
   invalid_token: InvalidTokenError,
+  no_licenses_left: NoLicensesLeftError,
+  no_plan_to_apply: NoPlanToApplyError,
   not_all_changed: NotAllChangedError,
   not_allocatable: NotAllocatableError,
   not_authenticated: NotAuthenticatedError,
+  not_eligible: NotEligibleError,
+  not_enough_licenses: NotEnoughLicensesError,
+  not_enough_revocations: NotEnoughRevocationsError,
   not_found: NotFoundError,
   not_redeemable: NotRedeemableError,
+  not_subsidized: NotSubsidizedError,
   nothing_nudged: NothingNudgedError,
+  nothing_pending: NothingPendingError,
+  nothing_revoked: NothingRevokedError,
   nothing_to_acknowledge: NothingToAcknowledgeError,
   nothing_to_change: NothingToChangeError,
   nothing_to_resume: NothingToResumeError,
@@ -604,6 +757,7 @@ export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   renewal_conflict: RenewalConflictError,
   renewal_refused: RenewalRefusedError,
   reversal_creation_error: ReversalCreationError,
+  revocation_is_capped: RevocationIsCappedError,
   spend_refused: SpendRefusedError,
   throttled: ThrottledError,
   too_many_enrollments: TooManyEnrollmentsError,

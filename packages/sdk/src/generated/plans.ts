@@ -192,6 +192,20 @@ export interface PlansProvisionOutput {
   job: string | null;
 }
 
+/** Input of `plans.setPriority`. */
+export interface PlansSetPriorityInput {
+  /** Plan. UUID. */
+  uuid: string;
+  /** Plans with a higher priority come first; 0 unless set. Integer, -1,000 to 1,000. */
+  priority: number;
+}
+
+/** What `plans.setPriority` answers. */
+export interface PlansSetPriorityOutput {
+  /** Plans with a higher priority come first; 0 unless set. */
+  priority: number;
+}
+
 /** Input of `plans.update`. */
 export interface PlansUpdateInput {
   /** Plan. UUID. */
@@ -355,6 +369,12 @@ export interface PlansApi {
    */
   provision(input: PlansProvisionInput, options?: MutationOptions): ApiPromise<PlansProvisionOutput>;
   /**
+   * Decide which plan’s licence is used when a learner has several that give a course.
+   *
+   * REST: `PUT /api/v1/subscriptions/{uuid}/priority/`. Permission: `subscriptions.has_admin_access`.
+   */
+  setPriority(input: PlansSetPriorityInput, options?: MutationOptions): ApiPromise<PlansSetPriorityOutput>;
+  /**
    * Update fields of a plan, and add licences up to the desired number; omitted fields are not changed.
    *
    * REST: `PATCH /api/v1/provisioning-admins/subscriptions/{uuid}/`. Permission: `subscriptions.has_provisioning_admin_access`.
@@ -376,5 +396,6 @@ export const plansTable = {
   listForLearners: 'list',
   listForProvisioning: 'list',
   provision: 'mutation',
+  setPriority: 'mutation',
   update: 'mutation',
 } as const satisfies Table;

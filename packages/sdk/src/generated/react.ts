@@ -4,16 +4,16 @@ import { factories, type ListFactory, type MutationFactory, type QueryFactory, t
 import type { NoDetails } from '../errors.ts';
 import type { Page } from '../page.ts';
 import type { EnterpriseAccess } from './client.ts';
-import type { AdminAssignment, AdminLicense, Agreement, AgreementSettings, Assignment, BulkEnrollmentPair, Configuration, Decision, ForcedRedemption, JobRun, License, Plan, PlanType, Policy, Product, ProvisionedPlan, Renewal, StaffLicense, Subsidy, Transaction, Workflow } from './models.ts';
-import type { AgreementsConfigureInput, AgreementsCreateInput, AgreementsGetForProvisioningInput, AgreementsGetInput, AgreementsListInput, AgreementsSetAutoAppliedPlanInput, AgreementsUpdateInput } from './agreements.ts';
+import type { AdminAssignment, AdminLicense, Agreement, AgreementSettings, Assignment, BulkEnrollmentPair, Configuration, Decision, ForcedRedemption, JobRun, LearnerLicense, License, Plan, PlanType, Policy, Product, ProvisionedPlan, Renewal, StaffLicense, Subsidy, Transaction, Workflow } from './models.ts';
+import type { AgreementsAutoApplyInput, AgreementsConfigureInput, AgreementsCreateInput, AgreementsGetForProvisioningInput, AgreementsGetInput, AgreementsListInput, AgreementsSetAutoAppliedPlanInput, AgreementsUpdateInput } from './agreements.ts';
 import type { AssignmentsAcknowledgeInput, AssignmentsAcknowledgeOutput, AssignmentsCancelAllInput, AssignmentsCancelAllOutput, AssignmentsCancelInput, AssignmentsCancelOutput, AssignmentsCreateConfigurationInput, AssignmentsDeactivateConfigurationInput, AssignmentsGetConfigurationInput, AssignmentsGetInput, AssignmentsGetOwnInput, AssignmentsListConfigurationsInput, AssignmentsListInput, AssignmentsListOwnInput, AssignmentsListPage, AssignmentsNudgeInput, AssignmentsNudgeOutput, AssignmentsRemindAllInput, AssignmentsRemindAllOutput, AssignmentsRemindInput, AssignmentsRemindOutput, AssignmentsUpdateConfigurationInput } from './assignments.ts';
 import type { AuditExportInput, AuditExportOutput, AuditExportPartInput, AuditExportPartOutput, AuditFollowupsInput, AuditFollowupsOutput, AuditGetInput, AuditGetOutput, AuditListInput, AuditListOutput, AuditTimelineInput, AuditTimelineOutput } from './audit.ts';
 import type { BulkEnrollmentEnrollInput, BulkEnrollmentEnrollOutput, BulkEnrollmentOutcomesInput, BulkEnrollmentStatusInput, BulkEnrollmentStatusOutput } from './bulkEnrollment.ts';
 import type { GroupsAddAssociationInput, GroupsAddAssociationOutput, GroupsListMembersInput, GroupsListMembersPage, GroupsRemoveAssociationsInput, GroupsRemoveAssociationsOutput } from './groups.ts';
 import type { JobsGetInput } from './jobs.ts';
 import type { LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputItem, LedgerCanRedeemInput, LedgerCanRedeemOutput, LedgerContentMetadataInput, LedgerContentMetadataOutput, LedgerCreateDepositInput, LedgerCreateDepositOutput, LedgerCreateSubsidyInput, LedgerCreateSubsidyOutput, LedgerCreateTransactionInput, LedgerCreateTransactionOutput, LedgerCreateTransactionV1Input, LedgerCreateTransactionV1Output, LedgerDeleteSubsidyInput, LedgerGetSubsidyInput, LedgerGetTransactionInput, LedgerListSubsidiesInput, LedgerListTransactionsInput, LedgerListTransactionsPage, LedgerListTransactionsV1Input, LedgerOwnTransactionsInput, LedgerReverseInput, LedgerUpdateSubsidyInput } from './ledger.ts';
-import type { LicensesCsvInput, LicensesCsvOutput, LicensesGetInput, LicensesListInput, LicensesListOfLearnerInput, LicensesLookUpInput, LicensesOverviewInput, LicensesOverviewOutputItem } from './licenses.ts';
-import type { PlansCreateInput, PlansDeleteRevokedInput, PlansDeleteRevokedOutput, PlansFreezeInput, PlansFreezeOutput, PlansGetForLearnersInput, PlansGetForProvisioningInput, PlansGetInput, PlansListForLearnersInput, PlansListForProvisioningInput, PlansListInput, PlansProvisionInput, PlansProvisionOutput, PlansUpdateInput, PlansUpdateOutput } from './plans.ts';
+import type { LicensesActivateInput, LicensesApplicableInput, LicensesApplicableOutput, LicensesAssignInput, LicensesAssignOutput, LicensesBulkRevokeInput, LicensesBulkRevokeOutput, LicensesCsvInput, LicensesCsvOutput, LicensesFollowAddressInput, LicensesFollowAddressOutput, LicensesGetInput, LicensesGetOwnInput, LicensesListInput, LicensesListMineInput, LicensesListMinePage, LicensesListOfLearnerInput, LicensesListOwnInput, LicensesLookUpInput, LicensesOverviewInput, LicensesOverviewOutputItem, LicensesRemindAllInput, LicensesRemindInput, LicensesRevokeAllInput, LicensesSubsidyInput, LicensesSubsidyOutput, LicensesTimelineInput, LicensesTimelineOutputItem } from './licenses.ts';
+import type { PlansCreateInput, PlansDeleteRevokedInput, PlansDeleteRevokedOutput, PlansFreezeInput, PlansFreezeOutput, PlansGetForLearnersInput, PlansGetForProvisioningInput, PlansGetInput, PlansListForLearnersInput, PlansListForProvisioningInput, PlansListInput, PlansProvisionInput, PlansProvisionOutput, PlansSetPriorityInput, PlansSetPriorityOutput, PlansUpdateInput, PlansUpdateOutput } from './plans.ts';
 import type { PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput, PoliciesAllocateInput, PoliciesAllocateOutput, PoliciesBulkReportInput, PoliciesBulkReportItem, PoliciesCreateInput, PoliciesCreateOutput, PoliciesDeactivateInput, PoliciesDepositInput, PoliciesGetInput, PoliciesListInput, PoliciesResumeBulkInput, PoliciesResumeBulkOutput, PoliciesSetLateRedemptionInput, PoliciesUpdateInput } from './policies.ts';
 import type { PrivacyRetireUserInput } from './privacy.ts';
 import type { ProductsCreateInput, ProductsCreatePlanTypeInput, ProductsListInput, ProductsListPlanTypesInput, ProductsUpdateInput, ProductsUpdatePlanTypeInput } from './products.ts';
@@ -38,6 +38,8 @@ import { workflowsTable } from './workflows.ts';
 
 /** Options for the operations of agreements. */
 export interface AgreementsQueries extends RouterKeys {
+  /** Give the caller a licence of the plan whose licences are applied automatically; once per learner. */
+  readonly autoApply: MutationFactory<AgreementsAutoApplyInput, LearnerLicense>;
   /** Set what operators decide about an agreement: expiration texts, automatic growth, retention. */
   readonly configure: MutationFactory<AgreementsConfigureInput, AgreementSettings>;
   /** Create the agreement of a customer; there is one per customer. */
@@ -168,18 +170,44 @@ export interface LedgerQueries extends RouterKeys {
 
 /** Options for the operations of licenses. */
 export interface LicensesQueries extends RouterKeys {
+  /** Activate the caller’s licence with the key of its activation link. Repeating it changes nothing. */
+  readonly activate: MutationFactory<LicensesActivateInput, LearnerLicense>;
+  /** Which of the caller’s licences gives a course, and why the others do not. */
+  readonly applicable: QueryFactory<LicensesApplicableInput, LicensesApplicableOutput>;
+  /** Assign a licence to each of these learners: to all of them or, if there are too few licences, to none. */
+  readonly assign: MutationFactory<LicensesAssignInput, LicensesAssignOutput>;
+  /** Revoke the licences of learners; each is replaced by a free one. Learners without a licence are reported. */
+  readonly bulkRevoke: MutationFactory<LicensesBulkRevokeInput, LicensesBulkRevokeOutput>;
   /** Activated, assigned and revoked licences of a plan as CSV, part by part. */
   readonly csv: QueryFactory<LicensesCsvInput, LicensesCsvOutput>;
+  /** Move the caller’s licences of a customer to the address that the account has now. */
+  readonly followAddress: MutationFactory<LicensesFollowAddressInput, LicensesFollowAddressOutput>;
   /** One licence of a plan. */
   readonly get: QueryFactory<LicensesGetInput, License>;
+  /** One of the caller’s licences of a plan. */
+  readonly getOwn: QueryFactory<LicensesGetOwnInput, License>;
   /** Licences of a plan, by default by status and address. */
   readonly list: ListFactory<LicensesListInput, Page<License>, string | null>;
+  /** The caller’s licences of a customer, each with its plan and agreement. */
+  readonly listMine: ListFactory<LicensesListMineInput, LicensesListMinePage, string | null>;
   /** Licences of an address in all plans of a customer, for support staff; the newest assignment first. */
   readonly listOfLearner: ListFactory<LicensesListOfLearnerInput, Page<AdminLicense>, string | null>;
+  /** The caller’s licences of a plan, without revoked ones. */
+  readonly listOwn: ListFactory<LicensesListOwnInput, Page<License>, string | null>;
   /** Licences of an address in all plans of all customers, for support staff; the newest assignment first. */
   readonly lookUp: QueryFactory<LicensesLookUpInput, StaffLicense[]>;
   /** Number of licences of a plan by status, the largest first. */
   readonly overview: QueryFactory<LicensesOverviewInput, LicensesOverviewOutputItem[]>;
+  /** Remind learners of the licences that they have not activated yet. */
+  readonly remind: MutationFactory<LicensesRemindInput, NoDetails>;
+  /** Remind all learners of a plan who have not activated their licence yet. */
+  readonly remindAll: MutationFactory<LicensesRemindAllInput, NoDetails>;
+  /** Revoke all assigned and activated licences of a plan, in a background job. */
+  readonly revokeAll: MutationFactory<LicensesRevokeAllInput, NoDetails>;
+  /** The subsidy that the caller’s licence gives for a course. */
+  readonly subsidy: QueryFactory<LicensesSubsidyInput | undefined, LicensesSubsidyOutput>;
+  /** What happened to a licence, the latest first, from the audit trail. */
+  readonly timeline: QueryFactory<LicensesTimelineInput, LicensesTimelineOutputItem[]>;
 }
 
 /** Options for the operations of plans. */
@@ -204,6 +232,8 @@ export interface PlansQueries extends RouterKeys {
   readonly listForProvisioning: ListFactory<PlansListForProvisioningInput | undefined, Page<Plan>, string | null>;
   /** Add licences up to the desired number of a plan, for example after an outage. */
   readonly provision: MutationFactory<PlansProvisionInput, PlansProvisionOutput>;
+  /** Decide which plan’s licence is used when a learner has several that give a course. */
+  readonly setPriority: MutationFactory<PlansSetPriorityInput, PlansSetPriorityOutput>;
   /** Update fields of a plan, and add licences up to the desired number; omitted fields are not changed. */
   readonly update: MutationFactory<PlansUpdateInput, PlansUpdateOutput>;
 }

@@ -1,4 +1,6 @@
 import { procedure, router } from '../../kernel/rpc.ts';
+import { autoApply } from './auto-apply.ts';
+import * as autoApplyContract from './auto-apply-contract.ts';
 import * as contract from './contract.ts';
 import * as provisioning from './provisioning.ts';
 import * as provisioningContract from './provisioning-contract.ts';
@@ -24,5 +26,9 @@ export const agreements = router({
   /** Choose the plan whose licences learners get automatically. */
   setAutoAppliedPlan: procedure(provisioningContract.setAutoAppliedPlan).mutation(({ ctx, input }) =>
     provisioning.setAutoAppliedPlan(ctx.runtime, input),
+  ),
+  /** Give the caller a licence of the plan whose licences are applied automatically. */
+  autoApply: procedure(autoApplyContract.autoApply).mutation(({ ctx, input }) =>
+    autoApply(ctx.runtime, ctx.actor, input),
   ),
 });

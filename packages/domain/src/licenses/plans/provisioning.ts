@@ -103,6 +103,7 @@ export async function create(
     enterpriseCatalogUuid: catalogUuid,
     productId: product.id,
     ...autoApplying(null, input.shouldAutoApplyLicenses, now),
+    priority: 0,
     created: now,
     modified: now,
   };

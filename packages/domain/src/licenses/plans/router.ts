@@ -1,6 +1,8 @@
 import { procedure, router } from '../../kernel/rpc.ts';
 import * as contract from './contract.ts';
 import * as freezing from './freeze.ts';
+import { setPriority } from './priority.ts';
+import * as priorityContract from './priority-contract.ts';
 import * as provisioning from './provisioning.ts';
 import * as provisioningContract from './provisioning-contract.ts';
 import * as service from './service.ts';
@@ -40,4 +42,6 @@ export const plans = router({
   deleteRevoked: procedure(provisioningContract.deleteRevoked).mutation(({ ctx, input }) =>
     freezing.startDeletingRevoked(ctx.runtime, input),
   ),
+  /** Decide which plan's licence a learner with several uses. */
+  setPriority: procedure(priorityContract.setPriority).mutation(({ ctx, input }) => setPriority(ctx.runtime, input)),
 });

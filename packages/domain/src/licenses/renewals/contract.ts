@@ -34,7 +34,8 @@ const lineItem = () =>
     .refine((text) => text === '' || text.length >= LONGEST.salesforceId, {
       error: `Ensure this field has at least ${LONGEST.salesforceId} characters.`,
     })
-    .describe('Line item of the sale in Salesforce: 18 characters, or blank.');
+    .describe('Line item of the sale in Salesforce: 18 characters, or blank.')
+    .meta({ examples: ['00kDEMO0000000009A'] });
 
 const fields = {
   renewedSubscriptionPlan: planReference().nullable().describe('Plan that follows; null lets the renewal create it.'),
