@@ -97,16 +97,25 @@ describe.each(dialects)('bad input on %s', (dialect) => {
         const { url, body } = restRequest(operation, rest);
         const reply = await send(world, method, url, body && JSON.stringify(body));
         expect(reply.status, `${name}: ${reply.body}`).toBe(400);
+<<<<<<< HEAD
+        // Some old services said it in a sentence.
+        const isSaid = operation.legacy.errors?.invalid_input !== undefined;
+        if (isSaid) expect(reply.body).toContain(snakeCase(name));
+        else expect(Object.keys(JSON.parse(reply.body))).toContain(snakeCase(name));
+=======
         const fields = JSON.parse(reply.body);
         // Provisioning wraps them.
         expect(Object.keys(fields.error ?? fields)).toContain(snakeCase(name));
+>>>>>>> licenses
       }
       await unwritten();
     });
 
     test('refuses values of the wrong type, bad uuids and keys', async () => {
       const isText = (name: string) => /Uuid$|^uuid$|Key$/.test(name);
-      for (const name of Object.keys(sampleOf(operation)).filter((each) => isText(each) && each !== 'contentKey')) {
+      for (const name of Object.keys(sampleOf(operation)).filter(
+        (each) => isText(each) && each !== 'contentKey' && each !== 'courseKey',
+      )) {
         for (const bad of ['nonsense', '%', '12', '1'.repeat(36), `${demonstration.customer}x`, 'ä'.repeat(36)]) {
           const { url, body } = restRequest(operation, sampleOf(operation, { [name]: bad }));
           const isUnknown = operation.legacy.isMalformedPathUnknown && pathNames(operation).includes(name);

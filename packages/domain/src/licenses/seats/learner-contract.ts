@@ -10,8 +10,6 @@ import { agreementSummary, learnerLicense, license, licenseStatuses } from '../v
 import { filters, ofPlan, planUuid } from './contract.ts';
 
 const forLearners = { permission: permissions.has_learner_or_admin_access } as const;
-/** The caller needs the permission for some customer; the operation shows or asks for the rest. */
-const late = (field: string) => ({ from: 'customer', field, isListing: true }) as const;
 const customer = () => uuid().describe('Customer.');
 const OWN = '/api/v1/subscriptions/{planUuid}/license/';
 
@@ -42,7 +40,7 @@ export const listMine = defineContract({
   ...forLearners,
   summary: 'The caller’s licences of a customer, each with its plan and agreement.',
   kind: 'query',
-  context: late('enterpriseCustomerUuid'),
+  context: { from: 'customer', field: 'enterpriseCustomerUuid', isListing: true },
   rest: { method: 'GET', path: '/api/v1/learner-licenses/' },
   input: z.object({
     enterpriseCustomerUuid: customer(),
@@ -154,7 +152,7 @@ export const subsidy = defineContract({
   ...forLearners,
   summary: 'The subsidy that the caller’s licence gives for a course.',
   kind: 'query',
-  context: late('enterpriseCustomerUuid'),
+  context: { from: 'customer', field: 'enterpriseCustomerUuid' },
   denial: 'Missing',
   rest: { method: 'GET', path: '/api/v1/license-subsidy/' },
   input: z.object({
