@@ -97,16 +97,10 @@ describe.each(dialects)('bad input on %s', (dialect) => {
         const { url, body } = restRequest(operation, rest);
         const reply = await send(world, method, url, body && JSON.stringify(body));
         expect(reply.status, `${name}: ${reply.body}`).toBe(400);
-<<<<<<< HEAD
         // Some old services said it in a sentence.
         const isSaid = operation.legacy.errors?.invalid_input !== undefined;
         if (isSaid) expect(reply.body).toContain(snakeCase(name));
         else expect(Object.keys(JSON.parse(reply.body))).toContain(snakeCase(name));
-=======
-        const fields = JSON.parse(reply.body);
-        // Provisioning wraps them.
-        expect(Object.keys(fields.error ?? fields)).toContain(snakeCase(name));
->>>>>>> licenses
       }
       await unwritten();
     });
