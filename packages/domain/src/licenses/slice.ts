@@ -71,8 +71,8 @@ export const licensesSlice = defineSlice({
         agreementSettings: agreementProvisioning.agreementSettings,
       },
       legacy: {
-        get: { reply: legacyReply(agreementContract.get, legacy.agreementReply) },
-        list: { reply: legacyReply(agreementContract.list, legacy.agreementPageReply) },
+        get: { reply: legacyReply(agreementContract.get, legacy.agreementReply), ...legacy.activePlansFlag },
+        list: { reply: legacyReply(agreementContract.list, legacy.agreementPageReply), ...legacy.activePlansFlag },
         autoApply: autoApplyLegacy,
         ...agreementForms,
       },
