@@ -182,6 +182,7 @@ async function main(): Promise<void> {
       BACKEND_SERVICE_EDX_OAUTH2_SECRET: SANDBOX_CLIENT_SECRET,
       JWT_SECRET_KEY: DEVELOPMENT_SECRET,
       SANDBOX: 'true',
+      ALLOW_DEMO_DATA: 'true',
       HOST: host,
       PORT: port,
       // Not 127.0.0.1: front ends of the platform run on localhost, and its cookies do not reach another host.

@@ -98,15 +98,19 @@ describe.each(dialects)('bad input on %s', (dialect) => {
         const reply = await send(world, method, url, body && JSON.stringify(body));
         expect(reply.status, `${name}: ${reply.body}`).toBe(400);
         const fields = JSON.parse(reply.body);
-        // Provisioning wraps them.
-        expect(Object.keys(fields.error ?? fields)).toContain(snakeCase(name));
+        // Some old services said it in a sentence, and provisioning wraps the fields.
+        const isSaid = operation.legacy.errors?.invalid_input !== undefined && !fields.error;
+        if (isSaid) expect(reply.body).toContain(snakeCase(name));
+        else expect(Object.keys(fields.error ?? fields)).toContain(snakeCase(name));
       }
       await unwritten();
     });
 
     test('refuses values of the wrong type, bad uuids and keys', async () => {
       const isText = (name: string) => /Uuid$|^uuid$|Key$/.test(name);
-      for (const name of Object.keys(sampleOf(operation)).filter((each) => isText(each) && each !== 'contentKey')) {
+      for (const name of Object.keys(sampleOf(operation)).filter(
+        (each) => isText(each) && each !== 'contentKey' && each !== 'courseKey',
+      )) {
         for (const bad of ['nonsense', '%', '12', '1'.repeat(36), `${demonstration.customer}x`, 'ä'.repeat(36)]) {
           const { url, body } = restRequest(operation, sampleOf(operation, { [name]: bad }));
           const isUnknown = operation.legacy.isMalformedPathUnknown && pathNames(operation).includes(name);

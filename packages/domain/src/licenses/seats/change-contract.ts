@@ -108,8 +108,7 @@ const learners = {
     .min(1)
     .max(16)
     .optional()
-    .describe('Instead of addresses: what all of the licences have. Of several filters with one name the last counts.')
-    .meta({ examples: [[{ name: 'status_in', filterValue: ['assigned'] }]] }),
+    .describe('Instead of addresses: what all of the licences have. Of several filters with one name the last counts.'),
 };
 
 /** What is wrong with the choice of licences. */

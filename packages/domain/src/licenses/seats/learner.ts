@@ -111,7 +111,7 @@ export async function listMine(
 }
 
 /** The holder, who must have an address and an account. */
-export async function knownCallerOf(
+async function knownCallerOf(
   { db }: Pick<Runtime, 'db'>,
   actor: Actor,
 ): Promise<Holder & { readonly emailKey: string; readonly lmsUserId: number }> {

@@ -14,19 +14,21 @@ import * as ofLearner from './learner-contract.ts';
 /** A refusal whose body is its message as a JSON string. */
 export const bareMessage: LegacyError = { body: z.string(), encode: (_details, message) => message };
 
-const failures = z.object({
-  unsuccessful_revocations: z
-    .array(
-      z
-        .object({
-          error: z.string(),
-          error_response_status: z.int().optional(),
-          user_email: z.string().optional(),
-        })
-        .meta({ title: 'RevocationFailure' }),
-    )
-    .describe('Why nothing was revoked.'),
-});
+const failures = z
+  .object({
+    unsuccessful_revocations: z
+      .array(
+        z
+          .object({
+            error: z.string(),
+            error_response_status: z.int().optional(),
+            user_email: z.string().optional(),
+          })
+          .meta({ title: 'RevocationFailure' }),
+      )
+      .describe('Why nothing was revoked.'),
+  })
+  .meta({ title: 'RevocationRefusal' });
 const wholeRefused: LegacyError = {
   body: failures,
   encode: (_details, message) => ({ unsuccessful_revocations: [{ error: message }] }),

@@ -52,16 +52,3 @@ export const licensesOfUuids = async (
   uuids.length === 0
     ? []
     : selectLicenses(db).where({ subscription_plan_uuid: planUuid }).whereIn('uuid', uuids).orderBy('uuid');
-
-/** Licences of a plan in one status, in the order of their uuids, after one of them. */
-export const nextOfStatus = async (
-  db: Connection | Transaction,
-  planUuid: string,
-  status: LicenseRow['status'],
-  after: string | null,
-  limit: number,
-): Promise<LicenseRow[]> => {
-  const query = selectLicenses(db).where({ subscription_plan_uuid: planUuid, status });
-  if (after !== null) query.where('uuid', '>', after);
-  return query.orderBy('uuid').limit(limit);
-};

@@ -35,7 +35,7 @@ function reasonAgainst(license: LicenseRow, plan: PlanRow, now: Date): Verdict |
 }
 
 /** The order in which licences are tried: priority of the plan, then the latest expiration (R-LIC-80). */
-export const byPrecedence = (
+const byPrecedence = (
   a: { readonly plan: PlanRow; readonly row: LicenseRow },
   b: { readonly plan: PlanRow; readonly row: LicenseRow },
 ): number =>
@@ -106,7 +106,7 @@ export async function applicable(
 }
 
 /** The signature that the LMS checks (R-LIC-81). */
-export function checksumOf(
+function checksumOf(
   { subsidyChecksumAlgorithm, subsidyChecksumFormat }: Runtime['settings'],
   secret: string,
   values: { readonly lmsUserId: number | null; readonly courseKey: string; readonly licenseUuid: string },
