@@ -131,7 +131,6 @@ async function lists(dialect: Dialect, large: Size, small: Size, { rows, rounds 
 /** Peak of the memory beside what was in use before, time of the first byte, time of all. */
 async function csv(dialect: Dialect, { plan, setting }: Size): Promise<Row[]> {
   if (!setting.app.server.listening) await setting.app.listen({ port: 0, host: '127.0.0.1' });
-  const [address] = setting.app.addresses();
   globalThis.gc?.();
   const before = process.memoryUsage().rss;
   let peak = 0;
@@ -139,7 +138,7 @@ async function csv(dialect: Dialect, { plan, setting }: Size): Promise<Row[]> {
     peak = Math.max(peak, process.memoryUsage().rss - before);
   }, 20);
   const begin = performance.now();
-  const reply = await fetch(`http://127.0.0.1:${address?.port}/api/v1/subscriptions/${plan}/licenses/csv/`, {
+  const reply = await fetch(`${setting.app.listeningOrigin}/api/v1/subscriptions/${plan}/licenses/csv/`, {
     headers: { authorization: `JWT ${setting.token}` },
   });
   let [first, bytes] = [0, 0];
