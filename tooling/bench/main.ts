@@ -7,6 +7,7 @@ import { growth } from './growth.ts';
 import { kafka } from './kafka.ts';
 import { latency } from './latency.ts';
 import { licenceJobs } from './licence-jobs.ts';
+import { licenseLists } from './license-lists.ts';
 import { type Row, type Settings, table } from './measure.ts';
 import { memory } from './memory.ts';
 import { outbox } from './outbox.ts';
@@ -28,6 +29,7 @@ const USAGE = `Measures us against the least that the same work could cost, both
   redeem   redemptions at one hot policy against their writes through the bare driver
   assignments  long lists against bare inserts of the same rows; lists of very many assignments against few
   seats-provisioning  licences of one plan (twice --rows) against bare inserts of the same rows
+  licence-lists  lists of a plan with very many licences against few; its CSV
   flood    what other callers notice of anonymous floods of large and unfinished bodies
   records  redeem, allocate and can-redeem that leave decisions against the same without
   decision-lists  lists of very many decisions against few
@@ -47,6 +49,7 @@ const USAGE = `Measures us against the least that the same work could cost, both
 
 const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Settings) => Promise<Row[]>>> = {
   assignments,
+  'licence-lists': licenseLists,
   'seats-provisioning': seatsProvisioning,
   queries,
   rest,
