@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { operations } from '@enterprise-access/domain';
 import { contentWith } from '@enterprise-access/domain/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { seatCases } from '../licenses/seat-cases.ts';
 import { type Input, viaRest, viaTrpc, type World } from '../support/examples.ts';
 import {
   allocateTo,
@@ -77,6 +78,7 @@ const spend = async (world: World, name: string): Promise<Case> => {
 
 /** For each mutation a call of it, on things of its own. */
 const cases: Readonly<Record<string, (world: World) => Promise<Case>>> = {
+  ...seatCases,
   async 'assignments.acknowledge'(world) {
     const { of, one, customer, configuration, assignment, token } = await assigned(world);
     const path = `/api/v1/assignment-configurations/${configuration}/`;

@@ -93,6 +93,7 @@ export const licensesSlice = defineSlice({
         setPriority: priorityContract.setPriority,
         freeze: planProvisioning.freeze,
         deleteRevoked: planProvisioning.deleteRevoked,
+        revertLicenses: planProvisioning.revertLicenses,
       },
       models: { plan: view.plan, planSummary: view.planSummary, provisionedPlan: planProvisioning.provisionedPlan },
       legacy: {

@@ -369,3 +369,7 @@ export const countNewSeats = async (trx: Transaction, planUuid: string, seats: n
     .whereNull('last_freeze_timestamp')
     .whereRaw('unassigned_count + assigned_count + activated_count + ? <= desired_num_licenses', [seats])
     .increment('unassigned_count', seats)) === 1;
+
+/** Some licences of a plan, locked. The caller holds the plan. */
+export const licensesOfPlan = (trx: Transaction, planUuid: string, uuids: readonly string[]): Promise<LicenseRow[]> =>
+  selectLicenses(trx).where({ subscription_plan_uuid: planUuid }).whereIn('uuid', uuids).orderBy('uuid').forUpdate();

@@ -23,6 +23,14 @@ export interface AllocationRefusedErrorDetails {
   decisionUuid: string | null;
 }
 
+/** What `cannot_revert` tells. */
+export interface CannotRevertErrorDetails {
+  /** The first licence that cannot be reverted; null if it is not known which. */
+  license: string | null;
+  /** No licence of the plan, created later, holder or key removed since, in another plan then, or holder of another licence now. */
+  reason: 'unknown' | 'not_there_yet' | 'forgotten' | 'moved' | 'held_twice' | (string & {});
+}
+
 /** What `content_not_found` tells. */
 export interface ContentNotFoundErrorDetails {
   /** The requested content. */
@@ -333,6 +341,13 @@ export class AllocationRefusedError extends DeclaredError<'allocation_refused', 
  * Status 422. Of `plans.freeze`.
  */
 export class CannotFreezeError extends DeclaredError<'cannot_freeze', NoDetails> {}
+
+/**
+ * The licenses cannot be reverted; nothing was changed.
+ *
+ * Status 422. Of `plans.revertLicenses`.
+ */
+export class CannotRevertError extends DeclaredError<'cannot_revert', CannotRevertErrorDetails> {}
 
 /**
  * This installation has no key to sign subsidies.
@@ -712,6 +727,7 @@ export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   address_unknown: AddressUnknownError,
   allocation_refused: AllocationRefusedError,
   cannot_freeze: CannotFreezeError,
+  cannot_revert: CannotRevertError,
   checksum_unavailable: ChecksumUnavailableError,
   content_not_found: ContentNotFoundError,
   course_key_missing: CourseKeyMissingError,
