@@ -6,13 +6,13 @@ import { expect, inject, test, vi } from 'vitest';
 import { enqueue } from '../../../../packages/domain/src/kernel/jobs/job.ts';
 import { countersOf, licenseRow, newAgreement, newPlan } from '../../../api/test/licenses/lifecycle-plans.ts';
 import { dialects } from '../../../api/test/support/harness.ts';
-import { settingsFor, startWorkerProcess } from '../support/processes.ts';
+import { settingsFor, startWorkerProcess, type WorkerProcess } from '../support/processes.ts';
 import { passMinute } from '../support/time.ts';
 
-const LICENSES = 4_000;
+const LICENSES = 5_000;
 /** The worker is killed when so many are done, in the middle of the next batch. */
 const KILLED_AT = [500, 2_000];
-const BATCH = 100;
+const BATCH = 50;
 const DAY_MS = 86_400_000;
 const EXPIRED = 'edx.server.license-manager.license-lifecycle.expired';
 
@@ -34,28 +34,47 @@ test.each(dialects)(
     const { db } = business;
     const sandbox = await startSandbox({});
     const environment = settingsFor(business.url, queues.url, sandbox.url);
+    // Slow enough that a kill meets the job at work.
+    const slow = { path: '/lms/enterprise/api/v1/licensed-enterprise-course-enrollment/', latencyMs: 20 };
+    await fetch(`${sandbox.url}/control/faults`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(slow),
+    });
+    const workers: WorkerProcess[] = [];
+    const ended = new Set<WorkerProcess>();
+    const kill = async (worker: WorkerProcess) => {
+      await worker.kill();
+      ended.add(worker);
+    };
+    const startWorker = async () => {
+      const worker = await startWorkerProcess(environment);
+      workers.push(worker);
+      return worker;
+    };
     const waiting = { timeout: 240_000, interval: 10 };
     try {
       const agreement = await newAgreement({ db });
       const rows = Array.from({ length: LICENSES }, (_, at) =>
         licenseRow(at % 4 === 0 ? 'assigned' : 'activated', { user_email: `learner-${at}@kills.example` }),
       );
-      const ended = { expiration_date: new Date(Date.now() - 100 * DAY_MS) };
-      const plan = await newPlan({ db }, agreement, rows, ended);
+      const expired = { expiration_date: new Date(Date.now() - 100 * DAY_MS) };
+      const plan = await newPlan({ db }, agreement, rows, expired);
       const planRow = () => db('subscription_plans').where({ uuid: plan }).first();
 
       const killWhen = async (done: () => Promise<number>) => {
         for (const limit of KILLED_AT) {
-          const worker = await startWorkerProcess(environment);
+          const worker = await startWorker();
           await vi.waitFor(async () => expect(await done()).toBeGreaterThanOrEqual(limit), waiting);
-          await worker.kill();
+          await kill(worker);
           await passMinute({ db, queues: queues.db });
           expect(await done()).toBeLessThan(LICENSES);
         }
       };
       /** Licences for which the LMS was asked. */
       const sent = async () => {
-        const { expiration_sent_to: last } = await planRow();
+        const { expiration_sent_to: last, expiration_processed: isDone } = await planRow();
+        if (isDone) return LICENSES;
         const upTo = db('licenses')
           .where({ subscription_plan_uuid: plan })
           .where('uuid', '<=', last ?? newUuid());
@@ -65,11 +84,11 @@ test.each(dialects)(
 
       await order(db, 'licenses.expirePlans');
       await killWhen(sent);
-      const second = await startWorkerProcess(environment);
+      const second = await startWorker();
       await vi.waitFor(async () => expect((await planRow()).expiration_processed).toBeTruthy(), waiting);
       const events = () => db('outbox').where({ name: EXPIRED });
       await vi.waitFor(async () => expect(await count(events().count({ n: '*' }).first())).toBe(LICENSES), waiting);
-      await second.kill();
+      await kill(second);
       await passMinute({ db, queues: queues.db });
       const { total } = (await (
         await fetch(`${sandbox.url}/control/requests?path=/lms/enterprise/api/v1/licensed`)
@@ -81,9 +100,10 @@ test.each(dialects)(
 
       await order(db, 'licenses.retire');
       await killWhen(retired);
-      const last = await startWorkerProcess(environment);
+      const last = await startWorker();
       await vi.waitFor(async () => expect(await retired()).toBe(LICENSES), waiting);
       expect(await last.stop()).toBe(0);
+      ended.add(last);
       const { stored, counted } = await countersOf({ db }, plan);
       expect([stored, stored]).toEqual([counted, [0, 0, 0, LICENSES, LICENSES]]);
       const records = await db('audit_changes')
@@ -95,6 +115,7 @@ test.each(dialects)(
       const revoked = 'edx.server.license-manager.license-lifecycle.revoked';
       expect(await count(db('outbox').where({ name: revoked }).count({ n: '*' }).first())).toBe(LICENSES);
     } finally {
+      for (const { pid } of workers.filter((worker) => !ended.has(worker))) process.kill(pid, 'SIGKILL');
       await sandbox.close();
       await business.drop();
       await queues.drop();
