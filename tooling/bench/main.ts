@@ -6,6 +6,8 @@ import { flood } from './flood.ts';
 import { growth } from './growth.ts';
 import { kafka } from './kafka.ts';
 import { latency } from './latency.ts';
+import { licenceJobs } from './licence-jobs.ts';
+import { licenseLists } from './license-lists.ts';
 import { type Row, type Settings, table } from './measure.ts';
 import { memory } from './memory.ts';
 import { outbox } from './outbox.ts';
@@ -27,6 +29,7 @@ const USAGE = `Measures us against the least that the same work could cost, both
   redeem   redemptions at one hot policy against their writes through the bare driver
   assignments  long lists against bare inserts of the same rows; lists of very many assignments against few
   seats-provisioning  licences of one plan (twice --rows) against bare inserts of the same rows
+  licence-lists  lists of a plan with very many licences against few; its CSV
   flood    what other callers notice of anonymous floods of large and unfinished bodies
   records  redeem, allocate and can-redeem with the audit trail and decisions against the same without
   decision-lists  lists of very many decisions against few
@@ -37,6 +40,7 @@ const USAGE = `Measures us against the least that the same work could cost, both
   kafka    events from the outbox to Kafka against a bare producer with the same batches
   latency  from the commit to the handler in an idle worker
   memory   what an idle worker holds
+  licence-jobs  memory of the jobs that go through all licences of a plan, with very many against few
   workflows  workflows of eight trivial steps against a loop with the same writes
   types     what the SDK's types cost the compiler, against the router's type
   size      the SDK in a browser bundle
@@ -45,6 +49,7 @@ const USAGE = `Measures us against the least that the same work could cost, both
 
 const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Settings) => Promise<Row[]>>> = {
   assignments,
+  'licence-lists': licenseLists,
   'seats-provisioning': seatsProvisioning,
   queries,
   rest,
@@ -58,6 +63,7 @@ const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Setti
   kafka,
   latency,
   memory,
+  'licence-jobs': licenceJobs,
   workflows,
 };
 

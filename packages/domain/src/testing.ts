@@ -243,7 +243,11 @@ const lmsOf = (world: World): Lms => ({
     world.unlinked.push({ customerUuid, emails });
   },
   administrators: async (customerUuid) => world.customers.get(customerUuid)?.admins ?? [],
-  customerOfSlug: async (slug) => [...world.customers.values()].find((customer) => customer.slug === slug) ?? null,
+  async customerOfSlug(slug) {
+    const found = [...world.customers.values()].find((customer) => customer.slug === slug);
+    const catalogs = [...world.catalogs].filter(([, customer]) => customer === found?.uuid);
+    return found ? { ...found, catalogUuids: catalogs.map(([uuid]) => uuid) } : null;
+  },
 });
 
 const catalogOf = (world: World): Catalog => ({

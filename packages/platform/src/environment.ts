@@ -198,6 +198,8 @@ function productionProblems(env: ServiceEnvironment): string[] {
   if (env.NODE_ENV !== 'production') return [];
   const problems: string[] = [];
   if (env.SANDBOX) problems.push('SANDBOX cannot be on in production.');
+  if ('ALLOW_DEMO_DATA' in env && env.ALLOW_DEMO_DATA === true)
+    problems.push('ALLOW_DEMO_DATA cannot be on in production.');
   if (env.BACKEND_SERVICE_EDX_OAUTH2_SECRET === SANDBOX_CLIENT_SECRET)
     problems.push('BACKEND_SERVICE_EDX_OAUTH2_SECRET is the development secret.');
   if (env.BRAZE_API_KEY === SANDBOX_BRAZE_KEY) problems.push('BRAZE_API_KEY is the key of the sandbox.');

@@ -21,6 +21,7 @@ export const otherLicences: Reasons = {
 
 /** Direct dependencies without types. */
 export const untyped: Reasons = {
+  '@20minutes/s3rver': 'Used by one test, which says what it needs.',
   '@biomejs/biome': 'A program; nothing imports it.',
   '@redocly/cli': 'A program; nothing imports it.',
   typescript: 'A program; nothing imports it.',

@@ -4,6 +4,7 @@ import { contentWith } from '@enterprise-access/domain/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { buyerToken, customerOf, newBuyer, purchase, reserve, YEARLY } from '../billing/support.ts';
+import { seatCases } from '../licenses/seat-cases.ts';
 import { type Input, viaRest, viaTrpc, type World } from '../support/examples.ts';
 import {
   allocateTo,
@@ -104,6 +105,7 @@ async function workflow(world: World, status: 'failed' | 'succeeded', more: Inpu
 
 /** For each mutation a call of it, on things of its own. */
 const cases: Readonly<Record<string, (world: World) => Promise<Case>>> = {
+  ...seatCases,
   async 'assignments.acknowledge'(world) {
     const { of, one, customer, configuration, assignment, token } = await assigned(world);
     const path = `/api/v1/assignment-configurations/${configuration}/`;

@@ -249,6 +249,22 @@ describe.each(dialects)('mails about plans on %s', (dialect) => {
       expect(world.world.mails).toHaveLength(1);
     });
 
+    test('R-LIC-91: not about three quarters when administrators heard that nothing is left', async () => {
+      const agreement = await customerOf();
+      const plan = await ending(agreement, '2027-03-05T00:00:00Z', [licenseRow('activated')], applying);
+      const tell = async () =>
+        (
+          await attempt(world, 'licenses.tellAllocation', {
+            planUuid: plan,
+            enterpriseCustomerUuid: agreement.customer,
+          })
+        ).result?.outcome;
+      expect(await tell()).toBe('sent');
+      await world.db('subscription_plans').where({ uuid: plan }).update({ unassigned_count: 1, activated_count: 3 });
+      expect(await tell()).toBe('over');
+      expect(world.world.mails).toHaveLength(1);
+    });
+
     test('example 17: at three quarters and at the end, each once, and not back again', async () => {
       const agreement = await customerOf();
       const plan = await ending(agreement, '2027-03-05T00:00:00Z', [], applying);

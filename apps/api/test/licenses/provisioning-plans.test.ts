@@ -3,7 +3,7 @@ import { jobs, runJob } from '@enterprise-access/domain';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { World } from '../support/examples.ts';
 import { historyOf, isUuid, trpcData } from '../support/fixtures.ts';
-import { demonstration, dialects, startApp, tokenFor } from '../support/harness.ts';
+import { demonstration, dialects, operatorToken, startApp, tokenFor } from '../support/harness.ts';
 import { countsOf, holdLicenses, LINE_ITEM, PLANS, provisioner, provisioningOf } from './provisioning.ts';
 
 describe.each(dialects)('provisioning of plans on %s', (dialect) => {
@@ -392,5 +392,67 @@ describe.each(dialects)('provisioning of plans on %s', (dialect) => {
     expect(await countsOf(world, uuid)).toEqual({ unassigned: 1 });
     for (const { uuid: license } of revoked)
       expect((await historyOf(world, license)).map(({ action }) => action)).toEqual(['deleted']);
+  });
+
+  test('two jobs at once never add too many', async () => {
+    const uuid = await plan((await agreement()).uuid, product.free, { desired_num_licenses: 12_000 });
+    const job = jobs.find(({ contract }) => contract.name === 'licenses.provision');
+    if (!job) throw new Error('No job.');
+    const { enterprise_customer_uuid: enterpriseCustomerUuid } = await world
+      .db('subscription_plans')
+      .where({ uuid })
+      .first();
+    const payload = { planUuid: uuid, enterpriseCustomerUuid };
+    const { signal } = new AbortController();
+    const results = await Promise.all(
+      [1, 2, 3].map(() =>
+        runJob(world.runtime, job, { uuid: randomUUID(), payload, signal, dryRun: false, isLast: true }),
+      ),
+    );
+    expect(results.reduce((sum, { added }) => sum + Number(added), 0)).toBe(12_000);
+    expect(await countsOf(world, uuid)).toEqual({ unassigned: 12_000 });
+  }, 120_000);
+
+  test('licences get the state that they had at a time, all or none', async () => {
+    const uuid = await plan((await agreement()).uuid, product.free, { desired_num_licenses: 3 });
+    const operator = operatorToken();
+    const licenses = `/api/v1/subscriptions/${uuid}/licenses/`;
+    const seats = () => world.db('licenses').where({ subscription_plan_uuid: uuid }).orderBy('user_email');
+    const later = () => new Promise((resolve) => setTimeout(resolve, 5));
+    const now = async () => {
+      await later();
+      const at = new Date().toISOString();
+      await later();
+      return at;
+    };
+    const before = await now();
+    const emails = { user_emails: ['a@revert.example', 'b@revert.example'], notify_users: false };
+    expect((await world.call('POST', `${licenses}assign/`, operator, emails)).status).toBe(200);
+    const held = (await seats()).filter(({ user_email: email }) => email !== null);
+    expect(held).toHaveLength(2);
+    const assigned = await now();
+    const revoked = await world.call('POST', `${licenses}bulk-revoke/`, operator, {
+      user_emails: ['a@revert.example'],
+    });
+    expect(revoked.status).toBe(200);
+    expect(await countsOf(world, uuid)).toEqual({ assigned: 1, revoked: 1, unassigned: 2 });
+
+    const revert = (at: string, of = held.map((row) => row.uuid)) =>
+      call('POST', `${PLANS}${uuid}/revert-licenses/`, { licenses: of, at, reason: 'by mistake' });
+    expect(await revert(assigned)).toMatchObject({ status: 200, body: { reverted: 2 } });
+    // The free licence that took the place of the revoked one stays.
+    expect(await countsOf(world, uuid)).toEqual({ assigned: 2, unassigned: 2 });
+    const back = (await seats()).filter(({ user_email: email }) => email !== null);
+    for (const [at, row] of back.entries()) expect({ ...row, modified: null }).toEqual({ ...held[at], modified: null });
+    expect((await historyOf(world, held[0].uuid)).at(-1)).toMatchObject({ note: 'reverted', reason: 'by mistake' });
+
+    const emptied = await now();
+    expect((await revert(before)).status).toBe(200);
+    expect(await countsOf(world, uuid)).toEqual({ unassigned: 4 });
+    // The trail keeps no keys.
+    expect(await revert(emptied)).toMatchObject({ status: 422 });
+    const foreign = await revert(before, [...held.map((row) => row.uuid), randomUUID()]);
+    expect(foreign.status).toBe(422);
+    expect(await countsOf(world, uuid)).toEqual({ unassigned: 4 });
   });
 });

@@ -48,6 +48,8 @@ export interface LegacyForm {
   readonly reply?: LegacyReply<never>;
   /** Old query parameters, for any method. */
   readonly query?: Readonly<Record<string, QueryName>>;
+  /** Flags in the query, by their fields, that are true for the word true in any case and false for anything else. */
+  readonly onlyTrueIsTrue?: readonly string[];
   /** By error code. */
   readonly errors?: Readonly<Record<string, LegacyError>>;
   /** Reply (400) to a body that is not JSON, where the old service had a form of its own for it. */

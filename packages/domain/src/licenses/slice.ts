@@ -71,8 +71,8 @@ export const licensesSlice = defineSlice({
         agreementSettings: agreementProvisioning.agreementSettings,
       },
       legacy: {
-        get: { reply: legacyReply(agreementContract.get, legacy.agreementReply) },
-        list: { reply: legacyReply(agreementContract.list, legacy.agreementPageReply) },
+        get: { reply: legacyReply(agreementContract.get, legacy.agreementReply), ...legacy.activePlansFlag },
+        list: { reply: legacyReply(agreementContract.list, legacy.agreementPageReply), ...legacy.activePlansFlag },
         autoApply: autoApplyLegacy,
         ...agreementForms,
       },
@@ -93,6 +93,7 @@ export const licensesSlice = defineSlice({
         setPriority: priorityContract.setPriority,
         freeze: planProvisioning.freeze,
         deleteRevoked: planProvisioning.deleteRevoked,
+        revertLicenses: planProvisioning.revertLicenses,
       },
       models: { plan: view.plan, planSummary: view.planSummary, provisionedPlan: planProvisioning.provisionedPlan },
       legacy: {

@@ -305,6 +305,38 @@ export async function changeLicenses(
   return after;
 }
 
+/** Stores new licences of a plan that the caller holds, with their records and the plan's counters. */
+export async function insertLicenses(trx: Transaction, planUuid: string, rows: readonly LicenseRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  const changes = rows.map((after) => ({ before: null, after }));
+  await trx(licenses.table).insert(rows.map((row) => licenses.encode(row)));
+  recordChanges(trx, licenses, changes);
+  await moveCounters(trx, planUuid, countersAfter(changes));
+}
+
+/**
+ * Moves licences of one plan to another plan of the same agreement, with their records and the counters of both. The
+ * caller holds both plans and has read the rows under that lock.
+ */
+export async function moveLicenses(
+  trx: Transaction,
+  { from, to }: { readonly from: string; readonly to: string },
+  rows: readonly LicenseRow[],
+  now: Date,
+): Promise<void> {
+  if (rows.length === 0) return;
+  const after = { subscriptionPlanUuid: to, modified: now };
+  const uuids = rows.map(({ uuid }) => uuid);
+  await trx(licenses.table).whereIn('uuid', uuids).update(licenses.encode(after));
+  recordChanges(
+    trx,
+    licenses,
+    rows.map((before) => ({ before, after: { ...before, ...after }, note: 'transferred' })),
+  );
+  await moveCounters(trx, from, countersAfter(rows.map((before) => ({ before, after: null }))));
+  await moveCounters(trx, to, countersAfter(rows.map((row) => ({ before: null, after: row }))));
+}
+
 /** Adds to the counters of a plan. */
 export async function moveCounters(
   trx: Transaction,
@@ -337,3 +369,7 @@ export const countNewSeats = async (trx: Transaction, planUuid: string, seats: n
     .whereNull('last_freeze_timestamp')
     .whereRaw('unassigned_count + assigned_count + activated_count + ? <= desired_num_licenses', [seats])
     .increment('unassigned_count', seats)) === 1;
+
+/** Some licences of a plan, locked. The caller holds the plan. */
+export const licensesOfPlan = (trx: Transaction, planUuid: string, uuids: readonly string[]): Promise<LicenseRow[]> =>
+  selectLicenses(trx).where({ subscription_plan_uuid: planUuid }).whereIn('uuid', uuids).orderBy('uuid').forUpdate();

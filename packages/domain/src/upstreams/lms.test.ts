@@ -285,3 +285,35 @@ describe('what follows the end of licences', () => {
     expect(await lms.customerOfSlug('nobody')).toBeNull();
   });
 });
+
+describe('enrollments with licences', () => {
+  const license = newUuid();
+  const item = (email: string, courseRunKey = RUN, licenseUuid = license) => ({ email, courseRunKey, licenseUuid });
+  const path = `/enterprise-customer/${CUSTOMER}/enroll_learners_in_courses/`;
+
+  test('every item has its outcome, although the LMS answers 409 because of some', async () => {
+    const items = [
+      item('LEARNER-1000@demo.example'),
+      item('fail@demo.example'),
+      item('nobody@demo.example'),
+      item('no address'),
+      item('learner-1001@demo.example'),
+    ];
+    const enroll = () => lms.enrollWithLicenses(CUSTOMER, items, { notify: false });
+    expect(await enroll()).toEqual(['success', 'failed', 'pending', 'invalid_address', 'success']);
+    expect(await enroll()).toEqual(['success', 'failed', 'pending', 'invalid_address', 'success']);
+  });
+
+  test('what the reply does not name has failed', async () => {
+    await fault(path, { status: 201, body: { successes: [] }, times: 1 });
+    expect(await lms.enrollWithLicenses(CUSTOMER, [item('a@x.org')], { notify: true })).toEqual(['failed']);
+  });
+
+  test('a refusal of the whole request, and no answer, are errors', async () => {
+    await fault(path, { status: 400, body: {}, times: 1 });
+    const enroll = () => lms.enrollWithLicenses(CUSTOMER, [item('a@x.org')], { notify: true });
+    await expect(enroll()).rejects.toThrow(UpstreamRefusal);
+    await fault(path, { status: 500 });
+    await expect(enroll()).rejects.toThrow(UpstreamFailure);
+  });
+});

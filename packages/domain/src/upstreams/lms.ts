@@ -78,7 +78,9 @@ function licensedOutcomes(
   });
 }
 
-const customersReply = z.object({ results: z.array(customerReply) });
+const customersReply = z.object({
+  results: z.array(customerReply.extend({ enterprise_customer_catalogs: z.array(z.string()).nullish() })),
+});
 
 const customerOf = (found: z.infer<typeof customerReply>): Customer => ({
   uuid: found.uuid,
@@ -414,7 +416,7 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
         reply: customersReply,
       });
       const [found] = results;
-      return found ? customerOf(found) : null;
+      return found ? { ...customerOf(found), catalogUuids: found.enterprise_customer_catalogs ?? [] } : null;
     },
   };
 }

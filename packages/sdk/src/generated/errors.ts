@@ -23,6 +23,14 @@ export interface AllocationRefusedErrorDetails {
   decisionUuid: string | null;
 }
 
+/** What `cannot_revert` tells. */
+export interface CannotRevertErrorDetails {
+  /** The first licence that cannot be reverted; null if it is not known which. */
+  license: string | null;
+  /** No licence of the plan, created later, holder or key removed since, in another plan then, or holder of another licence now. */
+  reason: 'unknown' | 'not_there_yet' | 'forgotten' | 'moved' | 'held_twice' | (string & {});
+}
+
 /** What `checkout_refused` tells. */
 export interface CheckoutRefusedErrorDetails {
   /** Decisions by field, as on the wire. */
@@ -379,6 +387,13 @@ export class CancellationScheduledError extends DeclaredError<'cancellation_sche
  * Status 422. Of `plans.freeze`.
  */
 export class CannotFreezeError extends DeclaredError<'cannot_freeze', NoDetails> {}
+
+/**
+ * The licenses cannot be reverted; nothing was changed.
+ *
+ * Status 422. Of `plans.revertLicenses`.
+ */
+export class CannotRevertError extends DeclaredError<'cannot_revert', CannotRevertErrorDetails> {}
 
 /**
  * Requesting user already has a failed CheckoutIntent.
@@ -916,6 +931,7 @@ export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   cancellation_not_scheduled: CancellationNotScheduledError,
   cancellation_scheduled: CancellationScheduledError,
   cannot_freeze: CannotFreezeError,
+  cannot_revert: CannotRevertError,
   checkout_intent_conflict_failed: CheckoutIntentConflictFailedError,
   checkout_intent_conflict_paid: CheckoutIntentConflictPaidError,
   checkout_intent_conflict_slug_reserved: CheckoutIntentConflictSlugReservedError,

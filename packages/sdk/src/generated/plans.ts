@@ -192,6 +192,24 @@ export interface PlansProvisionOutput {
   job: string | null;
 }
 
+/** Input of `plans.revertLicenses`. */
+export interface PlansRevertLicensesInput {
+  /** Plan. UUID. */
+  uuid: string;
+  /** Licences of the plan. 1 to 500 items. */
+  licenses: string[];
+  /** The time whose state they get. */
+  at: Date;
+  /** Why; the audit trail keeps it. At most 100 characters. */
+  reason?: string | undefined;
+}
+
+/** What `plans.revertLicenses` answers. */
+export interface PlansRevertLicensesOutput {
+  /** Number of licences. */
+  reverted: number;
+}
+
 /** Input of `plans.setPriority`. */
 export interface PlansSetPriorityInput {
   /** Plan. UUID. */
@@ -369,6 +387,14 @@ export interface PlansApi {
    */
   provision(input: PlansProvisionInput, options?: MutationOptions): ApiPromise<PlansProvisionOutput>;
   /**
+   * Give licences of a plan the state that they had at a time, from the audit trail: all of them or none.
+   *
+   * REST: `POST /api/v1/provisioning-admins/subscriptions/{uuid}/revert-licenses/`. Permission: `subscriptions.has_provisioning_admin_access`.
+   *
+   * @throws `CannotRevertError` The licenses cannot be reverted; nothing was changed.
+   */
+  revertLicenses(input: PlansRevertLicensesInput, options?: MutationOptions): ApiPromise<PlansRevertLicensesOutput>;
+  /**
    * Decide which plan’s licence is used when a learner has several that give a course.
    *
    * REST: `PUT /api/v1/subscriptions/{uuid}/priority/`. Permission: `subscriptions.has_admin_access`.
@@ -396,6 +422,7 @@ export const plansTable = {
   listForLearners: 'list',
   listForProvisioning: 'list',
   provision: 'mutation',
+  revertLicenses: 'mutation',
   setPriority: 'mutation',
   update: 'mutation',
 } as const satisfies Table;

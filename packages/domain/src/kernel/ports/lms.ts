@@ -130,5 +130,5 @@ export interface Lms {
   /** Every administrator of a customer. */
   administrators(customerUuid: string): Promise<readonly AdminContact[]>;
   /** Customer with a short name; null if there is none. */
-  customerOfSlug(slug: string): Promise<Customer | null>;
+  customerOfSlug(slug: string): Promise<(Customer & { readonly catalogUuids: readonly string[] }) | null>;
 }

@@ -5,6 +5,7 @@ import type { Customer } from '../../kernel/ports/lms.ts';
 import { type MailKind, MailRefused } from '../../kernel/ports/mail.ts';
 import type { Runtime } from '../../kernel/runtime.ts';
 import type { PlanRow } from '../rules.ts';
+import { aboutCustomer, languageOf } from '../seats/mails.ts';
 import { holdPlan, type LicenseRow } from '../store.ts';
 import { daysBetween, type Window, windowAfter, windowBefore } from './expiration-rules.ts';
 import type * as contracts from './job-contracts.ts';
@@ -32,14 +33,10 @@ class MailsFailed extends Error {
   override readonly name = 'MailsFailed';
 }
 
-const STANDARD_SENDER = 'edX Support Team';
 const seconds = (date: Date): string => date.toISOString().replace(/\.\d{3}Z$/, 'Z');
 
-const propertiesOf = (plan: PlanRow, { slug, name, senderAlias, contactEmail }: Customer) => ({
-  enterprise_customer_slug: slug,
-  enterprise_customer_name: name,
-  enterprise_sender_alias: senderAlias ?? STANDARD_SENDER,
-  enterprise_contact_email: contactEmail,
+const propertiesOf = (plan: PlanRow, customer: Customer) => ({
+  ...aboutCustomer(customer),
   expiration_date: seconds(plan.expirationDate),
   subscription_plan_title: plan.title,
 });
@@ -66,7 +63,7 @@ async function send(
       recipients: rows.map(({ userEmail, lmsUserId }) => ({
         email: userEmail ?? '',
         lmsUserId,
-        attributes: { enterprise_default_language: customer.defaultLanguage ?? '' },
+        attributes: languageOf(customer),
       })),
       properties: { ...propertiesOf(plan, customer), ...daysOf(plan) },
     });

@@ -118,3 +118,87 @@ export const tellAllocation = defineJob({
   retry: { limit: 8, delaySeconds: 60, maximumDelaySeconds: 600 },
   timeoutSeconds: 300,
 });
+
+export const scale = defineJob({
+  name: 'licenses.scale',
+  summary: 'Add licences to the current plans of agreements that grow by themselves.',
+  payload: z.object({}),
+  result: z.object({
+    plans: count.describe('Plans that grew.'),
+    added: count.describe('Licences that were added.'),
+    misconfigured: count.describe('Agreements that do not say how much.'),
+    failed: count.describe('Number of agreements that failed; see the log.'),
+  }),
+  ...scheduled,
+});
+
+export const transfer = defineJob({
+  name: 'licenses.transfer',
+  summary: 'Move licences with their holders to another plan of the same agreement.',
+  payload: z.object({
+    oldPlanUuid: z.guid().describe('Plan that the licences leave.'),
+    newPlanUuid: z.guid().describe('Plan that they go to.'),
+    transferAll: z.boolean().default(false).describe('All licences of the plan, whatever their status.'),
+    licenseUuids: z
+      .string()
+      .max(4_000_000)
+      .default('')
+      .describe('Else these, separated by commas, blanks, lines or bars; only assigned and activated ones are moved.'),
+    batch: batch(500),
+  }),
+  result: z.object({
+    outcome: z.enum(['moved', 'refused']),
+    reason: z.enum(['unknown_plan', 'same_plan', 'other_agreement', 'nothing_named', 'duplicates']).nullable(),
+    moved: count.describe('Licences that were moved; in a dry run: that would be.'),
+    duplicates: count.describe('Holders who have a licence in the other plan; then none is moved.'),
+  }),
+  keyOf: ({ oldPlanUuid }) => oldPlanUuid,
+  retry: { limit: 5, delaySeconds: 10, maximumDelaySeconds: 300 },
+  timeoutSeconds: 3_600,
+  reportsProgress: true,
+});
+
+export const validateCatalogQueries = defineJob({
+  name: 'licenses.validateCatalogQueries',
+  summary: 'Fail if the catalogs of plans have more different queries than there are kinds of plans.',
+  payload: z.object({
+    catalogIdReportingThreshold: z
+      .int()
+      .min(0)
+      .max(100_000)
+      .default(50)
+      .describe('Queries with fewer catalogs are logged.'),
+  }),
+  result: z.object({ catalogs: count, queries: count, planTypes: count }),
+  keyOf: () => 'all',
+  retry: { limit: 3, delaySeconds: 60, maximumDelaySeconds: 600 },
+  timeoutSeconds: 600,
+});
+
+const atMost = (most: number, standard: number, what: string) =>
+  z.int().min(1).max(most).default(standard).describe(what);
+
+export const seedDemoData = defineJob({
+  name: 'licenses.seedDemoData',
+  summary: 'Give a customer of the LMS an agreement, the standard products and a plan for a year; in development only.',
+  payload: z.object({
+    enterpriseCustomerSlug: z.string().min(1).max(128).describe('Short name of the customer.'),
+    numLicenses: atMost(100_000, 10, 'Licences of the plan.'),
+  }),
+  result: z.object({ planUuid: z.string().nullable().describe('The plan; null in a dry run.') }),
+  retry: { limit: 0, delaySeconds: 1, maximumDelaySeconds: 1 },
+  timeoutSeconds: 600,
+});
+
+export const manufactureData = defineJob({
+  name: 'licenses.manufactureData',
+  summary: 'Make up customers with agreements, plans and licences in every state; in development only.',
+  payload: z.object({
+    agreements: atMost(100, 1, 'Customers with an agreement.'),
+    plans: atMost(20, 2, 'Plans of each.'),
+    licenses: atMost(100_000, 100, 'Licences of each plan.'),
+  }),
+  result: z.object({ agreements: count, plans: count, licenses: count }),
+  retry: { limit: 0, delaySeconds: 1, maximumDelaySeconds: 1 },
+  timeoutSeconds: 3_600,
+});

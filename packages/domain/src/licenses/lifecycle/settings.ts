@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineSettings } from '../../kernel/settings.ts';
+import { defineSettings, flag } from '../../kernel/settings.ts';
 
 declare module '../../kernel/settings.ts' {
   interface Settings {
@@ -9,6 +9,8 @@ declare module '../../kernel/settings.ts' {
     readonly customersWithHalfYearEvents: readonly string[];
     /** Catalogs that may have a query of their own. */
     readonly customCatalogs: readonly string[];
+    /** Whether jobs may make up customers, plans and licences. */
+    readonly isDemoDataAllowed: boolean;
   }
 }
 
@@ -38,5 +40,9 @@ export const lifecycleSettings = defineSettings({
   customCatalogs: {
     variable: 'CUSTOM_CATALOG_PRODUCTS_ALLOW_LIST',
     schema: uuids.describe('Catalogs, separated by commas, that may have a query of their own.'),
+  },
+  isDemoDataAllowed: {
+    variable: 'ALLOW_DEMO_DATA',
+    schema: flag.default(false).describe('Let jobs make up customers, plans and licences; not in production.'),
   },
 });

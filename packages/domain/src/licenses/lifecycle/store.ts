@@ -1,6 +1,6 @@
 import { type Connection, dialectOf, type Transaction } from '@enterprise-access/db';
 import { foldEmail } from '../../kernel/email.ts';
-import type { PlanRow } from '../rules.ts';
+import type { AgreementRow, PlanRow } from '../rules.ts';
 import { type LicenseRow, selectLicenses } from '../store.ts';
 import {
   customerAgreements as agreements,
@@ -8,6 +8,7 @@ import {
   type PlanNotification,
   planNotifications,
   subscriptionPlans as plans,
+  products,
   subscriptionPlanRenewals as renewals,
 } from '../tables.ts';
 import type { LicenseStatus } from '../view-contract.ts';
@@ -255,6 +256,42 @@ export const activatedLicenses = (
   return query.orderByRaw(byActivation(db)).limit(limit) as unknown as Promise<LicenseRow[]>;
 };
 
+/** Agreements whose current plan grows by itself, in the order of their uuids. */
+export async function scalingAgreements(
+  db: Connection,
+  after: AgreementRow | null,
+  limit: number,
+): Promise<AgreementRow[]> {
+  const query = db(agreements.table).where({ enable_auto_scaling_of_current_plan: true });
+  if (after) query.where('uuid', '>', after.uuid);
+  const rows: object[] = await query.select(agreements.aliased(agreements.table)).orderBy('uuid').limit(limit);
+  return rows.map((row) => agreements.decode(row));
+}
+
+/** Plans in use that are sold: neither internal nor done after their expiration. */
+const soldPlans = (db: Connection) =>
+  db(plans.table).where(`${plans.table}.expiration_processed`, false).where('for_internal_use_only', false);
+
+/** Catalogs of plans in use, each once, in their order. */
+export async function catalogsOfPlans(db: Connection, after: string | null, limit: number): Promise<string[]> {
+  const query = soldPlans(db);
+  if (after !== null) query.where('enterprise_catalog_uuid', '>', after);
+  const rows = await query
+    .distinct({ catalog: 'enterprise_catalog_uuid' })
+    .orderBy('enterprise_catalog_uuid')
+    .limit(limit);
+  return rows.map(({ catalog }) => catalog);
+}
+
+/** Number of kinds of plans in use. */
+export async function countPlanTypes(db: Connection): Promise<number> {
+  const counted = await soldPlans(db)
+    .join(products.table, `${products.table}.id`, `${plans.table}.product_id`)
+    .countDistinct({ n: `${products.table}.plan_type_id` })
+    .first();
+  return Number(counted?.n ?? 0);
+}
+
 /** Plans that expire within a window and are not renewed, of customers whose learners are told of it. */
 export const plansToTellOf = (
   db: Connection,
@@ -339,3 +376,7 @@ export const countApplied = async (
     .first();
   return Number(counted?.n ?? 0);
 };
+
+/** Id of a product; null if there is none of that name. */
+export const productNamed = async (db: Connection, name: string): Promise<number | null> =>
+  (await db(products.table).where({ name }).orderBy('id').first('id'))?.id ?? null;

@@ -1,6 +1,5 @@
 import type { Connection } from '@enterprise-access/db';
 import type { JobRun } from '../../kernel/jobs/job.ts';
-import type { PlanRow } from '../rules.ts';
 
 const PLANS_AT_ONCE = 200;
 
@@ -19,8 +18,8 @@ export async function* inPages<T>(
   }
 }
 
-/** Work on plans, one after the other. A plan that fails is logged and counted, and the others go on. */
-export async function eachPlan<P extends Pick<PlanRow, 'uuid'>>(
+/** Work on plans or agreements, one after the other. What fails is logged and counted, and the others go on. */
+export async function eachPlan<P extends { readonly uuid: string }>(
   { runtime, signal }: Pick<JobRun, 'runtime' | 'signal'>,
   next: (db: Connection, after: P | null, limit: number) => Promise<readonly P[]>,
   work: (plan: P) => Promise<void>,
@@ -34,7 +33,10 @@ export async function eachPlan<P extends Pick<PlanRow, 'uuid'>>(
       } catch (err) {
         signal.throwIfAborted();
         failed += 1;
-        runtime.log.error({ err, plan: plan.uuid }, 'a subscription plan was skipped');
+        runtime.log.error(
+          { err, subject: plan.uuid },
+          'a subscription plan, or the plans of an agreement, were skipped',
+        );
       }
     }
   }

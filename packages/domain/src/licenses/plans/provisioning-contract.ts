@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { defineContract, ofPlatform } from '../../kernel/contract.ts';
 import { defineError } from '../../kernel/errors.ts';
 import { instant, uuid } from '../../kernel/ids.ts';
+import { openEnum } from '../../kernel/open-enum.ts';
 import { pageInput, pageOutput } from '../../kernel/page.ts';
 import { permissions } from '../permissions.ts';
 import { LONGEST, plan, planSummary } from '../view-contract.ts';
@@ -198,4 +199,35 @@ export const deleteRevoked = defineContract({
   input: z.object({ uuid: planUuid(), reason: reason() }),
   output: z.object({ job: z.string().describe('Job that deletes them.') }),
   errors: [],
+});
+
+export const cannotRevert = defineError({
+  code: 'cannot_revert',
+  status: 422,
+  message: 'The licenses cannot be reverted; nothing was changed.',
+  details: z.object({
+    license: z
+      .string()
+      .nullable()
+      .describe('The first licence that cannot be reverted; null if it is not known which.'),
+    reason: openEnum(['unknown', 'not_there_yet', 'forgotten', 'moved', 'held_twice']).describe(
+      'No licence of the plan, created later, holder or key removed since, in another plan then, or holder of another licence now.',
+    ),
+  }),
+});
+
+export const revertLicenses = defineContract({
+  summary: 'Give licences of a plan the state that they had at a time, from the audit trail: all of them or none.',
+  kind: 'mutation',
+  permission,
+  context: ofPlatform,
+  rest: { method: 'POST', path: operation('revert-licenses') },
+  input: z.object({
+    uuid: planUuid(),
+    licenses: z.array(uuid()).min(1).max(500).describe('Licences of the plan.'),
+    at: instant().describe('The time whose state they get.'),
+    reason: reason(),
+  }),
+  output: z.object({ reverted: z.int().min(0).describe('Number of licences.') }),
+  errors: [cannotRevert],
 });

@@ -6,6 +6,7 @@ import * as priorityContract from './priority-contract.ts';
 import * as provisioning from './provisioning.ts';
 import * as provisioningContract from './provisioning-contract.ts';
 import * as service from './service.ts';
+import * as snapshot from './snapshot.ts';
 
 export const plans = router({
   /** Subscription plans that the caller may see. */
@@ -38,6 +39,10 @@ export const plans = router({
   ),
   /** Delete the unused licences of a plan for good. */
   freeze: procedure(provisioningContract.freeze).mutation(({ ctx, input }) => freezing.freeze(ctx.runtime, input)),
+  /** Give licences of a plan the state that they had at a time. */
+  revertLicenses: procedure(provisioningContract.revertLicenses).mutation(({ ctx, input }) =>
+    snapshot.revertLicenses(ctx.runtime, input),
+  ),
   /** Delete all revoked licences of a plan. */
   deleteRevoked: procedure(provisioningContract.deleteRevoked).mutation(({ ctx, input }) =>
     freezing.startDeletingRevoked(ctx.runtime, input),

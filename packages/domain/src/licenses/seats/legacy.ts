@@ -105,6 +105,7 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
   },
   listMine: {
     reply: legacyReply(ofLearner.listMine, learnerPage),
+    onlyTrueIsTrue: ['activePlansOnly', 'currentPlansOnly', 'includeRevoked'],
     errors: { invalid_input: missingField('enterprise_customer_uuid', 'missing enterprise_customer_uuid query param') },
   },
   activate: {

@@ -76,12 +76,12 @@ async function remindSelected(
   const now = deps.clock();
   return transaction(deps.db, async (trx) => {
     let reminded = 0;
-    for (let after: string | null = null; ; ) {
+    for (let after: LicenseRow | null = null; ; ) {
       const some: LicenseRow[] = await nextSelected(trx, plan.uuid, selected, after, PAGE);
       await appendToOutbox(trx, now, remindersOf(plan, some, texts, now));
       reminded += some.length;
       if (some.length < PAGE) return reminded;
-      after = some.at(-1)?.uuid ?? null;
+      after = some.at(-1) ?? null;
     }
   });
 }

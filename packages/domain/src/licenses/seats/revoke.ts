@@ -101,11 +101,11 @@ async function targetsOf(
   }
   const selected = selectedBy(filters ?? [], REVOCABLE);
   const targets: Target[] = [];
-  for (let after: string | null = null; ; ) {
+  for (let after: LicenseRow | null = null; ; ) {
     const some: LicenseRow[] = await nextSelected(trx, plan.uuid, selected, after, PAGE);
     targets.push(...some.map((license) => ({ userEmail: license.userEmail ?? '', license })));
     if (some.length < PAGE) return targets;
-    after = some.at(-1)?.uuid ?? null;
+    after = some.at(-1) ?? null;
   }
 }
 
@@ -165,7 +165,7 @@ export async function onRevokeAll(
     const plan = await store.findPlan(runtime.db, subscriptionPlanUuid);
     return { revoked: plan ? plan.assignedCount + plan.activatedCount : 0, isCapped: false };
   }
-  for (let after: string | null = null; ; ) {
+  for (let after: LicenseRow | null = null; ; ) {
     signal.throwIfAborted();
     const page: { readonly seen: LicenseRow[]; readonly revoked: number; readonly isCapped: boolean } =
       await transaction(runtime.db, async (trx) => {
@@ -180,6 +180,6 @@ export async function onRevokeAll(
       });
     revoked += page.revoked;
     if (page.seen.length < PAGE) return { revoked, isCapped: page.isCapped };
-    after = page.seen.at(-1)?.uuid ?? null;
+    after = page.seen.at(-1) ?? null;
   }
 }

@@ -1,5 +1,6 @@
-import type { Connection, Transaction } from '@enterprise-access/db';
-import { selectLicenses } from '../store.ts';
+import { type Connection, dialectOf, type Transaction } from '@enterprise-access/db';
+import { foldEmail } from '../../kernel/email.ts';
+import { type LicenseRow, selectLicenses } from '../store.ts';
 import { type LicenseStatus, licenseStatuses } from '../view-contract.ts';
 import type { Selection } from './change-contract.ts';
 
@@ -20,22 +21,44 @@ export function selectedBy(filters: readonly Selection[], among: readonly Licens
   };
 }
 
-/** Licences of a plan that filters select, in pages by uuid. */
-export const nextSelected = async (
+/** Selected licences of one status, in the order of an index. All of them have an address. */
+async function inStatus(
+  db: Connection | Transaction,
+  planUuid: string,
+  status: LicenseStatus,
+  part: string | null,
+  after: LicenseRow | null,
+  limit: number,
+): Promise<LicenseRow[]> {
+  const query = selectLicenses(db).where({ subscription_plan_uuid: planUuid, status }).whereNotNull('user_email_key');
+  if (after !== null) {
+    const key = foldEmail(after.userEmail ?? '');
+    query.where('user_email_key', '>=', key).where((later) => {
+      later.where('user_email_key', '>', key).orWhere('uuid', '>', after.uuid);
+    });
+  }
+  if (part !== null) {
+    const folded = foldEmail(part).replace(/[!%_]/g, '!$&');
+    query.whereRaw(`user_email_key like ? escape '!'`, [`%${folded}%`]);
+  }
+  query.orderByRaw(dialectOf(db) === 'postgres' ? 'user_email_key nulls first, uuid' : 'user_email_key, uuid');
+  return query.limit(limit);
+}
+
+/** Licences of a plan that filters select, a page after `after`: status by status, by address. */
+export async function nextSelected(
   db: Connection | Transaction,
   planUuid: string,
   { statuses, part }: Selected,
-  after: string | null,
+  after: LicenseRow | null,
   limit: number,
-) => {
-  if (statuses.length === 0) return [];
-  const query = selectLicenses(db)
-    .where({ subscription_plan_uuid: planUuid })
-    .whereIn('status', [...statuses]);
-  if (after !== null) query.where('uuid', '>', after);
-  if (part !== null) {
-    const folded = part.replace(/[A-Z]/g, (letter) => letter.toLowerCase()).replace(/[!%_]/g, '!$&');
-    query.whereRaw(`user_email_key like ? escape '!'`, [`%${folded}%`]);
+): Promise<LicenseRow[]> {
+  const from = after === null ? 0 : statuses.indexOf(after.status);
+  const page: LicenseRow[] = [];
+  for (const status of statuses.slice(from)) {
+    const begin = after?.status === status ? after : null;
+    page.push(...(await inStatus(db, planUuid, status, part, begin, limit - page.length)));
+    if (page.length >= limit) break;
   }
-  return query.orderBy('uuid').limit(limit);
-};
+  return page;
+}
