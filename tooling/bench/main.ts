@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { startTestServers, type TestServers } from '@enterprise-access/db/testing';
 import { assignments } from './assignments.ts';
 import { auditLists } from './audit-lists.ts';
+import { billing } from './billing.ts';
 import { flood } from './flood.ts';
 import { growth } from './growth.ts';
 import { kafka } from './kafka.ts';
@@ -25,6 +26,7 @@ const USAGE = `Measures us against the least that the same work could cost, both
   rest     the REST bridge against a plain Fastify route with the same body
   redeem   redemptions at one hot policy against their writes through the bare driver
   assignments  long lists against bare inserts of the same rows; lists of very many assignments against few
+  billing  events of Stripe stored with their jobs against bare inserts; time to acknowledge
   flood    what other callers notice of anonymous floods of large and unfinished bodies
   records  redeem, allocate and can-redeem that leave decisions against the same without
   decision-lists  lists of very many decisions against few
@@ -43,6 +45,7 @@ const USAGE = `Measures us against the least that the same work could cost, both
 
 const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Settings) => Promise<Row[]>>> = {
   assignments,
+  billing,
   queries,
   rest,
   redeem,
