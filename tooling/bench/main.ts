@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { startTestServers, type TestServers } from '@enterprise-access/db/testing';
 import { assignments } from './assignments.ts';
 import { auditLists } from './audit-lists.ts';
+import { billing } from './billing.ts';
 import { flood } from './flood.ts';
 import { growth } from './growth.ts';
 import { kafka } from './kafka.ts';
@@ -30,6 +31,7 @@ const USAGE = `Measures us against the least that the same work could cost, both
   assignments  long lists against bare inserts of the same rows; lists of very many assignments against few
   seats-provisioning  licences of one plan (twice --rows) against bare inserts of the same rows
   licence-lists  lists of a plan with very many licences against few; its CSV
+  billing  events of Stripe stored with their jobs against bare inserts; time to acknowledge
   flood    what other callers notice of anonymous floods of large and unfinished bodies
   records  redeem, allocate and can-redeem with the audit trail and decisions against the same without
   decision-lists  lists of very many decisions against few
@@ -51,6 +53,7 @@ const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Setti
   assignments,
   'licence-lists': licenseLists,
   'seats-provisioning': seatsProvisioning,
+  billing,
   queries,
   rest,
   redeem,
