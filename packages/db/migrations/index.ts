@@ -12,6 +12,7 @@ import { audit, auditReplacesHistories } from './0011-audit.ts';
 import { decisions } from './0012-decisions.ts';
 import { auditExports } from './0013-audit-exports.ts';
 import { licenses } from './0014-licenses.ts';
+import { requests } from './0015-requests.ts';
 import { workflows } from './0017-workflows.ts';
 import type { Migration } from './migration.ts';
 
@@ -32,5 +33,6 @@ export const migrations: readonly Migration[] = [
   decisions,
   auditExports,
   licenses,
+  requests,
   workflows,
 ];

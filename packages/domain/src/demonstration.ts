@@ -13,6 +13,11 @@ export const demonstration = {
   enrollmentPolicy: '88888888-8888-4888-8888-888888888882',
   assignedPolicy: '88888888-8888-4888-8888-888888888883',
   otherPolicy: '88888888-8888-4888-8888-888888888884',
+  /** A budget that takes requests, and a request to it. */
+  requestPolicy: '88888888-8888-4888-8888-888888888885',
+  requestConfiguration: '99999999-9999-4999-8999-999999999992',
+  requestAssignments: '99999999-9999-4999-8999-999999999993',
+  request: 'dddddddd-dddd-4ddd-8ddd-ddddddddddd1',
   assignmentConfiguration: '99999999-9999-4999-8999-999999999991',
   agreement: 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaa1',
   /** The current plan, with licences in every state. */

@@ -10,6 +10,7 @@ import { licensesSlice } from './licenses/slice.ts';
 import { mailSlice } from './mail/slice.ts';
 import { policiesSlice } from './policies/slice.ts';
 import { redemptionsSlice } from './redemptions/slice.ts';
+import { requestsSlice } from './requests/slice.ts';
 import { subsidiesSlice } from './subsidies/slice.ts';
 import { usersSlice } from './users/slice.ts';
 import { workflowSlice } from './workflow/slice.ts';
@@ -28,6 +29,7 @@ export const slices = [
   mailSlice,
   policiesSlice,
   redemptionsSlice,
+  requestsSlice,
   subsidiesSlice,
   usersSlice,
   workflowSlice,

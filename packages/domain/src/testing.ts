@@ -105,6 +105,10 @@ const lmsOf = (world: World): Lms => ({
   learner: async (customerUuid, lmsUserId) => world.learners.get(`${customerUuid}:${lmsUserId}`) ?? null,
   hasActiveLink: async (customerUuid, lmsUserId) => world.learners.has(`${customerUuid}:${lmsUserId}`),
   addPendingLearner: async () => undefined,
+  async unlinkLearners(customerUuid, emails) {
+    for (const [key, { email }] of world.learners)
+      if (key.startsWith(`${customerUuid}:`) && emails.includes(email)) world.learners.delete(key);
+  },
   accountOf: async (email) =>
     [...world.learners.values()].find((learner) => foldEmail(learner.email) === foldEmail(email))?.lmsUserId ?? null,
   customerOfGroup: async (uuid) => world.groups.get(uuid)?.customerUuid ?? null,
@@ -189,6 +193,7 @@ export function testRuntime(
     jobRuns: watchJobRuns(db, silent),
     ownerOf: ownersIn(db),
     workflowOf: service.workflowOf,
+    followAssignments: service.followAssignments,
     ...change,
   };
 }

@@ -3,6 +3,7 @@ import {
   apiKey,
   type Cache,
   embeddedLedger,
+  followAssignments,
   httpBraze,
   httpCatalog,
   httpLedger,
@@ -116,6 +117,7 @@ export function buildRuntime(
     jobRuns: watchJobRuns(db, log),
     ownerOf: ownersIn(db),
     workflowOf,
+    followAssignments,
     cache,
     shared,
     async close() {

@@ -181,6 +181,17 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
       });
     },
 
+    async unlinkLearners(customerUuid, emails) {
+      await call({
+        method: 'POST',
+        path: path`/enterprise/api/v1/enterprise-customer/${customerUuid}/unlink_users/`,
+        repeatable: true,
+        about: [...emails],
+        body: { user_emails: [...emails], is_relinkable: false },
+        reply: anything,
+      });
+    },
+
     async groupMembers(query, page) {
       const found = await membersPage(query, page);
       return { members: found.results, count: found.count, pages: found.num_pages };

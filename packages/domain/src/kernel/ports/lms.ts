@@ -78,6 +78,8 @@ export interface Lms {
   accountOf(email: string): Promise<number | null>;
   /** Creates a pending link between the customer and an e-mail address (R-ASG-71). Idempotent. */
   addPendingLearner(customerUuid: string, email: string): Promise<void>;
+  /** Ends the links between the customer and addresses, for good (R-REQ-51). Idempotent. */
+  unlinkLearners(customerUuid: string, emails: readonly string[]): Promise<void>;
   groupMembers(query: GroupMembersQuery, page: number): Promise<GroupMembersPage>;
   /** Customer that a group belongs to; null when the LMS does not know the group. */
   customerOfGroup(groupUuid: string): Promise<string | null>;
