@@ -7,6 +7,7 @@ import type { Content } from '../kernel/ports/catalog.ts';
 import type { Customer } from '../kernel/ports/lms.ts';
 import { type MailKind, MailOff, MailRefused, type Recipient } from '../kernel/ports/mail.ts';
 import type { Runtime } from '../kernel/runtime.ts';
+import { emailsOf } from '../users/index.ts';
 import * as contracts from './job-contracts.ts';
 import { mails } from './mails.ts';
 import type { RequestRow } from './store.ts';
@@ -176,16 +177,27 @@ async function onFollowUsers(
   { runtime, signal, dryRun }: JobRun,
   { batch }: z.infer<typeof contracts.followUsers.payload>,
 ) {
-  for (let users = 0; ; ) {
+  let users = 0;
+  for (let after = 0; ; ) {
     signal.throwIfAborted();
-    const stale = await store.staleAddresses(runtime.db, batch);
+    const held = await store.heldAddresses(runtime.db, after, batch);
+    const emails = await emailsOf(
+      runtime.db,
+      held.map(({ userId }) => userId),
+    );
+    const stale = new Set(
+      held.filter(({ userId, userEmail }) => emails.get(userId) !== userEmail).map((each) => each.userId),
+    );
     if (!dryRun) {
       await transaction(runtime.db, async (trx) => {
-        for (const { userId, email } of stale) await store.setAddress(trx, userId, email);
+        for (const userId of stale) await store.setAddress(trx, userId, emails.get(userId) ?? '');
       });
     }
-    users += stale.length;
-    if (dryRun || stale.length < batch) return { users };
+    users += stale.size;
+    const last = held.at(-1);
+    if (!last || held.length < batch) return { users };
+    // A user whose requests hold two addresses can be at the border of two rounds; the first round set both.
+    after = last.userId;
   }
 }
 

@@ -97,10 +97,6 @@ export function following(state: State, assignmentState: string): Following | nu
   return move?.from.includes(state) ? move.to : null;
 }
 
-/** R-REQ-60: whether a change of the subsidy type declines the requests of the old type. */
-export const declinesOld = (before: string | null, after: string | null | undefined): boolean =>
-  before !== null && after !== undefined && after !== before;
-
 /** Words of a search, separated by blanks; all of them must match. */
 export const searchWords = (search: string): string[] => search.split(/\s+/).filter(Boolean);
 

@@ -183,14 +183,17 @@ export const ownerOf = async (db: Connection, uuid: string): Promise<string | nu
 export const setTitle = (db: Connection, uuid: string, courseTitle: string): Promise<number> =>
   db(TABLE).where({ uuid }).whereNull('course_title').update({ course_title: courseTitle });
 
-/** Users whose requests hold another address than the user. */
-export async function staleAddresses(db: Connection, limit: number): Promise<{ userId: number; email: string }[]> {
-  return db(`${TABLE} as r`)
-    .join('users as u', 'u.id', 'r.user_id')
-    .whereRaw('r.user_email <> u.email')
-    .distinct({ userId: 'r.user_id', email: 'u.email' })
+/** The next users with requests by their id, each with the addresses that the requests hold. */
+export const heldAddresses = (
+  db: Connection,
+  after: number,
+  limit: number,
+): Promise<{ userId: number; userEmail: string }[]> =>
+  db(TABLE)
+    .where('user_id', '>', after)
+    .distinct(learnerCreditRequests.pick('userId', 'userEmail'))
+    .orderBy('user_id')
     .limit(limit);
-}
 
 export const setAddress = (db: Connection, userId: number, email: string): Promise<number> =>
   db(TABLE).where({ user_id: userId }).update({ user_email: email });

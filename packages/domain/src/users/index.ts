@@ -1,6 +1,7 @@
 export {
   accountsOf,
   emailKeyOf,
+  emailsOf,
   findUser,
   insertUser,
   type UserAttributes,

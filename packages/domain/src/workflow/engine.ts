@@ -15,7 +15,14 @@ import { newUuid } from '../kernel/ids.ts';
 import { defineJob, enqueue } from '../kernel/jobs/job.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import type { AnyStep, OwnStep, RemoteStep, StepContext, WaitStep, Workflow } from '../kernel/workflow.ts';
-import { causeOf, KEPT_ATTEMPTS, nextAttempt, STANDARD_RETRY, STANDARD_TIMEOUT_SECONDS, sentenceOf } from './failures.ts';
+import {
+  causeOf,
+  KEPT_ATTEMPTS,
+  nextAttempt,
+  STANDARD_RETRY,
+  STANDARD_TIMEOUT_SECONDS,
+  sentenceOf,
+} from './failures.ts';
 import * as store from './store.ts';
 import { type StoredAttempt, workflows } from './tables.ts';
 

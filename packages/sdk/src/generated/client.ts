@@ -8,11 +8,13 @@ import { type AssignmentsApi, assignmentsTable } from './assignments.ts';
 import { type AuditApi, auditTable } from './audit.ts';
 import { type GroupsApi, groupsTable } from './groups.ts';
 import { type JobsApi, jobsTable } from './jobs.ts';
+import { type LearnerCreditRequestsApi, learnerCreditRequestsTable } from './learnerCreditRequests.ts';
 import { type LedgerApi, ledgerTable } from './ledger.ts';
 import { type LicensesApi, licensesTable } from './licenses.ts';
 import { type PlansApi, plansTable } from './plans.ts';
 import { type PoliciesApi, policiesTable } from './policies.ts';
 import { type RedemptionsApi, redemptionsTable } from './redemptions.ts';
+import { type RequestConfigurationsApi, requestConfigurationsTable } from './requestConfigurations.ts';
 import { type WorkflowsApi, workflowsTable } from './workflows.ts';
 
 /** Client of the service for one caller. Create one per caller; it holds no connections and needs no closing. */
@@ -27,6 +29,8 @@ export class EnterpriseAccess extends Client {
   readonly groups: GroupsApi = this.router('groups', groupsTable);
   /** Operations of jobs. */
   readonly jobs: JobsApi = this.router('jobs', jobsTable);
+  /** Operations of learnerCreditRequests. */
+  readonly learnerCreditRequests: LearnerCreditRequestsApi = this.router('learnerCreditRequests', learnerCreditRequestsTable);
   /** Operations of ledger. */
   readonly ledger: LedgerApi = this.router('ledger', ledgerTable);
   /** Operations of licenses. */
@@ -37,6 +41,8 @@ export class EnterpriseAccess extends Client {
   readonly policies: PoliciesApi = this.router('policies', policiesTable);
   /** Operations of redemptions. */
   readonly redemptions: RedemptionsApi = this.router('redemptions', redemptionsTable);
+  /** Operations of requestConfigurations. */
+  readonly requestConfigurations: RequestConfigurationsApi = this.router('requestConfigurations', requestConfigurationsTable);
   /** Operations of workflows. */
   readonly workflows: WorkflowsApi = this.router('workflows', workflowsTable);
 

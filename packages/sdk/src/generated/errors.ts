@@ -66,12 +66,42 @@ export interface InvalidRequestedPriceErrorDetails {
   canonicalPriceCents: number;
 }
 
+/** What `not_all_approved` tells. */
+export interface NotAllApprovedErrorDetails {
+  /** Requests that were approved. */
+  approved: string[];
+  /** Requests that were not. */
+  failed: string[];
+  /** Reason for all of them; null if each has its own. */
+  errorMessage: string | null;
+}
+
+/** What `not_all_cancelled` tells. */
+export interface NotAllCancelledErrorDetails {
+  /** Requests that were not cancelled. */
+  nonCancelable: string[];
+}
+
 /** What `not_all_changed` tells. */
 export interface NotAllChangedErrorDetails {
   /** Assignments in the requested state. */
   changed: string[];
   /** Assignments that could not be changed. */
   unchanged: string[];
+}
+
+/** What `not_all_declined` tells. */
+export interface NotAllDeclinedErrorDetails {
+  /** Requests that were declined. */
+  declined: string[];
+  /** Requests that were not. */
+  nonDeclinable: string[];
+}
+
+/** What `not_all_reminded` tells. */
+export interface NotAllRemindedErrorDetails {
+  /** Requests that are not approved. */
+  nonRemindable: string[];
 }
 
 /** What `not_allocatable` tells. */
@@ -108,6 +138,12 @@ export interface NotAllocatableErrorDetailsReasonMetadataEnterpriseAdministrator
   lmsUserId: number | null;
 }
 
+/** What `not_cancelable` tells. */
+export interface NotCancelableErrorDetails {
+  /** Why not. */
+  sentence: string;
+}
+
 /** What `not_redeemable` tells. */
 export interface NotRedeemableErrorDetails {
   /** The first reason. */
@@ -142,6 +178,12 @@ export interface NotRedeemableErrorDetailsReasonMetadataEnterpriseAdministrator 
   email: string | null;
   /** The administrator; null for an address of the customer. */
   lmsUserId: number | null;
+}
+
+/** What `not_requestable` tells. */
+export interface NotRequestableErrorDetails {
+  /** Budget. */
+  policyUuid: string;
 }
 
 /** What `nothing_nudged` tells. */
@@ -238,6 +280,13 @@ export interface WorkflowNotPossibleErrorDetails {
  * Status 422. Of `policies.allocate`, `policies.allocateInBulk`.
  */
 export class AllocationRefusedError extends DeclaredError<'allocation_refused', AllocationRefusedErrorDetails> {}
+
+/**
+ * You already have an active learner credit request for this course.
+ *
+ * Status 422. Of `learnerCreditRequests.create`.
+ */
+export class AlreadyRequestedError extends DeclaredError<'already_requested', NoDetails> {}
 
 /**
  * The given content_key is not in any catalog for this customer.
@@ -345,11 +394,39 @@ export class InvalidRequestedPriceError extends DeclaredError<'invalid_requested
 export class InvalidTokenError extends DeclaredError<'invalid_token', NoDetails> {}
 
 /**
+ * Some requests could not be approved.
+ *
+ * Status 422. Of `learnerCreditRequests.approve`, `learnerCreditRequests.approveAll`.
+ */
+export class NotAllApprovedError extends DeclaredError<'not_all_approved', NotAllApprovedErrorDetails> {}
+
+/**
+ * Some requests could not be cancelled.
+ *
+ * Status 422. Of `learnerCreditRequests.bulkCancel`, `learnerCreditRequests.cancelAll`.
+ */
+export class NotAllCancelledError extends DeclaredError<'not_all_cancelled', NotAllCancelledErrorDetails> {}
+
+/**
  * Some of the assignments were not found or can no longer be changed. The others were.
  *
  * Status 422. Of `assignments.cancel`, `assignments.remind`.
  */
 export class NotAllChangedError extends DeclaredError<'not_all_changed', NotAllChangedErrorDetails> {}
+
+/**
+ * Some requests could not be declined.
+ *
+ * Status 422. Of `learnerCreditRequests.decline`.
+ */
+export class NotAllDeclinedError extends DeclaredError<'not_all_declined', NotAllDeclinedErrorDetails> {}
+
+/**
+ * Some requests could not be reminded.
+ *
+ * Status 422. Of `learnerCreditRequests.remind`.
+ */
+export class NotAllRemindedError extends DeclaredError<'not_all_reminded', NotAllRemindedErrorDetails> {}
 
 /**
  * The content cannot be allocated through this policy.
@@ -366,6 +443,13 @@ export class NotAllocatableError extends DeclaredError<'not_allocatable', NotAll
 export class NotAuthenticatedError extends DeclaredError<'not_authenticated', NoDetails> {}
 
 /**
+ * The request cannot be cancelled.
+ *
+ * Status 422. Of `learnerCreditRequests.cancel`.
+ */
+export class NotCancelableError extends DeclaredError<'not_cancelable', NotCancelableErrorDetails> {}
+
+/**
  * Not found.
  *
  * Status 404. Of any operation.
@@ -378,6 +462,13 @@ export class NotFoundError extends DeclaredError<'not_found', NoDetails> {}
  * Status 422. Of `redemptions.force`, `redemptions.redeem`.
  */
 export class NotRedeemableError extends DeclaredError<'not_redeemable', NotRedeemableErrorDetails> {}
+
+/**
+ * The budget takes no requests.
+ *
+ * Status 400. Of `learnerCreditRequests.create`.
+ */
+export class NotRequestableError extends DeclaredError<'not_requestable', NotRequestableErrorDetails> {}
 
 /**
  * Nobody was nudged.
@@ -443,6 +534,20 @@ export class PriceUnknownError extends DeclaredError<'price_unknown', PriceUnkno
 export class RedemptionPendingError extends DeclaredError<'redemption_pending', RedemptionPendingErrorDetails> {}
 
 /**
+ * Browse & Request is already enabled for learner credit. Only one subsidy type can have Browse & Request enabled at a time.
+ *
+ * Status 422. Of `requestConfigurations.create`, `requestConfigurations.update`.
+ */
+export class RequestsEnabledElsewhereError extends DeclaredError<'requests_enabled_elsewhere', NoDetails> {}
+
+/**
+ * One or more learner credit request UUIDs not found.
+ *
+ * Status 404. Of `learnerCreditRequests.approve`, `learnerCreditRequests.approveAll`, `learnerCreditRequests.bulkCancel`, `learnerCreditRequests.cancelAll`, `learnerCreditRequests.declineAll`, `learnerCreditRequests.remind`, `learnerCreditRequests.remindAll`.
+ */
+export class RequestsNotFoundError extends DeclaredError<'requests_not_found', NoDetails> {}
+
+/**
  * Only committed redemptions can be reversed.
  *
  * Status 422. Of `ledger.reverse`.
@@ -494,6 +599,7 @@ export class WorkflowNotPossibleError extends DeclaredError<'workflow_not_possib
 /** Every declared error by its code. */
 export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   allocation_refused: AllocationRefusedError,
+  already_requested: AlreadyRequestedError,
   content_not_found: ContentNotFoundError,
   current_needs_customer: CurrentNeedsCustomerError,
   database_unavailable: DatabaseUnavailableError,
@@ -509,11 +615,17 @@ export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   invalid_policy: InvalidPolicyError,
   invalid_requested_price: InvalidRequestedPriceError,
   invalid_token: InvalidTokenError,
+  not_all_approved: NotAllApprovedError,
+  not_all_cancelled: NotAllCancelledError,
   not_all_changed: NotAllChangedError,
+  not_all_declined: NotAllDeclinedError,
+  not_all_reminded: NotAllRemindedError,
   not_allocatable: NotAllocatableError,
   not_authenticated: NotAuthenticatedError,
+  not_cancelable: NotCancelableError,
   not_found: NotFoundError,
   not_redeemable: NotRedeemableError,
+  not_requestable: NotRequestableError,
   nothing_nudged: NothingNudgedError,
   nothing_to_acknowledge: NothingToAcknowledgeError,
   nothing_to_change: NothingToChangeError,
@@ -523,6 +635,8 @@ export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   policy_locked: PolicyLockedError,
   price_unknown: PriceUnknownError,
   redemption_pending: RedemptionPendingError,
+  requests_enabled_elsewhere: RequestsEnabledElsewhereError,
+  requests_not_found: RequestsNotFoundError,
   reversal_creation_error: ReversalCreationError,
   spend_refused: SpendRefusedError,
   throttled: ThrottledError,

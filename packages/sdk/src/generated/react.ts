@@ -4,28 +4,32 @@ import { factories, type ListFactory, type MutationFactory, type QueryFactory, t
 import type { NoDetails } from '../errors.ts';
 import type { Page } from '../page.ts';
 import type { EnterpriseAccess } from './client.ts';
-import type { AdminAssignment, Agreement, Assignment, Configuration, Decision, ForcedRedemption, JobRun, License, Plan, Policy, Subsidy, Transaction, Workflow } from './models.ts';
+import type { AdminAssignment, Agreement, Assignment, Configuration, Decision, ForcedRedemption, JobRun, LearnerCreditRequest, License, Plan, Policy, RequestConfiguration, Subsidy, Transaction, Workflow } from './models.ts';
 import type { AgreementsGetInput, AgreementsListInput } from './agreements.ts';
 import type { AssignmentsAcknowledgeInput, AssignmentsAcknowledgeOutput, AssignmentsCancelAllInput, AssignmentsCancelAllOutput, AssignmentsCancelInput, AssignmentsCancelOutput, AssignmentsCreateConfigurationInput, AssignmentsDeactivateConfigurationInput, AssignmentsGetConfigurationInput, AssignmentsGetInput, AssignmentsGetOwnInput, AssignmentsListConfigurationsInput, AssignmentsListInput, AssignmentsListOwnInput, AssignmentsListPage, AssignmentsNudgeInput, AssignmentsNudgeOutput, AssignmentsRemindAllInput, AssignmentsRemindAllOutput, AssignmentsRemindInput, AssignmentsRemindOutput, AssignmentsUpdateConfigurationInput } from './assignments.ts';
 import type { AuditExportInput, AuditExportOutput, AuditExportPartInput, AuditExportPartOutput, AuditFollowupsInput, AuditFollowupsOutput, AuditGetInput, AuditGetOutput, AuditListInput, AuditListOutput, AuditTimelineInput, AuditTimelineOutput } from './audit.ts';
 import type { GroupsAddAssociationInput, GroupsAddAssociationOutput, GroupsListMembersInput, GroupsListMembersPage, GroupsRemoveAssociationsInput, GroupsRemoveAssociationsOutput } from './groups.ts';
 import type { JobsGetInput } from './jobs.ts';
+import type { LearnerCreditRequestsApproveAllInput, LearnerCreditRequestsApproveAllOutput, LearnerCreditRequestsApproveInput, LearnerCreditRequestsApproveOutput, LearnerCreditRequestsBulkCancelInput, LearnerCreditRequestsBulkCancelOutput, LearnerCreditRequestsCancelAllInput, LearnerCreditRequestsCancelAllOutput, LearnerCreditRequestsCancelInput, LearnerCreditRequestsCreateInput, LearnerCreditRequestsDeclineAllInput, LearnerCreditRequestsDeclineAllOutput, LearnerCreditRequestsDeclineInput, LearnerCreditRequestsDeclineOutput, LearnerCreditRequestsGetInput, LearnerCreditRequestsListInput, LearnerCreditRequestsListPage, LearnerCreditRequestsOverviewInput, LearnerCreditRequestsOverviewOutputItem, LearnerCreditRequestsRemindAllInput, LearnerCreditRequestsRemindAllOutput, LearnerCreditRequestsRemindInput, LearnerCreditRequestsRemindOutput } from './learnerCreditRequests.ts';
 import type { LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputItem, LedgerCanRedeemInput, LedgerCanRedeemOutput, LedgerContentMetadataInput, LedgerContentMetadataOutput, LedgerCreateDepositInput, LedgerCreateDepositOutput, LedgerCreateSubsidyInput, LedgerCreateSubsidyOutput, LedgerCreateTransactionInput, LedgerCreateTransactionOutput, LedgerCreateTransactionV1Input, LedgerCreateTransactionV1Output, LedgerDeleteSubsidyInput, LedgerGetSubsidyInput, LedgerGetTransactionInput, LedgerListSubsidiesInput, LedgerListTransactionsInput, LedgerListTransactionsPage, LedgerListTransactionsV1Input, LedgerOwnTransactionsInput, LedgerReverseInput, LedgerUpdateSubsidyInput } from './ledger.ts';
 import type { LicensesGetInput, LicensesListInput, LicensesOverviewInput, LicensesOverviewOutputItem } from './licenses.ts';
 import type { PlansGetForLearnersInput, PlansGetInput, PlansListForLearnersInput, PlansListInput } from './plans.ts';
 import type { PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput, PoliciesAllocateInput, PoliciesAllocateOutput, PoliciesBulkReportInput, PoliciesBulkReportItem, PoliciesCreateInput, PoliciesCreateOutput, PoliciesDeactivateInput, PoliciesDepositInput, PoliciesGetInput, PoliciesListInput, PoliciesResumeBulkInput, PoliciesResumeBulkOutput, PoliciesSetLateRedemptionInput, PoliciesUpdateInput } from './policies.ts';
 import type { RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem, RedemptionsCanRequestInput, RedemptionsCanRequestOutput, RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem, RedemptionsExplainInput, RedemptionsExplainOutput, RedemptionsForceInput, RedemptionsGetDecisionInput, RedemptionsGetInput, RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput, RedemptionsRedeemInput } from './redemptions.ts';
+import type { RequestConfigurationsCreateInput, RequestConfigurationsGetInput, RequestConfigurationsListInput, RequestConfigurationsUpdateInput } from './requestConfigurations.ts';
 import type { WorkflowsCancelInput, WorkflowsForkInput, WorkflowsGetInput, WorkflowsListInput, WorkflowsListOutput, WorkflowsResumeInput, WorkflowsSkipInput } from './workflows.ts';
 import { agreementsTable } from './agreements.ts';
 import { assignmentsTable } from './assignments.ts';
 import { auditTable } from './audit.ts';
 import { groupsTable } from './groups.ts';
 import { jobsTable } from './jobs.ts';
+import { learnerCreditRequestsTable } from './learnerCreditRequests.ts';
 import { ledgerTable } from './ledger.ts';
 import { licensesTable } from './licenses.ts';
 import { plansTable } from './plans.ts';
 import { policiesTable } from './policies.ts';
 import { redemptionsTable } from './redemptions.ts';
+import { requestConfigurationsTable } from './requestConfigurations.ts';
 import { workflowsTable } from './workflows.ts';
 
 /** Options for the operations of agreements. */
@@ -100,6 +104,36 @@ export interface GroupsQueries extends RouterKeys {
 export interface JobsQueries extends RouterKeys {
   /** Progress and result of a long job. */
   readonly get: QueryFactory<JobsGetInput, JobRun>;
+}
+
+/** Options for the operations of learnerCreditRequests. */
+export interface LearnerCreditRequestsQueries extends RouterKeys {
+  /** Approve requests to a budget: the courses are allocated and their price is reserved. */
+  readonly approve: MutationFactory<LearnerCreditRequestsApproveInput, LearnerCreditRequestsApproveOutput>;
+  /** Approve all open requests to a budget, in transactions of some hundred. */
+  readonly approveAll: MutationFactory<LearnerCreditRequestsApproveAllInput, LearnerCreditRequestsApproveAllOutput>;
+  /** Cancel approved requests with their assignments. */
+  readonly bulkCancel: MutationFactory<LearnerCreditRequestsBulkCancelInput, LearnerCreditRequestsBulkCancelOutput>;
+  /** Cancel an approved request with its assignment. */
+  readonly cancel: MutationFactory<LearnerCreditRequestsCancelInput, LearnerCreditRequest>;
+  /** Cancel all approved requests to a budget with their assignments. */
+  readonly cancelAll: MutationFactory<LearnerCreditRequestsCancelAllInput, LearnerCreditRequestsCancelAllOutput>;
+  /** Request a course from a budget, for the caller. A request that has ended is used again. */
+  readonly create: MutationFactory<LearnerCreditRequestsCreateInput, LearnerCreditRequest>;
+  /** Decline requests; all of them must be open. */
+  readonly decline: MutationFactory<LearnerCreditRequestsDeclineInput, LearnerCreditRequestsDeclineOutput>;
+  /** Decline all open requests to a budget. */
+  readonly declineAll: MutationFactory<LearnerCreditRequestsDeclineAllInput, LearnerCreditRequestsDeclineAllOutput>;
+  /** One request that the caller can see. */
+  readonly get: QueryFactory<LearnerCreditRequestsGetInput, LearnerCreditRequest>;
+  /** Requests that the caller can see: own ones, and those of customers that the caller administers. */
+  readonly list: ListFactory<LearnerCreditRequestsListInput | undefined, LearnerCreditRequestsListPage, string | null>;
+  /** Number of requests of a customer by state, the largest first. */
+  readonly overview: QueryFactory<LearnerCreditRequestsOverviewInput, LearnerCreditRequestsOverviewOutputItem[]>;
+  /** Remind learners of approved requests. */
+  readonly remind: MutationFactory<LearnerCreditRequestsRemindInput, LearnerCreditRequestsRemindOutput>;
+  /** Remind the learners of all approved requests to a budget. */
+  readonly remindAll: MutationFactory<LearnerCreditRequestsRemindAllInput, LearnerCreditRequestsRemindAllOutput>;
 }
 
 /** Options for the operations of ledger. */
@@ -208,6 +242,18 @@ export interface RedemptionsQueries extends RouterKeys {
   readonly redeem: MutationFactory<RedemptionsRedeemInput, Transaction>;
 }
 
+/** Options for the operations of requestConfigurations. */
+export interface RequestConfigurationsQueries extends RouterKeys {
+  /** Configure Browse & Request of a customer. */
+  readonly create: MutationFactory<RequestConfigurationsCreateInput, RequestConfiguration>;
+  /** Configuration of Browse & Request of a customer; not found if there is none. */
+  readonly get: QueryFactory<RequestConfigurationsGetInput, RequestConfiguration>;
+  /** Configurations of Browse & Request that the caller can see, newest first. */
+  readonly list: ListFactory<RequestConfigurationsListInput | undefined, Page<RequestConfiguration>, string | null>;
+  /** Change the configuration of Browse & Request of a customer. */
+  readonly update: MutationFactory<RequestConfigurationsUpdateInput, RequestConfiguration>;
+}
+
 /** Options for the operations of workflows. */
 export interface WorkflowsQueries extends RouterKeys {
   /** Cancel a workflow; what its steps have made is taken back, the latest first. */
@@ -236,6 +282,8 @@ export interface AccessQueries extends RouterKeys {
   readonly groups: GroupsQueries;
   /** Options for the operations of jobs. */
   readonly jobs: JobsQueries;
+  /** Options for the operations of learnerCreditRequests. */
+  readonly learnerCreditRequests: LearnerCreditRequestsQueries;
   /** Options for the operations of ledger. */
   readonly ledger: LedgerQueries;
   /** Options for the operations of licenses. */
@@ -246,6 +294,8 @@ export interface AccessQueries extends RouterKeys {
   readonly policies: PoliciesQueries;
   /** Options for the operations of redemptions. */
   readonly redemptions: RedemptionsQueries;
+  /** Options for the operations of requestConfigurations. */
+  readonly requestConfigurations: RequestConfigurationsQueries;
   /** Options for the operations of workflows. */
   readonly workflows: WorkflowsQueries;
 }
@@ -258,10 +308,12 @@ export const accessQueries = (access: EnterpriseAccess): AccessQueries =>
     audit: auditTable,
     groups: groupsTable,
     jobs: jobsTable,
+    learnerCreditRequests: learnerCreditRequestsTable,
     ledger: ledgerTable,
     licenses: licensesTable,
     plans: plansTable,
     policies: policiesTable,
     redemptions: redemptionsTable,
+    requestConfigurations: requestConfigurationsTable,
     workflows: workflowsTable,
   });
