@@ -164,6 +164,83 @@ async function seedPolicies(db: Database): Promise<void> {
   ]);
 }
 
+const REQUESTED_PRICE_CENTS = 14_900;
+
+/** A budget that takes requests, and requests of learners above 1900 in several states. */
+async function seedRequests(db: Database): Promise<void> {
+  const now = new Date();
+  const common = { enterprise_customer_uuid: demonstration.customer, created: now, modified: now };
+  await db('assignment_configurations').insert({ ...common, uuid: demonstration.requestAssignments, active: true });
+  await db('policies').insert({
+    ...common,
+    uuid: demonstration.requestPolicy,
+    active: true,
+    retired: false,
+    policy_type: 'PerLearnerSpendCreditAccessPolicy',
+    access_method: 'direct',
+    display_name: 'Courses on request',
+    description: 'Learners request courses, administrators decide.',
+    catalog_uuid: demonstration.catalog,
+    subsidy_uuid: demonstration.subsidy,
+    spend_limit_cents: 5_000_000,
+    per_learner_spend_limit_cents: 0,
+    assignment_configuration_uuid: demonstration.requestAssignments,
+    learner_credit_request_config_uuid: demonstration.requestConfiguration,
+    created: new Date(now.getTime() - 3_000),
+  });
+  const seeds = [
+    { uuid: demonstration.request, learner: 1901, state: 'requested' },
+    { uuid: newUuid(), learner: 1902, state: 'declined' },
+    { uuid: newUuid(), learner: 1903, state: 'cancelled' },
+    { uuid: newUuid(), learner: 1904, state: 'expired' },
+    { uuid: newUuid(), learner: 1905, state: 'reversed' },
+  ] as const;
+  for (const { uuid, learner, state } of seeds) {
+    const username = `requester-${learner}`;
+    const email = `learner-${learner}@demo.example`;
+    await db('users').insert({
+      username,
+      email,
+      full_name: null,
+      lms_user_id: learner,
+      is_staff: false,
+      is_superuser: false,
+      is_active: true,
+      created: now,
+      modified: now,
+    });
+    const { id } = await db('users').where({ username }).first('id');
+    const action = newUuid();
+    const isDecided = state !== 'requested';
+    await db('learner_credit_requests').insert({
+      ...common,
+      uuid,
+      policy_uuid: demonstration.requestPolicy,
+      learner_credit_request_config_uuid: demonstration.requestConfiguration,
+      user_id: id,
+      lms_user_id: learner,
+      user_email: email,
+      course_id: 'edX+DemoX',
+      course_title: 'Demonstration Course',
+      course_price_cents: REQUESTED_PRICE_CENTS,
+      state,
+      reviewer_lms_user_id: isDecided ? 1 : null,
+      reviewed_at: isDecided ? now : null,
+      latest_action_uuid: action,
+      latest_action_type: state,
+      latest_action_status: state,
+      latest_action_at: now,
+    });
+    await db('learner_credit_request_actions').insert({
+      ...common,
+      uuid: action,
+      learner_credit_request_uuid: uuid,
+      recent_action: state,
+      status: state,
+    });
+  }
+}
+
 /** Stores the demonstration data unless it is there; the audit trail says where it came from. */
 export const seedDemonstration = (db: Database): Promise<void> =>
   withOrigin(systemOrigin({ operation: 'demonstration.seed', source: 'import', correlationId: newUuid() }), () =>
@@ -189,6 +266,7 @@ async function seed(db: Database): Promise<void> {
     if (!(await db('subsidies').where({ uuid: subsidy.uuid }).first('uuid'))) await seedSubsidy(db, subsidy);
   }
   if (!(await db('policies').where({ uuid: demonstration.spendPolicy }).first('uuid'))) await seedPolicies(db);
+  if (!(await db('policies').where({ uuid: demonstration.requestPolicy }).first('uuid'))) await seedRequests(db);
   await seedLicenses(db);
   await seedBilling(db, await buyerIn(db));
   await seedLicenses(db);

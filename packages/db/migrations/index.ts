@@ -12,6 +12,7 @@ import { audit, auditReplacesHistories } from './0011-audit.ts';
 import { decisions } from './0012-decisions.ts';
 import { auditExports } from './0013-audit-exports.ts';
 import { licenses } from './0014-licenses.ts';
+import { requests } from './0015-requests.ts';
 import { billing } from './0016-billing.ts';
 import { workflows } from './0017-workflows.ts';
 import { bulkEnrollments } from './0018-bulk-enrollments.ts';
@@ -34,6 +35,7 @@ export const migrations: readonly Migration[] = [
   decisions,
   auditExports,
   licenses,
+  requests,
   billing,
   workflows,
   bulkEnrollments,

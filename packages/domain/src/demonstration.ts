@@ -17,6 +17,11 @@ export const demonstration = {
   subscriptionPlan: 'bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbb1',
   paidPlan: 'bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbb2',
   checkoutIntent: 'cccccccc-cccc-4ccc-8ccc-ccccccccccc1',
+  /** A budget that takes requests, and a request to it. */
+  requestPolicy: '88888888-8888-4888-8888-888888888885',
+  requestConfiguration: '99999999-9999-4999-8999-999999999992',
+  requestAssignments: '99999999-9999-4999-8999-999999999993',
+  request: 'dddddddd-dddd-4ddd-8ddd-ddddddddddd1',
   assignmentConfiguration: '99999999-9999-4999-8999-999999999991',
   agreement: 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaa1',
   /** The current plan, with licences in every state. */

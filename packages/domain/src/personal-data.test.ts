@@ -13,6 +13,7 @@ const IMPERSONAL: Readonly<Record<string, string>> = {
   'assignments.retire_address_from': 'an instant',
   'assignment_actions.metadata': 'ids and counts',
   'assignment_actions.traceback': 'the kind of failure in our words',
+  'learner_credit_request_actions.traceback': 'the kind of failure in our words',
   'dead_letters.detail': 'the kind of failure in our words',
   'forced_redemptions.traceback': 'what went wrong in our words',
   'ledger_reversals.metadata': 'ids',

@@ -7,4 +7,4 @@ export type AppRouter = typeof service.appRouter;
 
 export const { operations, streams, models } = service;
 export const { jobs, schedules, events, consumers } = service;
-export const { ownersIn, workflowOf, settings, campaigns } = service;
+export const { ownersIn, workflowOf, followAssignments, settings, campaigns } = service;

@@ -12,6 +12,7 @@ import { mailSlice } from './mail/slice.ts';
 import { policiesSlice } from './policies/slice.ts';
 import { provisioningSlice } from './provisioning/slice.ts';
 import { redemptionsSlice } from './redemptions/slice.ts';
+import { requestsSlice } from './requests/slice.ts';
 import { subsidiesSlice } from './subsidies/slice.ts';
 import { usersSlice } from './users/slice.ts';
 import { workflowSlice } from './workflow/slice.ts';
@@ -32,6 +33,7 @@ export const slices = [
   policiesSlice,
   provisioningSlice,
   redemptionsSlice,
+  requestsSlice,
   subsidiesSlice,
   usersSlice,
   workflowSlice,

@@ -241,6 +241,8 @@ const lmsOf = (world: World): Lms => ({
   async unlinkLearners(customerUuid, emails) {
     if (world.licenseFault) await world.licenseFault(emails);
     world.unlinked.push({ customerUuid, emails });
+    for (const [key, { email }] of world.learners)
+      if (key.startsWith(`${customerUuid}:`) && emails.includes(email)) world.learners.delete(key);
   },
   administrators: async (customerUuid) => world.customers.get(customerUuid)?.admins ?? [],
   async customerOfSlug(slug) {
@@ -399,6 +401,7 @@ export function testRuntime(
     workflowOf: service.workflowOf,
     customers: customersOf(world),
     plans: localPlans({ db, clock, log: silent, catalog, settings: ofTests }),
+    followAssignments: service.followAssignments,
     ...change,
   };
 }

@@ -73,7 +73,7 @@ export async function allocateWithin(
     : await accountsOf(trx, emailKeys);
   const existing = await store.forLearners(trx, {
     configurationUuid: terms.configurationUuid,
-    contentKey: terms.contentKey,
+    contentKeys: [terms.contentKey],
     emailKeys,
     lmsUserIds: [...accounts.values()],
   });

@@ -1,9 +1,12 @@
+export { AllocationRefused, retryingCollisions } from './allocate.ts';
 export { bulkExpiry } from './bulk-store.ts';
 export * as contract from './contract.ts';
 export { allocationCheckNames, allocationOf, failedAllocationCheck, UNSUPPORTED } from './decide.ts';
 export { allocateForced } from './force.ts';
 export { unacknowledged } from './learner.ts';
 export { linkAccount } from './link.ts';
+export { contactLink, courseOf, MailUnwritable, portalOf } from './mails.ts';
 export { allocates, allocationChecks, type SupportFacts } from './price.ts';
 export { claim, endRedeemed, reverse } from './redeem.ts';
+export { allocateRequested, cancelRequested, type Seat } from './requested.ts';
 export { type AssignmentRow, ofLearner } from './store.ts';

@@ -88,7 +88,7 @@ export function startOf({ startDate, endDate, pacing, weeksToComplete }: Content
 }
 
 /** R-ADD-19. */
-function contactLink({ contactEmail, admins }: Customer): string | null {
+export function contactLink({ contactEmail, admins }: Customer): string | null {
   const addresses = contactEmail ? [contactEmail] : admins.flatMap(({ email }) => (email ? [email] : []));
   return addresses.length === 0 ? null : `mailto:${addresses.join(',')}`;
 }

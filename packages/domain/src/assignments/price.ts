@@ -1,3 +1,5 @@
+import { isAcceptablePrice } from './rules.ts';
+
 /** Facts about an allocation for the checks that do not depend on the budget. */
 export interface AllocationFacts {
   readonly policy: { readonly active: boolean; readonly retired: boolean };
@@ -25,18 +27,6 @@ export const allocates = ({ policyType, takesRequests, hasConfiguration }: Suppo
 export type Refusal =
   | { readonly kind: 'reason'; readonly reason: string }
   | { readonly kind: 'price'; readonly message: string };
-
-/** R-POL-14, both ends inclusive. Ratios have two decimals, so they are compared as integer hundredths. */
-export function isAcceptablePrice(
-  requestedCents: number,
-  canonicalCents: number,
-  lower: number,
-  upper: number,
-): boolean {
-  const [low, high] = [Math.round(lower * 100), Math.round(upper * 100)];
-  const requested = requestedCents * 100;
-  return requested >= low * canonicalCents && requested <= high * canonicalCents;
-}
 
 /** One check of an allocation. */
 export interface AllocationCheck {

@@ -1,8 +1,11 @@
 import type { Transaction } from '@enterprise-access/db';
 import type { Settlement, Spend } from '../kernel/ports/ledger.ts';
+import type { Runtime } from '../kernel/runtime.ts';
 import type { AssignmentRow } from './store.ts';
 import * as store from './store.ts';
 import { assignments } from './tables.ts';
+
+type Deps = Pick<Runtime, 'followAssignments'>;
 
 /** Claims the assignment for a redemption; false if it can no longer be redeemed at this price. */
 export const claim = async (trx: Transaction, spend: Spend, assignmentUuid: string): Promise<boolean> =>
@@ -20,6 +23,7 @@ const nothing: UpdateCounts = async () => undefined;
  * when the redemption began. The caller runs the returned function at the end of the transaction.
  */
 export async function endRedeemed(
+  deps: Deps,
   trx: Transaction,
   spend: Spend,
   settlement: Settlement,
@@ -50,7 +54,7 @@ export async function endRedeemed(
         errorActionType: 'redeemed',
         errorReason: 'enrollment_error',
       };
-  return write(trx, before, after, at, {
+  return write(deps, trx, before, after, at, {
     row: after,
     actionType: 'redeemed',
     errorReason: isCommitted ? null : 'enrollment_error',
@@ -71,11 +75,11 @@ const failureText = (settlement: Settlement): string =>
     : 'Another transaction pays for this learner and content already.';
 
 /** Sets the assignment of a reversed transaction to reversed; it can be allocated again. Idempotent. */
-export async function reverse(trx: Transaction, transactionUuid: string, at: Date): Promise<UpdateCounts> {
+export async function reverse(deps: Deps, trx: Transaction, transactionUuid: string, at: Date): Promise<UpdateCounts> {
   const before = await store.holdByTransaction(trx, transactionUuid);
   if (before?.state !== 'accepted') return nothing;
   const after: AssignmentRow = { ...before, state: 'reversed', reversedAt: at, modified: at };
-  return write(trx, before, after, at, {
+  return write(deps, trx, before, after, at, {
     row: after,
     actionType: 'reversed',
     metadata: { state_before: before.state, state_after: after.state },
@@ -83,6 +87,7 @@ export async function reverse(trx: Transaction, transactionUuid: string, at: Dat
 }
 
 async function write(
+  deps: Deps,
   trx: Transaction,
   before: AssignmentRow,
   after: AssignmentRow,
@@ -100,5 +105,8 @@ async function write(
       : { source: 'signal' as const }),
     at,
   });
+  const { uuid: assignmentUuid, enterpriseCustomerUuid } = after;
+  const change = { assignmentUuid, enterpriseCustomerUuid, was: before.state, is: after.state, at, admin: null };
+  await deps.followAssignments(trx, [change]);
   return () => store.writeCounts(trx, store.countsOf(changes));
 }

@@ -5,12 +5,13 @@ import { orderOf } from './lists.ts';
 import { joined, longDate, seconds, startOf } from './mails.ts';
 import { beginsIn } from './nudge.ts';
 import { planAllocation, type Terms, uniqueEmails } from './plan.ts';
-import { allocationRefusal, isAcceptablePrice } from './price.ts';
+import { allocationRefusal } from './price.ts';
 import {
   assignmentFor,
   classes,
   classOf,
   earliestExpiration,
+  isAcceptablePrice,
   isAcknowledged,
   isActionAcknowledged,
   learnerStateOf,

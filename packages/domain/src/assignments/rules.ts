@@ -159,3 +159,15 @@ const refusals = {
   expired: 'reason_learner_assignment_expired',
   reversed: 'reason_learner_assignment_reversed',
 } as const satisfies Record<State, string>;
+
+/** R-POL-14, both ends inclusive. Ratios have two decimals, so they are compared as integer hundredths. */
+export function isAcceptablePrice(
+  requestedCents: number,
+  canonicalCents: number,
+  lower: number,
+  upper: number,
+): boolean {
+  const [low, high] = [Math.round(lower * 100), Math.round(upper * 100)];
+  const requested = requestedCents * 100;
+  return requested >= low * canonicalCents && requested <= high * canonicalCents;
+}

@@ -15,7 +15,7 @@ import * as store from './store.ts';
 import { type Transition, transition } from './transitions.ts';
 import { adminViewsOf, viewsOf } from './view.ts';
 
-export type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'catalog' | 'ledger'>;
+export type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'catalog' | 'ledger' | 'followAssignments'>;
 
 const configurationNotFound = () => notFound({}, { message: 'No AssignmentConfiguration matches the given query.' });
 const assignmentNotFound = () => notFound({}, { message: 'No LearnerContentAssignment matches the given query.' });
@@ -107,8 +107,9 @@ async function cancelHeld(
   held: readonly store.AssignmentRow[],
   by: store.ActionActor & { readonly at: Date },
 ): Promise<void> {
-  await transition(trx, deps, configuration, held.map(cancelled(by.at)), by);
-  await tell(trx, tellCancelled, held, by.at);
+  const followed = await transition(trx, deps, configuration, held.map(cancelled(by.at)), by);
+  const own = held.filter(({ uuid }) => !followed.has(uuid));
+  await tell(trx, tellCancelled, own, by.at);
 }
 
 /** Enqueues one mail per learner in the transaction of its cause. */

@@ -226,13 +226,14 @@ const eitherOf = (db: Connection, looks: readonly Knex.QueryBuilder[]) => {
 
 interface Learners {
   readonly configurationUuid: string;
-  readonly contentKey: string;
+  readonly contentKeys: readonly string[];
   readonly emailKeys: readonly string[];
   readonly lmsUserIds: readonly number[];
 }
 
-const named = (db: Connection, { configurationUuid, contentKey, emailKeys, lmsUserIds }: Learners) => {
-  const base = () => db(TABLE).where({ assignment_configuration_uuid: configurationUuid, content_key: contentKey });
+const named = (db: Connection, { configurationUuid, contentKeys, emailKeys, lmsUserIds }: Learners) => {
+  const base = () =>
+    db(TABLE).where({ assignment_configuration_uuid: configurationUuid }).whereIn('content_key', contentKeys);
   return eitherOf(db, [
     base().whereIn('learner_email_key', emailKeys),
     ...(lmsUserIds.length === 0 ? [] : [base().whereIn('lms_user_id', lmsUserIds)]),
@@ -240,7 +241,7 @@ const named = (db: Connection, { configurationUuid, contentKey, emailKeys, lmsUs
 };
 
 /**
- * Rows for the same content, in any state, by address or account (R-ASG-14), including rows of the same accounts
+ * Rows for the same contents, in any state, by address or account (R-ASG-14), including rows of the same accounts
  * under other addresses. Ended rows are locked until the transaction ends, because they can be restarted and an
  * administrator could cancel them concurrently.
  */

@@ -98,13 +98,15 @@ async function expire(
           changes: { state: 'expired' as const, expiredAt: at, expirationReason },
         };
       });
-    await transition(trx, runtime, configuration, transitions, { ...store.SYSTEM, at });
+    const followed = await transition(trx, runtime, configuration, transitions, { ...store.SYSTEM, at });
     const occasion = at.toISOString();
     await appendToOutbox(
       trx,
       at,
-      transitions.map(({ before: { uuid: assignmentUuid, enterpriseCustomerUuid } }) =>
-        jobMessage(contracts.tellExpired, { assignmentUuid, occasion }, enterpriseCustomerUuid),
+      transitions.flatMap(({ before: { uuid: assignmentUuid, enterpriseCustomerUuid } }) =>
+        followed.has(assignmentUuid)
+          ? []
+          : [jobMessage(contracts.tellExpired, { assignmentUuid, occasion }, enterpriseCustomerUuid)],
       ),
     );
     return transitions.length;

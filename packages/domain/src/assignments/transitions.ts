@@ -1,4 +1,5 @@
 import type { Transaction } from '@enterprise-access/db';
+import type { AssignmentChange } from '../kernel/ports/followers.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { type ConfigurationRow, deallocateBudget } from '../policies/index.ts';
 import type { ActionType, ErrorReason } from './contract.ts';
@@ -23,12 +24,13 @@ export interface Transition {
 export const heldCents = ({ state, redemptionUuid, priceCents }: AssignmentRow): number =>
   state === 'allocated' && redemptionUuid === null ? priceCents : 0;
 
-type Deps = Pick<Runtime, 'ledger'>;
+type Deps = Pick<Runtime, 'ledger' | 'followAssignments'>;
 type Budgets = Pick<ConfigurationRow, 'subsidyAccessPolicy' | 'subsidyUuid'>;
 
 /**
  * Applies transitions to rows that the caller has locked, in the caller's transaction: rows, history, actions,
- * reserved value, counters. Not for assignments with a pending redemption.
+ * reserved value, counters. Not for assignments with a pending redemption. Returns the assignments whose learners are
+ * told by another slice.
  */
 export async function transition(
   trx: Transaction,
@@ -36,7 +38,7 @@ export async function transition(
   budgets: Budgets,
   transitions: readonly Transition[],
   by: store.ActionActor & { readonly at: Date },
-): Promise<AssignmentRow[]> {
+): Promise<ReadonlySet<string>> {
   const changes = transitions.map(({ before, changes: each, action, note }) => ({
     before,
     after: { ...before, ...each, modified: by.at },
@@ -56,11 +58,32 @@ export async function transition(
     }),
     by,
   );
+  const followed = await deps.followAssignments(trx, followedChanges(changes, by));
   const released = changes.reduce((sum, { before, after }) => sum + heldCents(before) - heldCents(after), 0);
   await release(trx, deps, budgets, released);
   await store.writeCounts(trx, store.countsOf(changes));
-  return rows;
+  return followed;
 }
+
+/** Changes of the state, as slices above see them. */
+const followedChanges = (
+  changes: readonly store.RowChange[],
+  by: store.ActionActor & { readonly at: Date },
+): AssignmentChange[] =>
+  changes.flatMap(({ before, after }) =>
+    before === null || before.state === after.state
+      ? []
+      : [
+          {
+            assignmentUuid: after.uuid,
+            enterpriseCustomerUuid: after.enterpriseCustomerUuid,
+            was: before.state,
+            is: after.state,
+            at: by.at,
+            admin: by.type === 'admin' ? { userId: by.userId, lmsUserId: by.lmsUserId } : null,
+          },
+        ],
+  );
 
 async function release(trx: Transaction, deps: Deps, budgets: Budgets, cents: number): Promise<void> {
   const { subsidyAccessPolicy: policyUuid, subsidyUuid } = budgets;

@@ -11,6 +11,7 @@ import type { Job } from './jobs/job.ts';
 import { jobRuns } from './jobs/runs.ts';
 import type { LegacyForm } from './legacy.ts';
 import type { RoleSources } from './permissions.ts';
+import type { AssignmentChange, FollowAssignments } from './ports/followers.ts';
 import { mergeRouters, router } from './rpc.ts';
 import type { OwnerOf } from './runtime.ts';
 import type { Setting, Settings } from './settings.ts';
@@ -264,6 +265,17 @@ function workflowsOf(slices: readonly Slice[]): WorkflowOf {
   return (kind, version) => all.get(nameOf(kind, version));
 }
 
+/** All followers of assignments, one after the other. */
+const followersOf = (slices: readonly Slice[]): FollowAssignments => {
+  const followers = slices.flatMap(({ followAssignments: follow = [] }) => follow);
+  return async (trx, changes: readonly AssignmentChange[]) => {
+    const told = new Set<string>();
+    if (changes.length > 0)
+      for (const follow of followers) for (const uuid of await follow(trx, changes)) told.add(uuid);
+    return told;
+  };
+};
+
 /** Variables of mail campaign ids, with a description of each mail. */
 const campaignsOf = (slices: readonly Slice[]): Readonly<Record<string, string>> =>
   Object.fromEntries(
@@ -312,6 +324,7 @@ export function compose<const S extends readonly Slice[]>(slices: S) {
     ...grantReader(slices),
     events: eventsOf(slices),
     workflowOf: workflowsOf(slices),
+    followAssignments: followersOf(slices),
     consumers: consumersOf(slices),
     ownersIn: ownersOf(slices),
     settings: settingsOf(slices),

@@ -18,6 +18,7 @@ export const lockOrder = [
   /** Held while the spend limits of the policies of one subsidy change. */
   'policy_ceilings',
   'policy_deposits',
+  'request_customer_configurations',
   'forced_redemptions',
   /** One chunk of a bulk allocation. */
   'allocation_batches',
@@ -36,6 +37,8 @@ export const lockOrder = [
   'plan_notifications',
   'redemptions',
   'assignments',
+  /** Follow their assignments. */
+  'learner_credit_requests',
   /** A learner's spend in one policy. */
   'policy_learner_budgets',
   'ssp_products',
@@ -75,6 +78,7 @@ export const newRowsAreOwn: ReadonlySet<string> = new Set(['ledgers', 'licenses'
 export const addedOnly: ReadonlySet<string> = new Set([
   'outbox',
   'assignment_actions',
+  'learner_credit_request_actions',
   'redemption_decisions',
   'audit_entries',
   'audit_changes',

@@ -5,6 +5,7 @@ import type { Catalog } from './ports/catalog.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Customers } from './ports/customers.ts';
 import type { Files } from './ports/files.ts';
+import type { FollowAssignments } from './ports/followers.ts';
 import type { Ledger } from './ports/ledger.ts';
 import type { Lms } from './ports/lms.ts';
 import type { Mail } from './ports/mail.ts';
@@ -42,6 +43,8 @@ export interface Runtime {
   /** The customer that owns a resource of a kind declared by a slice; null if it does not exist. */
   readonly ownerOf: OwnerOf;
   readonly workflowOf: WorkflowOf;
+  /** What slices above the assignments do when an assignment changes. */
+  readonly followAssignments: FollowAssignments;
 }
 
 export type OwnerOf = (kind: string, uuid: string) => Promise<string | null> | string | null;

@@ -7,6 +7,7 @@ import type { EventDeclaration } from './event.ts';
 import type { Job } from './jobs/job.ts';
 import type { LegacyForm } from './legacy.ts';
 import type { Permission, RoleSources } from './permissions.ts';
+import type { FollowAssignments } from './ports/followers.ts';
 import type { Setting } from './settings.ts';
 import type { Workflow } from './workflow.ts';
 
@@ -53,6 +54,8 @@ export interface Slice {
   readonly events?: readonly EventDeclaration[];
   readonly consumers?: readonly Consumer[];
   readonly settings?: Readonly<Record<string, Setting>>;
+  /** Moves rows of this slice with the assignments that they depend on. */
+  readonly followAssignments?: FollowAssignments;
   /** Every version of its workflows that can still be under way. */
   readonly workflows?: readonly Workflow[];
   /** Variables of mail campaign ids, with a description of each mail. */

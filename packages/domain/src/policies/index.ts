@@ -22,5 +22,5 @@ export * as policyGroups from './groups.ts';
 export { refusalBody, refusalOf } from './refusal-body.ts';
 export { isLateRedemptionAllowed, priorityOf } from './rules.ts';
 export { policyNotFound } from './service.ts';
-export { find, groupsOf, ownerOf, redeemable, spentCents, totalsByPolicy } from './store.ts';
+export { find, groupsOf, holdRequestable, ownerOf, redeemable, spentCents, totalsByPolicy } from './store.ts';
 export type { PolicyRow } from './tables.ts';

@@ -55,6 +55,15 @@ export const redeemable = async (db: Connection, enterpriseCustomerUuid: string)
       { column: 'uuid', order: 'desc' },
     ]);
 
+/** Policies of a customer that take requests, locked until the transaction ends (R-REQ-10, R-REQ-13). */
+export const holdRequestable = async (trx: Transaction, enterpriseCustomerUuid: string): Promise<PolicyRow[]> =>
+  policies
+    .query(trx)
+    .where({ enterprise_customer_uuid: enterpriseCustomerUuid })
+    .whereNotNull('learner_credit_request_config_uuid')
+    .orderBy('uuid')
+    .forUpdate();
+
 export async function ownerOf(db: Connection, uuid: string): Promise<string | null> {
   const row: Pick<PolicyRow, 'enterpriseCustomerUuid'> | undefined = await db(policies.table)
     .where({ uuid })

@@ -9,6 +9,7 @@ import { transactionView } from '../ledger/contract.ts';
 import { accessMethod, policyLocked, policyType } from '../policies/contract.ts';
 import { permissions as policyPermissions } from '../policies/permissions.ts';
 import { reasonCode, reasonObject } from '../policies/reason-contract.ts';
+import { learnerCreditRequest } from '../requests/contract.ts';
 import { checkVerdicts, decision } from './decision-contract.ts';
 
 const lmsUserId = () => z.int().min(1).max(2_147_483_647);
@@ -137,6 +138,9 @@ export const canRequest = defineContract({
   output: z.object({
     canRequest: z.boolean().describe('Whether a request can be made.'),
     reason: z.string().nullable().describe('Why not.'),
+    contentKey: z.string().describe('Course.'),
+    existingRequest: z.string().nullable().describe('The open request of the learner for the course.'),
+    requestableSubsidyAccessPolicy: redeemablePolicy.nullable().describe('Budget to request the course from.'),
   }),
   errors: [],
 });
@@ -163,7 +167,7 @@ export const creditsAvailable = defineContract({
         learnerContentAssignments: z
           .array(learnerAssignment)
           .describe('Assignments of the learner, without those whose end was acknowledged.'),
-        learnerRequests: z.array(z.unknown()).describe('Requests of the learner.'),
+        learnerRequests: z.array(learnerCreditRequest).describe('Requests of the learner.'),
         groupAssociations: z.array(z.string()).describe('Groups whose members can redeem.'),
       })
       .meta({ title: 'PolicyWithCredit' }),

@@ -5,6 +5,7 @@ import { isSubsidyActive } from '../kernel/ports/ledger.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import { type PolicyRow, redeemable } from '../policies/index.ts';
 import { permissions as policyPermissions } from '../policies/permissions.ts';
+import { shownOf, viewsOf } from '../requests/index.ts';
 import type * as contract from './contract.ts';
 import { isOf, type LearnerFacts, learnerFacts } from './facts.ts';
 import { notForOthers } from './refusals.ts';
@@ -27,6 +28,7 @@ export async function creditsAvailable(
   const candidates = await redeemable(deps.db, enterpriseCustomerUuid);
   const known = await learnerFacts(deps, enterpriseCustomerUuid, lmsUserId, candidates, []);
   const shown = await unacknowledged(deps, enterpriseCustomerUuid, known.assignments);
+  const requests = await viewsOf(deps.db, await shownOf(deps.db, enterpriseCustomerUuid, lmsUserId));
   return candidates
     .map((policy) => ({ policy, assignments: shown.filter(({ row }) => isOf(policy, row)) }))
     .filter(({ policy, assignments }) => hasCredit(policy, known, assignments.length))
@@ -38,7 +40,11 @@ export async function creditsAvailable(
       learnerContentAssignments: needsAssignment(policy)
         ? assignments.map(({ view }) => view(known.subsidies.get(policy.subsidyUuid)?.expirationDatetime ?? null))
         : [],
-      learnerRequests: [],
+      learnerRequests: requests
+        .filter(
+          ({ learnerCreditRequestConfig: uuid }) => uuid !== null && uuid === policy.learnerCreditRequestConfigUuid,
+        )
+        .map((request) => ({ ...request })),
       groupAssociations: (known.groups.get(policy.uuid) ?? []).filter((uuid) => uuid !== null),
     }));
 }

@@ -7,6 +7,7 @@ type Deps = Pick<Runtime, 'clock' | 'settings'>;
 
 /** Version of the stored facts and checks; a new one when facts or checks change, so that old decisions are still read. */
 const VERSION = 1;
+const REQUEST_VERSION = 2;
 
 /** Names of the checks of each version, in the order in which they decide. */
 export const redemptionCheckNames: Readonly<Record<number, readonly string[]>> = {
@@ -31,6 +32,7 @@ export const redemptionCheckNames: Readonly<Record<number, readonly string[]>> =
 };
 export const requestCheckNames: Readonly<Record<number, readonly string[]>> = {
   1: ['no_active_policies', 'no_request_policies'],
+  2: ['no_active_policies', 'no_request_policies', 'content_not_in_catalog', 'already_requested'],
 };
 
 const present = (values: Readonly<Record<string, unknown>>): Record<string, unknown> =>
@@ -178,5 +180,5 @@ export const decidedRequest = (
     policyUuid: null,
     reason: requestRefusal(facts),
     checks: Object.fromEntries(requestChecks.filter(({ fails }) => fails(facts)).map(({ name }) => [name, 'failed'])),
-    facts: { v: VERSION, of: 'request', ...facts },
+    facts: { v: REQUEST_VERSION, of: 'request', ...facts },
   });

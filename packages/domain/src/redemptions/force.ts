@@ -11,7 +11,7 @@ import * as contract from './contract.ts';
 import * as store from './forced-store.ts';
 import { spendThrough } from './redeem.ts';
 
-type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
+type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings' | 'followAssignments'>;
 
 /**
  * Redeems for a learner on behalf of support, even after the enrollment deadline. A record is stored before the spend

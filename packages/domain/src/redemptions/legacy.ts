@@ -1,8 +1,13 @@
 import { z } from 'zod';
-import type { LegacyForm } from '../kernel/legacy.ts';
+import { type LegacyForm, legacyReply } from '../kernel/legacy.ts';
+import { snakeCase, wireCodec } from '../kernel/wire.ts';
 import { refusalBody, refusalOf } from '../policies/index.ts';
-import type * as contract from './contract.ts';
+import * as contract from './contract.ts';
 import { jsonObjectOf } from './json-object.ts';
+
+const renamed = (shape: Readonly<Record<string, z.ZodType>>): Record<string, z.ZodType> =>
+  Object.fromEntries(Object.entries(shape).map(([name, field]) => [snakeCase(name), field]));
+const policyCodec = wireCodec(contract.redeemablePolicy);
 
 /** A refusal is a list with one reason object whose leaves are strings. */
 const notRedeemable = {
@@ -24,7 +29,31 @@ const spendRefused = {
   }),
 };
 
+const requestability = legacyReply(contract.canRequest, {
+  body: z.union([
+    z.object({
+      content_key: z.string(),
+      reason: z.null(),
+      can_request: z.literal(true),
+      requestable_subsidy_access_policy: z.object(renamed(contract.redeemablePolicy.shape)).meta({
+        title: 'RequestablePolicyBody',
+      }),
+    }),
+    z.object({ can_request: z.literal(false), reason: z.string(), existing_request: z.string().optional() }),
+  ]),
+  encode: ({ contentKey, reason, existingRequest, requestableSubsidyAccessPolicy: policy }) =>
+    policy === null
+      ? { can_request: false, reason, ...(existingRequest === null ? {} : { existing_request: existingRequest }) }
+      : {
+          content_key: contentKey,
+          reason: null,
+          can_request: true,
+          requestable_subsidy_access_policy: policyCodec.encode(policy),
+        },
+});
+
 export const legacy: Readonly<Record<string, LegacyForm>> = {
+  canRequest: { reply: requestability },
   redeem: { errors: { not_redeemable: notRedeemable, spend_refused: spendRefused } },
   force: { errors: { not_redeemable: notRedeemable, spend_refused: spendRefused } },
 };

@@ -24,7 +24,7 @@ import { type Facts, knownPriceOf, needsAssignment, refusal } from './rules.ts';
 import { awaitEnd, type Limit, type Recorded, record, reserve, settle } from './spend.ts';
 import * as store from './store.ts';
 
-type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
+type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings' | 'followAssignments'>;
 
 /** Spends one policy's credit on one course run for one learner. */
 export async function redeem(deps: Deps, actor: Actor, input: Input<typeof contract.redeem>): Promise<TransactionView> {

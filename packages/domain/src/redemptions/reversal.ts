@@ -11,7 +11,7 @@ import * as store from './store.ts';
  * A reversal in the embedded ledger does the same in its own transaction.
  */
 export async function noteReversal(
-  deps: Pick<Runtime, 'db' | 'clock'>,
+  deps: Pick<Runtime, 'db' | 'clock' | 'followAssignments'>,
   { spend, transactionUuid }: store.Redemption,
   reversed: Pick<LedgerTransaction, 'quantityCents'>,
   claim?: (trx: Transaction) => Promise<boolean>,
@@ -21,7 +21,7 @@ export async function noteReversal(
     if (claim && !(await claim(trx))) return;
     if (!(await store.reverse(trx, spend, at))) return;
     const charge = { ...spend, priceCents: -reversed.quantityCents };
-    const countAssignment = transactionUuid === null ? null : await reverseAssignment(trx, transactionUuid, at);
+    const countAssignment = transactionUuid === null ? null : await reverseAssignment(deps, trx, transactionUuid, at);
     await releaseShare(trx, charge);
     await appendToOutbox(trx, at, [redemptionReversed(spend)]);
     await releaseBudget(trx, charge);

@@ -246,11 +246,21 @@ export interface RequestFacts {
   readonly policies: number;
   /** Those that take requests. */
   readonly taking: number;
+  /** Those of them whose catalog has the content; not asked of earlier decisions. */
+  readonly offering?: number;
+  /** State of the learner's open request for the content; null without one. */
+  readonly openRequest?: string | null;
 }
 
 export const requestChecks = [
   { name: 'no_active_policies', rule: 'R-RED-10', fails: ({ policies }: RequestFacts) => policies === 0 },
   { name: 'no_request_policies', rule: 'R-POL-17', fails: ({ taking }: RequestFacts) => taking === 0 },
+  { name: 'content_not_in_catalog', rule: 'R-POL-17', fails: ({ offering }: RequestFacts) => offering === 0 },
+  {
+    name: 'already_requested',
+    rule: 'R-REQ-34',
+    fails: ({ openRequest = null }: RequestFacts) => openRequest !== null,
+  },
 ] as const;
 
 /** The first check that fails; null when a request can be made. */

@@ -27,7 +27,7 @@ import {
 import { subsidyRedeemed } from './events.ts';
 import * as store from './store.ts';
 
-type Deps = Pick<Runtime, 'db' | 'clock' | 'ledger' | 'log'>;
+type Deps = Pick<Runtime, 'db' | 'clock' | 'ledger' | 'log' | 'followAssignments'>;
 
 /** A limit that refuses the reservation. */
 export type Limit = BudgetRefusal | 'not_enough_value_in_subsidy' | 'reason_learner_not_assigned_content';
@@ -112,7 +112,7 @@ export async function record(deps: Deps, spend: Spend, settlement: Settlement): 
     if (!(await store.end(trx, spend, { ...end, at: now }))) return null;
     const isCommitted = settlement.outcome === 'committed';
     const charged = isCommitted && settlement.remote ? -settlement.remote.quantityCents : spend.priceCents;
-    const countAssignment = await endRedeemed(trx, spend, settlement, now);
+    const countAssignment = await endRedeemed(deps, trx, spend, settlement, now);
     if (isCommitted) await adjustShare(trx, spend, charged);
     else await releaseShare(trx, spend);
     const { transaction: made, events } = await deps.ledger.record(trx, spend, settlement, now);

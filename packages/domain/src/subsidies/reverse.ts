@@ -9,7 +9,7 @@ import { markReversed } from '../redemptions/index.ts';
 import { notReversible } from './errors.ts';
 import { tryToUnenrol } from './unenrol.ts';
 
-type Deps = Pick<Runtime, 'db' | 'clock' | 'lms' | 'log'>;
+type Deps = Pick<Runtime, 'db' | 'clock' | 'lms' | 'log' | 'followAssignments'>;
 
 /** Thrown to roll back: the transaction was reversed concurrently. */
 class AlreadyReversed extends Error {}
@@ -46,7 +46,7 @@ export async function reverseTransaction(deps: Deps, request: ReverseRequest): P
     await transaction(deps.db, async (trx) => {
       if (request.claim && !(await request.claim(trx))) throw new AlreadyReversed();
       if (!(await markReversed(trx, uuid, at))) throw new AlreadyReversed();
-      const countAssignment = await reverseAssignment(trx, uuid, at);
+      const countAssignment = await reverseAssignment(deps, trx, uuid, at);
       if (charge) await releaseShare(trx, charge);
       const { idempotencyKey, metadata } = request;
       if (!(await insertReversal(trx, { transaction: found, ledger, idempotencyKey, metadata, at })))

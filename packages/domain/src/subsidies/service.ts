@@ -295,7 +295,7 @@ export async function getTransaction(
 }
 
 export async function reverse(
-  deps: Reads & Pick<Runtime, 'lms' | 'log'>,
+  deps: Reads & Pick<Runtime, 'lms' | 'log' | 'followAssignments'>,
   input: Input<typeof contract.reverse>,
 ): Promise<TransactionView> {
   const made = await ledger.findTransaction(deps.db, input.transactionUuid);

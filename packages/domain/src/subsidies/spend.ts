@@ -47,7 +47,7 @@ import {
 import type * as contract from './contract.ts';
 import * as errors from './errors.ts';
 
-type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings'>;
+type Deps = Pick<Runtime, 'db' | 'clock' | 'log' | 'lms' | 'catalog' | 'ledger' | 'settings' | 'followAssignments'>;
 type Request = Input<typeof contract.createTransaction>;
 
 /** Maximum number of rounds if concurrent requests change the facts between collecting and reserving. */

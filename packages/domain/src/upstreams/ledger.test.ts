@@ -61,7 +61,13 @@ async function startWorld(dialect: Dialect) {
 async function embedded(dialect: Dialect): Promise<World> {
   const base = await startWorld(dialect);
   const { clock, database, sandbox } = base;
-  const deps = { db: database.db, clock, lms: httpLms(clientOf(sandbox, 'lms'), noCache), log: silent };
+  const deps = {
+    db: database.db,
+    clock,
+    lms: httpLms(clientOf(sandbox, 'lms'), noCache),
+    log: silent,
+    followAssignments: async () => new Set<string>(),
+  };
   const operator: Actor = {
     userId: 1,
     username: 'operator',

@@ -264,14 +264,15 @@ describe('what follows the end of licences', () => {
   });
 
   test('unlinked learners are linked no more; it can be repeated', async () => {
-    for (const _ of [1, 2]) await lms.unlinkLearners(CUSTOMER, ['Learner-1000@demo.example', 'nobody@demo.example']);
+    for (const _ of [1, 2])
+      await lms.unlinkLearners(CUSTOMER, ['Learner-1000@demo.example', 'nobody@demo.example'], { isRelinkable: true });
     expect(await lms.hasActiveLink(CUSTOMER, 1000)).toBe(false);
     expect(await lms.hasActiveLink(CUSTOMER, 1001)).toBe(true);
   });
 
   test.each([400, 500])('W-28: an unlinking that is answered %i has failed', async (status) => {
     await fault(`/enterprise-customer/${CUSTOMER}/unlink_users/`, { status });
-    await expect(lms.unlinkLearners(CUSTOMER, ['learner-1000@demo.example'])).rejects.toThrow();
+    await expect(lms.unlinkLearners(CUSTOMER, ['learner-1000@demo.example'], { isRelinkable: true })).rejects.toThrow();
   });
 
   test('enrollments of licences can be ended again and again', async () => {

@@ -382,14 +382,14 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
       });
     },
 
-    async unlinkLearners(customerUuid, emails) {
+    async unlinkLearners(customerUuid, emails, { isRelinkable }) {
       await call({
         method: 'POST',
         path: path`/enterprise/api/v1/enterprise-customer/${customerUuid}/unlink_users/`,
         repeatable: true,
         timeoutMs: BULK_MS,
         about: emails.slice(0, 1),
-        body: { user_emails: emails, is_relinkable: true },
+        body: { user_emails: emails, is_relinkable: isRelinkable },
         reply: anything,
       });
     },

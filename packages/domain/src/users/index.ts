@@ -3,6 +3,7 @@ export {
   contactOf,
   deleteUser,
   emailKeyOf,
+  emailsOf,
   findUser,
   insertUser,
   lmsUserIdsOf,

@@ -44,6 +44,12 @@ export async function lmsUserIdsOf(db: Connection, userIds: readonly number[]): 
   return new Map(rows.map(({ id, lmsUserId }) => [Number(id), lmsUserId]));
 }
 
+/** Addresses of users by their ids. */
+export async function emailsOf(db: Connection, ids: readonly number[]): Promise<Map<number, string>> {
+  const rows: { id: number; email: string }[] = await db(users.table).whereIn('id', ids).select('id', 'email');
+  return new Map(rows.map(({ id, email }) => [id, email]));
+}
+
 /** What a token says about its user; claims that it does not carry are left out. */
 export type UserAttributes = Readonly<Partial<Pick<Row<typeof users>, 'email' | 'fullName' | 'lmsUserId' | 'isStaff'>>>;
 

@@ -10,6 +10,7 @@ import { type BillingApi, billingTable } from './billing.ts';
 import { type BulkEnrollmentApi, bulkEnrollmentTable } from './bulkEnrollment.ts';
 import { type GroupsApi, groupsTable } from './groups.ts';
 import { type JobsApi, jobsTable } from './jobs.ts';
+import { type LearnerCreditRequestsApi, learnerCreditRequestsTable } from './learnerCreditRequests.ts';
 import { type LedgerApi, ledgerTable } from './ledger.ts';
 import { type LicensesApi, licensesTable } from './licenses.ts';
 import { type PlansApi, plansTable } from './plans.ts';
@@ -19,6 +20,7 @@ import { type ProductsApi, productsTable } from './products.ts';
 import { type ProvisioningApi, provisioningTable } from './provisioning.ts';
 import { type RedemptionsApi, redemptionsTable } from './redemptions.ts';
 import { type RenewalsApi, renewalsTable } from './renewals.ts';
+import { type RequestConfigurationsApi, requestConfigurationsTable } from './requestConfigurations.ts';
 import { type WorkflowsApi, workflowsTable } from './workflows.ts';
 
 /** Client of the service for one caller. Create one per caller; it holds no connections and needs no closing. */
@@ -37,6 +39,8 @@ export class EnterpriseAccess extends Client {
   readonly groups: GroupsApi = this.router('groups', groupsTable);
   /** Operations of jobs. */
   readonly jobs: JobsApi = this.router('jobs', jobsTable);
+  /** Operations of learnerCreditRequests. */
+  readonly learnerCreditRequests: LearnerCreditRequestsApi = this.router('learnerCreditRequests', learnerCreditRequestsTable);
   /** Operations of ledger. */
   readonly ledger: LedgerApi = this.router('ledger', ledgerTable);
   /** Operations of licenses. */
@@ -55,6 +59,8 @@ export class EnterpriseAccess extends Client {
   readonly redemptions: RedemptionsApi = this.router('redemptions', redemptionsTable);
   /** Operations of renewals. */
   readonly renewals: RenewalsApi = this.router('renewals', renewalsTable);
+  /** Operations of requestConfigurations. */
+  readonly requestConfigurations: RequestConfigurationsApi = this.router('requestConfigurations', requestConfigurationsTable);
   /** Operations of workflows. */
   readonly workflows: WorkflowsApi = this.router('workflows', workflowsTable);
 

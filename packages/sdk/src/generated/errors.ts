@@ -87,12 +87,42 @@ export interface InvalidRequestedPriceErrorDetails {
   canonicalPriceCents: number;
 }
 
+/** What `not_all_approved` tells. */
+export interface NotAllApprovedErrorDetails {
+  /** Requests that were approved. */
+  approved: string[];
+  /** Requests that were not. */
+  failed: string[];
+  /** Reason for all of them; null if each has its own. */
+  errorMessage: string | null;
+}
+
+/** What `not_all_cancelled` tells. */
+export interface NotAllCancelledErrorDetails {
+  /** Requests that were not cancelled. */
+  nonCancelable: string[];
+}
+
 /** What `not_all_changed` tells. */
 export interface NotAllChangedErrorDetails {
   /** Assignments in the requested state. */
   changed: string[];
   /** Assignments that could not be changed. */
   unchanged: string[];
+}
+
+/** What `not_all_declined` tells. */
+export interface NotAllDeclinedErrorDetails {
+  /** Requests that were declined. */
+  declined: string[];
+  /** Requests that were not. */
+  nonDeclinable: string[];
+}
+
+/** What `not_all_reminded` tells. */
+export interface NotAllRemindedErrorDetails {
+  /** Requests that are not approved. */
+  nonRemindable: string[];
 }
 
 /** What `not_allocatable` tells. */
@@ -127,6 +157,12 @@ export interface NotAllocatableErrorDetailsReasonMetadataEnterpriseAdministrator
   email: string | null;
   /** The administrator; null for an address of the customer. */
   lmsUserId: number | null;
+}
+
+/** What `not_cancelable` tells. */
+export interface NotCancelableErrorDetails {
+  /** Why not. */
+  sentence: string;
 }
 
 /** What `not_enough_licenses` tells. */
@@ -177,6 +213,12 @@ export interface NotRedeemableErrorDetailsReasonMetadataEnterpriseAdministrator 
   email: string | null;
   /** The administrator; null for an address of the customer. */
   lmsUserId: number | null;
+}
+
+/** What `not_requestable` tells. */
+export interface NotRequestableErrorDetails {
+  /** Budget. */
+  policyUuid: string;
 }
 
 /** What `nothing_nudged` tells. */
@@ -352,6 +394,13 @@ export class AddressUnknownError extends DeclaredError<'address_unknown', NoDeta
  * Status 422. Of `policies.allocate`, `policies.allocateInBulk`.
  */
 export class AllocationRefusedError extends DeclaredError<'allocation_refused', AllocationRefusedErrorDetails> {}
+
+/**
+ * You already have an active learner credit request for this course.
+ *
+ * Status 422. Of `learnerCreditRequests.create`.
+ */
+export class AlreadyRequestedError extends DeclaredError<'already_requested', NoDetails> {}
 
 /**
  * Lookup value must be either a valid UUID or integer ID
@@ -599,11 +648,39 @@ export class NoPurchaseError extends DeclaredError<'no_purchase', NoDetails> {}
 export class NoStripeCustomerError extends DeclaredError<'no_stripe_customer', NoDetails> {}
 
 /**
+ * Some requests could not be approved.
+ *
+ * Status 422. Of `learnerCreditRequests.approve`, `learnerCreditRequests.approveAll`.
+ */
+export class NotAllApprovedError extends DeclaredError<'not_all_approved', NotAllApprovedErrorDetails> {}
+
+/**
+ * Some requests could not be cancelled.
+ *
+ * Status 422. Of `learnerCreditRequests.bulkCancel`, `learnerCreditRequests.cancelAll`.
+ */
+export class NotAllCancelledError extends DeclaredError<'not_all_cancelled', NotAllCancelledErrorDetails> {}
+
+/**
  * Some of the assignments were not found or can no longer be changed. The others were.
  *
  * Status 422. Of `assignments.cancel`, `assignments.remind`.
  */
 export class NotAllChangedError extends DeclaredError<'not_all_changed', NotAllChangedErrorDetails> {}
+
+/**
+ * Some requests could not be declined.
+ *
+ * Status 422. Of `learnerCreditRequests.decline`.
+ */
+export class NotAllDeclinedError extends DeclaredError<'not_all_declined', NotAllDeclinedErrorDetails> {}
+
+/**
+ * Some requests could not be reminded.
+ *
+ * Status 422. Of `learnerCreditRequests.remind`.
+ */
+export class NotAllRemindedError extends DeclaredError<'not_all_reminded', NotAllRemindedErrorDetails> {}
 
 /**
  * The content cannot be allocated through this policy.
@@ -618,6 +695,13 @@ export class NotAllocatableError extends DeclaredError<'not_allocatable', NotAll
  * Status 401. Of any operation.
  */
 export class NotAuthenticatedError extends DeclaredError<'not_authenticated', NoDetails> {}
+
+/**
+ * The request cannot be cancelled.
+ *
+ * Status 422. Of `learnerCreditRequests.cancel`.
+ */
+export class NotCancelableError extends DeclaredError<'not_cancelable', NotCancelableErrorDetails> {}
 
 /**
  * You are not eligible for an auto-applied license. Please contact your administrator for further assistance.
@@ -653,6 +737,13 @@ export class NotFoundError extends DeclaredError<'not_found', NoDetails> {}
  * Status 422. Of `redemptions.force`, `redemptions.redeem`.
  */
 export class NotRedeemableError extends DeclaredError<'not_redeemable', NotRedeemableErrorDetails> {}
+
+/**
+ * The budget takes no requests.
+ *
+ * Status 400. Of `learnerCreditRequests.create`.
+ */
+export class NotRequestableError extends DeclaredError<'not_requestable', NotRequestableErrorDetails> {}
 
 /**
  * This course was not found in the subscription plan catalogs associated with the specified enterprise UUID.
@@ -823,6 +914,20 @@ export class RenewalConflictError extends DeclaredError<'renewal_conflict', Rene
 export class RenewalRefusedError extends DeclaredError<'renewal_refused', RenewalRefusedErrorDetails> {}
 
 /**
+ * Browse & Request is already enabled for learner credit. Only one subsidy type can have Browse & Request enabled at a time.
+ *
+ * Status 422. Of `requestConfigurations.create`, `requestConfigurations.update`.
+ */
+export class RequestsEnabledElsewhereError extends DeclaredError<'requests_enabled_elsewhere', NoDetails> {}
+
+/**
+ * One or more learner credit request UUIDs not found.
+ *
+ * Status 404. Of `learnerCreditRequests.approve`, `learnerCreditRequests.approveAll`, `learnerCreditRequests.bulkCancel`, `learnerCreditRequests.cancelAll`, `learnerCreditRequests.declineAll`, `learnerCreditRequests.remind`, `learnerCreditRequests.remindAll`.
+ */
+export class RequestsNotFoundError extends DeclaredError<'requests_not_found', NoDetails> {}
+
+/**
  * Only committed redemptions can be reversed.
  *
  * Status 422. Of `ledger.reverse`.
@@ -926,6 +1031,7 @@ export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   activation_of_revoked: ActivationOfRevokedError,
   address_unknown: AddressUnknownError,
   allocation_refused: AllocationRefusedError,
+  already_requested: AlreadyRequestedError,
   bad_lookup: BadLookupError,
   cancellation_not_available: CancellationNotAvailableError,
   cancellation_not_scheduled: CancellationNotScheduledError,
@@ -961,14 +1067,20 @@ export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   no_plan_to_apply: NoPlanToApplyError,
   no_purchase: NoPurchaseError,
   no_stripe_customer: NoStripeCustomerError,
+  not_all_approved: NotAllApprovedError,
+  not_all_cancelled: NotAllCancelledError,
   not_all_changed: NotAllChangedError,
+  not_all_declined: NotAllDeclinedError,
+  not_all_reminded: NotAllRemindedError,
   not_allocatable: NotAllocatableError,
   not_authenticated: NotAuthenticatedError,
+  not_cancelable: NotCancelableError,
   not_eligible: NotEligibleError,
   not_enough_licenses: NotEnoughLicensesError,
   not_enough_revocations: NotEnoughRevocationsError,
   not_found: NotFoundError,
   not_redeemable: NotRedeemableError,
+  not_requestable: NotRequestableError,
   not_subsidized: NotSubsidizedError,
   nothing_nudged: NothingNudgedError,
   nothing_pending: NothingPendingError,
@@ -993,6 +1105,8 @@ export const declaredErrors: Readonly<Record<string, ErrorClass>> = {
   reinstatement_not_available: ReinstatementNotAvailableError,
   renewal_conflict: RenewalConflictError,
   renewal_refused: RenewalRefusedError,
+  requests_enabled_elsewhere: RequestsEnabledElsewhereError,
+  requests_not_found: RequestsNotFoundError,
   reversal_creation_error: ReversalCreationError,
   revocation_is_capped: RevocationIsCappedError,
   spend_refused: SpendRefusedError,

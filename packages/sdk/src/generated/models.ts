@@ -655,6 +655,52 @@ export interface LearnerAssignmentContentMetadataPartner {
   logoImageUrl: string | null;
 }
 
+/** Learner credit request, as the service answers it. */
+export interface LearnerCreditRequest {
+  /** Identifies the request. */
+  uuid: string;
+  /** Learner. */
+  lmsUserId: number | null;
+  /** Address of the learner. Personal data. */
+  email: string;
+  /** Course. */
+  courseId: string | null;
+  /** Title of the course; null until it is known. */
+  courseTitle: string | null;
+  /** Owners of the course; null until they are known. */
+  coursePartners: LearnerCreditRequestCoursePartner[] | null;
+  /** Customer. */
+  enterpriseCustomerUuid: string;
+  /** State of the request. */
+  state: 'requested' | 'pending' | 'approved' | 'declined' | 'error' | 'accepted' | 'cancelled' | 'expired' | 'reversed' | (string & {});
+  /** Time of the decision. */
+  reviewedAt: Date | null;
+  /** Who decided. */
+  reviewerLmsUserId: number | null;
+  /** Why it was declined. */
+  declineReason: string | null;
+  /** Time of creation. */
+  created: Date;
+  /** Time of the last change. */
+  modified: Date;
+  /** Browse & Request configuration of the budget. */
+  learnerCreditRequestConfig: string | null;
+  /** Assignment that the approval made. */
+  assignment: string | null;
+  /** Price at the time of the request in US cents. */
+  coursePrice: number | null;
+  /** The latest action. */
+  latestAction: RequestAction | null;
+}
+
+/** Owners of the course; null until they are known. */
+export interface LearnerCreditRequestCoursePartner {
+  /** Identifies the owner. */
+  uuid: string;
+  /** Name. */
+  name: string;
+}
+
 /** Learner license, as the service answers it. */
 export interface LearnerLicense extends License {
   /** Agreement of the plan. */
@@ -681,6 +727,12 @@ export interface License {
   revokedDate: Date | null;
   /** Key in the activation link; null for callers who must not activate for somebody else. */
   activationKey: string | null;
+}
+
+/** Listed request, as the service answers it. */
+export interface ListedRequest extends LearnerCreditRequest {
+  /** State for administrators; null if nobody has to do anything. */
+  learnerRequestState: 'requested' | 'waiting' | 'declined' | 'cancelled' | 'error' | 'failed' | (string & {}) | null;
 }
 
 /** Member, as the service answers it. */
@@ -1159,6 +1211,36 @@ export interface Renewal {
   exemptFromBatchProcessing: boolean;
   /** Customer of both plans. */
   enterpriseCustomerUuid: string;
+}
+
+/** Request action, as the service answers it. */
+export interface RequestAction {
+  /** Identifies the action. */
+  uuid: string;
+  /** What was done or tried. */
+  recentAction: 'requested' | 'pending' | 'approved' | 'declined' | 'error' | 'accepted' | 'cancelled' | 'expired' | 'reversed' | 'reminded' | (string & {});
+  /** Status after it. */
+  status: 'requested' | 'reminded' | 'approved' | 'accepted' | 'declined' | 'reversed' | 'cancelled' | 'expired' | (string & {});
+  /** Failure; null if it succeeded. */
+  errorReason: 'failed_approval' | 'failed_decline' | 'failed_cancellation' | 'failed_redemption' | 'failed_reversal' | 'email_error' | (string & {}) | null;
+  /** Sentence about the failure. */
+  traceback: string | null;
+  /** Time of the action. */
+  created: Date;
+  /** Time of the last change. */
+  modified: Date;
+}
+
+/** Request configuration, as the service answers it. */
+export interface RequestConfiguration {
+  /** Customer. */
+  enterpriseCustomerUuid: string;
+  /** Whether learners can make requests. */
+  subsidyRequestsEnabled: boolean;
+  /** What they request; null is not decided yet. */
+  subsidyType: 'license' | 'coupon' | 'learner_credit' | (string & {}) | null;
+  /** Who changed it last, by account on the platform. */
+  changedByLmsUserId: number | null;
 }
 
 /** Ssp product, as the service answers it. */

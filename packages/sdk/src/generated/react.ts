@@ -4,7 +4,7 @@ import { factories, type ListFactory, type MutationFactory, type QueryFactory, t
 import type { NoDetails } from '../errors.ts';
 import type { Page } from '../page.ts';
 import type { EnterpriseAccess } from './client.ts';
-import type { AcademyProduct, AdminAssignment, AdminLicense, Agreement, AgreementSettings, Assignment, BillingAddress, BillingSubscription, BulkEnrollmentPair, CheckoutIntent, Configuration, Decision, ForcedRedemption, JobRun, LearnerLicense, License, Plan, PlanInfo, PlanType, Policy, Product, ProvisionedPlan, Renewal, SspProduct, StaffLicense, StripeEventSummary, Subsidy, Transaction, Workflow } from './models.ts';
+import type { AcademyProduct, AdminAssignment, AdminLicense, Agreement, AgreementSettings, Assignment, BillingAddress, BillingSubscription, BulkEnrollmentPair, CheckoutIntent, Configuration, Decision, ForcedRedemption, JobRun, LearnerCreditRequest, LearnerLicense, License, Plan, PlanInfo, PlanType, Policy, Product, ProvisionedPlan, Renewal, RequestConfiguration, SspProduct, StaffLicense, StripeEventSummary, Subsidy, Transaction, Workflow } from './models.ts';
 import type { AgreementsAutoApplyInput, AgreementsConfigureInput, AgreementsCreateInput, AgreementsGetForProvisioningInput, AgreementsGetInput, AgreementsListInput, AgreementsSetAutoAppliedPlanInput, AgreementsUpdateInput } from './agreements.ts';
 import type { AssignmentsAcknowledgeInput, AssignmentsAcknowledgeOutput, AssignmentsCancelAllInput, AssignmentsCancelAllOutput, AssignmentsCancelInput, AssignmentsCancelOutput, AssignmentsCreateConfigurationInput, AssignmentsDeactivateConfigurationInput, AssignmentsGetConfigurationInput, AssignmentsGetInput, AssignmentsGetOwnInput, AssignmentsListConfigurationsInput, AssignmentsListInput, AssignmentsListOwnInput, AssignmentsListPage, AssignmentsNudgeInput, AssignmentsNudgeOutput, AssignmentsRemindAllInput, AssignmentsRemindAllOutput, AssignmentsRemindInput, AssignmentsRemindOutput, AssignmentsUpdateConfigurationInput } from './assignments.ts';
 import type { AuditExportInput, AuditExportOutput, AuditExportPartInput, AuditExportPartOutput, AuditFollowupsInput, AuditFollowupsOutput, AuditGetInput, AuditGetOutput, AuditListInput, AuditListOutput, AuditTimelineInput, AuditTimelineOutput } from './audit.ts';
@@ -12,6 +12,7 @@ import type { BillingAddPaymentMethodInput, BillingAddPaymentMethodOutput, Billi
 import type { BulkEnrollmentEnrollInput, BulkEnrollmentEnrollOutput, BulkEnrollmentOutcomesInput, BulkEnrollmentStatusInput, BulkEnrollmentStatusOutput } from './bulkEnrollment.ts';
 import type { GroupsAddAssociationInput, GroupsAddAssociationOutput, GroupsListMembersInput, GroupsListMembersPage, GroupsRemoveAssociationsInput, GroupsRemoveAssociationsOutput } from './groups.ts';
 import type { JobsGetInput } from './jobs.ts';
+import type { LearnerCreditRequestsApproveAllInput, LearnerCreditRequestsApproveAllOutput, LearnerCreditRequestsApproveInput, LearnerCreditRequestsApproveOutput, LearnerCreditRequestsBulkCancelInput, LearnerCreditRequestsBulkCancelOutput, LearnerCreditRequestsCancelAllInput, LearnerCreditRequestsCancelAllOutput, LearnerCreditRequestsCancelInput, LearnerCreditRequestsCreateInput, LearnerCreditRequestsDeclineAllInput, LearnerCreditRequestsDeclineAllOutput, LearnerCreditRequestsDeclineInput, LearnerCreditRequestsDeclineOutput, LearnerCreditRequestsGetInput, LearnerCreditRequestsListInput, LearnerCreditRequestsListPage, LearnerCreditRequestsOverviewInput, LearnerCreditRequestsOverviewOutputItem, LearnerCreditRequestsRemindAllInput, LearnerCreditRequestsRemindAllOutput, LearnerCreditRequestsRemindInput, LearnerCreditRequestsRemindOutput } from './learnerCreditRequests.ts';
 import type { LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputItem, LedgerCanRedeemInput, LedgerCanRedeemOutput, LedgerContentMetadataInput, LedgerContentMetadataOutput, LedgerCreateDepositInput, LedgerCreateDepositOutput, LedgerCreateSubsidyInput, LedgerCreateSubsidyOutput, LedgerCreateTransactionInput, LedgerCreateTransactionOutput, LedgerCreateTransactionV1Input, LedgerCreateTransactionV1Output, LedgerDeleteSubsidyInput, LedgerGetSubsidyInput, LedgerGetTransactionInput, LedgerListSubsidiesInput, LedgerListTransactionsInput, LedgerListTransactionsPage, LedgerListTransactionsV1Input, LedgerOwnTransactionsInput, LedgerReverseInput, LedgerUpdateSubsidyInput } from './ledger.ts';
 import type { LicensesActivateInput, LicensesApplicableInput, LicensesApplicableOutput, LicensesAssignInput, LicensesAssignOutput, LicensesBulkRevokeInput, LicensesBulkRevokeOutput, LicensesCsvInput, LicensesCsvOutput, LicensesFollowAddressInput, LicensesFollowAddressOutput, LicensesGetInput, LicensesGetOwnInput, LicensesListInput, LicensesListMineInput, LicensesListMinePage, LicensesListOfLearnerInput, LicensesListOwnInput, LicensesLookUpInput, LicensesOverviewInput, LicensesOverviewOutputItem, LicensesRemindAllInput, LicensesRemindInput, LicensesRevokeAllInput, LicensesSubsidyInput, LicensesSubsidyOutput, LicensesTimelineInput, LicensesTimelineOutputItem } from './licenses.ts';
 import type { PlansCreateInput, PlansDeleteRevokedInput, PlansDeleteRevokedOutput, PlansFreezeInput, PlansFreezeOutput, PlansGetForLearnersInput, PlansGetForProvisioningInput, PlansGetInput, PlansListForLearnersInput, PlansListForProvisioningInput, PlansListInput, PlansProvisionInput, PlansProvisionOutput, PlansRevertLicensesInput, PlansRevertLicensesOutput, PlansSetPriorityInput, PlansSetPriorityOutput, PlansUpdateInput, PlansUpdateOutput } from './plans.ts';
@@ -21,6 +22,7 @@ import type { ProductsCreateInput, ProductsCreatePlanTypeInput, ProductsListInpu
 import type { ProvisioningCreateInput, ProvisioningCreateOutput, ProvisioningUpdateSubscriptionPlanOliInput, ProvisioningUpdateSubscriptionPlanOliOutput } from './provisioning.ts';
 import type { RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem, RedemptionsCanRequestInput, RedemptionsCanRequestOutput, RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem, RedemptionsExplainInput, RedemptionsExplainOutput, RedemptionsForceInput, RedemptionsGetDecisionInput, RedemptionsGetInput, RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput, RedemptionsRedeemInput } from './redemptions.ts';
 import type { RenewalsCreateInput, RenewalsCreateOutput, RenewalsGetInput, RenewalsListInput, RenewalsPreviewInput, RenewalsPreviewOutput, RenewalsProcessInput, RenewalsProcessOutput, RenewalsRemoveInput, RenewalsRemoveOutput, RenewalsUpdateInput } from './renewals.ts';
+import type { RequestConfigurationsCreateInput, RequestConfigurationsGetInput, RequestConfigurationsListInput, RequestConfigurationsUpdateInput } from './requestConfigurations.ts';
 import type { WorkflowsCancelInput, WorkflowsForkInput, WorkflowsGetInput, WorkflowsListInput, WorkflowsListOutput, WorkflowsResumeInput, WorkflowsSkipInput } from './workflows.ts';
 import { agreementsTable } from './agreements.ts';
 import { assignmentsTable } from './assignments.ts';
@@ -29,6 +31,7 @@ import { billingTable } from './billing.ts';
 import { bulkEnrollmentTable } from './bulkEnrollment.ts';
 import { groupsTable } from './groups.ts';
 import { jobsTable } from './jobs.ts';
+import { learnerCreditRequestsTable } from './learnerCreditRequests.ts';
 import { ledgerTable } from './ledger.ts';
 import { licensesTable } from './licenses.ts';
 import { plansTable } from './plans.ts';
@@ -38,6 +41,7 @@ import { productsTable } from './products.ts';
 import { provisioningTable } from './provisioning.ts';
 import { redemptionsTable } from './redemptions.ts';
 import { renewalsTable } from './renewals.ts';
+import { requestConfigurationsTable } from './requestConfigurations.ts';
 import { workflowsTable } from './workflows.ts';
 
 /** Options for the operations of agreements. */
@@ -194,6 +198,36 @@ export interface GroupsQueries extends RouterKeys {
 export interface JobsQueries extends RouterKeys {
   /** Progress and result of a long job. */
   readonly get: QueryFactory<JobsGetInput, JobRun>;
+}
+
+/** Options for the operations of learnerCreditRequests. */
+export interface LearnerCreditRequestsQueries extends RouterKeys {
+  /** Approve requests to a budget: the courses are allocated and their price is reserved. */
+  readonly approve: MutationFactory<LearnerCreditRequestsApproveInput, LearnerCreditRequestsApproveOutput>;
+  /** Approve all open requests to a budget, in transactions of some hundred. */
+  readonly approveAll: MutationFactory<LearnerCreditRequestsApproveAllInput, LearnerCreditRequestsApproveAllOutput>;
+  /** Cancel approved requests with their assignments. */
+  readonly bulkCancel: MutationFactory<LearnerCreditRequestsBulkCancelInput, LearnerCreditRequestsBulkCancelOutput>;
+  /** Cancel an approved request with its assignment. */
+  readonly cancel: MutationFactory<LearnerCreditRequestsCancelInput, LearnerCreditRequest>;
+  /** Cancel all approved requests to a budget with their assignments. */
+  readonly cancelAll: MutationFactory<LearnerCreditRequestsCancelAllInput, LearnerCreditRequestsCancelAllOutput>;
+  /** Request a course from a budget, for the caller. A request that has ended is used again. */
+  readonly create: MutationFactory<LearnerCreditRequestsCreateInput, LearnerCreditRequest>;
+  /** Decline requests; all of them must be open. */
+  readonly decline: MutationFactory<LearnerCreditRequestsDeclineInput, LearnerCreditRequestsDeclineOutput>;
+  /** Decline all open requests to a budget. */
+  readonly declineAll: MutationFactory<LearnerCreditRequestsDeclineAllInput, LearnerCreditRequestsDeclineAllOutput>;
+  /** One request that the caller can see. */
+  readonly get: QueryFactory<LearnerCreditRequestsGetInput, LearnerCreditRequest>;
+  /** Requests that the caller can see: own ones, and those of customers that the caller administers. */
+  readonly list: ListFactory<LearnerCreditRequestsListInput | undefined, LearnerCreditRequestsListPage, string | null>;
+  /** Number of requests of a customer by state, the largest first. */
+  readonly overview: QueryFactory<LearnerCreditRequestsOverviewInput, LearnerCreditRequestsOverviewOutputItem[]>;
+  /** Remind learners of approved requests. */
+  readonly remind: MutationFactory<LearnerCreditRequestsRemindInput, LearnerCreditRequestsRemindOutput>;
+  /** Remind the learners of all approved requests to a budget. */
+  readonly remindAll: MutationFactory<LearnerCreditRequestsRemindAllInput, LearnerCreditRequestsRemindAllOutput>;
 }
 
 /** Options for the operations of ledger. */
@@ -400,6 +434,18 @@ export interface RenewalsQueries extends RouterKeys {
   readonly update: MutationFactory<RenewalsUpdateInput, Renewal>;
 }
 
+/** Options for the operations of requestConfigurations. */
+export interface RequestConfigurationsQueries extends RouterKeys {
+  /** Configure Browse & Request of a customer. */
+  readonly create: MutationFactory<RequestConfigurationsCreateInput, RequestConfiguration>;
+  /** Configuration of Browse & Request of a customer; not found if there is none. */
+  readonly get: QueryFactory<RequestConfigurationsGetInput, RequestConfiguration>;
+  /** Configurations of Browse & Request that the caller can see, newest first. */
+  readonly list: ListFactory<RequestConfigurationsListInput | undefined, Page<RequestConfiguration>, string | null>;
+  /** Change the configuration of Browse & Request of a customer. */
+  readonly update: MutationFactory<RequestConfigurationsUpdateInput, RequestConfiguration>;
+}
+
 /** Options for the operations of workflows. */
 export interface WorkflowsQueries extends RouterKeys {
   /** Cancel a workflow; what its steps have made is taken back, the latest first. */
@@ -432,6 +478,8 @@ export interface AccessQueries extends RouterKeys {
   readonly groups: GroupsQueries;
   /** Options for the operations of jobs. */
   readonly jobs: JobsQueries;
+  /** Options for the operations of learnerCreditRequests. */
+  readonly learnerCreditRequests: LearnerCreditRequestsQueries;
   /** Options for the operations of ledger. */
   readonly ledger: LedgerQueries;
   /** Options for the operations of licenses. */
@@ -450,6 +498,8 @@ export interface AccessQueries extends RouterKeys {
   readonly redemptions: RedemptionsQueries;
   /** Options for the operations of renewals. */
   readonly renewals: RenewalsQueries;
+  /** Options for the operations of requestConfigurations. */
+  readonly requestConfigurations: RequestConfigurationsQueries;
   /** Options for the operations of workflows. */
   readonly workflows: WorkflowsQueries;
 }
@@ -464,6 +514,7 @@ export const accessQueries = (access: EnterpriseAccess): AccessQueries =>
     bulkEnrollment: bulkEnrollmentTable,
     groups: groupsTable,
     jobs: jobsTable,
+    learnerCreditRequests: learnerCreditRequestsTable,
     ledger: ledgerTable,
     licenses: licensesTable,
     plans: plansTable,
@@ -473,5 +524,6 @@ export const accessQueries = (access: EnterpriseAccess): AccessQueries =>
     provisioning: provisioningTable,
     redemptions: redemptionsTable,
     renewals: renewalsTable,
+    requestConfigurations: requestConfigurationsTable,
     workflows: workflowsTable,
   });

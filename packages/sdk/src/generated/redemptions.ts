@@ -4,7 +4,7 @@ import type { ApiPromise } from '../call.ts';
 import type { Table } from '../client.ts';
 import type { CallOptions, MutationOptions } from '../options.ts';
 import type { List } from '../page.ts';
-import type { Decision, ForcedRedemption, LearnerAssignment, RedeemablePolicy, Transaction } from './models.ts';
+import type { Decision, ForcedRedemption, LearnerAssignment, LearnerCreditRequest, RedeemablePolicy, Transaction } from './models.ts';
 
 /** Input of `redemptions.canRedeem`. */
 export interface RedemptionsCanRedeemInput {
@@ -118,6 +118,12 @@ export interface RedemptionsCanRequestOutput {
   canRequest: boolean;
   /** Why not. */
   reason: string | null;
+  /** Course. */
+  contentKey: string;
+  /** The open request of the learner for the course. */
+  existingRequest: string | null;
+  /** Budget to request the course from. */
+  requestableSubsidyAccessPolicy: RedeemablePolicy | null;
 }
 
 /** Input of `redemptions.creditsAvailable`. */
@@ -139,7 +145,7 @@ export interface RedemptionsCreditsAvailableOutputItem extends RedeemablePolicy 
   /** Assignments of the learner, without those whose end was acknowledged. */
   learnerContentAssignments: LearnerAssignment[];
   /** Requests of the learner. */
-  learnerRequests: unknown[];
+  learnerRequests: LearnerCreditRequest[];
   /** Groups whose members can redeem. */
   groupAssociations: string[];
 }

@@ -125,8 +125,12 @@ export interface Lms {
    * Ends the enrollments of at most 100 licences, except those that changed after a time. Idempotent.
    */
   endLicensedEnrollments(licenseUuids: readonly string[], unlessModifiedAfter: Date | null): Promise<void>;
-  /** Takes at most 100 learners out of the customer; they can be linked again. Idempotent. */
-  unlinkLearners(customerUuid: string, emails: readonly string[]): Promise<void>;
+  /** Takes at most 100 learners out of the customer, for good or so that they can be linked again. Idempotent. */
+  unlinkLearners(
+    customerUuid: string,
+    emails: readonly string[],
+    options: { readonly isRelinkable: boolean },
+  ): Promise<void>;
   /** Every administrator of a customer. */
   administrators(customerUuid: string): Promise<readonly AdminContact[]>;
   /** Customer with a short name; null if there is none. */

@@ -50,7 +50,7 @@ export async function onUnlinkExpired(job: JobRun, { batch }: z.infer<typeof con
         const emails = due.flatMap(({ userEmail }) => userEmail ?? []);
         unlinked += due.length;
         if (dryRun || emails.length === 0) continue;
-        await lms.unlinkLearners(enterpriseCustomerUuid, emails);
+        await lms.unlinkLearners(enterpriseCustomerUuid, emails, { isRelinkable: true });
         await markUnlinked(runtime, planUuid, due);
       }
     },

@@ -1,0 +1,2 @@
+export { openOf, shownOf } from './store.ts';
+export { viewsOf } from './view.ts';
