@@ -20,10 +20,12 @@ export * from './generated/client.ts';
 export * from './generated/errors.ts';
 export type * from './generated/groups.ts';
 export type * from './generated/jobs.ts';
+export type * from './generated/learnerCreditRequests.ts';
 export type * from './generated/ledger.ts';
 export type * from './generated/models.ts';
 export type * from './generated/policies.ts';
 export type * from './generated/redemptions.ts';
+export type * from './generated/requestConfigurations.ts';
 export type {
   Attempt,
   CallOptions,

@@ -249,6 +249,8 @@ describe.each(dialects)('requests on %s', (dialect) => {
       expect(approved.length).toBeLessThanOrEqual(30);
       expect(approved.length).toBeGreaterThan(0);
       expect(await held(budget.policy)).toBe(approved.length * PRICE);
+      // Who comes second leaves no failure behind (corrections 7).
+      expect(approved.filter(({ latest_action_error: error }) => error !== null)).toEqual([]);
       for (const { uuid } of approved)
         expect((await actions(uuid)).filter((action) => action === 'approved/approved')).toHaveLength(1);
     }, 60_000);

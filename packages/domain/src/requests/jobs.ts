@@ -157,7 +157,7 @@ async function onCompleteCourse(
   if (!row || row.courseId === null || row.courseTitle !== null) return { found: false };
   const content = await runtime.catalog.content(row.enterpriseCustomerUuid, row.courseId);
   const title = content?.title?.slice(0, 255) ?? null;
-  if (title !== null && !dryRun) await store.setTitle(runtime.db, requestUuid, title);
+  if (title !== null && !dryRun) await transaction(runtime.db, (trx) => store.setTitle(trx, requestUuid, title));
   return { found: title !== null };
 }
 

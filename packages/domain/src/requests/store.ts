@@ -180,8 +180,11 @@ export const ownerOf = async (db: Connection, uuid: string): Promise<string | nu
   (await find(db, uuid))?.enterpriseCustomerUuid ?? null;
 
 /** Stores the title of a course whose request has none. */
-export const setTitle = (db: Connection, uuid: string, courseTitle: string): Promise<number> =>
-  db(TABLE).where({ uuid }).whereNull('course_title').update({ course_title: courseTitle });
+export async function setTitle(trx: Transaction, uuid: string, courseTitle: string): Promise<void> {
+  const [before] = await hold(trx, [uuid]);
+  if (before?.courseTitle === null)
+    await learnerCreditRequests.change(trx, before, { ...before, courseTitle }, 'course');
+}
 
 /** The next users with requests by their id, each with the addresses that the requests hold. */
 export const heldAddresses = (
@@ -195,5 +198,13 @@ export const heldAddresses = (
     .orderBy('user_id')
     .limit(limit);
 
-export const setAddress = (db: Connection, userId: number, email: string): Promise<number> =>
-  db(TABLE).where({ user_id: userId }).update({ user_email: email });
+/** Stores the address of a user in the user's requests. */
+export async function setAddress(trx: Transaction, userId: number, userEmail: string): Promise<void> {
+  const rows = await query(trx).where({ user_id: userId }).orderBy('uuid').forUpdate();
+  await trx(TABLE).where({ user_id: userId }).update({ user_email: userEmail });
+  recordChanges(
+    trx,
+    learnerCreditRequests,
+    rows.map((before) => ({ before, after: { ...before, userEmail }, note: 'address' })),
+  );
+}
