@@ -3,9 +3,8 @@ import type { TestServers } from '@enterprise-access/db/testing';
 import { jobs, newUuid, runJob } from '@enterprise-access/domain';
 import { contentWith, testRuntime } from '@enterprise-access/domain/testing';
 import { demonstration } from '@enterprise-access/start/demonstration';
-import mysql from 'mysql2/promise';
-import pg from 'pg';
 import { fillAssignments } from './assignment-rows.ts';
+import { insertStatement, openDriver } from './driver.ts';
 import { alternate, median, percentile, type Row, type Settings } from './measure.ts';
 import { bigWorld, dialectsOf, makeSetting, PRICE_CENTS, type Setting } from './setting.ts';
 
@@ -61,20 +60,6 @@ async function runAllocation(db: Database, uuid: string, batchUuid: string): Pro
   if (result.created !== BULK) throw new Error(`bulk: ${JSON.stringify(result)}`);
 }
 
-type Run = (sql: string, values: readonly unknown[]) => Promise<unknown>;
-
-async function openDriver(dialect: Dialect, url: string): Promise<{ run: Run; end: () => Promise<void> }> {
-  if (dialect === 'postgres') {
-    const client = new pg.Client({ connectionString: url });
-    await client.connect();
-    return { run: (sql, values) => client.query(sql, [...values]), end: () => client.end() };
-  }
-  const connection = await mysql.createConnection({ uri: url, timezone: 'Z' });
-  await connection.query("SET SESSION sql_mode = 'STRICT_ALL_TABLES,ANSI_QUOTES'");
-  await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
-  return { run: (sql, values) => connection.query(sql, [...values]), end: () => connection.end() };
-}
-
 /** The columns that we write ourselves; the database computes the others. */
 const COMPUTED = new Set([
   'learner_email_key',
@@ -102,16 +87,6 @@ async function bareRate(setting: Setting, dialect: Dialect): Promise<number> {
   const seconds = (performance.now() - begin) / 1_000;
   await end();
   return BULK / seconds;
-}
-
-function insertStatement(dialect: Dialect, table: string, columns: readonly string[], rows: number): string {
-  let parameter = 0;
-  const mark = () => {
-    parameter += 1;
-    return dialect === 'postgres' ? `$${parameter}` : '?';
-  };
-  const row = () => `(${columns.map(mark).join(', ')})`;
-  return `insert into ${table} (${columns.join(', ')}) values ${Array.from({ length: rows }, row).join(', ')}`;
 }
 
 /** Rows of the last allocation with new identities, so that they can be stored beside the first ones. */

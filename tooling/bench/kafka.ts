@@ -4,7 +4,7 @@ import { appendToOutbox, type Dialect } from '@enterprise-access/db';
 import type { TestServers } from '@enterprise-access/db/testing';
 import { events } from '@enterprise-access/domain';
 import { Kafka, logLevel, type Message, Partitioners } from 'kafkajs';
-import { eventPublisher } from '../../apps/worker/src/events.ts';
+import { eventPublisher } from '../../apps/worker/src/event-publisher.ts';
 import { startRelay } from '../../apps/worker/src/relay.ts';
 import { type BusServers, startBusServers } from './bus-servers.ts';
 import { alternate, median, type Row, type Settings } from './measure.ts';

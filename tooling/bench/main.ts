@@ -7,6 +7,8 @@ import { flood } from './flood.ts';
 import { growth } from './growth.ts';
 import { kafka } from './kafka.ts';
 import { latency } from './latency.ts';
+import { licenceJobs } from './licence-jobs.ts';
+import { licenseLists } from './license-lists.ts';
 import { type Row, type Settings, table } from './measure.ts';
 import { memory } from './memory.ts';
 import { outbox } from './outbox.ts';
@@ -17,6 +19,7 @@ import { rest } from './rest.ts';
 import { overhead } from './sdk-overhead.ts';
 import { size } from './sdk-size.ts';
 import { types } from './sdk-types.ts';
+import { seatsProvisioning } from './seats-provisioning.ts';
 import { workflows } from './workflows.ts';
 
 const USAGE = `Measures us against the least that the same work could cost, both sides in turn in one run.
@@ -27,8 +30,10 @@ const USAGE = `Measures us against the least that the same work could cost, both
   redeem   redemptions at one hot policy against their writes through the bare driver
   assignments  long lists against bare inserts of the same rows; lists of very many assignments against few
   billing  events of Stripe stored with their jobs against bare inserts; time to acknowledge
+  seats-provisioning  licences of one plan (twice --rows) against bare inserts of the same rows
+  licence-lists  lists of a plan with very many licences against few; its CSV
   flood    what other callers notice of anonymous floods of large and unfinished bodies
-  records  redeem, allocate and can-redeem that leave decisions against the same without
+  records  redeem, allocate and can-redeem with the audit trail and decisions against the same without
   decision-lists  lists of very many decisions against few
   growth   latency with very many ledger transactions against few
   queries  statements per request, many policies and keys against one
@@ -37,6 +42,7 @@ const USAGE = `Measures us against the least that the same work could cost, both
   kafka    events from the outbox to Kafka against a bare producer with the same batches
   latency  from the commit to the handler in an idle worker
   memory   what an idle worker holds
+  licence-jobs  memory of the jobs that go through all licences of a plan, with very many against few
   workflows  workflows of eight trivial steps against a loop with the same writes
   types     what the SDK's types cost the compiler, against the router's type
   size      the SDK in a browser bundle
@@ -46,6 +52,8 @@ const USAGE = `Measures us against the least that the same work could cost, both
 const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Settings) => Promise<Row[]>>> = {
   assignments,
   billing,
+  'licence-lists': licenseLists,
+  'seats-provisioning': seatsProvisioning,
   queries,
   rest,
   redeem,
@@ -58,6 +66,7 @@ const benchmarks: Readonly<Record<string, (servers: TestServers, settings: Setti
   kafka,
   latency,
   memory,
+  'licence-jobs': licenceJobs,
   workflows,
 };
 

@@ -1,5 +1,5 @@
 import type { Database, Dialect } from '@enterprise-access/db';
-import type { TestServers } from '@enterprise-access/db/testing';
+import { leaveUnrecorded, type TestServers } from '@enterprise-access/db/testing';
 import { contentWith } from '@enterprise-access/domain/testing';
 import { demonstration } from '@enterprise-access/start/demonstration';
 import { alternate, median, percentile, type Row, type Settings } from './measure.ts';
@@ -9,10 +9,17 @@ const COURSE = 'edX+DemoX';
 /** Addresses of one allocation. */
 const LIST = 10;
 
-async function budgetFor(servers: TestServers, dialect: Dialect, decisionDays: number): Promise<Setting> {
+/** What one side of the comparison keeps. */
+interface Kept {
+  readonly trail: boolean;
+  readonly decisions: boolean;
+}
+
+async function budgetFor(servers: TestServers, dialect: Dialect, { trail, decisions }: Kept): Promise<Setting> {
   const world = bigWorld();
   world.contents.set(COURSE, contentWith({ contentKey: COURSE, priceCents: PRICE_CENTS }));
-  const setting = await makeSetting(servers, dialect, world, { decisionDays });
+  const setting = await makeSetting(servers, dialect, world, { decisionDays: decisions ? 90 : 0 });
+  if (!trail) leaveUnrecorded(setting.db);
   await setting.db('policies').where({ uuid: demonstration.assignedPolicy }).update({
     active: true,
     spend_limit_cents: 1_000_000_000_000,
@@ -49,41 +56,93 @@ const work = {
   },
 } as const;
 
-/** Milliseconds of one request from each client at once. */
-async function burst(setting: Setting, request: (setting: Setting) => Promise<void>): Promise<number> {
-  const start = performance.now();
-  await Promise.all(Array.from({ length: CLIENTS }, () => request(setting)));
-  return performance.now() - start;
+interface Burst {
+  readonly ms: number;
+  /** Of this process alone, which other load on the machine hardly changes. */
+  readonly cpuMs: number;
 }
 
-/** What decisions cost those who ask: bursts of requests with them and without, in turn. */
+/** One request from each client at once. */
+async function burst(setting: Setting, request: (setting: Setting) => Promise<void>): Promise<Burst> {
+  const [start, before] = [performance.now(), process.cpuUsage()];
+  await Promise.all(Array.from({ length: CLIENTS }, () => request(setting)));
+  const { user, system } = process.cpuUsage(before);
+  return { ms: performance.now() - start, cpuMs: (user + system) / 1_000 };
+}
+
+/** Statements of one request, without those that begin and end transactions. */
+async function statementsOf(setting: Setting, request: (setting: Setting) => Promise<void>): Promise<number> {
+  let statements = 0;
+  const count = ({ sql }: { readonly sql: string }) => {
+    if (!/^\s*(?:begin|commit|rollback)\s*;?$/i.test(sql)) statements += 1;
+  };
+  setting.db.on('query', count);
+  await request(setting);
+  setting.db.removeListener('query', count);
+  return statements;
+}
+
+const sides: readonly (Kept & { readonly name: string })[] = [
+  { name: 'nothing', trail: false, decisions: false },
+  { name: 'trail and decisions', trail: true, decisions: true },
+  { name: 'the trail only', trail: true, decisions: false },
+  { name: 'decisions only', trail: false, decisions: true },
+];
+
+/** Rounds with a burst of every side, in an order of chance, so that other load on the machine meets all alike. */
+async function roundsOf(
+  settings: readonly Setting[],
+  request: (setting: Setting) => Promise<void>,
+  forMs: number,
+): Promise<Burst[][]> {
+  await alternate(
+    5,
+    settings.map((setting) => () => burst(setting, request)),
+  );
+  const all: Burst[][] = [];
+  for (const end = performance.now() + forMs; performance.now() < end; ) {
+    const round: Burst[] = [];
+    const order = settings.map((setting, at) => ({ setting, at, chance: Math.random() }));
+    for (const { setting, at } of order.toSorted((a, b) => a.chance - b.chance))
+      round[at] = await burst(setting, request);
+    all.push(round);
+  }
+  return all;
+}
+
+/** What records cost those who change or ask something. */
 export async function records(servers: TestServers, { seconds, rounds }: Settings): Promise<Row[]> {
   const rows: Row[] = [];
   for (const dialect of dialectsOf(servers)) {
-    const [withThem, without] = [await budgetFor(servers, dialect, 90), await budgetFor(servers, dialect, 0)];
+    const settings: Setting[] = [];
     try {
+      for (const side of sides) settings.push(await budgetFor(servers, dialect, side));
       for (const [name, { bar, do: request }] of Object.entries(work)) {
-        const sides = [() => burst(withThem, request), () => burst(without, request)] as const;
-        await alternate(5, sides);
-        const times: [number[], number[]] = [[], []];
-        // Who begins changes too: whatever else the machine does meets both sides alike.
-        for (const end = performance.now() + 2_000 * seconds * rounds; performance.now() < end; ) {
-          const order = times[0].length % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const);
-          for (const side of order) times[side].push(await sides[side]());
+        const all = await roundsOf(settings, request, 2_000 * seconds * rounds);
+        const medianOf = (of: (round: readonly Burst[]) => number | undefined) =>
+          median(all.flatMap((round) => of(round) ?? []));
+        const told: string[] = [];
+        for (const [at, setting] of settings.entries()) {
+          const [ms, cpuMs] = [medianOf((round) => round[at]?.ms), medianOf((round) => round[at]?.cpuMs)];
+          const statements = await statementsOf(setting, request);
+          told.push(
+            `${((CLIENTS * 1_000) / ms).toFixed(0)}/s, CPU ${(cpuMs / CLIENTS).toFixed(2)} ms, ${statements} statements`,
+          );
         }
-        const [ours, reference] = times.map(median);
-        if (!ours || !reference) throw new Error('There was no time for a burst.');
-        rows.push({
-          name: `records: ${name}, with decisions vs without, ${CLIENTS} clients, ${dialect}`,
-          ours: `${((CLIENTS * 1_000) / ours).toFixed(0)}/s`,
-          reference: `${((CLIENTS * 1_000) / reference).toFixed(0)}/s`,
-          ratio: reference / ours,
-          bar: { at: 'least', value: bar },
-        });
+        for (const [at, side] of sides.entries()) {
+          if (at === 0) continue;
+          rows.push({
+            name: `records: ${name}, ${side.name} vs nothing, ${CLIENTS} clients, ${dialect}`,
+            ours: told[at] ?? '',
+            reference: told[0] ?? '',
+            // Of each round by itself, so that slow times of the machine cancel out.
+            ratio: medianOf(([nothing, ...others]) => nothing && nothing.ms / (others[at - 1]?.ms ?? Number.NaN)),
+            bar: side.trail && side.decisions ? { at: 'least', value: bar } : null,
+          });
+        }
       }
     } finally {
-      await withThem.stop();
-      await without.stop();
+      for (const setting of settings) await setting.stop();
     }
   }
   return rows;

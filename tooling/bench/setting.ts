@@ -1,6 +1,6 @@
 import type { Database, Dialect } from '@enterprise-access/db';
 import { createTestDatabase, type TestServers } from '@enterprise-access/db/testing';
-import { type Learner, type Settings as SliceSettings, service } from '@enterprise-access/domain';
+import { decisionsStored, type Learner, type Settings as SliceSettings, service } from '@enterprise-access/domain';
 import { contentWith, emptyWorld, testRuntime, type World } from '@enterprise-access/domain/testing';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
 import { makeToken } from '@enterprise-access/start/token';
@@ -31,6 +31,9 @@ export function bigWorld(): World {
     name: 'Demo Company',
     slug: 'demo-company',
     contactEmail: 'learning@demo.example',
+    senderAlias: null,
+    defaultLanguage: null,
+    isWithoutLearnerPortal: false,
     admins: [],
   });
   const keys = [RUN, ...Array.from({ length: 30 }, (_, index) => `course-v1:edX+C${index}+2T2026`)];
@@ -108,6 +111,7 @@ export async function makeSetting(
     },
     async stop() {
       await app.close();
+      await decisionsStored(db);
       await drop();
     },
   };

@@ -1,13 +1,15 @@
 import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
 import type { Catalog, Course } from './content.ts';
 import { contentId, findContent, findForCustomer } from './content.ts';
 import { courseRecord, runRecord } from './content-record.ts';
 import { listOf, mapListing, paginate, paginatePlain } from './envelope.ts';
 import type { Query } from './http.ts';
-import { isTrue, notFound, queryOf, Refusal } from './http.ts';
+import { isTrue, notFound, parseBody, queryOf, Refusal } from './http.ts';
 import type { SandboxState } from './state.ts';
 
 const MAX_KEYS = 100;
+const catalogList = z.object({ enterprise_catalog_uuids: z.array(z.uuid()).min(1) });
 const NO_KEYS = 'You must provide at least one of the following query parameters: course_run_ids, program_uuids.';
 
 type ByUuid = { Params: { uuid: string } };
@@ -73,6 +75,16 @@ export function catalogRoutes(app: FastifyInstance, state: SandboxState): void {
     count: catalog.courseKeys.size,
     rows: (start: number, size: number) =>
       [...catalog.courseKeys.values().drop(start).take(size)].flatMap((key) => state.content.courses.get(key) ?? []),
+  });
+
+  // Each sandbox catalog has a query of its own.
+  app.post('/api/v1/distinct-catalog-queries/', (request, reply) => {
+    const { enterprise_catalog_uuids: uuids } = parseBody(catalogList, request.body);
+    const known = uuids.filter((uuid) => state.content.catalogs.has(uuid));
+    reply.send({
+      num_distinct_query_ids: known.length,
+      catalog_uuids_by_catalog_query_id: Object.fromEntries(known.map((uuid, at) => [String(at + 1), [uuid]])),
+    });
   });
 
   for (const version of ['v1', 'v2'] as const) {

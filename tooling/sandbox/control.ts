@@ -48,6 +48,12 @@ export function controlRoutes(app: FastifyInstance, state: SandboxState): void {
     reply.code(204).send();
   });
 
+  app.get('/enrolments', (_request, reply) => {
+    const all = [...state.lms.enrolmentsByFulfilment.values()];
+    const distinct = new Set(all.map(({ lmsUserId, runKey }) => `${lmsUserId} ${runKey}`)).size;
+    reply.send({ total: all.length, distinct });
+  });
+
   app.post('/reset', (_request, reply) => {
     resetState(state);
     reply.code(204).send();

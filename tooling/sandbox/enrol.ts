@@ -51,6 +51,12 @@ export function enrol(lms: LmsStore, item: EnrolmentRequest): EnrolmentOutcome {
   return { kind: 'success', account, enrolment, created: true };
 }
 
+/** LMS-21: ends what a learner took with licences; their enrolments are known by more than a transaction. */
+export function revokeEnrolments(lms: LmsStore, lmsUserId: number): void {
+  for (const [source, enrolment] of lms.enrolmentsBySource)
+    if (source.includes(' ') && enrolment.lmsUserId === lmsUserId) cancelFulfilment(lms, enrolment.fulfilmentUuid);
+}
+
 /** LMS-23: true when this call cancelled it, false when it was cancelled before, undefined when unknown. */
 export function cancelFulfilment(lms: LmsStore, fulfilmentUuid: string): boolean | undefined {
   const enrolment = lms.enrolmentsByFulfilment.get(fulfilmentUuid);
@@ -59,4 +65,13 @@ export function cancelFulfilment(lms: LmsStore, fulfilmentUuid: string): boolean
   enrolment.cancelled = true;
   lms.enrolmentCounts.set(enrolment.lmsUserId, (lms.enrolmentCounts.get(enrolment.lmsUserId) ?? 1) - 1);
   return true;
+}
+
+/** LMS-22: ends what learners took with these licences. Asking again changes nothing. */
+export function endEnrolments(lms: LmsStore, licenseUuids: readonly string[]): void {
+  const licenses = new Set(licenseUuids);
+  for (const [source, { fulfilmentUuid }] of lms.enrolmentsBySource) {
+    const [license = ''] = source.split(' ');
+    if (licenses.has(license)) cancelFulfilment(lms, fulfilmentUuid);
+  }
 }

@@ -65,7 +65,7 @@ export function customerRecord(customer: Customer) {
     name: customer.name,
     slug: customer.slug,
     active: true,
-    country: 'US',
+    country: customer.country,
     contact_email: customer.contactEmail,
     auth_org_id: null,
     site: { domain: 'courses.sandbox.example', name: 'courses.sandbox.example' },

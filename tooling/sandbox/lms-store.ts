@@ -24,6 +24,8 @@ export interface Customer {
   uuid: string;
   name: string;
   slug: string;
+  /** ISO 3166-1 alpha-2. */
+  country: string;
   contactEmail: string | null;
   emailDomain: string;
   catalogUuids: string[];

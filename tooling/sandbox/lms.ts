@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { bulkEnrolmentBody, enrolInBulk } from './bulk-enrolment.ts';
-import { cancelFulfilment } from './enrol.ts';
+import { cancelFulfilment, endEnrolments, revokeEnrolments } from './enrol.ts';
 import type { Listing } from './envelope.ts';
 import { listOf, mapListing, paginate } from './envelope.ts';
 import { selectMembers } from './group-members.ts';
@@ -10,7 +10,7 @@ import { notFound, parseBody, queryOf, Refusal } from './http.ts';
 import type { CustomerRecord } from './lms-records.ts';
 import { accountRecord, customerRecord, enterpriseFeatures, learnerRecord, memberRecord } from './lms-records.ts';
 import type { Account, Customer, Group, Link, Member } from './lms-store.ts';
-import { folded } from './lms-store.ts';
+import { folded, removeLink } from './lms-store.ts';
 import type { SandboxState } from './state.ts';
 
 const API = '/enterprise/api/v1';
@@ -21,7 +21,14 @@ const memberErrorBody = z.object({
   status: z.literal('email_error'),
   errored_at: z.string().refine((text) => !Number.isNaN(Date.parse(text)), 'Datetime has wrong format.'),
 });
+const expiredLicenses = z.object({
+  expired_license_uuids: z.array(z.uuid()).min(1),
+  ignore_enrollments_modified_after: z.string().nullish(),
+});
+const unlinkedUsers = z.object({ user_emails: z.array(z.string()).min(1), is_relinkable: z.boolean().optional() });
 const pendingLearners = z.array(z.object({ enterprise_customer: z.uuid(), user_email: z.string().min(3) }));
+
+const licenseRevocation = z.object({ user_id: z.int(), enterprise_id: z.uuid() });
 
 const listed = (text: string | undefined) => (text ?? '').split(',').filter((part) => part !== '');
 
@@ -158,6 +165,32 @@ export function lmsRoutes(app: FastifyInstance, state: SandboxState): void {
     }
     if (created) reply.code(201).send(items);
     else reply.code(204).send();
+  });
+
+  // LMS-22
+  app.post(`${API}/licensed-enterprise-course-enrollment/bulk_licensed_enrollments_expiration/`, (request, reply) => {
+    endEnrolments(state.lms, parseBody(expiredLicenses, request.body).expired_license_uuids);
+    reply.code(200).send({});
+  });
+
+  // The licence manager unlinks the learners of plans that expired long ago.
+  app.post<ByUuid>(`${API}/enterprise-customer/:uuid/unlink_users/`, (request, reply) => {
+    const customer = customerOf(request.params.uuid);
+    for (const email of parseBody(unlinkedUsers, request.body).user_emails) {
+      const account = state.lms.accountsByEmail.get(folded(email));
+      const link = account && customer.links.get(account.lmsUserId);
+      if (link) removeLink(state.lms, link, state.now());
+      customer.pending.delete(folded(email));
+    }
+    reply.code(200).send({});
+  });
+
+  // LMS-21
+  app.post(`${API}/licensed-enterprise-course-enrollment/license_revoke/`, (request, reply) => {
+    const { user_id: lmsUserId, enterprise_id: uuid } = parseBody(licenseRevocation, request.body);
+    customerOf(uuid);
+    revokeEnrolments(state.lms, lmsUserId);
+    reply.code(200).send({});
   });
 
   // LMS-23

@@ -60,6 +60,7 @@ interface CustomerSeed {
   name: string;
   slug: string;
   contactEmail: string | null;
+  country: string;
   emailDomain: string;
   catalogUuid: string;
   learners: { first: number; last: number };
@@ -67,9 +68,18 @@ interface CustomerSeed {
 }
 
 function seedCustomer(lms: LmsStore, seed: CustomerSeed): void {
-  const { uuid, name, slug, contactEmail, emailDomain } = seed;
+  const { uuid, name, slug, country, contactEmail, emailDomain } = seed;
   const catalogUuids = [seed.catalogUuid];
-  const customer = addCustomer(lms, { uuid, name, slug, contactEmail, emailDomain, catalogUuids, modified: LONG_AGO });
+  const customer = addCustomer(lms, {
+    uuid,
+    name,
+    slug,
+    country,
+    contactEmail,
+    emailDomain,
+    catalogUuids,
+    modified: LONG_AGO,
+  });
   const admin = putAccount(lms, {
     lmsUserId: seed.adminId,
     username: `admin-${seed.adminId}`,
@@ -116,6 +126,7 @@ export function seedLms(): LmsStore {
     name: 'Demo Company',
     slug: 'demo-company',
     contactEmail: 'learning@demo.example',
+    country: 'US',
     emailDomain: 'demo.example',
     catalogUuid: demo.catalogUuid,
     learners: demo.learners,
@@ -126,6 +137,7 @@ export function seedLms(): LmsStore {
     name: 'Other Company',
     slug: 'other-company',
     contactEmail: null,
+    country: 'US',
     emailDomain: 'other.example',
     catalogUuid: other.catalogUuid,
     learners: other.learners,

@@ -8,6 +8,7 @@ import { loseReply, misbehave, takeFault } from './faults.ts';
 import { Refusal } from './http.ts';
 import { licenseManagerRoutes } from './license-manager.ts';
 import { lmsRoutes } from './lms.ts';
+import { academyRoutes, lmsCustomerRoutes } from './lms-customers.ts';
 import { oauthRoutes } from './oauth.ts';
 import type { SandboxState } from './state.ts';
 import { stripeRoutes } from './stripe.ts';
@@ -120,8 +121,14 @@ export function buildServer(
   app.register(async (service) => oauthRoutes(service, oauth), { prefix: '/oauth2' });
   app.register(async (service) => controlRoutes(service, state), { prefix: '/control' });
   coursewareRoutes(app, state);
-  mount(app, '/lms', JWT, (service) => lmsRoutes(service, state));
-  mount(app, '/catalog', JWT, (service) => catalogRoutes(service, state));
+  mount(app, '/lms', JWT, (service) => {
+    lmsRoutes(service, state);
+    lmsCustomerRoutes(service, state);
+  });
+  mount(app, '/catalog', JWT, (service) => {
+    catalogRoutes(service, state);
+    academyRoutes(service, state);
+  });
   mount(app, '/subsidy', JWT, (service) => subsidyRoutes(service, state, '/subsidy'));
   mount(app, '/license-manager', JWT, (service) => licenseManagerRoutes(service, state));
   // At the root, where the library of Stripe asks.

@@ -9,6 +9,20 @@ import { type StripeLife, stripeLife } from './stripe-life.ts';
 import { type Json, type StripeStore, seedStripe } from './stripe-store.ts';
 import type { SubsidyStore } from './subsidies.ts';
 
+/** What provisioning has made in the LMS and in enterprise-catalog. */
+export interface ProvisioningStore {
+  /** Invited administrators by customer, in lower case. */
+  readonly invited: Map<string, Set<string>>;
+  readonly catalogs: {
+    readonly uuid: string;
+    readonly enterprise_customer: string;
+    readonly title: string;
+    readonly enterprise_catalog_query: number;
+  }[];
+  /** Academy and catalog. */
+  readonly academies: Set<string>;
+}
+
 /** What somebody buys. */
 export interface Order {
   readonly price: string;
@@ -16,6 +30,8 @@ export interface Order {
   readonly trialDays: number;
   readonly metadata: Json;
 }
+
+const emptyProvisioning = (): ProvisioningStore => ({ invited: new Map(), catalogs: [], academies: new Set() });
 
 /** State of all fake services. A reset replaces its parts, so keep a reference to this object and not to a part. */
 export interface SandboxState {
@@ -27,6 +43,7 @@ export interface SandboxState {
   content: ContentStore;
   subsidies: SubsidyStore;
   braze: BrazeStore;
+  provisioning: ProvisioningStore;
   stripe: StripeStore;
   licenses: LicenseStore;
   /** What was ordered at each session of Stripe. */
@@ -41,6 +58,7 @@ const freshParts = (catalogCourses: readonly CourseSeed[]) => ({
   content: seedContent(catalogCourses),
   subsidies: seedSubsidies(),
   braze: emptyBraze(),
+  provisioning: emptyProvisioning(),
   stripe: seedStripe(),
   licenses: emptyLicenses(),
   orders: new Map<string, Order>(),

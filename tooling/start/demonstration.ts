@@ -189,6 +189,7 @@ async function seed(db: Database): Promise<void> {
     if (!(await db('subsidies').where({ uuid: subsidy.uuid }).first('uuid'))) await seedSubsidy(db, subsidy);
   }
   if (!(await db('policies').where({ uuid: demonstration.spendPolicy }).first('uuid'))) await seedPolicies(db);
+  await seedLicenses(db);
   await seedBilling(db, await buyerIn(db));
   await seedLicenses(db);
 }

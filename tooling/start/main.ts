@@ -100,6 +100,8 @@ async function leaveEnvironment(dataDir: string, environment: Readonly<Record<st
 
 function welcome(url: string, sandboxUrl: string): string {
   const token = `npm run -s token -- --role enterprise_learner --enterprise ${demonstration.customer} --user 1000 --email learner-1000@demo.example`;
+  const adminToken = `npm run -s token -- --role enterprise_admin --enterprise ${demonstration.customer} --user 900 --email admin@demo.example`;
+  const licenses = `/api/v1/subscriptions/${demonstration.plan}/licenses/`;
   const course = 'course-v1:edX+DemoX+2T2026';
   return `
 Enterprise Access is ready.
@@ -118,6 +120,15 @@ Try it as learner 1000 of Demo Company, in another terminal:
   curl -X POST -H "Authorization: JWT $TOKEN" -H 'Content-Type: application/json' \\
     -d '{"lms_user_id": 1000, "content_key": "${course}"}' \\
     ${url}/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/
+
+The licences of its subscription plan, 100 seats with some in every state, as its administrator:
+
+  ADMIN=$(${adminToken})
+  curl -H "Authorization: JWT $ADMIN" ${url}${licenses}
+  curl -H "Authorization: JWT $ADMIN" ${url}${licenses}overview/
+  curl -X POST -H "Authorization: JWT $ADMIN" -H 'Content-Type: application/json' \\
+    -d '{"emails": ["learner-1900@demo.example"], "course_run_keys": ["${course}"], "notify": false}' \\
+    "${url}/api/v1/bulk-license-enrollment/?enterprise_customer_uuid=${demonstration.customer}&subscription_uuid=${demonstration.plan}"
 
 Ctrl-C stops everything; the data stays in ${process.env.DATA_DIR ?? '.data'}.
 `;
@@ -177,10 +188,12 @@ async function main(): Promise<void> {
       BACKEND_SERVICE_EDX_OAUTH2_SECRET: SANDBOX_CLIENT_SECRET,
       JWT_SECRET_KEY: DEVELOPMENT_SECRET,
       SANDBOX: 'true',
+      ALLOW_DEMO_DATA: 'true',
       HOST: host,
       PORT: port,
       // Not 127.0.0.1: front ends of the platform run on localhost, and its cookies do not reach another host.
       PUBLIC_URL: `http://localhost:${port}`,
+      FILES_FOLDER: resolve(dataDir, 'files'),
       LOG_LEVEL: 'warn',
     };
     await leaveEnvironment(dataDir, environment);

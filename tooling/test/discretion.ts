@@ -15,7 +15,10 @@ export function indiscretion(text: string, kinds: readonly string[] = Object.key
 
 /** Contacts in a refusal are allowed (R-RED-13). */
 const CONTACTS = /"enterprise_administrators":\[.*?\]/g;
+/** What refusals about named learners say is in the request: their addresses as the caller gave them. */
+const ECHOED =
+  /"unsuccessful_revocations":\[\{.*?\}\]|"unsuccessfulRevocations":\[\{.*?\}\]|that are associated with the email: [^"]+|"userEmail":"[^"]+"/g;
 
 /** The kind of secret in a reply, or null. */
 export const indiscretionOfReply = (status: number, body: string): string | null =>
-  status >= 400 ? indiscretion(body.replace(CONTACTS, '')) : indiscretion(body, ALWAYS_SECRET);
+  status >= 400 ? indiscretion(body.replace(CONTACTS, '').replace(ECHOED, '')) : indiscretion(body, ALWAYS_SECRET);

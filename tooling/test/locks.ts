@@ -3,13 +3,15 @@ import { addedOnly, lockOrder, newRowsAreOwn } from '@enterprise-access/domain/t
 
 const NAME = '["`]?([a-z_]+)["`]?';
 const CHANGE = new RegExp(`^\\s*(?:insert (?:ignore )?into|update|delete from)\\s+${NAME}`, 'i');
+/** An insert that changes the row if it is there already. */
+const UPSERT = /\bon duplicate key update\b|\bdo update set\b/i;
 const READ = new RegExp(`\\b(?:from|join)\\s+${NAME}(?:\\s+as\\s+${NAME})?`, 'gi');
 const LOCK = /\bfor (?:update|no key update|share)\b(?:\s+of\s+(?<of>["`a-z_, ]+))?/i;
 
 /** Tables in which a statement locks rows, in the order of its text. */
 export function lockedTables(sql: string): string[] {
   const changed = CHANGE.exec(sql)?.[1];
-  if (changed) return newRowsAreOwn.has(changed) && /^\s*insert/i.test(sql) ? [] : [changed];
+  if (changed) return newRowsAreOwn.has(changed) && /^\s*insert/i.test(sql) && !UPSERT.test(sql) ? [] : [changed];
   const lock = LOCK.exec(sql);
   if (!lock) return [];
   const of = lock.groups?.of?.match(/[a-z_]+/g);

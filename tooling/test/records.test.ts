@@ -2,7 +2,7 @@ import { defineModel, is } from '@enterprise-access/db';
 import { createTestDatabase } from '@enterprise-access/db/testing';
 import { service } from '@enterprise-access/domain';
 import { describe, expect, inject, test } from 'vitest';
-import { changedTable, recordedColumns, watchRecords } from './records.ts';
+import { brokenChains, changedTable, recordedColumns, type ToldChange, watchRecords } from './records.ts';
 
 const books = defineModel('books', {
   tenant: { platform: 'A test.' },
@@ -22,6 +22,33 @@ test.each([
   ['update "pages" set "title" = $1', null],
 ])('%s', (sql, table) => {
   expect(changedTable(sql, recordedColumns([books]))).toBe(table);
+});
+
+const told = (action: string, before: object | null, after: object | null): ToldChange => ({
+  kind: 'book',
+  uuid: 'one',
+  action,
+  before: before as ToldChange['before'],
+  after: after as ToldChange['after'],
+});
+const made = told('created', null, { state: 'new', tags: { a: 1, b: 2 } });
+const lent = told('updated', { state: 'new' }, { state: 'lent' });
+
+test.each([
+  ['made, changed and changed back', [made, lent, told('updated', { state: 'lent' }, { state: 'new' }), lent], 0],
+  ['in another order', [lent, made], 0],
+  ['keys in another order', [made, told('updated', { tags: { b: 2, a: 1 } }, { tags: null })], 0],
+  ['a field that was empty when it was made', [made, told('updated', { note: null }, { note: 'x' })], 0],
+  ['made before there was a trail', [lent], 0],
+  ['deleted', [made, lent, told('deleted', { state: 'lent', tags: { a: 1, b: 2 } }, null)], 0],
+  ['of another kind with the same uuid', [made, lent, { ...made, kind: 'loan' }, { ...lent, kind: 'loan' }], 0],
+  ['only a note', [made, told('updated', null, null)], 0],
+  ['the first state twice', [made, lent, told('updated', { state: 'new' }, { state: 'lost' })], 1],
+  ['a state that nobody left', [made, told('updated', { state: 'lost' }, { state: 'lent' })], 1],
+  ['the same without its beginning', [lent, told('updated', { state: 'new' }, { state: 'lost' })], 1],
+  ['deleted as it was before', [made, lent, told('deleted', { state: 'new', tags: { a: 1, b: 2 } }, null)], 1],
+] as const)('chains of records: %s', (_case, changes, count) => {
+  expect(brokenChains(changes)).toHaveLength(count);
 });
 
 const dialects = (['postgres', 'mysql'] as const).filter((dialect) => !('skipped' in inject('servers')[dialect]));

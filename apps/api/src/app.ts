@@ -24,6 +24,7 @@ import { auth } from './plugins/auth.ts';
 import { bodies } from './plugins/bodies.ts';
 import { answerClientError, connections, MAXIMUM_HEADER_BYTES } from './plugins/connections.ts';
 import { docs } from './plugins/docs.ts';
+import { files } from './plugins/files.ts';
 import { headers } from './plugins/headers.ts';
 import { health } from './plugins/health.ts';
 import { jobDashboard } from './plugins/job-dashboard.ts';
@@ -45,13 +46,18 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     actor: Actor | null;
+    /** Of the call, once it is made. */
+    correlationId: string | null;
   }
 }
 
 const CORRELATION_ID = /^[\w.:+/=-]{1,128}$/;
-/** Callers may tie several requests together; otherwise each begins a correlation of its own. */
-const correlationOf = ({ id, headers: { 'x-correlation-id': given } }: FastifyRequest): string =>
-  typeof given === 'string' && CORRELATION_ID.test(given) ? given : id;
+/**
+ * Callers may tie several requests together; otherwise each begins a correlation of its own. Not the id of the request,
+ * which names lines of our log: customers see correlation ids.
+ */
+const correlationOf = ({ headers: { 'x-correlation-id': given } }: FastifyRequest): string =>
+  typeof given === 'string' && CORRELATION_ID.test(given) ? given : randomUUID();
 const REQUEST_ID = /^[\w.:+/=-]{1,128}$/;
 
 export interface AppOptions {
@@ -109,6 +115,7 @@ export async function buildApp({
     },
   });
   app.decorateRequest('actor', null);
+  app.decorateRequest('correlationId', null);
   app.decorate('operationIds', new Set([...service.operations, ...service.streams].map(({ id }) => id)));
   await app.register(tracing);
   app.addHook('onResponse', (request, reply, done) => {
@@ -118,6 +125,7 @@ export async function buildApp({
         status: reply.statusCode,
         operation: request.routeOptions.config.operation,
         actor: request.actor?.userId,
+        correlation: request.correlationId,
         ms: Math.round(reply.elapsedTime * 10) / 10,
       },
       'request',
@@ -178,6 +186,7 @@ export async function buildApp({
   });
   await app.register(health, { db: runtime.db, isAccepting });
   await app.register(docs);
+  if (runtime.localFiles) await app.register(files, { files: runtime.localFiles });
   await app.register(streams);
   await app.register(metrics, { db: runtime.db });
   await app.register(stripeWebhook, { runtime });
@@ -190,11 +199,13 @@ export async function buildApp({
       (source: RpcContext['source']) =>
       (request: FastifyRequest): RpcContext => {
         const key = request.headers['idempotency-key'];
+        const correlationId = correlationOf(request);
+        request.correlationId = correlationId;
         return {
           runtime,
           actor: request.actor,
           requestId: request.id,
-          correlationId: correlationOf(request),
+          correlationId,
           source,
           idempotencyKey: typeof key === 'string' ? key : null,
           origin: originOf(request),

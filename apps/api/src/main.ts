@@ -1,5 +1,5 @@
 import { connect, migrate, waitForDatabase } from '@enterprise-access/db';
-import { buildRuntime, loggerOptions, runProcess, startPatience } from '@enterprise-access/platform';
+import { buildRuntime, databaseWaitOptions, loggerOptions, runProcess } from '@enterprise-access/platform';
 import { startTelemetry } from '@enterprise-access/tracing';
 import { pino } from 'pino';
 import { buildApp } from './app.ts';
@@ -15,7 +15,7 @@ await runProcess('API', 'PORT', async () => {
   let isAccepting = true;
   // In production the process starts without the database; it is not ready until the database answers.
   if (env.NODE_ENV !== 'production') {
-    await waitForDatabase(runtime.db, startPatience(env, log));
+    await waitForDatabase(runtime.db, databaseWaitOptions(env, log));
     // Processes that start at the same time wait for each other's migrations. They use a pool without the statement
     // timeout, because DDL can take longer than a statement of a request.
     const db = connect({ url: env.DATABASE_URL, poolSize: 2 });

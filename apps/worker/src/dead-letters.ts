@@ -3,7 +3,7 @@ import { type Consumer, defineJob, implementJob, type Job, type Runtime } from '
 import type { PgBoss } from 'pg-boss';
 import { z } from 'zod';
 import * as deadLetters from './dead-letter-store.ts';
-import { handle } from './events.ts';
+import { handle } from './event-consumer.ts';
 import { deadJobs, redrive } from './redrive.ts';
 import { clearBlockedKeys } from './workers.ts';
 

@@ -1,12 +1,13 @@
 import type { EventBus } from '@enterprise-access/bus';
 import { connect, waitForDatabase } from '@enterprise-access/db';
 import { type Consumer, consumers as domainConsumers, jobs as domainJobs, type Job } from '@enterprise-access/domain';
-import { type ServiceRuntime, startPatience } from '@enterprise-access/platform';
+import { databaseWaitOptions, type ServiceRuntime } from '@enterprise-access/platform';
 import type { PgBoss } from 'pg-boss';
 import { openBus } from './bus.ts';
 import { deadLetterJobs, type Transport } from './dead-letters.ts';
 import type { WorkerEnvironment } from './env.ts';
-import { eventPublisher, startConsuming } from './events.ts';
+import { startConsuming } from './event-consumer.ts';
+import { eventPublisher } from './event-publisher.ts';
 import { startHealth } from './health.ts';
 import { jobPublisher } from './job-publisher.ts';
 import { workerMetrics } from './metrics.ts';
@@ -37,7 +38,7 @@ export interface Worker {
 async function waitForQueues(env: WorkerEnvironment, log: ServiceRuntime['log']): Promise<void> {
   const queues = connect({ url: env.JOBS_DATABASE_URL, poolSize: 1 });
   try {
-    await waitForDatabase(queues, startPatience(env, log));
+    await waitForDatabase(queues, databaseWaitOptions(env, log));
   } finally {
     await queues.destroy();
   }

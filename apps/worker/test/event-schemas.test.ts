@@ -4,6 +4,8 @@ import { events } from '@enterprise-access/domain';
 import { expect, test } from 'vitest';
 import type { LedgerTransaction, Spend } from '../../../packages/domain/src/kernel/ports/ledger.ts';
 import { transactionChanged } from '../../../packages/domain/src/ledger/events.ts';
+import { activatedHalfYearAgo, licenseEvent, notAssigned } from '../../../packages/domain/src/licenses/events.ts';
+import type { LicenseRow } from '../../../packages/domain/src/licenses/store.ts';
 import { policyChanged } from '../../../packages/domain/src/policies/events.ts';
 import type { PolicyRow } from '../../../packages/domain/src/policies/tables.ts';
 import { redemptionReversed, subsidyRedeemed } from '../../../packages/domain/src/redemptions/events.ts';
@@ -53,6 +55,15 @@ const policy = {
   accessMethod: 'direct',
 } as PolicyRow;
 
+const agreement = {
+  uuid,
+  enterpriseCustomerUuid: uuid,
+  enterpriseCustomerSlug: 'demo-company',
+  enterpriseCustomerName: null,
+};
+const plan = { uuid, expirationProcessed: false };
+const license = { uuid, status: 'activated', activationDate: at, assignedDate: at, lmsUserId: 1000 } as LicenseRow;
+
 /** As the outbox gives it back: what the database keeps is JSON. */
 const stored = ({ payload }: OutboxMessage) => JSON.parse(JSON.stringify(payload));
 
@@ -66,6 +77,10 @@ test.each([
   policyChanged('deleted', policy),
   subsidyRedeemed(spend),
   redemptionReversed(spend),
+  licenseEvent('created', { agreement, plan, license: { uuid, status: 'unassigned' } as LicenseRow }),
+  licenseEvent('renewed', { agreement, plan, license, previousLicenseUuid: uuid, isAutoRenewed: true }),
+  notAssigned(agreement),
+  activatedHalfYearAgo(agreement, plan, license),
 ])('$name fits the schema under which it is published', (message) => {
   expect(eventTypes.get(message.name)?.avro.misfit(stored(message))).toBeNull();
 });

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { RegistryUnavailable, SchemaRejected, schemaRegistry } from './registry.ts';
 import { Unreadable } from './unreadable.ts';
 
-interface Asked {
+interface ReceivedRequest {
   readonly line: string;
   readonly authorization: string | undefined;
   readonly body: string;
@@ -16,8 +16,8 @@ afterEach(() => {
 });
 
 /** A registry that answers what the test says; null is silence. */
-async function answering(reply: (asked: Asked) => { status?: number; body: unknown } | null) {
-  const asked: Asked[] = [];
+async function answering(reply: (asked: ReceivedRequest) => { status?: number; body: unknown } | null) {
+  const asked: ReceivedRequest[] = [];
   const read = async (request: IncomingMessage) => Buffer.concat(await request.toArray()).toString('utf8');
   server = createServer(async (request, response) => {
     const question = {

@@ -50,17 +50,20 @@ const PLAN_TYPES = [
 ];
 
 const planTypes = ({ db }: Schema) =>
-  db('plan_types').insert(
-    PLAN_TYPES.map(({ id, label, description, paid, ns, sf, internal }) => ({
-      id,
-      label,
-      description,
-      is_paid_subscription: paid,
-      ns_id_required: ns,
-      sf_id_required: sf,
-      internal_use_only: internal,
-    })),
-  );
+  db('plan_types')
+    .insert(
+      PLAN_TYPES.map(({ id, label, description, paid, ns, sf, internal }) => ({
+        id,
+        label,
+        description,
+        is_paid_subscription: paid,
+        ns_id_required: ns,
+        sf_id_required: sf,
+        internal_use_only: internal,
+      })),
+    )
+    .onConflict('id')
+    .ignore();
 
 /** Order of the lists of a plan's licences, for each status by itself. */
 const listIndex = (schema: Schema, name: string, nullable: string) =>
@@ -140,6 +143,13 @@ export const licenses: Migration = {
       // Since when licences are applied without interruption.
       column.instant('auto_apply_since').nullable();
       table.integer('desired_num_licenses').nullable();
+      // Of a learner's licences for a course, that of the plan with the highest priority is used.
+      table.integer('priority').notNullable().defaultTo(0);
+      // Progress of the jobs that end the enrollments of an expired plan and announce it: which expiration, and the last
+      // licence.
+      column.instant('expiration_progress_of').nullable();
+      column.uuid('expiration_sent_to').nullable();
+      column.uuid('expiration_announced_to').nullable();
       // Counters, changed in the transactions that change licences. That update also locks the plan.
       table.integer('unassigned_count').notNullable().defaultTo(0);
       table.integer('assigned_count').notNullable().defaultTo(0);
@@ -154,6 +164,7 @@ export const licenses: Migration = {
       table.index(['enterprise_customer_uuid', 'is_active', 'start_date', 'uuid'], 'subscription_plans_customer');
       table.index(['start_date', 'uuid'], 'subscription_plans_start');
       table.index(['expiration_date', 'uuid'], 'subscription_plans_expiration');
+      table.index(['expiration_processed', 'expiration_date', 'uuid'], 'subscription_plans_unprocessed');
     }),
     createTable(schema, 'subscription_plan_renewals', (table, column) => {
       table.increments('id');
@@ -206,6 +217,13 @@ export const licenses: Migration = {
       column.instant('created').notNullable();
       column.instant('modified').notNullable();
     }),
+    createTable(schema, 'plan_notifications', (table, column) => {
+      column.uuid('subscription_plan_uuid').notNullable();
+      column.uuid('enterprise_customer_uuid').notNullable();
+      column.code('kind').notNullable();
+      column.instant('sent').notNullable();
+      table.primary(['subscription_plan_uuid', 'kind']);
+    }),
     addComputed(schema, 'licenses', [
       { name: 'user_email_key', type: textType(schema, 254), as: foldedText(schema, 'user_email') },
     ]),
@@ -213,6 +231,8 @@ export const licenses: Migration = {
     listIndex(schema, 'activation', 'activation_date'),
     listIndex(schema, 'reminder', 'last_remind_date'),
     schema.db.schema.alterTable('licenses', (table) => {
+      table.index(['subscription_plan_uuid', 'uuid'], 'licenses_plan');
+      table.index(['subscription_plan_uuid', 'status', 'uuid'], 'licenses_status');
       table.index(['user_email_key', 'enterprise_customer_uuid'], 'licenses_email');
       table.index(['lms_user_id', 'enterprise_customer_uuid'], 'licenses_account');
     }),

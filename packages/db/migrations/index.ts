@@ -14,6 +14,7 @@ import { auditExports } from './0013-audit-exports.ts';
 import { licenses } from './0014-licenses.ts';
 import { billing } from './0016-billing.ts';
 import { workflows } from './0017-workflows.ts';
+import { bulkEnrollments } from './0018-bulk-enrollments.ts';
 import type { Migration } from './migration.ts';
 
 /** The one ordered chain. New migrations go to the end; a released one is never edited. */
@@ -35,4 +36,5 @@ export const migrations: readonly Migration[] = [
   licenses,
   billing,
   workflows,
+  bulkEnrollments,
 ];

@@ -2,8 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { isDeepStrictEqual } from 'node:util';
 import type { Knex } from 'knex';
 import { v7 } from 'uuid';
-import { type Connection, dialectOf, type Transaction } from './knex.ts';
+import type { Connection, Database, Transaction } from './knex.ts';
 import type { Subject, TableModel } from './model.ts';
+import { insertTogether } from './together.ts';
 
 /** How a change reached us. */
 export type AuditSource = 'rest' | 'trpc' | 'job' | 'event' | 'panel' | 'import' | 'system';
@@ -77,6 +78,8 @@ interface Recorded {
 /** What a transaction has done so far. */
 interface Pending {
   changes: Recorded[];
+  /** Other rows that are written with them. */
+  others: Knex.QueryBuilder[];
   /** Something was written, even if no subject changed: an entry is due. */
   isTouched: boolean;
   /** Entries that this transaction has inserted. */
@@ -85,6 +88,15 @@ interface Pending {
 }
 
 const pendings = new WeakMap<Transaction, Pending>();
+
+/** Pools that leave no trail, by their configuration, which their transactions share. */
+const unrecorded = new WeakSet<object>();
+
+/** Turns the trail off for a pool, to measure what it costs. Exported to tests and benchmarks only. */
+export const leaveUnrecorded = (db: Database): void => {
+  unrecorded.add(db.client.config);
+};
+const isUnrecorded = (trx: Transaction): boolean => unrecorded.has(trx.client.config);
 
 /** An origin without a caller; what is not given is null. */
 export const systemOrigin = (
@@ -97,7 +109,7 @@ function pendingOf(trx: Transaction): Pending {
   const known = pendings.get(trx);
   if (known) return known;
   const scope = scopes.getStore() ?? { origin: unattributed(), entries: new Map() };
-  const pending: Pending = { changes: [], isTouched: false, inserted: new Set(), scope };
+  const pending: Pending = { changes: [], others: [], isTouched: false, inserted: new Set(), scope };
   pendings.set(trx, pending);
   return pending;
 }
@@ -110,13 +122,14 @@ export function recordChanges<R extends IdentifiedRow>(
 ): void {
   const { subject } = model;
   if (!subject) throw new Error(`${model.table} is not audited.`);
+  if (isUnrecorded(trx)) return;
   const recorded = changes.flatMap((change) => recordOf(subject, change) ?? []);
   if (recorded.length > 0) pendingOf(trx).changes.push(...recorded);
 }
 
 /** Says that the transaction changes something that is no subject, such as a message to be sent. */
 export const touch = (trx: Transaction): void => {
-  pendingOf(trx).isTouched = true;
+  if (!isUnrecorded(trx)) pendingOf(trx).isTouched = true;
 };
 
 const HIDDEN = '***';
@@ -158,7 +171,7 @@ function difference(
   const is: Record<string, unknown> = {};
   for (const name of fields) {
     const [old, present] = [(before as Fields)[name] ?? null, (after as Fields)[name] ?? null];
-    if (isDeepStrictEqual(old, present)) continue;
+    if (old === present || isDeepStrictEqual(old, present)) continue;
     const shown = (value: unknown) => (value !== null && hidden.has(name) ? HIDDEN : value);
     was[name] = shown(old);
     is[name] = shown(present);
@@ -167,40 +180,53 @@ function difference(
   return [orNull(was), orNull(is)];
 }
 
+/** Writes rows together with the records of the transaction, which saves a statement. Nobody may wait for such rows. */
+export const insertWithRecords = (trx: Transaction, insert: Knex.QueryBuilder): void => {
+  pendingOf(trx).others.push(insert);
+};
+
 /** Rows of one statement; MariaDB bounds the size of a packet. */
 const ROWS_AT_ONCE = 1_000;
+/** Other inserts go along with at most so many changes. */
+const ROWS_TOGETHER = 100;
 
 /**
- * Writes what was recorded so far. `transaction` calls it before the commit; those who are about to change a row that
- * many callers wait for call it first, because these inserts wait for nobody.
+ * Writes what was recorded so far, and `last` with it. `transaction` calls it before the commit; those who are about to
+ * change a row that many callers wait for call it first, because these inserts wait for nobody.
  */
-export async function storeRecorded(trx: Transaction): Promise<void> {
+export async function storeRecorded(trx: Transaction, last: Knex.QueryBuilder | null = null): Promise<void> {
   const pending = pendings.get(trx);
-  if (!pending || pending.changes.length === 0) return;
+  const others = [...(pending?.others ?? []), ...(last ? [last] : [])];
+  if (pending) pending.others = [];
+  if (!pending || pending.changes.length === 0) {
+    await insertTogether(trx, others);
+    return;
+  }
+  const rows = numbered(pending);
+  const entries = entriesInsert(trx, pending, new Map(rows.map(({ entry, customer }) => [entry, customer])));
+  const isSmall = rows.length <= ROWS_TOGETHER;
+  if (!isSmall) await insertTogether(trx, others);
+  for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
+    const insert = trx('audit_changes').insert(rows.slice(at, at + ROWS_AT_ONCE).map(({ row }) => row));
+    await insertTogether(trx, [...(entries && at === 0 ? [entries] : []), insert, ...(isSmall ? others : [])]);
+  }
+}
+
+/** The changes as rows, each with its place in the entry of its customer. */
+function numbered(pending: Pending) {
   const { changes, scope } = pending;
   pending.changes = [];
   // A transaction changes things of one customer; those that do not name it go with the others.
   const named = new Set(changes.flatMap(({ customerUuid }) => customerUuid ?? []));
   const [only = null] = named;
   const fallback = scope.origin.customerUuid ?? (named.size === 1 ? only : null);
-  const rows = [...Map.groupBy(changes, (change) => change.customerUuid ?? fallback)].flatMap(([customer, group]) => {
+  return [...Map.groupBy(changes, (change) => change.customerUuid ?? fallback)].flatMap(([customer, group]) => {
     const entry = entryOf(scope, customer);
     return group.map((change) => {
       entry.size += 1;
       return { entry, customer, row: rowOf(entry, change, customer) };
     });
   });
-  let entries = entriesInsert(trx, pending, new Map(rows.map(({ entry, customer }) => [entry, customer])));
-  for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
-    const insert = trx('audit_changes').insert(rows.slice(at, at + ROWS_AT_ONCE).map(({ row }) => row));
-    // PostgreSQL takes both in one statement, which saves a round trip in every mutation.
-    if (entries && dialectOf(trx) === 'postgres') await insert.with('entries', entries);
-    else {
-      await entries;
-      await insert;
-    }
-    entries = null;
-  }
 }
 
 /** Before the commit: everything that was recorded, and an entry for a transaction that changed no subject. */
@@ -263,7 +289,7 @@ const rowOf = (entry: Entry, change: Recorded, customer: string | null) => ({
   subject_kind: change.kind,
   subject_uuid: change.uuid,
   action: change.action,
-  note: change.note,
+  note: change.note?.slice(0, 64) ?? null,
   enterprise_customer_uuid: customer,
   lms_user_id: change.lmsUserId,
   learner_email: change.email,
@@ -279,4 +305,20 @@ export const forgetAddresses = async (db: Connection, subjectUuids: readonly str
       .whereIn('subject_uuid', subjectUuids)
       .whereNotNull('learner_email')
       .update({ learner_email: null });
+};
+
+/** Forgets who the learners were in the records of these things: address and account. */
+export const forgetLearners = async (db: Connection, subjectUuids: readonly string[]): Promise<void> => {
+  if (subjectUuids.length > 0)
+    await db('audit_changes')
+      .whereIn('subject_uuid', subjectUuids)
+      .where((known) => known.whereNotNull('learner_email').orWhereNotNull('lms_user_id'))
+      .update({ learner_email: null, lms_user_id: null });
+};
+
+/** Forgets a learner in the records of things of one kind, also of those that somebody else holds now. */
+export const forgetLearner = async (db: Connection, kind: string, lmsUserId: number): Promise<void> => {
+  await db('audit_changes')
+    .where({ lms_user_id: lmsUserId, subject_kind: kind })
+    .update({ learner_email: null, lms_user_id: null });
 };

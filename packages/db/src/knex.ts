@@ -133,7 +133,11 @@ export function connect(options: ConnectOptions): Database {
     pool: {
       ...pool,
       afterCreate(session: MysqlSession, done: Prepared<MysqlSession>) {
-        watchSession<MysqlSession>(common)(session, () => prepareMysqlSession(statements)(session, done));
+        watchSession<MysqlSession>(common)(session, () =>
+          prepareMysqlSession(statements)(session, (error) =>
+            error ? done(error, session) : learnServer(common)(session, done),
+          ),
+        );
       },
     },
   };
@@ -151,7 +155,7 @@ const watchSession =
   };
 
 interface MysqlSession extends Pick<EventEmitter, 'on'> {
-  query(sql: string, done: (error: Error | null) => void): void;
+  query(sql: string, done: (error: Error | null, rows?: unknown) => void): void;
   destroy(): void;
 }
 
@@ -193,5 +197,26 @@ const prepareMysqlSession =
       done(error, session);
     });
   };
+
+/** Whether the server of a pool is MariaDB and not MySQL, by a part of its configuration, which knex copies. */
+const mariadbs = new WeakMap<object, boolean>();
+
+/** The first session of a pool asks which server it is. */
+const learnServer =
+  ({ onFailure }: ClientSettings) =>
+  (session: MysqlSession, done: Prepared<MysqlSession>): void => {
+    if (mariadbs.has(onFailure)) {
+      done(null, session);
+      return;
+    }
+    session.query('select version() as version', (error, rows) => {
+      const [{ version = '' } = {}] = (rows ?? []) as readonly { readonly version?: string }[];
+      if (!error) mariadbs.set(onFailure, /mariadb/i.test(version));
+      done(null, session);
+    });
+  };
+
+/** Known inside transactions, whose connection is open. */
+export const isMariadb = (db: Connection): boolean => mariadbs.get(db.client.config.onFailure) ?? false;
 
 export const dialectOf = (db: Connection): Dialect => (db.client.dialect === 'postgresql' ? 'postgres' : 'mysql');

@@ -285,7 +285,7 @@ export function defineModel<C extends Columns>(table: string, spec: ModelSpec<C>
       const written = Object.fromEntries(changed.map(({ name }) => [name, after[name as keyof R]]));
       if (changed.length > 0)
         await query(trx)
-          .findById(uuid)
+          .where('uuid', uuid)
           .patch(written as never);
       record(trx, { before: before as never, after: after as never, note: note ?? null });
     },

@@ -1,6 +1,6 @@
 import { traceparent } from '@enterprise-access/tracing';
 import { v7 } from 'uuid';
-import { currentOrigin, touch } from './audit.ts';
+import { currentOrigin, storeRecorded, touch } from './audit.ts';
 import type { Connection, Database, Transaction } from './knex.ts';
 import { underLease } from './lease.ts';
 import { outbox, outboxLanes } from './platform-tables.ts';
@@ -30,11 +30,11 @@ export function shardOf(key: string): number {
   return (hash >>> 0) % OUTBOX_SHARDS;
 }
 
-/** Stores messages in the transaction of their change. */
+/** Stores messages in the transaction of their change, and what it has recorded so far with them. */
 export async function appendToOutbox(trx: Transaction, now: Date, messages: readonly OutboxMessage[]): Promise<void> {
   if (messages.length === 0) return;
   touch(trx);
-  await trx(outbox.table).insert(rowsOf(now, messages));
+  await storeRecorded(trx, trx(outbox.table).insert(rowsOf(now, messages)));
 }
 
 /** As `appendToOutbox`, but a message whose uuid is there already is not stored again. Returns how many were new. */

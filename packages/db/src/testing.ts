@@ -8,6 +8,9 @@ import { findMariadb, type RunningServer, startMariadb, startPostgres } from './
 import { createPool, createPooled, giveBack, lease, type MysqlServer } from './testing-pool.ts';
 import type { Dialect } from './url.ts';
 
+// A production process has no way to turn the trail off: the index of the package does not export it.
+export { leaveUnrecorded } from './audit.ts';
+
 /** Test servers per dialect: the admin URL, or why there is none. */
 export type TestServers = Readonly<Record<Dialect, { readonly adminUrl: string } | { readonly skipped: string }>>;
 

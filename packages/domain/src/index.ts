@@ -1,6 +1,7 @@
 export { linkAccount } from './assignments/index.ts';
 export { receiveStripeEvent, seedBilling, WebhookRefused } from './billing/index.ts';
 export { auditBooks, auditDrift, type Discrepancy } from './books/index.ts';
+export { decisionsStored } from './decisions/index.ts';
 export { watchJobRuns } from './jobs/index.ts';
 export type { Actor, Grant } from './kernel/actor.ts';
 export { type Cache, processCache } from './kernel/cache/cache.ts';
@@ -22,6 +23,7 @@ export { LAST_PAGE } from './kernel/page.ts';
 export type { Permission } from './kernel/permissions.ts';
 export type { Catalog, Content } from './kernel/ports/catalog.ts';
 export { type Clock, systemClock } from './kernel/ports/clock.ts';
+export type { Files, LocalFiles } from './kernel/ports/files.ts';
 export type { Customer, Learner, Lms } from './kernel/ports/lms.ts';
 export { type Mail, MailInDoubt, MailOff, MailRefused, type Recipient } from './kernel/ports/mail.ts';
 export { UpstreamFailure, UpstreamRefusal } from './kernel/ports/upstream.ts';
@@ -35,7 +37,7 @@ export { flag, type Settings } from './kernel/settings.ts';
 export { defineSlice, type Slice } from './kernel/slice.ts';
 export { storageProblemOf } from './kernel/storable.ts';
 export {
-  cacheAsked,
+  cacheLookup,
   circuitChanged,
   memcachedTroubled,
   redemptionDecided,
@@ -46,15 +48,20 @@ export { transformer } from './kernel/transformer.ts';
 export { camelCase, queryDecoder, snakeCase, timesAsText, wireCodec } from './kernel/wire.ts';
 export { defineWorkflow, type Workflow } from './kernel/workflow.ts';
 export { depositEntry, embeddedLedger, insertTransaction, storedReservations } from './ledger/index.ts';
-export { recordedMail } from './mail/index.ts';
+export { localPlans, localSubscriptions } from './licenses/index.ts';
+export { mailDelivery } from './mail/index.ts';
 export { countPendingBefore, reconcile } from './redemptions/index.ts';
 export * from './service.ts';
 export { slices } from './slices.ts';
 export { apiKey, httpBraze } from './upstreams/braze.ts';
 export { httpCatalog } from './upstreams/catalog.ts';
+export { httpCustomers } from './upstreams/customers.ts';
 export { upstream } from './upstreams/http.ts';
-export { httpSubscriptions, noSubscriptions } from './upstreams/license-manager.ts';
+export { httpSubscriptions } from './upstreams/license-manager.ts';
+export { httpPlans } from './upstreams/license-manager-plans.ts';
 export { httpLms } from './upstreams/lms.ts';
+export { localFiles } from './upstreams/local-files.ts';
+export { s3Files } from './upstreams/s3-files.ts';
 export { httpStripe } from './upstreams/stripe.ts';
 export { httpLedger } from './upstreams/subsidy.ts';
 export { serviceToken } from './upstreams/token.ts';

@@ -10,6 +10,7 @@ import { ledgerSlice } from './ledger/slice.ts';
 import { licensesSlice } from './licenses/slice.ts';
 import { mailSlice } from './mail/slice.ts';
 import { policiesSlice } from './policies/slice.ts';
+import { provisioningSlice } from './provisioning/slice.ts';
 import { redemptionsSlice } from './redemptions/slice.ts';
 import { subsidiesSlice } from './subsidies/slice.ts';
 import { usersSlice } from './users/slice.ts';
@@ -29,6 +30,7 @@ export const slices = [
   licensesSlice,
   mailSlice,
   policiesSlice,
+  provisioningSlice,
   redemptionsSlice,
   subsidiesSlice,
   usersSlice,

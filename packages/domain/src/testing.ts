@@ -6,8 +6,11 @@ import type { Actor } from './kernel/actor.ts';
 import { processCache } from './kernel/cache/cache.ts';
 import type { Composition } from './kernel/compose.ts';
 import { foldEmail } from './kernel/email.ts';
+import { newUuid } from './kernel/ids.ts';
 import type { Academy, Catalog, Content } from './kernel/ports/catalog.ts';
-import type { Customer, Invitation, Learner, Lms } from './kernel/ports/lms.ts';
+import type { CustomerCatalog, Customers, FoundCustomer } from './kernel/ports/customers.ts';
+import type { Files } from './kernel/ports/files.ts';
+import type { Customer, Invitation, Learner, LicensedEnrollment, Lms } from './kernel/ports/lms.ts';
 import type { Recipient } from './kernel/ports/mail.ts';
 import type { Stripe } from './kernel/ports/stripe.ts';
 import type { Subscriptions } from './kernel/ports/subscriptions.ts';
@@ -15,7 +18,8 @@ import { UpstreamRefusal } from './kernel/ports/upstream.ts';
 import type { Runtime } from './kernel/runtime.ts';
 import type { SliceTesting } from './kernel/testing.ts';
 import { embeddedLedger } from './ledger/embedded.ts';
-import { recordedMail } from './mail/index.ts';
+import { localPlans } from './licenses/index.ts';
+import { mailDelivery } from './mail/index.ts';
 import { campaigns, service } from './service.ts';
 import type { Braze } from './upstreams/braze.ts';
 import { httpStripe } from './upstreams/stripe.ts';
@@ -52,6 +56,12 @@ export interface World {
   readonly enrollments: Map<string, string>;
   /** Transactions that were enrolled with `force`. */
   readonly forcedEnrollments: Set<string>;
+  /** Calls to enroll with licences. */
+  readonly licensedCalls: (readonly LicensedEnrollment[])[];
+  /** Called before licensed enrollments, like `enrollmentFault`. */
+  licensedFault: ((items: readonly LicensedEnrollment[]) => Promise<void>) | null;
+  /** Stored files by name. */
+  readonly files: Map<string, string>;
   now: Date;
   /** Called before each enrollment; can throw or delay to simulate failures of the LMS. */
   enrollmentFault: (() => Promise<void>) | null;
@@ -59,6 +69,20 @@ export interface World {
   readonly cancelled: Set<string>;
   /** Called before each cancellation, like `enrollmentFault`. */
   cancellationFault: (() => Promise<void>) | null;
+  /** Licences whose enrollments were ended, by call, with the time after which changed ones are spared. */
+  readonly ended: { readonly licenseUuids: readonly string[]; readonly unlessModifiedAfter: Date | null }[];
+  /** Addresses that were unlinked, by call. */
+  readonly unlinked: { readonly customerUuid: string; readonly emails: readonly string[] }[];
+  /** Called before enrollments are ended or learners are unlinked, like `enrollmentFault`. */
+  licenseFault: ((about: readonly string[]) => Promise<void>) | null;
+  /** Query by catalog; catalogs with one query have the same content. */
+  readonly catalogQueries: Map<string, string>;
+  /** Addresses with a pending link to their customer. */
+  readonly invited: string[];
+  /** Called before addresses are linked, like `enrollmentFault`. */
+  invitationFault: (() => Promise<void>) | null;
+  /** Learners whose enrollments with licences were ended: `customer:42`. */
+  readonly revokedEnrollments: string[];
   readonly mails: SentMail[];
   /** Called before each mail with its recipients, like `enrollmentFault`. */
   mailFault: ((recipients: readonly Recipient[]) => Promise<void>) | null;
@@ -68,7 +92,7 @@ export interface World {
   /** What the licence service was told, in its order: `plan <uuid> on`, `renewal 7`. */
   readonly licenses: string[];
   /** Called before each call of the licence service, like `enrollmentFault`. */
-  licenseFault: (() => Promise<void>) | null;
+  subscriptionFault: (() => Promise<void>) | null;
   /** A stand-in for Stripe, made when it is used first; its clock is `now`. */
   readonly stripe: StripeWorld;
 }
@@ -131,16 +155,26 @@ export function emptyWorld(): World {
     groups: new Map(),
     enrollments: new Map(),
     forcedEnrollments: new Set(),
+    licensedCalls: [],
+    licensedFault: null,
+    files: new Map(),
     now: new Date('2026-06-01T12:00:00.000Z'),
     enrollmentFault: null,
     cancelled: new Set(),
     cancellationFault: null,
+    ended: [],
+    unlinked: [],
+    licenseFault: null,
+    catalogQueries: new Map(),
+    invited: [],
+    invitationFault: null,
+    revokedEnrollments: [],
     mails: [],
     mailFault: null,
     academies: new Map(),
     academyFault: null,
     licenses: [],
-    licenseFault: null,
+    subscriptionFault: null,
     get stripe() {
       stripe ??= stripeWorld(() => world.now);
       return stripe;
@@ -156,7 +190,16 @@ const lmsOf = (world: World): Lms => ({
     null,
   learner: async (customerUuid, lmsUserId) => world.learners.get(`${customerUuid}:${lmsUserId}`) ?? null,
   hasActiveLink: async (customerUuid, lmsUserId) => world.learners.has(`${customerUuid}:${lmsUserId}`),
-  addPendingLearner: async () => undefined,
+  async addPendingLearner(_customerUuid, email) {
+    world.invited.push(email);
+  },
+  async addPendingLearners(_customerUuid, emails) {
+    if (world.invitationFault) await world.invitationFault();
+    world.invited.push(...emails);
+  },
+  async revokeLicensedEnrollments(customerUuid, lmsUserId) {
+    world.revokedEnrollments.push(`${customerUuid}:${lmsUserId}`);
+  },
   accountOf: async (email) =>
     [...world.learners.values()].find((learner) => foldEmail(learner.email) === foldEmail(email))?.lmsUserId ?? null,
   customerOfGroup: async (uuid) => world.groups.get(uuid)?.customerUuid ?? null,
@@ -176,10 +219,34 @@ const lmsOf = (world: World): Lms => ({
     world.enrollments.set(enrollment.transactionUuid, fulfillment);
     return fulfillment;
   },
+  async enrollWithLicenses(_customerUuid, items) {
+    world.licensedCalls.push(items);
+    if (world.licensedFault) await world.licensedFault(items);
+    const accounts = new Set([...world.learners.values()].map(({ email }) => foldEmail(email)));
+    return items.map(({ email }) => {
+      if (email.startsWith('fail@')) return 'failed';
+      if (email.startsWith('invalid@')) return 'invalid_address';
+      return accounts.has(foldEmail(email)) ? 'success' : 'pending';
+    });
+  },
   async cancelFulfillment(fulfillment) {
     if (world.cancellationFault) await world.cancellationFault();
     world.cancelled.add(fulfillment);
     return [...world.enrollments.values()].includes(fulfillment);
+  },
+  async endLicensedEnrollments(licenseUuids, unlessModifiedAfter) {
+    if (world.licenseFault) await world.licenseFault(licenseUuids);
+    world.ended.push({ licenseUuids, unlessModifiedAfter });
+  },
+  async unlinkLearners(customerUuid, emails) {
+    if (world.licenseFault) await world.licenseFault(emails);
+    world.unlinked.push({ customerUuid, emails });
+  },
+  administrators: async (customerUuid) => world.customers.get(customerUuid)?.admins ?? [],
+  async customerOfSlug(slug) {
+    const found = [...world.customers.values()].find((customer) => customer.slug === slug);
+    const catalogs = [...world.catalogs].filter(([, customer]) => customer === found?.uuid);
+    return found ? { ...found, catalogUuids: catalogs.map(([uuid]) => uuid) } : null;
   },
 });
 
@@ -194,17 +261,61 @@ const catalogOf = (world: World): Catalog => ({
   },
   academies: async () => [...world.academies.values()].map((academy) => ({ ...academy })),
   catalogQueryOf: async () => 41,
+  distinctQueries: async (catalogs) => Map.groupBy(catalogs, (catalog) => world.catalogQueries.get(catalog) ?? catalog),
   async listPrice(contentKey) {
     const cents = world.contents.get(contentKey)?.priceCents;
     return cents === undefined ? null : { price: cents === null ? null : { usd: cents / 100, usdCents: cents } };
   },
 });
 
+/** Customers that provisioning made, in memory. */
+function customersOf(world: World): Customers {
+  const made = new Map<string, FoundCustomer>();
+  const administrators = new Map<string, string[]>();
+  const invited = new Map<string, string[]>();
+  const catalogs: CustomerCatalog[] = [];
+  const accounts = () => new Set([...world.learners.values()].map(({ email }) => foldEmail(email)));
+  const add = (to: Map<string, string[]>, uuid: string, email: string) =>
+    to.set(uuid, [...(to.get(uuid) ?? []), email]);
+  return {
+    bySlug: async (slug) => made.get(slug) ?? null,
+    async create(customer) {
+      const found = { ...customer, uuid: newUuid() };
+      made.set(customer.slug, found);
+      return found;
+    },
+    administrators: async (uuid) => administrators.get(uuid) ?? [],
+    invitedAdministrators: async (uuid) => invited.get(uuid) ?? [],
+    async addAdministrator(uuid, email) {
+      if (!accounts().has(foldEmail(email))) return 'noAccount';
+      add(administrators, uuid, email);
+      return 'added';
+    },
+    async inviteAdministrator(uuid, email) {
+      add(invited, uuid, email);
+    },
+    catalog: async (uuid, queryId) =>
+      catalogs.find((each) => each.enterpriseCustomerUuid === uuid && each.catalogQueryId === queryId) ?? null,
+    async createCatalog(catalog) {
+      const found = { ...catalog, uuid: newUuid() };
+      catalogs.push(found);
+      return found;
+    },
+    associateAcademy: async () => undefined,
+  };
+}
+
 const brazeOf = (world: World): Braze => ({
   introduce: async () => undefined,
   async trigger(campaign, properties, recipients) {
     if (world.mailFault) await world.mailFault(recipients);
-    for (const recipient of recipients) world.mails.push({ ...recipient, campaign, properties, at: world.now });
+    for (const recipient of recipients)
+      world.mails.push({
+        ...recipient,
+        campaign,
+        properties: { ...properties, ...recipient.properties },
+        at: world.now,
+      });
     return 'dispatch';
   },
   async lastReceived(campaign, { email }) {
@@ -214,12 +325,11 @@ const brazeOf = (world: World): Braze => ({
 
 const subscriptionsOf = (world: World): Subscriptions => {
   const told = async (what: string) => {
-    if (world.licenseFault) await world.licenseFault();
+    if (world.subscriptionFault) await world.subscriptionFault();
     world.licenses.push(what);
     return 'done' as const;
   };
   return {
-    isOn: true,
     setPlanActive: (plan, isActive) => told(`plan ${plan} ${isActive ? 'on' : 'off'}`),
     processRenewal: (id) => told(`renewal ${id}`),
   };
@@ -233,6 +343,17 @@ const stripeOf = (world: World): Stripe =>
     cache: processCache(),
     fetch: (input, init) => world.stripe.fetch(input, init),
   });
+const filesOf = (world: World): Files => ({
+  async write(name, content) {
+    let text = '';
+    for await (const part of content) text += part;
+    world.files.set(name, text);
+  },
+  linkTo: async (name, seconds) => `http://files.test/${name}?seconds=${seconds}`,
+  async remove(name) {
+    world.files.delete(name);
+  },
+});
 
 /** Campaign ids for tests: the name of each variable. */
 export const everyCampaign = Object.fromEntries(Object.keys(campaigns).map((name) => [name, name]));
@@ -248,31 +369,36 @@ export function testRuntime(
 ): Runtime {
   const lms = lmsOf(world);
   const clock = () => world.now;
+  const catalog = catalogOf(world);
+  const ofTests = {
+    publicUrl: 'http://access.test',
+    lmsUrl: 'http://lms.test',
+    learningUrl: 'http://learning.test',
+    learnerPortalUrl: 'http://portal.test',
+    subsidyUrl: 'http://access.test',
+    ...settings.standard(),
+    // A sample would make the number of statements a matter of luck.
+    decisionSampleCanRedeem: 1,
+    stripeWebhookSecrets: [WEBHOOK_SECRET],
+    adminPortalUrl: 'http://admin.test',
+  };
   return {
     db,
     clock,
     log: silent,
     lms,
-    catalog: catalogOf(world),
+    catalog,
     ledger: embeddedLedger({ db, clock, lms }),
     stripe: stripeOf(world),
     subscriptions: subscriptionsOf(world),
-    mail: recordedMail({ db, clock, braze: brazeOf(world), campaignIds: everyCampaign }),
-    settings: {
-      publicUrl: 'http://access.test',
-      lmsUrl: 'http://lms.test',
-      learningUrl: 'http://learning.test',
-      learnerPortalUrl: 'http://portal.test',
-      subsidyUrl: 'http://access.test',
-      ...settings.standard(),
-      // A sample would make the number of statements a matter of luck.
-      decisionSampleCanRedeem: 1,
-      stripeWebhookSecrets: [WEBHOOK_SECRET],
-      adminPortalUrl: 'http://admin.test',
-    },
+    mail: mailDelivery({ db, clock, braze: brazeOf(world), campaignIds: everyCampaign }),
+    files: filesOf(world),
+    settings: ofTests,
     jobRuns: watchJobRuns(db, silent),
     ownerOf: ownersIn(db),
     workflowOf: service.workflowOf,
+    customers: customersOf(world),
+    plans: localPlans({ db, clock, log: silent, catalog, settings: ofTests }),
     ...change,
   };
 }

@@ -68,7 +68,10 @@ export const serviceEnvironment = z.object({
     .describe('Base URL of an enterprise-subsidy service with the ledger; without it the embedded ledger is used.'),
   LICENSE_MANAGER_URL: url
     .optional()
-    .describe('Base URL of license-manager; without it plans of licences cannot be changed after payments.'),
+    .describe(
+      'Base URL of a license-manager with the plans of licences; without it the licences of this service are used.',
+    ),
+  PROVISIONING_SITE_DOMAIN: z.string().min(1).default('example.com').describe('Site of new customers in the LMS.'),
   STRIPE_API_KEY: z.string().optional().describe('Secret key of the Stripe account; without it nothing can be bought.'),
   STRIPE_API_URL: url.default('https://api.stripe.com').describe('Base URL of Stripe; another one for tests only.'),
   OAUTH2_URL: url.describe('Base URL of the token endpoint.'),
@@ -96,9 +99,41 @@ export const serviceEnvironment = z.object({
   BRAZE_API_URL: url.optional().describe('Base URL of the mail service (Braze); without it no mails are sent.'),
   BRAZE_API_KEY: z.string().optional().describe('API key of Braze; required with BRAZE_API_URL.'),
   ...(campaignIds as object),
+  FILES_S3_BUCKET: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Bucket for files that callers download, such as results of bulk enrollments; without it FILES_FOLDER.'),
+  S3_REGION: z.string().min(1).default('us-east-1').describe('Region of FILES_S3_BUCKET.'),
+  S3_ENDPOINT: url.optional().describe('Base URL of a service with the interface of S3; default AWS.'),
+  S3_ACCESS_KEY_ID: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Access key for the bucket; without it AWS’s own search order applies, such as the role of the instance.',
+    ),
+  S3_SECRET_ACCESS_KEY: z.string().min(1).optional().describe('Secret of the access key.'),
+  FILES_FOLDER: z
+    .string()
+    .min(1)
+    .default('.data/files')
+    .describe(
+      'Folder for files that callers download, which the API and the worker share; used without FILES_S3_BUCKET.',
+    ),
+  FILES_LINK_SECRET: z
+    .string()
+    .min(32)
+    .optional()
+    .describe(
+      'Signs links to files in FILES_FOLDER; all API processes need the same. Without it each process makes its own.',
+    ),
   FRONTEND_APP_LEARNING_URL: url
     .optional()
     .describe('Base URL of the learning front end, for `courseware_url` with the embedded ledger; default the LMS.'),
+  ENTERPRISE_ADMIN_PORTAL_URL: url
+    .optional()
+    .describe('Base URL of the administrators’ portal, for links in replies and mails.'),
   ENTERPRISE_LEARNER_PORTAL_URL: url.optional().describe('Base URL of the learner portal, for links in mails.'),
   ...(settings.variables as object),
   OTEL_EXPORTER_OTLP_ENDPOINT: url
@@ -139,7 +174,12 @@ export function parseEnvironment<E extends ServiceEnvironment>(
   );
   const parsed = schema.safeParse(given);
   if (!parsed.success) throw new EnvironmentError(parsed.error.issues.map((issue) => problem(issue, given)).join('\n'));
-  const problems = [...productionProblems(parsed.data), ...mailProblems(parsed.data), ...problemsOf(parsed.data)];
+  const problems = [
+    ...productionProblems(parsed.data),
+    ...mailProblems(parsed.data),
+    ...fileProblems(parsed.data),
+    ...problemsOf(parsed.data),
+  ];
   if (problems.length > 0) throw new EnvironmentError(problems.join('\n'));
   return parsed.data;
 }
@@ -149,10 +189,17 @@ const mailProblems = (env: ServiceEnvironment): string[] =>
     ? []
     : ['BRAZE_API_URL and BRAZE_API_KEY are set together or not at all.'];
 
+const fileProblems = (env: ServiceEnvironment): string[] =>
+  (env.S3_ACCESS_KEY_ID === undefined) === (env.S3_SECRET_ACCESS_KEY === undefined)
+    ? []
+    : ['S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY are set together or not at all.'];
+
 function productionProblems(env: ServiceEnvironment): string[] {
   if (env.NODE_ENV !== 'production') return [];
   const problems: string[] = [];
   if (env.SANDBOX) problems.push('SANDBOX cannot be on in production.');
+  if ('ALLOW_DEMO_DATA' in env && env.ALLOW_DEMO_DATA === true)
+    problems.push('ALLOW_DEMO_DATA cannot be on in production.');
   if (env.BACKEND_SERVICE_EDX_OAUTH2_SECRET === SANDBOX_CLIENT_SECRET)
     problems.push('BACKEND_SERVICE_EDX_OAUTH2_SECRET is the development secret.');
   if (env.BRAZE_API_KEY === SANDBOX_BRAZE_KEY) problems.push('BRAZE_API_KEY is the key of the sandbox.');

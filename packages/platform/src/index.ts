@@ -1,3 +1,4 @@
+export { databaseWaitOptions } from './database-wait.ts';
 export {
   EnvironmentError,
   integer,
@@ -13,6 +14,5 @@ export {
 } from './environment.ts';
 export { loggerOptions } from './logging.ts';
 export { type ProcessMetrics, processMetrics } from './metrics.ts';
-export { startPatience } from './patience.ts';
 export { runProcess } from './process.ts';
 export { buildRuntime, type ServiceRuntime, type Shared } from './runtime.ts';

@@ -1,6 +1,6 @@
 import type { Database } from '@enterprise-access/db';
 import {
-  cacheAsked,
+  cacheLookup,
   circuitChanged,
   memcachedTroubled,
   redemptionDecided,
@@ -43,7 +43,7 @@ function shared(): Registry {
     labelNames: ['outcome'],
     registers,
   });
-  cacheAsked.subscribe(({ outcome }) => cache.inc({ outcome }));
+  cacheLookup.subscribe(({ outcome }) => cache.inc({ outcome }));
   const memcached = new Counter({
     name: 'enterprise_access_memcached_errors_total',
     help: 'Connections to memcached that were lost, and commands that failed or were not tried meanwhile.',

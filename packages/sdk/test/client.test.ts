@@ -44,6 +44,20 @@ test('a path before /trpc is kept', async () => {
   expect(sent[0]?.url.pathname).toBe('/behind/a/path/trpc/policies.get');
 });
 
+test('a list without a count goes through all its pages by their cursors', async () => {
+  const pages = [
+    { items: [{ uuid: 'a' }, { uuid: 'b' }], nextCursor: 'after-b', pageSize: 2 },
+    { items: [{ uuid: 'c' }], nextCursor: null, pageSize: 2 },
+  ];
+  const { access, sent } = accessTo(({ input }) => data(pages[input.cursor === 'after-b' ? 1 : 0]));
+  const input = { enterpriseCustomerUuid: uuid, pageSize: 2 };
+  const found: string[] = [];
+  for await (const decision of access.redemptions.listDecisions(input)) found.push(decision.uuid);
+  expect(found).toEqual(['a', 'b', 'c']);
+  expect(sent.map((each) => each.input)).toEqual([input, { ...input, cursor: 'after-b' }]);
+  expect((await access.redemptions.listDecisions(input)).nextCursor).toBe('after-b');
+});
+
 test('options of a call win over those of the client, and its headers replace whatever their case', async () => {
   const { access, sent } = accessTo(busy, { maxRetries: 5, headers: { 'X-Tenant': 'a', Accept: 'text/html' } });
   const options = { maxRetries: 1, headers: { 'x-tenant': 'b' } };

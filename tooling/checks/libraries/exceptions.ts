@@ -21,6 +21,7 @@ export const otherLicences: Reasons = {
 
 /** Direct dependencies without types. */
 export const untyped: Reasons = {
+  '@20minutes/s3rver': 'Used by one test, which says what it needs.',
   '@biomejs/biome': 'A program; nothing imports it.',
   '@redocly/cli': 'A program; nothing imports it.',
   typescript: 'A program; nothing imports it.',
@@ -44,12 +45,16 @@ export const old: Reasons = {
 export const held: Reasons = {
   '@types/node': 'Follows the version of Node.',
   node: 'The long-term support release; the image has the same.',
-  stripe: 'Version 22 pins the API version that stripe-mock describes and old front ends were measured with; 23 renames parameters of Checkout.',
+  stripe:
+    'Version 22 pins the API version that stripe-mock describes and old front ends were measured with; 23 renames parameters of Checkout.',
   typescript: 'Older releases are there to check the types of the SDK with them.',
 };
 
 /** Libraries that may have to be replaced: production code imports each of them in these files only. */
 export const shields: Readonly<Record<string, readonly string[]>> = {
+  '@aws-sdk/client-s3': ['packages/domain/src/upstreams/s3-files.ts'],
+  '@aws-sdk/lib-storage': ['packages/domain/src/upstreams/s3-files.ts'],
+  '@aws-sdk/s3-request-presigner': ['packages/domain/src/upstreams/s3-files.ts'],
   cockatiel: ['packages/domain/src/upstreams/resilience.ts'],
   kafkajs: [
     'packages/bus/src/kafka/client.ts',

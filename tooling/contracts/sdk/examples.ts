@@ -1,7 +1,7 @@
 import { definitionOf, fieldOf } from '@enterprise-access/domain';
 import type { z } from 'zod';
 import { jsonOf } from './bounds.ts';
-import type { Method } from './operations.ts';
+import { isCounted, type Method } from './operations.ts';
 
 /** Example values from the demo data, by field name. */
 const byName: Readonly<Record<string, unknown>> = {
@@ -73,7 +73,7 @@ export function exampleOf(method: Method): string {
   switch (method.kind) {
     case 'list':
     case 'numbered':
-      return `const page = await ${call};\nconsole.log(page.count);\nfor await (const item of ${call}) {\n  console.log(item);\n}`;
+      return `const page = await ${call};\nconsole.log(page.${isCounted(method) || method.kind === 'numbered' ? 'count' : 'items.length'});\nfor await (const item of ${call}) {\n  console.log(item);\n}`;
     case 'stream':
       return `for await (const answer of ${call}) {\n  console.log(answer);\n}`;
     case 'mutation':

@@ -32,9 +32,15 @@ function kindOf(contract: Contract | StreamContract): Kind {
   if (contract.kind === 'subscription') return 'stream';
   const output = shapeOf(contract.output) ?? {};
   if (contract.kind === 'mutation' || !output.items) return contract.kind;
-  if (PAGE_FIELDS.every((field) => field in output) && 'cursor' in contract.input.shape) return 'list';
+  if ('nextCursor' in output && 'cursor' in contract.input.shape) return 'list';
   return 'numPages' in output && 'page' in contract.input.shape ? 'numbered' : 'query';
 }
+
+/** Pages say how many items there are; lists that grow without end do not. */
+export const isCounted = ({ contract }: Pick<Method, 'contract'>): boolean => {
+  const output = shapeOf(contract.output) ?? {};
+  return PAGE_FIELDS.every((field) => field in output);
+};
 
 /** Additional fields of a page. */
 export const extraFields = (output: z.ZodType): Record<string, z.ZodType> =>

@@ -1,6 +1,6 @@
 import { type ErrorSpec, shapeOf } from '@enterprise-access/domain';
 import { errorName, HEAD, importTypes, pascal } from './names.ts';
-import { extraFields, type Method } from './operations.ts';
+import { extraFields, isCounted, type Method } from './operations.ts';
 import { comment, declareObject, type Scope, typeOf } from './types.ts';
 
 /** Names of the types of a method. */
@@ -42,11 +42,12 @@ function typesOf(method: Method, scope: Scope): Pick<Answer, 'type' | 'item' | '
     `An item of \`${method.id}\`.`,
   );
   const extra = extraFields(contract.output);
-  if (kind === 'list' && Object.keys(extra).length === 0)
-    return { type: `Page<${itemType}>`, item: itemType, page: null };
-  const page = `${pascal(method.router)}${pascal(method.name)}Page`;
+  const isPage = kind === 'list' && isCounted(method);
+  if (isPage && Object.keys(extra).length === 0) return { type: `Page<${itemType}>`, item: itemType, page: null };
+  const page =
+    kind === 'numbered' || isPage ? `${pascal(method.router)}${pascal(method.name)}Page` : outputName(method);
   const about = `A page of \`${method.id}\`.`;
-  if (kind === 'list') declareObject(scope, page, extra, 'output', about, `Page<${itemType}>`);
+  if (isPage) declareObject(scope, page, extra, 'output', about, `Page<${itemType}>`);
   else declareObject(scope, page, shapeOf(contract.output) ?? {}, 'output', about);
   return { type: page, item: itemType, page };
 }

@@ -171,6 +171,11 @@ export function declareObject(
       if (!about) scope.undocumented.push(`${name}.${field}`);
       return `${comment(about ?? [''], '  ')}  ${field}${isOptional ? '?' : ''}: ${type}${isOptional ? ' | undefined' : ''};\n`;
     });
+  if (lines.length === 0 && parent === null) {
+    // An empty interface would take any value.
+    scope.declared.set(name, `${comment([about])}export type ${name} = Record<string, never>;\n`);
+    return;
+  }
   const head = `export interface ${name}${parent ? ` extends ${parent}` : ''}`;
   scope.declared.set(name, `${comment([about])}${head} {\n${lines.join('')}}\n`);
 }

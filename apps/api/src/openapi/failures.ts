@@ -99,15 +99,21 @@ interface Failure {
   readonly isCommon: boolean;
 }
 
+const FIELD_EXAMPLE = { content_key: ['This field is required.'] };
+
 const detailsOf = ({ details }: ErrorSpec): Json =>
-  z.toJSONSchema(details, { io: 'output', unrepresentable: 'any' }) as Json;
+  z.toJSONSchema(details, {
+    io: 'output',
+    unrepresentable: 'any',
+    override: ({ zodSchema, jsonSchema }) => {
+      if (zodSchema._zod.def.type === 'date') Object.assign(jsonSchema, { type: 'string', format: 'date-time' });
+    },
+  }) as Json;
 
 const failureOf = (operation: Operation, spec: ErrorSpec): Failure => ({
   ...bodyOf(operation, spec),
   hasDecision: 'decisionUuid' in (shapeOf(spec.details) ?? {}),
 });
-
-const FIELD_EXAMPLE = { content_key: ['This field is required.'] };
 
 function bodyOf(operation: Operation, spec: ErrorSpec): Failure {
   const { code, status, message } = spec;
@@ -120,8 +126,9 @@ function bodyOf(operation: Operation, spec: ErrorSpec): Failure {
     return { code, status, message, schema: bodySchema(form.body), example, isCommon: false };
   }
   if (code === invalidInput.code) {
+    const example = FIELD_EXAMPLE;
     const schema = { ...fieldErrors, description: FIELD_ERRORS_SAYS };
-    return { code, status, message, schema, example: FIELD_EXAMPLE, isCommon: true };
+    return { code, status, message, schema, example, isCommon: true };
   }
   return { code, status, message, schema: errorDetail, example: { detail: message }, isCommon: isCommon(spec) };
 }

@@ -80,6 +80,7 @@ export function inputReader({ contract, legacy }: Operation): (request: FastifyR
     const schema = shape[field];
     return { name, field, isList, decode: queryDecoder(unwrapInput(schema ?? contract.input)) };
   });
+  const isTrueOnly = new Set(legacy.onlyTrueIsTrue);
   const body = wireCodec(contract.input);
 
   /**
@@ -110,6 +111,10 @@ export function inputReader({ contract, legacy }: Operation): (request: FastifyR
       const texts = [text].flat();
       const said = field.isList ? texts.filter((each) => each !== '') : texts.slice(-1);
       if (field.isOptional && (said.length === 0 || said[0] === '')) continue;
+      if (isTrueOnly.has(field.name)) {
+        input[field.name] = said[0]?.toLowerCase() === 'true';
+        continue;
+      }
       const value = field.decode(said.length === 0 ? texts : said);
       if (isPaged && field.isFlag && field.isOptional && typeof value !== 'boolean') continue;
       input[field.name] = value;

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { isRetryable } from '@enterprise-access/db';
 import {
   type Call,
@@ -72,6 +73,25 @@ function answerOf({ contract, legacy }: Operation): Answer {
   };
 }
 
+type Following = (more: Readonly<Record<string, unknown>>) => Promise<unknown>;
+
+/** A text in parts, as one JSON string. */
+async function* textInParts(
+  form: Required<Pick<LegacyReply, 'encode' | 'following'>>,
+  first: unknown,
+  asked: RestRequest,
+  next: Following,
+): AsyncGenerator<string> {
+  yield '"';
+  for (let part = first; ; ) {
+    yield JSON.stringify(form.encode(part, asked)).slice(1, -1);
+    const more = form.following(part);
+    if (more === null) break;
+    part = await next(more);
+  }
+  yield '"';
+}
+
 /** The last page of a list whose first page is known. */
 function lastPage(first: unknown, ask: (page: number) => Promise<unknown>): Promise<unknown> | unknown {
   const { count, pageSize } = first as { count: number; pageSize: number };
@@ -84,6 +104,7 @@ function compile(operation: Operation, options: RestOptions): Compiled {
   const call = callOf(options.service, id);
   const read = inputReader(operation);
   const reword = rewording(operation);
+  const form = operation.legacy.reply as LegacyReply<unknown> | undefined;
   const run = async (ctx: RpcContext, request: FastifyRequest): Promise<unknown> => {
     const { input, problem, isLastPage } = read(request);
     try {
@@ -101,14 +122,19 @@ function compile(operation: Operation, options: RestOptions): Compiled {
       const ctx = options.contextOf(request);
       const { settings } = ctx.runtime;
       const output = await run(ctx, request);
+      const asked = {
+        settings,
+        // Few replies hold links, and reading an address costs more than writing a small reply.
+        get url() {
+          return publicUrlOf(settings, request.originalUrl);
+        },
+      };
       try {
-        return answer(reply, output, {
-          settings,
-          // Few replies hold links, and reading an address costs more than writing a small reply.
-          get url() {
-            return publicUrlOf(settings, request.originalUrl);
-          },
-        });
+        if (form?.following === undefined) return answer(reply, output, asked);
+        const { following, encode } = form;
+        const next: Following = (more) => call(ctx, id, { ...read(request).input, ...more });
+        const parts = textInParts({ encode, following }, output, asked, next);
+        return reply.type(form.contentType?.(output) ?? JSON_TYPE).send(Readable.from(parts, { objectMode: false }));
       } catch (err) {
         if (!isMutation || reply.sent) throw err;
         // It is committed: a failure would say that nothing was done.
@@ -152,15 +178,19 @@ function sendFrameworkError(
   request: FastifyRequest,
   reply: FastifyReply,
   error: { statusCode?: number; message: string },
+  operation?: Operation,
 ) {
   const status = error.statusCode ?? 500;
+  const unreadable = operation?.legacy.unreadable;
+  const isMalformed = /not valid JSON/.test(error.message);
+  if (unreadable && (status === 415 || isMalformed)) return reply.code(400).send(unreadable);
   if (status === 415)
     return reply
       .code(415)
       .send({ detail: `Unsupported media type "${clipped(request.headers['content-type'] ?? '')}" in request.` });
   if (status >= 400 && status < 500)
     return reply.code(status).send({
-      detail: /not valid JSON/.test(error.message) ? 'JSON parse error - the body is not valid JSON.' : error.message,
+      detail: isMalformed ? 'JSON parse error - the body is not valid JSON.' : error.message,
     });
   request.log.error({ err: error }, 'request failed');
   return reply.code(500).send({ detail: INTERNAL_ERROR, request_id: request.id });
@@ -180,7 +210,7 @@ export function handleError(error: unknown, request: FastifyRequest, reply: Fast
   }
   const inner =
     error instanceof Error && error.cause instanceof Error && !('statusCode' in error) ? error.cause : error;
-  return sendFrameworkError(request, reply, inner as { statusCode?: number; message: string });
+  return sendFrameworkError(request, reply, inner as { statusCode?: number; message: string }, operation);
 }
 
 const COMMON: ReadonlySet<string> = new Set(commonErrors.map(({ code }) => code));

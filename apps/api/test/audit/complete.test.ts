@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { operations } from '@enterprise-access/domain';
+import { defineWorkflow, operations } from '@enterprise-access/domain';
 import { contentWith } from '@enterprise-access/domain/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { buyerToken, customerOf, newBuyer, purchase, reserve, YEARLY } from '../billing/support.ts';
+import { seatCases } from '../licenses/seat-cases.ts';
 import { type Input, viaRest, viaTrpc, type World } from '../support/examples.ts';
 import {
   allocateTo,
@@ -77,8 +79,33 @@ const spend = async (world: World, name: string): Promise<Case> => {
   return { input, customer, changes: ['ledger_transaction', 'redemption'] };
 };
 
+const errand = defineWorkflow({ kind: 'test.errand', version: 1, title: 'An errand', input: z.object({}) })
+  .own('go', { title: 'Go', output: z.object({}), commit: async () => ({}) })
+  .own('come', { title: 'Come', output: z.object({}), commit: async () => ({}) });
+
+/** A workflow with two steps, which stands at the first one. */
+async function workflow(world: World, status: 'failed' | 'succeeded', more: Input = {}): Promise<Case> {
+  const [uuid, customer] = [randomUUID(), randomUUID()];
+  const now = new Date();
+  await world.db('workflows').insert({
+    uuid,
+    enterprise_customer_uuid: customer,
+    kind: 'test.errand',
+    version: 1,
+    idempotency_key: uuid,
+    status,
+    input: JSON.stringify({ json: {} }),
+    position: 0,
+    correlation_id: uuid,
+    created: now,
+    modified: now,
+  });
+  return { input: { uuid, reason: 'It rained.', ...more }, customer, changes: ['workflow'] };
+}
+
 /** For each mutation a call of it, on things of its own. */
 const cases: Readonly<Record<string, (world: World) => Promise<Case>>> = {
+  ...seatCases,
   async 'assignments.acknowledge'(world) {
     const { of, one, customer, configuration, assignment, token } = await assigned(world);
     const path = `/api/v1/assignment-configurations/${configuration}/`;
@@ -322,6 +349,10 @@ const cases: Readonly<Record<string, (world: World) => Promise<Case>>> = {
     const input = { policyUuid: policy, lmsUserId: 1, contentKey: newCourse(world) };
     return { input, customer, token, changes: ['ledger_transaction', 'redemption'] };
   },
+  'workflows.cancel': (world) => workflow(world, 'failed'),
+  'workflows.fork': (world) => workflow(world, 'succeeded', { step: 'go' }),
+  'workflows.resume': (world) => workflow(world, 'failed'),
+  'workflows.skip': (world) => workflow(world, 'failed', { step: 'go', output: {} }),
 };
 
 const mutations = operations.filter(({ contract }) => contract.kind === 'mutation');
@@ -336,6 +367,7 @@ describe.each(dialects)('the trail on %s', (dialect) => {
   let rows: ReadonlySet<string> = new Set();
   beforeAll(async () => {
     world = await startApp(dialect);
+    Object.assign(world.runtime, { workflowOf: (kind: string) => (kind === 'test.errand' ? errand : undefined) });
   });
   afterAll(() => world.stop());
 

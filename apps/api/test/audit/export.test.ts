@@ -86,7 +86,7 @@ describe.each(dialects)('an export on %s', (dialect) => {
       await trpcData(world, 'policies.deactivate', { uuid: policy, reason: text }).then(() =>
         world.db('policies').where({ uuid: policy }).update({ active: true, retired: false }),
       );
-    const token = adminOf(customer);
+    const token = operatorToken();
     const { uuid } = await ask({ enterpriseCustomerUuid: customer, operation: 'policies.deactivate' }, token);
     await work(world);
     const { text } = await download(uuid, token);

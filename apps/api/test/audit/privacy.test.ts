@@ -128,9 +128,26 @@ describe.each(dialects)('the trail on %s', (dialect) => {
     world.world.now = new Date(world.world.now.getTime() + 91 * DAY_MS);
     await attempt(world, 'assignments.expire', {});
     await work(world);
+    // Nobody has written this one yet.
+    const { uuid } = await trpcData<{ uuid: string }>(world, 'audit.export', input, adminOf(budget.customer));
     expect((await attempt(world, 'assignments.retireAddresses', {})).result).toEqual({ cleared: 1 });
     expect(await columnsWith(world, address)).toEqual([]);
     const { items } = await trpcData<{ items: unknown[] }>(world, 'audit.list', input, operatorToken());
     expect(items).toEqual([]);
+    await work(world);
+    const part = await trpcData(world, 'audit.exportPart', { uuid }, adminOf(budget.customer));
+    expect(part).toMatchObject({ content: '', nextCursor: null });
+    // That it was retired is told, without the address.
+    const [assignment] = await world.db('assignments').where({ enterprise_customer_uuid: budget.customer });
+    const life = await trpcData<{ items: { sentence: string; change: object }[] }>(
+      world,
+      'audit.timeline',
+      { subjectUuid: assignment.uuid, order: 'newest' },
+      adminOf(budget.customer),
+    );
+    expect(life.items[0]).toMatchObject({
+      sentence: expect.stringMatching(/^The job assignments.retireAddresses forgot the address of the assignment/),
+      change: { learnerEmail: null, note: 'address_retired' },
+    });
   });
 });

@@ -29,7 +29,16 @@ describe.each(dialects)('checkout on %s', (dialect) => {
   });
   afterAll(() => world.stop());
 
-  const customerAtLms = { uuid: crypto.randomUUID(), name: 'Taken', slug: 'taken', contactEmail: null, admins: [] };
+  const customerAtLms = {
+    uuid: crypto.randomUUID(),
+    name: 'Taken',
+    slug: 'taken',
+    contactEmail: null,
+    senderAlias: null,
+    defaultLanguage: null,
+    isWithoutLearnerPortal: false,
+    admins: [],
+  };
   beforeAll(() => void world.world.customers.set(customerAtLms.uuid, customerAtLms));
 
   describe('R-BILL-30: the form', () => {

@@ -32,7 +32,7 @@ describe.each(dialects)('renewals and subscriptions on %s', (dialect) => {
     world.world.licenses.length = 0;
   });
   afterEach(() => {
-    world.world.licenseFault = null;
+    world.world.subscriptionFault = null;
   });
 
   const life = () => world.world.stripe.state.stripeLife;
@@ -132,10 +132,10 @@ describe.each(dialects)('renewals and subscriptions on %s', (dialect) => {
   test('ex 11: a renewal that the licence service fails is processed by a later attempt, once', async () => {
     const { intent, renewalId } = await customerOf(world);
     pass(world, 15 * DAY_MS);
-    world.world.licenseFault = () => Promise.reject(new Error('away'));
+    world.world.subscriptionFault = () => Promise.reject(new Error('away'));
     await expect(deliverAll(world)).rejects.toThrow();
     expect((await renewalsOf(intent.uuid))[0]).toMatchObject({ processed_at: null });
-    world.world.licenseFault = null;
+    world.world.subscriptionFault = null;
     await workAll(world);
     expect(await run(world, 'billing.reconcile', { sinceDays: 30 })).toMatchObject({ result: { openRenewals: 1 } });
     await workAll(world);

@@ -140,6 +140,9 @@ export async function provision(world: World, intent: { uuid: string; enterprise
     name: intent.enterprise_slug,
     slug: intent.enterprise_slug,
     contactEmail: null,
+    senderAlias: null,
+    defaultLanguage: null,
+    isWithoutLearnerPortal: false,
     admins: [{ email: `admin@${intent.enterprise_slug}.example`, lmsUserId: null }],
   });
   const renewalId = Math.floor(Math.random() * 1_000_000);

@@ -68,7 +68,7 @@ describe('the catalogue of operations', () => {
       const path = 'rest' in contract ? contract.rest.path : '';
       const pathNames = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
       const { from, field } = contract.context;
-      const used = [...(from === 'caller' ? [] : [field]), ...pathNames];
+      const used = [...(['caller', 'platform', 'anywhere'].includes(from) ? [] : [field]), ...pathNames];
       expect(used.filter((name) => !names.includes(name ?? ''))).toEqual([]);
       expect(new Set(names.map(snakeCase)).size).toBe(names.length);
     });

@@ -44,6 +44,7 @@ const roles = [...everybody, 'enterprise_provisioning_admin'];
 /** Contexts of a role that allow the operation on what belongs to the demonstration customer. */
 function contextsOf({ contract: { context } }: (typeof operations)[number]): readonly string[] {
   if (context.from === 'platform') return ['*'];
+  if (context.from === 'anywhere') return contexts;
   return context.isListing ? ['own customer', 'other customer', '*'] : ['own customer', '*'];
 }
 

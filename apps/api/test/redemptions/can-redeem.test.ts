@@ -80,6 +80,9 @@ describe.each(dialects)('can-redeem on %s', (dialect) => {
       name: 'Grouped',
       slug: 'grouped',
       contactEmail: 'a@b.c',
+      senderAlias: null,
+      defaultLanguage: null,
+      isWithoutLearnerPortal: false,
       admins: [{ email: 'admin@b.c', lmsUserId: 12 }],
     });
     addLearner(world, customer, 1);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Settings } from '@enterprise-access/domain';
+import { decisionsStored, type Settings } from '@enterprise-access/domain';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { World } from '../support/examples.ts';
 import {
@@ -48,9 +48,12 @@ describe.each(dialects)('decisions on %s', (dialect) => {
   });
   afterAll(() => world.stop());
 
-  const list = async (customer: string, filter: Record<string, unknown> = {}, token = operatorToken()) =>
-    (await trpcData<Page>(world, 'redemptions.listDecisions', { enterpriseCustomerUuid: customer, ...filter }, token))
-      .items;
+  const list = async (customer: string, filter: Record<string, unknown> = {}, token = operatorToken()) => {
+    await decisionsStored(world.db);
+    return (
+      await trpcData<Page>(world, 'redemptions.listDecisions', { enterpriseCustomerUuid: customer, ...filter }, token)
+    ).items;
+  };
 
   async function withSettings<T>(change: Partial<Settings>, run: () => Promise<T>): Promise<T> {
     const settings = world.runtime.settings as unknown as Record<string, unknown>;
@@ -226,12 +229,30 @@ describe.each(dialects)('decisions on %s', (dialect) => {
       const ask = () => canRedeemAs(world, customer, 1, [known, unknown, other]);
       expect((await ask()).status).toBe(200);
       await withSettings({ decisionSampleCanRedeem: 0 }, ask);
+      await decisionsStored(world.db);
       world.db.off('query', note);
       expect(inserts).toHaveLength(1);
       const decisions = await list(customer);
       expect(decisions.map(({ contentKey }) => contentKey).toSorted()).toEqual([other, unknown]);
       for (const decision of decisions)
         expect(decision).toMatchObject({ kind: 'can_redeem', reason: 'content_not_in_catalog', policyUuid: policy });
+    });
+
+    test('samples of many questions at once are stored together, behind their replies', async () => {
+      const { customer } = await newBudget(world);
+      const inserts: string[] = [];
+      const note = ({ sql }: { sql: string }) => {
+        if (/insert into .redemption_decisions/i.test(sql)) inserts.push(sql);
+      };
+      const ask = () => canRedeemAs(world, customer, 1, ['course-v1:no+such+run']);
+      expect((await ask()).status).toBe(200);
+      world.db.on('query', note);
+      const replies = await Promise.all(Array.from({ length: 30 }, ask));
+      expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]));
+      await decisionsStored(world.db);
+      world.db.off('query', note);
+      expect(inserts.length).toBeLessThan(30);
+      expect(await list(customer, { pageSize: 100 })).toHaveLength(31);
     });
 
     test('a sample depends on the request alone', async () => {

@@ -18,7 +18,16 @@ export function newCustomer(
 ): string {
   const uuid = randomUUID();
   const { contactEmail = null, admins = [] } = more;
-  world.world.customers.set(uuid, { uuid, name: 'Test Company', slug: `test-${uuid}`, contactEmail, admins });
+  world.world.customers.set(uuid, {
+    uuid,
+    name: 'Test Company',
+    slug: `test-${uuid}`,
+    contactEmail,
+    senderAlias: null,
+    defaultLanguage: null,
+    isWithoutLearnerPortal: false,
+    admins,
+  });
   for (const id of learners) addLearner(world, uuid, id);
   return uuid;
 }

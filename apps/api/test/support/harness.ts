@@ -1,6 +1,6 @@
 import type { Dialect } from '@enterprise-access/db';
 import { createTestDatabase } from '@enterprise-access/db/testing';
-import { type Composition, service as ofAllSlices } from '@enterprise-access/domain';
+import { type Composition, decisionsStored, service as ofAllSlices } from '@enterprise-access/domain';
 import { contentWith, emptyWorld, testRuntime } from '@enterprise-access/domain/testing';
 import { loggerOptions } from '@enterprise-access/platform';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
@@ -48,6 +48,16 @@ export const tokenFor = (
 export const learnerToken = (userId: number): string => tokenFor('enterprise_learner', demonstration.customer, userId);
 export const operatorToken = (): string => tokenFor('enterprise_openedx_operator', '*', 7);
 
+/** Passes the permission check of every operation but those for service accounts. */
+export const anyRoleToken = (): string =>
+  makeToken({
+    roles: ['enterprise_openedx_operator', 'enterprise_provisioning_admin'],
+    enterprise: '*',
+    userId: 7,
+    isStaff: true,
+    secret: SECRET,
+  });
+
 /** Starts an application with its own database, demo data, learners and course. */
 export async function startApp(
   dialect: Dialect,
@@ -71,6 +81,9 @@ export async function startApp(
     name: 'Demo Company',
     slug: 'demo-company',
     contactEmail: 'learning@demo.example',
+    senderAlias: null,
+    defaultLanguage: null,
+    isWithoutLearnerPortal: false,
     admins: [{ email: 'admin@demo.example', lmsUserId: 900 }],
   });
   world.contents.set(run, contentWith({}));
@@ -118,7 +131,8 @@ export async function startApp(
     records,
     async stop() {
       await app.close();
-      await drop();
+      await decisionsStored(db);
+      await records.assertChained().finally(drop);
       locks.assertInOrder();
       records.assertRecorded();
     },

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type Database, type Dialect, dialectOf } from '@enterprise-access/db';
 import { createTestDatabase, type TestDatabase } from '@enterprise-access/db/testing';
-import { jobs } from '@enterprise-access/domain';
+import { campaigns, jobs } from '@enterprise-access/domain';
 import { type Sandbox, startSandbox } from '@enterprise-access/sandbox';
 import { demonstration, seedDemonstration } from '@enterprise-access/start/demonstration';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
@@ -141,6 +141,68 @@ async function leaveNudge(place: Place): Promise<void> {
   await leaveAssignment(place, { state: 'accepted', accepted_at: new Date(), lms_user_id: 1_000 });
 }
 
+type Change = Readonly<Record<string, unknown>>;
+const daysFromNow = (days: number): Date => new Date(Date.now() + days * DAY_MS);
+
+/**
+ * A plan of the demonstration's agreement with one activated licence. Jobs before may have dealt with others, so each
+ * gets its own.
+ */
+async function leavePlan({ db }: Place, change: Change, ofLicense: Change = {}): Promise<void> {
+  const times = { created: LONG_AGO, modified: LONG_AGO };
+  const uuid = randomUUID();
+  const own = { enterprise_customer_uuid: demonstration.customer };
+  await db('subscription_plans').insert({
+    uuid,
+    ...own,
+    customer_agreement_uuid: demonstration.agreement,
+    title: uuid,
+    start_date: LONG_AGO,
+    expiration_date: daysFromNow(400),
+    enterprise_catalog_uuid: demonstration.catalog,
+    is_active: true,
+    revoke_max_percentage: 5,
+    activated_count: 1,
+    ...times,
+    ...change,
+  });
+  await db('licenses').insert({
+    uuid: randomUUID(),
+    ...own,
+    subscription_plan_uuid: uuid,
+    status: 'activated',
+    user_email: `${uuid}@demo.example`,
+    activation_key: randomUUID(),
+    activation_date: new Date(),
+    ...times,
+    ...ofLicense,
+  });
+}
+
+const leaveRetirable = (place: Place) => leavePlan(place, { expiration_date: daysFromNow(-100) });
+const leaveExpiredPlan = (place: Place) => leavePlan(place, { expiration_date: daysFromNow(-2) });
+const leaveUnlinkable = (place: Place) => leavePlan(place, { expiration_date: daysFromNow(-91) });
+const leaveHalfYear = (place: Place) => leavePlan(place, {}, { activation_date: LONG_AGO });
+const leaveExpiring = (place: Place) => leavePlan(place, { expiration_date: daysFromNow(20) });
+const leaveApplying = (place: Place) =>
+  leavePlan(place, { should_auto_apply_licenses: true, auto_apply_since: LONG_AGO });
+
+async function leaveFullPlan(place: Place): Promise<void> {
+  await place.db('customer_agreements').where({ uuid: demonstration.agreement }).update({
+    enable_auto_scaling_of_current_plan: true,
+    auto_scaling_max_licenses: 100,
+    auto_scaling_threshold_percentage: 50,
+    auto_scaling_increment_percentage: 200,
+  });
+  await leavePlan(place, { start_date: new Date() });
+}
+
+/** A renewal whose date passed while nothing ran. */
+const leaveDueRenewal = ({ db }: Place) =>
+  db('subscription_plan_renewals')
+    .where({ prior_subscription_plan_uuid: demonstration.plan })
+    .update({ effective_date: LONG_AGO });
+
 /** What each scheduled command needs to find so that it would write. Null: it never writes. */
 const findings: Readonly<Record<string, ((place: Place) => Promise<unknown>) | null>> = {
   'redemptions.reconcile': leaveUnenrolment,
@@ -152,6 +214,17 @@ const findings: Readonly<Record<string, ((place: Place) => Promise<unknown>) | n
   'assignments.retireAddresses': leaveForgettableAddress,
   'assignments.nudge': leaveNudge,
   'redemptions.expireDecisions': leaveDecision,
+  'licenses.retire': leaveRetirable,
+  'licenses.expirePlans': leaveExpiredPlan,
+  'licenses.unlinkExpired': leaveUnlinkable,
+  'licenses.announceHalfYear': leaveHalfYear,
+  'licenses.remindOfExpiration': leaveExpiring,
+  'licenses.tellOfExpiration': leaveExpiredPlan,
+  'licenses.tellUtilization': leaveApplying,
+  'licenses.scale': leaveFullPlan,
+  'licenses.processRenewals': leaveDueRenewal,
+  // There are no products yet.
+  'licenses.seedProducts': async () => undefined,
 };
 
 /** Every row of every table, as text. */
@@ -200,6 +273,11 @@ describe.each(dialects)('commands of the schedule on %s', { timeout: 120_000 }, 
       NODE_ENV: 'test',
       LOG_LEVEL: 'fatal',
       ...settingsFor(business.url, queues.url, sandbox.url),
+      BRAZE_API_URL: `${sandbox.url}/braze`,
+      BRAZE_API_KEY: 'key',
+      ...Object.fromEntries(Object.keys(campaigns).map((name) => [name, name])),
+      CUSTOMERS_WITH_EXPIRED_LICENSES_UNLINKING_ENABLED: demonstration.customer,
+      CUSTOMERS_WITH_CUSTOM_LICENSE_EVENTS: demonstration.customer,
     };
     const { stdout } = await promisify(execFile)(process.execPath, [...quickStart, COMMAND, name, ...args], { env });
     return JSON.parse(stdout);

@@ -6,7 +6,7 @@ import {
   type Transaction,
   transaction,
 } from '@enterprise-access/db';
-import { type Decision, keepDecisions } from '../decisions/index.ts';
+import { type Decision, keepDecisions, keepDecisionWithin } from '../decisions/index.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { foldEmail } from '../kernel/email.ts';
@@ -85,7 +85,7 @@ export async function allocateWithin(
   await store.insertActions(trx, charged.flatMap(actionOf(order)), { ...by, at });
   await appendToOutbox(trx, at, messagesOf(order, planned, at));
   if (chargedCents > 0) {
-    if (await deps.ledger.earmark(trx, order.subsidy, chargedCents))
+    if (await deps.ledger.reserve(trx, order.subsidy, chargedCents))
       throw new AllocationRefused('not_enough_value_in_subsidy');
     const refused = await allocateBudget(trx, policy, chargedCents);
     if (refused) throw new AllocationRefused(refused);
@@ -158,10 +158,9 @@ export async function allocate(
   let allocated: Allocated;
   try {
     allocated = await retryingCollisions(policy.uuid, () =>
-      transaction(deps.db, async (trx) => {
-        // Sent before any row is locked, and awaited with the rest.
-        const [, made] = await Promise.all([keepDecisions(trx, [decision]), allocateWithin(trx, deps, order, emails)]);
-        return made;
+      transaction(deps.db, (trx) => {
+        keepDecisionWithin(trx, decision);
+        return allocateWithin(trx, deps, order, emails);
       }),
     );
   } catch (error) {
@@ -190,7 +189,7 @@ async function replyTo(deps: Deps, order: Order, planned: readonly Planned[]) {
 }
 
 /** Input of an allocation. */
-export interface Asked {
+export interface AllocationRequest {
   readonly policyUuid: string;
   readonly contentKey: string;
   readonly contentPriceCents: number;
@@ -203,7 +202,7 @@ export interface Asked {
 }
 
 /** Collects the facts and runs all checks that do not depend on the learners; the budget is checked later. */
-export async function judgedOrder(deps: Deps, actor: Actor, asked: Asked): Promise<Order> {
+export async function judgedOrder(deps: Deps, actor: Actor, asked: AllocationRequest): Promise<Order> {
   const policy = await findPolicy(deps.db, asked.policyUuid);
   if (!policy) throw policyNotFound();
   if (!allocates(supportOf(policy))) {

@@ -1,6 +1,6 @@
 import { transaction } from '@enterprise-access/db';
 import { z } from 'zod';
-import { keepDecisions } from '../decisions/index.ts';
+import { keepDecisionWithin } from '../decisions/index.ts';
 import { defineJob, type JobRun } from '../kernel/jobs/job.ts';
 import { isSubsidyActive } from '../kernel/ports/ledger.ts';
 import type { Runtime } from '../kernel/runtime.ts';
@@ -124,7 +124,7 @@ async function allocateChunk(
       return outcome === 'not_covered' ? reason : outcomeOf[outcome];
     });
     const learnerCount = planned.filter(({ outcome }) => outcome === 'not_covered').length;
-    if (learnerCount > 0) await keepDecisions(trx, [refusedChunk(runtime, order, learnerCount, reason)]);
+    if (learnerCount > 0) keepDecisionWithin(trx, refusedChunk(runtime, order, learnerCount, reason));
     await store.setOutcomes(trx, batch.uuid, chunk, outcomes, runtime.clock());
     return waiting.length;
   });

@@ -1,6 +1,6 @@
 import { type Transaction, transaction } from '@enterprise-access/db';
 import { parse } from 'csv-parse/sync';
-import { keepDecisions } from '../decisions/index.ts';
+import { keepDecisionWithin } from '../decisions/index.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { invalidInput, notFound } from '../kernel/errors.ts';
@@ -48,7 +48,7 @@ export async function allocateInBulk(
   const { contentKey } = input;
   const decision = allocationDecision(deps, { policy, contentKey, facts, learnerCount: emails.length });
   const jobUuid = await transaction(deps.db, async (trx) => {
-    await keepDecisions(trx, [decision]);
+    keepDecisionWithin(trx, decision);
     await store.insert(trx, batch, chunksOf(emails));
     return ask(trx, deps, batch);
   });

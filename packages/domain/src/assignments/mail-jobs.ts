@@ -52,7 +52,7 @@ async function subjectOf(runtime: Runtime, uuid: string): Promise<Subject | null
 }
 
 /** Sends one mail and records the result. A failed mail does not change the state of the assignment. */
-async function run(job: JobRun, uuid: string, notification: Notification): Promise<Result> {
+async function sendAndRecord(job: JobRun, uuid: string, notification: Notification): Promise<Result> {
   const { runtime } = job;
   const subject = await subjectOf(runtime, uuid);
   if (!subject || !notification.isDue(subject.row) || isRetired(subject.row.learnerEmail)) return { outcome: 'over' };
@@ -149,7 +149,7 @@ type Payload = z.infer<typeof contracts.notify.payload>;
 const isAt = (instant: Date | null, occasion: string): boolean => instant?.toISOString() === occasion;
 
 export const onNotify = (job: JobRun, { assignmentUuid, occasion }: Payload) =>
-  run(job, assignmentUuid, {
+  sendAndRecord(job, assignmentUuid, {
     occasion,
     actionType: 'notified',
     // Only for the last allocation, and only while it is allocated.
@@ -160,7 +160,7 @@ export const onNotify = (job: JobRun, { assignmentUuid, occasion }: Payload) =>
   });
 
 export const onRemind = (job: JobRun, { assignmentUuid, occasion }: Payload) =>
-  run(job, assignmentUuid, {
+  sendAndRecord(job, assignmentUuid, {
     // At most one reminder a day.
     occasion: occasion.slice(0, 10),
     actionType: 'reminded',
@@ -175,7 +175,7 @@ export const onRemind = (job: JobRun, { assignmentUuid, occasion }: Payload) =>
   });
 
 export const onTellCancelled = (job: JobRun, { assignmentUuid, occasion }: Payload) =>
-  run(job, assignmentUuid, {
+  sendAndRecord(job, assignmentUuid, {
     occasion,
     actionType: 'cancelled',
     isDue: (row) => row.state === 'cancelled' && isAt(row.cancelledAt, occasion),
@@ -185,7 +185,7 @@ export const onTellCancelled = (job: JobRun, { assignmentUuid, occasion }: Paylo
   });
 
 export const onTellExpired = (job: JobRun, { assignmentUuid, occasion }: Payload) =>
-  run(job, assignmentUuid, {
+  sendAndRecord(job, assignmentUuid, {
     occasion,
     actionType: 'expired',
     isDue: (row) => row.state === 'expired' && isAt(row.expiredAt, occasion),
@@ -199,7 +199,7 @@ export const onNudgeLearner = (
   job: JobRun,
   { assignmentUuid, startDate, days }: z.infer<typeof contracts.nudgeLearner.payload>,
 ) =>
-  run(job, assignmentUuid, {
+  sendAndRecord(job, assignmentUuid, {
     occasion: `${startDate}:${days}`,
     actionType: 'reminded',
     isDue: (row) => row.state === 'accepted',

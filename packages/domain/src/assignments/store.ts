@@ -5,6 +5,7 @@ import {
   forgetAddresses,
   type Row,
   recordChanges,
+  storeRecorded,
   type Transaction,
 } from '@enterprise-access/db';
 import type { Knex } from 'knex';
@@ -373,18 +374,31 @@ const retirable = (db: Connection, now: Date) =>
 export const countRetirable = async (db: Connection, now: Date): Promise<number> =>
   Number((await retirable(db, now).count({ n: '*' }).first())?.n ?? 0);
 
-export async function holdRetirable(trx: Transaction, now: Date, limit: number): Promise<string[]> {
-  const rows: { uuid: string }[] = await retirable(trx, now)
-    .orderBy('assignments.uuid')
-    .limit(limit)
-    .forUpdate()
-    .select('assignments.uuid');
-  return rows.map(({ uuid }) => uuid);
-}
+/** Locks them; with their addresses, so that others can forget those too. */
+export const holdRetirable = async (trx: Transaction, now: Date, limit: number): Promise<AssignmentRow[]> =>
+  retirable(trx, now).orderBy('assignments.uuid').limit(limit).forUpdate().select<AssignmentRow[]>(columns);
 
-/** Overwrites an address in all tables; `modified` does not change. */
-export async function retireAddress(trx: Transaction, uuid: string, address: string): Promise<void> {
-  await trx(TABLE).where({ uuid }).update({ learner_email: address, retire_address_from: null });
-  await trx(assignmentActions.table).where({ assignment_uuid: uuid }).update({ learner_email: address });
-  await forgetAddresses(trx, [uuid]);
+/** Overwrites addresses in all tables; `modified` does not change. The record of it names no address. */
+export async function retireAddresses(
+  trx: Transaction,
+  rows: readonly AssignmentRow[],
+  newAddress: () => string,
+): Promise<void> {
+  for (const before of rows) {
+    const { uuid } = before;
+    const learnerEmail = newAddress();
+    await trx(TABLE)
+      .where({ uuid })
+      .update(assignments.encode({ learnerEmail, retireAddressFrom: null }));
+    await trx(assignmentActions.table)
+      .where({ assignment_uuid: uuid })
+      .update(assignmentActions.encode({ learnerEmail }));
+    const after = { ...before, learnerEmail, retireAddressFrom: null };
+    recordChanges(trx, assignments, [{ before, after, note: 'address_retired' }]);
+  }
+  await storeRecorded(trx);
+  await forgetAddresses(
+    trx,
+    rows.map(({ uuid }) => uuid),
+  );
 }

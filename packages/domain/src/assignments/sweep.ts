@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { appendToOutbox, type Connection, transaction } from '@enterprise-access/db';
 import type { z } from 'zod';
+import { forgetSearches } from '../audit/index.ts';
 import { type JobRun, jobMessage } from '../kernel/jobs/job.ts';
 import { assignmentConfigurations as configurations } from '../policies/index.ts';
 import type { ExpirationReason, State } from './contract.ts';
@@ -112,7 +113,7 @@ async function expire(
 
 const retiredAddress = (): string => `retired_user${randomBytes(8).toString('hex')}@retired.invalid`;
 
-/** R-ASG-57 with R-ADD-18: removes the address from the row and its actions; the history contains no addresses. */
+/** R-ASG-57 with R-ADD-18: removes the address from the row, its actions and the audit trail. */
 export async function onRetireAddresses(job: JobRun, { batch }: z.infer<typeof contracts.retireAddresses.payload>) {
   const { runtime, signal, dryRun } = job;
   const { db, clock } = runtime;
@@ -120,9 +121,14 @@ export async function onRetireAddresses(job: JobRun, { batch }: z.infer<typeof c
   for (let cleared = 0; ; ) {
     signal.throwIfAborted();
     const done = await transaction(db, async (trx) => {
-      const uuids = await store.holdRetirable(trx, clock(), batch);
-      for (const uuid of uuids) await store.retireAddress(trx, uuid, retiredAddress());
-      return uuids.length;
+      const rows = await store.holdRetirable(trx, clock(), batch);
+      await store.retireAddresses(trx, rows, retiredAddress);
+      await forgetSearches(
+        trx,
+        rows.map(({ learnerEmail }) => learnerEmail),
+        clock(),
+      );
+      return rows.length;
     });
     cleared += done;
     if (done < batch) return { cleared };

@@ -3,6 +3,7 @@ import { defineContract } from '../kernel/contract.ts';
 import { foldEmail } from '../kernel/email.ts';
 import { instant, uuid } from '../kernel/ids.ts';
 import { keysetInput, keysetOutput } from '../kernel/keyset.ts';
+import { fieldName } from '../kernel/schema.ts';
 import { permissions } from './permissions.ts';
 
 const INT32 = 2_147_483_647;
@@ -18,7 +19,7 @@ export const actorKinds = ['operator', 'administrator', 'learner', 'service', 'u
 
 const values = (when: string) =>
   z
-    .record(z.string(), z.unknown())
+    .record(fieldName, z.unknown())
     .nullable()
     .describe(`Fields that differ, as they were ${when}. Personal data is shown as \`***\`.`);
 
@@ -55,7 +56,7 @@ const entryFields = {
   source: z.enum(sources).describe('How it reached us.'),
   actor: auditActor.describe('On whose behalf.'),
   correlationId: z.string().describe('Shared by everything that followed from one call.'),
-  reason: z.string().nullable().describe('Reason that was given.'),
+  reason: z.string().nullable().describe('Reason that was given; that of the staff is for staff only.'),
   requestId: z.string().nullable().describe('Request, for staff only.'),
 };
 

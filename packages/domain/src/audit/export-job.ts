@@ -3,6 +3,7 @@ import { stringify } from 'csv-stringify/sync';
 import { z } from 'zod';
 import { defineJob, type JobRun } from '../kernel/jobs/job.ts';
 import type { Runtime } from '../kernel/runtime.ts';
+import { snakeCase } from '../kernel/wire.ts';
 import type { Viewer } from './filter.ts';
 import * as store from './store.ts';
 import { changeOf, entryOf } from './view.ts';
@@ -126,10 +127,14 @@ function recordOf(viewer: Viewer, { entry, change }: Line) {
     note: changed.note,
     lms_user_id: changed.lmsUserId,
     follows_correlation_id: followsCorrelationId,
-    before: changed.before,
-    after: changed.after,
+    before: named(changed.before),
+    after: named(changed.after),
   };
 }
+
+/** Fields as the columns beside them are named. */
+const named = (values: Readonly<Record<string, unknown>> | null) =>
+  values && Object.fromEntries(Object.entries(values).map(([name, value]) => [snakeCase(name), value]));
 
 const NO_CHANGE = {
   position: null,

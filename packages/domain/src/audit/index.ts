@@ -1,1 +1,1 @@
-export { exportExpiry } from './store.ts';
+export { exportExpiry, forgetSearches } from './store.ts';

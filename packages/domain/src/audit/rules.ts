@@ -97,6 +97,7 @@ function detailsOf({ action, before, after }: Change): string {
 
 const NOTES: Readonly<Record<string, string>> = {
   acknowledged: 'took notice of the end of',
+  address_retired: 'forgot the address of',
   deposit: 'added value to',
   reminded: 'sent a reminder of',
   resumed: 'let go on',

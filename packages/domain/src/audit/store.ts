@@ -8,6 +8,7 @@ import {
   type Transaction,
 } from '@enterprise-access/db';
 import type { Knex } from 'knex';
+import { foldEmail } from '../kernel/email.ts';
 import { expiryOf } from '../kernel/expiry.ts';
 import type { Filter, Viewer } from './filter.ts';
 import { auditExportParts, auditExports } from './tables.ts';
@@ -53,6 +54,7 @@ export async function entriesOf(
     entries.where('e.actor_user_id', filter.actorUserId);
     if (!viewer.isInternal)
       entries.where((role) => {
+        role.where('e.source', 'system');
         for (const pattern of OPEN_ROLES) role.orWhere('e.actor_role', 'like', pattern);
       });
   }
@@ -213,20 +215,30 @@ export interface Message {
   readonly sent: Date | null;
 }
 
-/** Messages that followed from one call, after a position. */
+/** Messages that followed from one call, and from calls that changed what it began, after a position. */
 export async function messagesOf(
   db: Connection,
   { customer }: Viewer,
   correlationId: string,
   { after, limit }: { readonly after: number; readonly limit: number },
 ): Promise<Message[]> {
-  const query = db(outbox.table).where({ correlation_id: correlationId }).where('position', '>', after);
-  if (customer !== null) query.where({ enterprise_customer_uuid: customer });
-  const columns = outbox.pick('uuid', 'kind', 'name', 'enterpriseCustomerUuid', 'created');
+  const later = db
+    .from(`${CHANGES} as c`)
+    .join(`${ENTRIES} as e`, 'e.uuid', 'c.entry_uuid')
+    .where('c.correlation_id', correlationId)
+    .distinct({ correlation_id: 'e.correlation_id' });
+  if (customer !== null) later.where('c.enterprise_customer_uuid', customer);
+  const all = db(outbox.table).where({ correlation_id: correlationId }).distinct('correlation_id').union(later);
+  const query = db
+    .from(all.as('calls'))
+    .join(`${outbox.table} as o`, 'o.correlation_id', 'calls.correlation_id')
+    .where('o.position', '>', after);
+  if (customer !== null) query.where('o.enterprise_customer_uuid', customer);
+  const { uuid, kind, name, enterpriseCustomerUuid, created } = outbox.aliased('o');
   const rows: (Omit<Message, 'position'> & { position: unknown })[] = await query
-    .orderBy('position')
+    .orderBy('o.position')
     .limit(limit)
-    .select({ ...columns, position: 'position', sent: 'sent' });
+    .select({ uuid, kind, name, enterpriseCustomerUuid, created, position: 'o.position', sent: 'o.sent' });
   return rows.map((row) => ({ ...row, position: Number(row.position) }));
 }
 
@@ -240,6 +252,17 @@ export const ownerOfExport = async (db: Connection, uuid: string): Promise<strin
 /** The export is complete, and nobody has to know any more what was looked for. */
 export const finishExport = (trx: Transaction, before: ExportRow, finished: Date): Promise<void> =>
   auditExports.change(trx, before, { ...before, filter: null, finished });
+
+/** Ends exports that look for these addresses and are still to be written: what they look for is forgotten. */
+export async function forgetSearches(trx: Transaction, addresses: readonly string[], at: Date): Promise<void> {
+  if (addresses.length === 0) return;
+  const forgotten = new Set(addresses.map(foldEmail));
+  const open: object[] = await trx(auditExports.table).whereNull('finished').orderBy('uuid').forUpdate().select('*');
+  for (const row of open.map(auditExports.decode)) {
+    const address = row.filter?.learnerEmail;
+    if (address !== undefined && forgotten.has(address)) await finishExport(trx, row, at);
+  }
+}
 
 /** False when another attempt has written that part. */
 export const insertPart = (db: Connection, part: PartRow): Promise<boolean> =>

@@ -3,16 +3,20 @@ import type { Viewer } from './filter.ts';
 import type { ChangeRow, EntryRow } from './store.ts';
 
 const kindOf = ({ actorUserId, actorRole, source }: EntryRow): AuditActorView['kind'] => {
+  // A login gives learners the assignments that waited for their address.
+  if (source === 'system' && actorUserId !== null) return 'learner';
   if (actorRole === null) return actorUserId === null && source !== 'import' ? 'service' : 'unknown';
   if (actorRole.endsWith('_admin')) return 'administrator';
   return actorRole.endsWith('_learner') ? 'learner' : 'operator';
 };
 
-/** Who it was. Customers learn that it was somebody of the staff, but not who. */
-export function actorOf(entry: EntryRow, { isInternal }: Viewer): AuditActorView {
+/** Customers learn that it was somebody of the staff, but neither who nor the words that were meant for colleagues. */
+const isOpen = (kind: AuditActorView['kind'], { isInternal }: Viewer): boolean =>
+  isInternal || kind === 'administrator' || kind === 'learner';
+
+function actorOf(entry: EntryRow, viewer: Viewer): AuditActorView {
   const kind = kindOf(entry);
-  const isOpen = isInternal || kind === 'administrator' || kind === 'learner';
-  return { kind, role: entry.actorRole, userId: isOpen ? entry.actorUserId : null };
+  return { kind, role: entry.actorRole, userId: isOpen(kind, viewer) ? entry.actorUserId : null };
 }
 
 /** Fields that say who of the staff it was, and words for support. */
@@ -51,6 +55,6 @@ export const entryOf = (row: EntryRow, viewer: Viewer) => ({
   source: row.source,
   actor: actorOf(row, viewer),
   correlationId: row.correlationId,
-  reason: row.reason,
+  reason: isOpen(kindOf(row), viewer) ? row.reason : null,
   requestId: viewer.isInternal ? row.requestId : null,
 });

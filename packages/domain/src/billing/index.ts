@@ -1,11 +1,14 @@
 export { seedBilling } from './demonstration.ts';
 export { intentToShow } from './intents.ts';
 export {
+  findIntentFor,
   intentToFulfil,
   linkProvisioning,
   markFulfilled,
   markProvisioningFailed,
+  type ProvisioningProduct,
   paidPlanOf,
+  productFor,
 } from './provisioning.ts';
 export { recordRenewal } from './renewals.ts';
 export { validateCheckout } from './validation.ts';

@@ -1,7 +1,8 @@
 import type { Connection, Transaction } from '@enterprise-access/db';
 import type { Runtime } from '../kernel/runtime.ts';
 import { mailOnce } from './handle-event.ts';
-import { fulfillable } from './rules.ts';
+import { productBySlug } from './products.ts';
+import { canMove, fulfillable } from './rules.ts';
 import * as store from './store.ts';
 import { checkoutIntents, type IntentRow } from './tables.ts';
 import { annotateIntent, moveIntent } from './transition.ts';
@@ -51,7 +52,7 @@ export async function markFulfilled(
   return after;
 }
 
-/** A step of provisioning failed; from `paid` and `errored_provisioning` only. */
+/** A step of provisioning failed: the intent says why, and is an error where it can become one (R-ADD-108). */
 export async function markProvisioningFailed(
   trx: Transaction,
   { clock }: Pick<Runtime, 'clock'>,
@@ -59,11 +60,37 @@ export async function markProvisioningFailed(
   message: string,
 ): Promise<IntentRow> {
   const changes = { lastProvisioningError: message };
-  return moveIntent(trx, await locked(trx, uuid), { to: 'errored_provisioning', by: 'provisioning', changes }, clock());
+  const row = await locked(trx, uuid);
+  if (!canMove(row.state, 'errored_provisioning', 'provisioning')) return annotateIntent(trx, row, changes);
+  return moveIntent(trx, row, { to: 'errored_provisioning', by: 'provisioning', changes }, clock());
 }
 
 /** The plan that the paid subscription uses: of the renewal with the newest effective date. */
 export async function paidPlanOf(db: Connection, intentUuid: string): Promise<string | null> {
   const [newest] = await store.renewalsOf(db, intentUuid);
   return newest?.renewedSubscriptionPlanUuid ?? null;
+}
+
+export const findIntentFor = (db: Connection, key: store.IntentKey): Promise<IntentRow | undefined> =>
+  store.findIntent(db, key);
+
+/** What a product of the catalogue says about the plans and the catalog of a new customer. */
+export interface ProvisioningProduct {
+  readonly trialProductId: number | null;
+  readonly paidProductId: number | null;
+  readonly catalogQueryId: number;
+  readonly academyUuid: string | null;
+}
+
+/** An active product by its slug. */
+export async function productFor(db: Connection, slug: string): Promise<ProvisioningProduct | null> {
+  const found = await productBySlug(db, slug);
+  if (!found?.isActive) return null;
+  const { licenseManagerProductIdTrial, licenseManagerProductIdPaid, catalogQueryId, academyUuid } = found;
+  return {
+    trialProductId: licenseManagerProductIdTrial,
+    paidProductId: licenseManagerProductIdPaid,
+    catalogQueryId,
+    academyUuid,
+  };
 }

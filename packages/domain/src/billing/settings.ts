@@ -15,8 +15,6 @@ declare module '../kernel/settings.ts' {
     readonly billingEmbargoedCountries: readonly string[];
     /** Secrets of the webhook; several while one is replaced. */
     readonly stripeWebhookSecrets: readonly string[];
-    /** Base URL of the administrators' portal, for links; null if not configured. */
-    readonly adminPortalUrl: string | null;
     /** Base URL of the checkout, for links; null if not configured. */
     readonly checkoutUrl: string | null;
     /** Link to Stripe's portal in mails; null if not configured. */
@@ -97,10 +95,6 @@ export const settings = defineSettings({
   stripeWebhookSecrets: {
     variable: 'STRIPE_WEBHOOK_ENDPOINT_SECRET',
     schema: list('', 'Secrets of Stripe’s webhook, separated by commas; several while one is replaced.'),
-  },
-  adminPortalUrl: {
-    variable: 'ENTERPRISE_ADMIN_PORTAL_URL',
-    schema: url('Base URL of the administrators’ portal, for links in replies and mails.'),
   },
   checkoutUrl: {
     variable: 'ENTERPRISE_CHECKOUT_URL',

@@ -1,6 +1,7 @@
 import { demonstration } from '../demonstration.ts';
 import { administration, operators, type SliceTesting } from '../kernel/testing.ts';
 
+/** The role of the service that provisions customers; its tokens manage payments too. */
 const PROVISIONING = 'enterprise_provisioning_admin';
 
 export const testing: SliceTesting = {

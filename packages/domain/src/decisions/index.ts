@@ -1,7 +1,9 @@
+export { decisionsStored, keepDecisionsLater } from './later.ts';
 export {
   findDecision,
   isSampled,
   keepDecisions,
+  keepDecisionWithin,
   listDecisions,
   newDecision,
   nextDecisions,

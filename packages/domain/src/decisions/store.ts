@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Connection } from '@enterprise-access/db';
+import { type Connection, insertWithRecords, type Transaction } from '@enterprise-access/db';
 import { firstUuidAt, newUuidAt } from '../kernel/ids.ts';
 import { currentRequestId } from '../kernel/request-scope.ts';
 import type { Runtime } from '../kernel/runtime.ts';
@@ -52,6 +52,11 @@ export function newDecision({ clock, settings }: Deps, given: NewDecision): Deci
 export async function keepDecisions(db: Connection, given: readonly (Decision | null)[]): Promise<void> {
   const rows = given.filter((each) => each !== null);
   if (rows.length > 0) await db(decisions.table).insert(rows.map((row) => decisions.encode(row)));
+}
+
+/** The same as part of a transaction: written with its records, before it takes what others wait for. */
+export function keepDecisionWithin(trx: Transaction, decision: Decision | null): void {
+  if (decision) insertWithRecords(trx, trx(decisions.table).insert(decisions.encode(decision)));
 }
 
 /** Whether this request’s refusals are kept; the same for all of one request. */

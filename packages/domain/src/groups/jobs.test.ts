@@ -6,7 +6,7 @@ import { newUuid } from '../kernel/ids.ts';
 import { runJob } from '../kernel/jobs/attempt.ts';
 import type { Job } from '../kernel/jobs/job.ts';
 import type { Runtime } from '../kernel/runtime.ts';
-import { recordedMail } from '../mail/index.ts';
+import { mailDelivery } from '../mail/index.ts';
 import { create, update } from '../policies/service.ts';
 import { createSubsidy } from '../subsidies/service.ts';
 import { emptyWorld, everyCampaign, operator, testRuntime } from '../testing.ts';
@@ -63,7 +63,7 @@ describe.each(dialects)('reminders of group invitations on %s', (dialect) => {
       clock,
       lms: httpLms(clientOf(sandbox, 'lms'), cache),
       catalog: httpCatalog(clientOf(sandbox, 'catalog'), cache),
-      mail: recordedMail({ db, clock, braze: httpBraze(braze), campaignIds: everyCampaign }),
+      mail: mailDelivery({ db, clock, braze: httpBraze(braze), campaignIds: everyCampaign }),
       ...change,
     });
   }

@@ -58,6 +58,12 @@ export function grantedRole(actor: Actor, { roles, isForStaff }: Permission, con
   return grant?.role ?? null;
 }
 
+/** The role that gives the actor the permission for any customer; null when none does. */
+export function heldRole(actor: Actor, { roles }: Permission): string | null {
+  if (actor.isSuperuser) return 'superuser';
+  return actor.grants.find(({ role }) => roles.includes(role))?.role ?? null;
+}
+
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Customers whose rows a caller can see in a list. */

@@ -1,6 +1,6 @@
 import { type AuditSource, type Origin, withOrigin } from '@enterprise-access/db';
 import type { z } from 'zod';
-import { type Actor, grantedRole, missing, type VisibleCustomers, visibleCustomers } from './actor.ts';
+import { type Actor, grantedRole, heldRole, missing, type VisibleCustomers, visibleCustomers } from './actor.ts';
 import type { ContextSource, Contract, Declaration, Throttle } from './contract.ts';
 import { invalidInput, notAuthenticated, notFound } from './errors.ts';
 import { fieldErrors } from './field-errors.ts';
@@ -75,7 +75,7 @@ export function contextOf(
 ): Promise<string | null> | string | null {
   if (source.from === 'caller') return null;
   const uuid = uuidAt(unsafeInput, source.field);
-  if (uuid === null || source.from === 'platform') return null;
+  if (uuid === null) return null;
   return source.from === 'customer' ? uuid : runtime.ownerOf(source.from, uuid);
 }
 
@@ -91,20 +91,21 @@ export function authorized(
   const { open } = contract.permission;
   const actor = ctx.actor ?? (open === 'anyone' ? anonymous : null);
   if (!actor) throw notAuthenticated({});
-  if (open !== undefined)
-    return {
-      ...ctx,
-      actor,
-      customer: null,
-      role: ctx.actor === null ? 'anonymous' : 'signed_in',
-      visibleCustomers: [],
-    };
+  if (open !== undefined) {
+    const role = ctx.actor === null ? 'anonymous' : 'signed_in';
+    return { ...ctx, actor, customer: null, role, visibleCustomers: [] };
+  }
   const permit = (customer: string | null): AuthorizedContext => {
     const role = grantedRole(actor, contract.permission, customer);
     if (role === null) throw missing(contract.permission, contract.denial);
     return { ...ctx, actor, customer, role, visibleCustomers: customer === null ? 'all' : [customer] };
   };
   if (contract.context.isListing) return listing(contract, ctx, actor);
+  if (contract.context.from === 'anywhere') {
+    const role = heldRole(actor, contract.permission);
+    if (role === null) throw missing(contract.permission, contract.denial);
+    return { ...ctx, actor, customer: null, role, visibleCustomers: 'all' };
+  }
   const found = contextOf(ctx.runtime, contract.context, unsafeInput);
   return found instanceof Promise ? found.then(permit) : permit(found);
 }
@@ -113,8 +114,7 @@ export function authorized(
 function listing({ permission }: Declaration, ctx: RpcContext, actor: Actor): AuthorizedContext {
   const visible = visibleCustomers(actor, permission);
   if (visible === null) throw missing(permission, 'plain');
-  const role = actor.grants.find(({ role }) => permission.roles.includes(role))?.role ?? 'staff';
-  return { ...ctx, actor, customer: null, role: actor.isSuperuser ? 'superuser' : role, visibleCustomers: visible };
+  return { ...ctx, actor, customer: null, role: heldRole(actor, permission) ?? 'staff', visibleCustomers: visible };
 }
 
 /** Validates the input; throws validation errors with wire names. */
@@ -142,7 +142,10 @@ function validOf<I extends z.ZodObject>(
   }
 }
 
-/** What the audit trail says about changes that the call makes. Operations with a reason have a field of that name. */
+/**
+ * What the audit trail says about changes that the call makes. Operations with a reason have a field `reason` or
+ * `changeReason`.
+ */
 const originOf = (ctx: AuthorizedContext, operation: string, input: object): Origin => ({
   operation,
   source: ctx.source,
@@ -151,8 +154,13 @@ const originOf = (ctx: AuthorizedContext, operation: string, input: object): Ori
   requestId: ctx.requestId,
   correlationId: ctx.correlationId,
   customerUuid: ctx.customer,
-  reason: 'reason' in input && typeof input.reason === 'string' && input.reason !== '' ? input.reason : null,
+  reason: reasonIn(input),
 });
+
+function reasonIn(input: { readonly reason?: unknown; readonly changeReason?: unknown }): string | null {
+  const reason = input.reason ?? input.changeReason;
+  return typeof reason === 'string' && reason !== '' ? reason : null;
+}
 
 /**
  * The pipeline of every call: permission, validation, idempotency, handler, validation of the reply. Both transports

@@ -91,8 +91,9 @@ function catalogueOf(slices: readonly Slice[]) {
   const permissions = new Set(slices.flatMap(({ permissions: all = [] }) => all));
   const kinds = new Set([
     'customer',
-    'caller',
     'platform',
+    'anywhere',
+    'caller',
     ...slices.flatMap(({ owners = {} }) => Object.keys(owners)),
   ]);
   for (const [domain, parts] of namespacesOf(slices)) {
@@ -246,7 +247,10 @@ function settingsOf(slices: readonly Slice[]) {
       Object.fromEntries([...settings].map(([name, { schema }]) => [name, schema.parse(undefined)])) as never,
   };
 }
-type SliceSettings = Omit<Settings, 'publicUrl' | 'lmsUrl' | 'learningUrl' | 'learnerPortalUrl' | 'subsidyUrl'>;
+type SliceSettings = Omit<
+  Settings,
+  'publicUrl' | 'lmsUrl' | 'learningUrl' | 'learnerPortalUrl' | 'adminPortalUrl' | 'subsidyUrl'
+>;
 
 /** Finds a workflow by its kind and version. */
 function workflowsOf(slices: readonly Slice[]): WorkflowOf {

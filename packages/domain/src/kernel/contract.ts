@@ -10,11 +10,12 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
  */
 export interface ContextSource {
   /**
-   * `customer`, or a kind that a slice declares an owner for; `caller` for what is the caller's own or public; `platform`
-   * for what belongs to no customer: only callers with the permission for all customers pass.
+   * `customer`, or a kind that a slice declares an owner for; `platform` for what belongs to no customer: only callers
+   * with the permission for all customers pass; `anywhere` for what makes customers: callers with the permission for
+   * any customer pass; `caller` for what is the caller's own.
    */
   readonly from: string;
-  /** Name of the input field; empty for `platform`. */
+  /** Name of the input field; empty for `platform`, `anywhere` and `caller`. */
   readonly field: string;
   /**
    * The operation lists what the caller may see (R-RBAC-10): a caller with the permission for any customer passes, and
@@ -23,7 +24,12 @@ export interface ContextSource {
   readonly isListing?: boolean;
 }
 
-/** The context of operations that concern the caller or everybody, with the permissions `signedIn` and `anyone`. */
+/** Context of operations that any holder of the permission may call, whatever the customer. */
+export const anywhere: ContextSource = { from: 'anywhere', field: '' };
+
+/** Context of operations on what belongs to no customer. */
+export const ofPlatform: ContextSource = { from: 'platform', field: '' };
+/** The context of operations that concern no customer, with the permissions `signedIn` and `anyone`. */
 export const noCustomer: ContextSource = { from: 'caller', field: '' };
 
 /** Limit of requests per client IP, shared by all operations with the same scope. */
@@ -31,8 +37,6 @@ export interface Throttle {
   readonly scope: string;
   readonly perHour: number;
 }
-/** Context of operations on what belongs to no customer. */
-export const ofPlatform: ContextSource = { from: 'platform', field: '' };
 
 export interface RestBinding {
   readonly method: Method;

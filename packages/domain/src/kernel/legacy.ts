@@ -19,6 +19,11 @@ export interface LegacyReply<O = unknown> {
   readonly statuses?: readonly number[];
   /** Content type of a reply that is text instead of JSON. */
   readonly contentType?: (output: O) => string | null;
+  /**
+   * For a reply that is one text in several parts: the input of the next part, null after the last. The text is sent as
+   * one JSON string, each part when the client has taken the one before.
+   */
+  readonly following?: (output: O) => Readonly<Record<string, unknown>> | null;
   /** Content types that `contentType` can return. */
   readonly otherTypes?: readonly string[];
 }
@@ -43,8 +48,14 @@ export interface LegacyForm {
   readonly reply?: LegacyReply<never>;
   /** Old query parameters, for any method. */
   readonly query?: Readonly<Record<string, QueryName>>;
+  /** Flags in the query, by their fields, that are true for the word true in any case and false for anything else. */
+  readonly onlyTrueIsTrue?: readonly string[];
   /** By error code. */
   readonly errors?: Readonly<Record<string, LegacyError>>;
+  /** Reply (400) to a body that is not JSON, where the old service had a form of its own for it. */
+  readonly unreadable?: Readonly<Record<string, unknown>>;
+  /** A malformed value in the path is not found; otherwise it is bad input. */
+  readonly isMalformedPathUnknown?: boolean;
 }
 
 /** Declares a reply; the type of the encoder's argument comes from the contract. */

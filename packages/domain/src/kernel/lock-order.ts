@@ -11,6 +11,10 @@
 export const lockOrder = [
   /** Serializes deliveries of one message: a redelivery waits here before it takes other locks. */
   'inbox',
+  /** Held while somebody changes a workflow or signals to it. */
+  'workflows',
+  'plan_types',
+  'products',
   /** Held while the spend limits of the policies of one subsidy change. */
   'policy_ceilings',
   'policy_deposits',
@@ -20,6 +24,16 @@ export const lockOrder = [
   'allocation_chunks',
   /** Held while assignments of one configuration are allocated. */
   'assignment_configurations',
+  /** Held while its pairs are stored. */
+  'bulk_enrollments',
+  'bulk_enrollment_pairs',
+  /** Held while plans and renewals of one agreement change together. */
+  'customer_agreements',
+  /** Held while licences of the plan change; the plans of one transaction in the order of their uuids. */
+  'subscription_plans',
+  'subscription_plan_renewals',
+  'licenses',
+  'plan_notifications',
   'redemptions',
   'assignments',
   /** A learner's spend in one policy. */
@@ -44,12 +58,18 @@ export const lockOrder = [
   'policies',
   'assignment_counts',
   'audit_exports',
+  /** Written by those only who hold their workflow, after the effect of the step. */
+  'workflow_steps',
+  'workflow_signals',
   /** Progress row of a job that is enqueued in the same transaction. */
   'job_runs',
 ] as const;
 
-/** Tables whose only unique key is the uuid: nobody can wait for a new row, so an insert takes no relevant lock. */
-export const newRowsAreOwn: ReadonlySet<string> = new Set(['ledgers']);
+/**
+ * Tables in which nobody can wait for a new row, so that an insert takes no relevant lock: their only unique key is the
+ * uuid, or, as for licences, the others hold for rows that have a holder. Provisioning inserts before it locks the plan.
+ */
+export const newRowsAreOwn: ReadonlySet<string> = new Set(['ledgers', 'licenses']);
 
 /** Tables to which transactions only add rows of their own, so that they can be written at any point. */
 export const addedOnly: ReadonlySet<string> = new Set([

@@ -3,10 +3,10 @@ export interface Permission {
   /** `subsidy_access_policy.has_read_access`; part of the wire format. */
   readonly name: string;
   readonly roles: readonly string[];
-  /** Granted without a role: to every authenticated caller, or to everybody. */
-  readonly open?: 'signed_in' | 'anyone';
   /** Granted to staff of the platform, whatever their roles. */
   readonly isForStaff?: boolean;
+  /** Granted without a role: to every authenticated caller, or to everybody. */
+  readonly open?: 'signed_in' | 'anyone';
 }
 
 /** For operations on what is the caller's own. */

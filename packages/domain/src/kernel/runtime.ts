@@ -3,9 +3,12 @@ import type { JobRunView } from './jobs/view.ts';
 import type { Watch } from './jobs/watch.ts';
 import type { Catalog } from './ports/catalog.ts';
 import type { Clock } from './ports/clock.ts';
+import type { Customers } from './ports/customers.ts';
+import type { Files } from './ports/files.ts';
 import type { Ledger } from './ports/ledger.ts';
 import type { Lms } from './ports/lms.ts';
 import type { Mail } from './ports/mail.ts';
+import type { PlanProvisioning } from './ports/plan-provisioning.ts';
 import type { Stripe } from './ports/stripe.ts';
 import type { Subscriptions } from './ports/subscriptions.ts';
 import type { Settings } from './settings.ts';
@@ -30,6 +33,9 @@ export interface Runtime {
   readonly stripe: Stripe;
   /** Plans and renewals of licences. */
   readonly subscriptions: Subscriptions;
+  readonly customers: Customers;
+  readonly plans: PlanProvisioning;
+  readonly files: Files;
   readonly settings: Settings;
   /** Progress of long jobs. */
   readonly jobRuns: Watch<JobRunView>;

@@ -1,4 +1,7 @@
-import type { z } from 'zod';
+import { z } from 'zod';
+
+/** Keys of records that are names of fields, written like all others in each form. Keys are data otherwise. */
+export const fieldName = z.string();
 
 /** A check of a zod schema. */
 export interface Check {

@@ -9,6 +9,8 @@ export interface Settings {
   readonly learningUrl: string | null;
   /** Base URL of the learner portal, for links in mails; null if not configured. */
   readonly learnerPortalUrl: string | null;
+  /** Base URL of the administrators’ portal, for links in replies and mails; null if not configured. */
+  readonly adminPortalUrl: string | null;
   /** Base URL for links to transactions: this service, or enterprise-subsidy. */
   readonly subsidyUrl: string;
 }

@@ -31,7 +31,7 @@ export const circuitChanged = telemetryEvent<{ readonly service: string; readonl
  * A cache lookup: found in this process (`hit`), found in memcached (`shared_hit`), another caller was loading it
  * (`joined`), or it was loaded (`miss`). `unreadable`: the entry in memcached could not be decoded and was dropped.
  */
-export const cacheAsked = telemetryEvent<{
+export const cacheLookup = telemetryEvent<{
   readonly outcome: 'hit' | 'shared_hit' | 'joined' | 'miss' | 'unreadable';
 }>('cache-asked');
 

@@ -1,11 +1,12 @@
 import { timeText } from '@enterprise-access/db';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { givenInstant } from './instant.ts';
-import { type Cases, type Definition, definitionOf, innerOf, unwrapInput, visit } from './schema.ts';
+import { type Cases, type Definition, definitionOf, fieldName, innerOf, unwrapInput, visit } from './schema.ts';
 
 /**
  * Converts a contract's values to and from their REST form: snake_case names, ISO 8601 times. Compiled from the
- * schema once, when the server starts. Keys of records are data and are not changed.
+ * schema once, when the server starts. Keys of records are data and are not changed, unless they are
+ * declared as names of fields.
  */
 export interface WireCodec {
   /** Converts names and times from the wire without validation; zod validates the result. */
@@ -113,6 +114,13 @@ function replacing(fields: readonly Field[]): Step {
   };
 }
 
+const renamingKeys =
+  (rename: (name: string) => string, each: Step): Step =>
+  (value) =>
+    isRecord(value)
+      ? Object.fromEntries(Object.entries(value).map(([name, item]) => [rename(name), each(item)]))
+      : value;
+
 /** Compiles an encoder: names by `rename`, times in the format of the old services. */
 function encoderTo(rename: (name: string) => string): (schema: z.ZodType) => MaybeStep {
   const encoder = (schema: z.ZodType): MaybeStep => {
@@ -127,8 +135,9 @@ function encoderTo(rename: (name: string) => string): (schema: z.ZodType) => May
       const each = element ? encoder(element) : null;
       return each && ((value) => mapped(value as unknown[], each));
     },
-    record: ({ valueType }) => {
+    record: ({ keyType, valueType }) => {
       const each = valueType ? encoder(valueType) : null;
+      if (keyType === fieldName) return renamingKeys(rename, whole(each));
       return each && inRecord(each);
     },
     union: ({ options: schemas = [] }) => {
@@ -179,4 +188,19 @@ function scalarDecoder(definition: Definition): (text: string) => unknown {
   if (definition.type === 'date') return (text) => givenInstant(text) ?? text;
   if (definition.format === 'guid') return withHyphens;
   return (text) => text;
+}
+
+/** The schema of a value's REST form: the same with names of the wire. Describes replies in forms of their own. */
+export function wireBody(schema: z.ZodType): z.ZodType {
+  const meta = schema.meta();
+  const named = (body: z.ZodType): z.ZodType => (meta === undefined ? body : body.meta(meta));
+  const { type, innerType, element, shape } = definitionOf(schema);
+  if (type === 'object' && shape)
+    return named(
+      z.object(Object.fromEntries(Object.entries(shape).map(([name, field]) => [snakeCase(name), wireBody(field)]))),
+    );
+  if (type === 'array' && element) return named(z.array(wireBody(element)));
+  if (type === 'nullable' && innerType) return named(wireBody(innerType).nullable());
+  if (type === 'optional' && innerType) return named(wireBody(innerType).optional());
+  return schema;
 }

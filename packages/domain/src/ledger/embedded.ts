@@ -92,7 +92,7 @@ export function embeddedLedger(deps: Deps): Ledger {
       return (await spendFrom(trx, ledger.ledgerUuid, spend.priceCents)) ? null : 'insufficient';
     },
 
-    async earmark(trx, { uuid }, cents) {
+    async reserve(trx, { uuid }, cents) {
       await storeRecorded(trx);
       return (await reserveBalance(trx, (await keyOf(trx, uuid)).ledgerUuid, cents)) ? null : 'insufficient';
     },

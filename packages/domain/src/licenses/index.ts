@@ -1,1 +1,2 @@
+export { localPlans, localSubscriptions } from './local.ts';
 export { autoApplicablePlan, isActiveAndCurrent } from './rules.ts';

@@ -64,6 +64,8 @@ export const agreementPageReply = {
   encode: (page: Page<view.Agreement>, request: RestRequest) => encodePlainPage(page, request, encodeAgreement),
 };
 
+export const activePlansFlag = { onlyTrueIsTrue: ['activePlansOnly'] } as const;
+
 export const licenseBody = z.object(renamed(view.license.shape)).meta({ title: 'License' });
 export const encodeLicense = wireCodec(view.license).encode;
 

@@ -1,8 +1,10 @@
 import type { Row } from '@enterprise-access/db';
-import type { subscriptionPlanRenewals, subscriptionPlans } from './tables.ts';
+import type { customerAgreements, licenses, subscriptionPlanRenewals, subscriptionPlans } from './tables.ts';
 import type { LicenseStatus } from './view-contract.ts';
 
+export type AgreementRow = Readonly<Row<typeof customerAgreements>>;
 export type PlanRow = Readonly<Row<typeof subscriptionPlans>>;
+type LicenseRow = Readonly<Row<typeof licenses>>;
 export type RenewalRow = Readonly<Row<typeof subscriptionPlanRenewals>>;
 
 const DAY_MS = 86_400_000;
@@ -22,6 +24,29 @@ export const isActiveAndCurrent = (plan: Times & Pick<PlanRow, 'isActive'>, now:
 
 /** Statuses of licences that somebody holds (R-LIC-02). */
 export const live: ReadonlySet<LicenseStatus> = new Set(['assigned', 'activated']);
+
+/** Who holds a licence, and what the holder was told: removed when the licence is taken from a person for good. */
+export const nobody = {
+  userEmail: null,
+  lmsUserId: null,
+  activationKey: null,
+  salesforceContactId: null,
+  remindedOfExpiration: null,
+  toldOfExpiration: null,
+} as const satisfies Partial<LicenseRow>;
+
+/** A licence that is free again, as if nobody had held it (R-LIC-06). */
+export const freed = {
+  ...nobody,
+  status: 'unassigned',
+  assignedDate: null,
+  activationDate: null,
+  lastRemindDate: null,
+  revokedDate: null,
+  autoApplied: false,
+  unlinked: null,
+  halfYearAnnounced: null,
+} as const satisfies Partial<LicenseRow>;
 
 /** Number of licences that are not revoked (R-LIC-08). */
 export const licenseCount = ({

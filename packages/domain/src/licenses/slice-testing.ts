@@ -10,6 +10,13 @@ export const testing: SliceTesting = {
     'licenses.is_staff': [],
     'licenses.can_retire': [],
   },
+  examples: {
+    priorSubscriptionPlan: demonstration.plan,
+    renewedSubscriptionPlan: demonstration.futurePlan,
+    subscriptionPlan: demonstration.plan,
+    userEmails: ['learner-1000@demo.example'],
+    activationKey: '0c7fb5a3-7a3c-4a52-9b3b-52a5d3e1a001',
+  },
   contexts: {
     agreement: demonstration.agreement,
     plan: demonstration.plan,

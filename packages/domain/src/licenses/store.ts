@@ -12,7 +12,7 @@ import {
 import type { LicenseStatus } from './view-contract.ts';
 
 type AgreementRow = Readonly<Row<typeof agreements>>;
-type LicenseRow = Readonly<Row<typeof licenses>>;
+export type LicenseRow = Readonly<Row<typeof licenses>>;
 
 interface Slice {
   readonly offset: number;
@@ -145,6 +145,78 @@ export const liveLicenses = async (
         .whereIn('user_email_key', emailKeys)
         .orderBy('uuid');
 
+export const plansOf = async (db: Connection, uuids: readonly string[]): Promise<PlanRow[]> =>
+  uuids.length === 0 ? [] : selectPlans(db).whereIn('uuid', uuids);
+
+/** Licences of an address by any spelling, of one customer or of all; the newest assignment first. */
+export async function licensesOfAddress(
+  db: Connection,
+  { emailKey, enterpriseCustomerUuid }: { readonly emailKey: string; readonly enterpriseCustomerUuid?: string },
+  { offset, limit }: Slice,
+): Promise<{ rows: LicenseRow[]; count: number }> {
+  const matching = () => {
+    const query = db(licenses.table).where({ user_email_key: emailKey });
+    return enterpriseCustomerUuid === undefined
+      ? query
+      : query.where({ enterprise_customer_uuid: enterpriseCustomerUuid });
+  };
+  const [rows, counted] = await Promise.all([
+    matching()
+      .select<LicenseRow[]>(licenses.aliased(licenses.table))
+      .orderBy([
+        { column: 'assigned_date', order: 'desc' },
+        { column: 'uuid', order: 'desc' },
+      ])
+      .offset(offset)
+      .limit(limit),
+    matching().count({ n: '*' }).first(),
+  ]);
+  return { rows, count: Number(counted?.n ?? 0) };
+}
+
+const csvColumns = licenses.pick('uuid', 'status', 'userEmail', 'activationKey', 'activationDate', 'lastRemindDate');
+export type CsvRow = Pick<LicenseRow, keyof typeof csvColumns>;
+
+/** Licences of a plan in one status after a licence, in the order of their uuids. */
+export const licensesInStatus = (
+  db: Connection,
+  planUuid: string,
+  status: LicenseStatus,
+  after: string | null,
+  limit: number,
+): Promise<CsvRow[]> => {
+  const query = db(licenses.table)
+    .where({ subscription_plan_uuid: planUuid, status })
+    .orderBy('uuid')
+    .limit(limit)
+    .select<CsvRow[]>(csvColumns);
+  return after === null ? query : query.where('uuid', '>', after);
+};
+
+/** Assigned and activated licences of a plan after a licence, in the order of their uuids. */
+export async function heldLicensesAfter(
+  db: Connection,
+  planUuid: string,
+  after: string | null,
+  limit: number,
+): Promise<LicenseRow[]> {
+  const query = selectLicenses(db).where({ subscription_plan_uuid: planUuid, live: 1 }).orderBy('uuid').limit(limit);
+  return after === null ? query : query.where('uuid', '>', after);
+}
+
+/** Assigned and activated licences of learners in some plans, by the addresses as they are compared. */
+export const licensesOfLearners = async (
+  db: Connection,
+  planUuids: readonly string[],
+  emailKeys: readonly string[],
+): Promise<LicenseRow[]> =>
+  planUuids.length === 0 || emailKeys.length === 0
+    ? []
+    : selectLicenses(db)
+        .where({ live: 1 })
+        .whereIn('subscription_plan_uuid', planUuids)
+        .whereIn('user_email_key', emailKeys);
+
 /**
  * Free licences of a plan, locked. Those that a running provisioning has not committed yet are passed over. The caller
  * holds the plan, so nobody else takes them.
@@ -212,6 +284,59 @@ export async function writeLicenses(
   await moveCounters(trx, planUuid, countersAfter(changes), planChange);
 }
 
+/**
+ * The same change of licences of one plan, in one statement, with their records; moves the plan's counters. The caller
+ * holds the plan and has read the rows under that lock.
+ */
+export async function changeLicenses(
+  trx: Transaction,
+  planUuid: string,
+  rows: readonly LicenseRow[],
+  change: Partial<LicenseRow>,
+  note?: string,
+): Promise<LicenseRow[]> {
+  const after = rows.map((row) => ({ ...row, ...change }));
+  if (rows.length === 0) return after;
+  const uuids = rows.map(({ uuid }) => uuid);
+  await trx(licenses.table).whereIn('uuid', uuids).update(licenses.encode(change));
+  const changes = rows.map((before, at) => ({ before, after: after[at] ?? before, note: note ?? null }));
+  recordChanges(trx, licenses, changes);
+  await moveCounters(trx, planUuid, countersAfter(changes));
+  return after;
+}
+
+/** Stores new licences of a plan that the caller holds, with their records and the plan's counters. */
+export async function insertLicenses(trx: Transaction, planUuid: string, rows: readonly LicenseRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  const changes = rows.map((after) => ({ before: null, after }));
+  await trx(licenses.table).insert(rows.map((row) => licenses.encode(row)));
+  recordChanges(trx, licenses, changes);
+  await moveCounters(trx, planUuid, countersAfter(changes));
+}
+
+/**
+ * Moves licences of one plan to another plan of the same agreement, with their records and the counters of both. The
+ * caller holds both plans and has read the rows under that lock.
+ */
+export async function moveLicenses(
+  trx: Transaction,
+  { from, to }: { readonly from: string; readonly to: string },
+  rows: readonly LicenseRow[],
+  now: Date,
+): Promise<void> {
+  if (rows.length === 0) return;
+  const after = { subscriptionPlanUuid: to, modified: now };
+  const uuids = rows.map(({ uuid }) => uuid);
+  await trx(licenses.table).whereIn('uuid', uuids).update(licenses.encode(after));
+  recordChanges(
+    trx,
+    licenses,
+    rows.map((before) => ({ before, after: { ...before, ...after }, note: 'transferred' })),
+  );
+  await moveCounters(trx, from, countersAfter(rows.map((before) => ({ before, after: null }))));
+  await moveCounters(trx, to, countersAfter(rows.map((row) => ({ before: null, after: row }))));
+}
+
 /** Adds to the counters of a plan. */
 export async function moveCounters(
   trx: Transaction,
@@ -233,3 +358,18 @@ export async function moveCounters(
       ),
     });
 }
+
+/**
+ * Counts new free licences of a plan, unless there would be more than desired or the plan was frozen; tells whether it
+ * did. Locks the plan.
+ */
+export const countNewSeats = async (trx: Transaction, planUuid: string, seats: number): Promise<boolean> =>
+  (await trx(plans.table)
+    .where({ uuid: planUuid })
+    .whereNull('last_freeze_timestamp')
+    .whereRaw('unassigned_count + assigned_count + activated_count + ? <= desired_num_licenses', [seats])
+    .increment('unassigned_count', seats)) === 1;
+
+/** Some licences of a plan, locked. The caller holds the plan. */
+export const licensesOfPlan = (trx: Transaction, planUuid: string, uuids: readonly string[]): Promise<LicenseRow[]> =>
+  selectLicenses(trx).where({ subscription_plan_uuid: planUuid }).whereIn('uuid', uuids).orderBy('uuid').forUpdate();

@@ -1,7 +1,12 @@
 import { defineModel, is } from '@enterprise-access/db';
+import type { PairOutcome } from './bulk-enrollment/contract.ts';
 import type { LicenseStatus, LicenseTypesToCopy } from './view-contract.ts';
 
+/** All are about how much of a plan is in use: first at all, then that little or nothing is left. */
+export type PlanNotification = 'periodic_informational' | 'limited_allocations_remaining' | 'no_allocations_remaining';
+
 const RETIRES = { job: 'licenses.retire' } as const;
+const BULK_EXPIRES = { job: 'licenses.expireBulkEnrollments' } as const;
 
 /** What learners see when the plan of their licence has expired, instead of the standard text. */
 export interface ExpirationMessaging {
@@ -73,7 +78,15 @@ export const subscriptionPlans = defineModel('subscription_plans', {
   audited: {
     subject: 'subscription_plan',
     // The records of the licences tell of these. Seats are created without a record each: the plan says how many.
-    ignored: ['assignedCount', 'activatedCount', 'revokedCount', 'retiredCount'],
+    ignored: [
+      'assignedCount',
+      'activatedCount',
+      'revokedCount',
+      'retiredCount',
+      'expirationProgressOf',
+      'expirationSentTo',
+      'expirationAnnouncedTo',
+    ],
   },
   columns: {
     uuid: is.uuid(),
@@ -96,6 +109,12 @@ export const subscriptionPlans = defineModel('subscription_plans', {
     shouldAutoApplyLicenses: is.flag().nullable(),
     autoApplySince: is.instant().nullable(),
     desiredNumLicenses: is.integer().nullable(),
+    /** Of a learner's licences for a course, that of the plan with the highest priority is used. */
+    priority: is.integer(),
+    /** For which expiration, and how far, enrollments were ended and then events sent: the last licence. */
+    expirationProgressOf: is.instant().nullable(),
+    expirationSentTo: is.uuid().nullable(),
+    expirationAnnouncedTo: is.uuid().nullable(),
     unassignedCount: is.integer(),
     assignedCount: is.integer(),
     activatedCount: is.integer(),
@@ -148,7 +167,8 @@ export const licenses = defineModel('licenses', {
     subscriptionPlanUuid: is.uuid(),
     status: is.code<LicenseStatus>(),
     userEmail: is.text().nullable().personalData({ holds: 'Address of the holder.', ends: RETIRES }),
-    lmsUserId: is.integer().nullable(),
+    /** The trail finds the learner by a column of its own, which is emptied when the licence is retired. */
+    lmsUserId: is.integer().nullable().notInAudit(),
     /** A secret: with it the holder activates the licence. */
     activationKey: is.uuid().nullable().notInAudit(),
     assignedDate: is.instant().nullable(),
@@ -174,9 +194,71 @@ export const licenses = defineModel('licenses', {
   },
 });
 
+/** A mail to the administrators of a customer about a plan that is sent once. */
+export const planNotifications = defineModel('plan_notifications', {
+  tenant: 'enterpriseCustomerUuid',
+  key: ['subscriptionPlanUuid', 'kind'],
+  columns: {
+    subscriptionPlanUuid: is.uuid(),
+    enterpriseCustomerUuid: is.uuid(),
+    kind: is.code<PlanNotification>(),
+    sent: is.instant(),
+  },
+});
+
+/** Requests to enroll learners in course runs with their licences. */
+export const bulkEnrollments = defineModel('bulk_enrollments', {
+  tenant: 'enterpriseCustomerUuid',
+  audited: { subject: 'bulk_enrollment', ignored: ['plannedTo', 'isPlanned'] },
+  columns: {
+    uuid: is.uuid(),
+    enterpriseCustomerUuid: is.uuid(),
+    customerAgreementUuid: is.uuid(),
+    /** Null is all plans of the agreement. */
+    subscriptionPlanUuid: is.uuid().nullable(),
+    jobUuid: is.uuid(),
+    /** Account of the administrator, who gets a mail. */
+    requestedBy: is.integer().nullable(),
+    courseRunKeys: is.json<readonly string[]>(),
+    notify: is.flag(),
+    /** Whether all pairs are stored, and the last licence whose pairs are. */
+    isPlanned: is.flag(),
+    plannedTo: is.uuid().nullable(),
+    /** Name in the storage of files; null until it is there. */
+    resultFile: is
+      .text()
+      .nullable()
+      .personalData({ holds: 'Name of the file with addresses and outcomes.', ends: BULK_EXPIRES }),
+    created: is.instant(),
+    modified: is.instant(),
+    finished: is.instant().nullable(),
+  },
+});
+
+/** Pairs of learner and course run of a bulk enrollment, and what became of each. */
+export const bulkEnrollmentPairs = defineModel('bulk_enrollment_pairs', {
+  tenant: 'enterpriseCustomerUuid',
+  key: ['bulkEnrollmentUuid', 'position'],
+  columns: {
+    bulkEnrollmentUuid: is.uuid(),
+    position: is.integer(),
+    enterpriseCustomerUuid: is.uuid(),
+    batch: is.integer(),
+    email: is.text().personalData({ holds: 'Address of the learner.', ends: BULK_EXPIRES }),
+    courseRunKey: is.text(),
+    licenseUuid: is.uuid().nullable(),
+    /** Null is not done yet. */
+    outcome: is.code<PairOutcome>().nullable(),
+    created: is.instant(),
+  },
+});
+
 export const tables = [
+  bulkEnrollmentPairs,
+  bulkEnrollments,
   customerAgreements,
   licenses,
+  planNotifications,
   planTypes,
   products,
   subscriptionPlanRenewals,

@@ -157,6 +157,13 @@ export const agreementOf = (
     .map((plan) => planOf(plan, around)),
 });
 
+/** Link in the learner portal with which the holder activates a licence. */
+export const activationLink = (
+  { learnerPortalUrl }: Pick<Runtime['settings'], 'learnerPortalUrl'>,
+  slug: string | null,
+  key: string | null,
+): string => `${learnerPortalUrl ?? ''}/${slug ?? 'None'}/licenses/${key ?? 'None'}/activate`;
+
 /** A licence as others than its holder see it: with the key somebody could try to activate it. */
 export const licenseOf = (row: LicenseRow): License => ({
   uuid: row.uuid,

@@ -8,7 +8,7 @@ import { UpstreamFailure } from '../kernel/ports/upstream.ts';
 import { apiKey, httpBraze } from '../upstreams/braze.ts';
 import { upstream } from '../upstreams/http.ts';
 import { control, requestsTo } from '../upstreams/testing.ts';
-import { recordedMail } from './delivery.ts';
+import { mailDelivery } from './delivery.ts';
 
 const CAMPAIGN = 'campaign-of-the-test';
 const kind = defineMail({
@@ -50,8 +50,8 @@ describe.each(dialects)('mails on %s', (dialect) => {
     await sandbox.close();
     await database.drop();
   });
-  const mailWith = (change: Partial<Parameters<typeof recordedMail>[0]> = {}): Mail =>
-    recordedMail({
+  const mailWith = (change: Partial<Parameters<typeof mailDelivery>[0]> = {}): Mail =>
+    mailDelivery({
       db: database.db,
       clock: () => now,
       // A client of its own for each test: one test's outage shall not cut off the next.
@@ -151,6 +151,26 @@ describe.each(dialects)('mails on %s', (dialect) => {
     const unsettled = all.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
     for (const { reason } of unsettled) expect(reason).toBeInstanceOf(MailInDoubt);
     expect(await send(known)).toMatchObject({ repeated: 1 });
+  });
+
+  test('recipients have attributes and properties of their own', async () => {
+    const own = (recipient: Recipient, key: string) => ({
+      ...recipient,
+      attributes: { enterprise_default_language: 'es' },
+      properties: { license_activation_key: key },
+    });
+    await mail.send(kind, {
+      enterpriseCustomerUuid: CUSTOMER,
+      key,
+      recipients: [own(known, 'one'), own(invited, 'two')],
+      properties,
+    });
+    expect((await mails())[0]?.recipients).toMatchObject(
+      [known, invited].map(({ email }, at) => ({
+        attributes: { email, enterprise_default_language: 'es' },
+        trigger_properties: { license_activation_key: ['one', 'two'][at] },
+      })),
+    );
   });
 
   test('a bad address fails alone', async () => {

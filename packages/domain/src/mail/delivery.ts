@@ -55,7 +55,7 @@ const deliveriesOf = (all: readonly Addressed[]): Delivery[] => all.map(({ deliv
  * without an answer cannot simply be repeated: before the next attempt, a minute later, we query whether the
  * recipient has received the mail.
  */
-export function recordedMail({ db, clock, braze, campaignIds }: Deps): Mail {
+export function mailDelivery({ db, clock, braze, campaignIds }: Deps): Mail {
   /**
    * Whether an attempt without a result has reached the recipient. Returns false if in doubt: two mails are better
    * than none.
@@ -120,6 +120,7 @@ export function recordedMail({ db, clock, braze, campaignIds }: Deps): Mail {
       const campaignId = idOf(kind);
       if (braze === null || campaignId === undefined) throw new MailOff(kind);
       const properties = kind.properties.parse(mail.properties);
+      for (const recipient of mail.recipients) kind.ofRecipient?.parse(recipient.properties);
       const receipt = { sent: 0, repeated: 0, refused: [] as Recipient[] };
       const taken: Addressed[] = [];
       let inDoubt = 0;

@@ -1,2 +1,2 @@
-export { recordedMail } from './delivery.ts';
+export { mailDelivery } from './delivery.ts';
 export { mailExpiry } from './store.ts';

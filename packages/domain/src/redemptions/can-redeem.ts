@@ -1,5 +1,5 @@
 import { assignmentFor } from '../assignments/rules.ts';
-import { type Decision, isSampled, keepDecisions } from '../decisions/index.ts';
+import { type Decision, isSampled, keepDecisions, keepDecisionsLater } from '../decisions/index.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Input, Output } from '../kernel/contract.ts';
 import { notFound } from '../kernel/errors.ts';
@@ -60,17 +60,18 @@ export async function canRedeem(
   const known = await learnerFacts(deps, enterpriseCustomerUuid, lmsUserId, candidates, contentKeys);
   const policies = inOrderOfUse(candidates, known);
   const question = { enterpriseCustomerUuid, lmsUserId, policies, known, note: notesOf(deps) };
-  try {
-    const answers = await Promise.all(
-      contentKeys.map(
-        async (contentKey) => [contentKey, await answerFor(deps, actor, { ...question, contentKey })] as const,
-      ),
-    );
-    const byKey = new Map(answers);
-    return input.contentKey.flatMap((contentKey) => byKey.get(contentKey) ?? []);
-  } finally {
+  const answers = await Promise.all(
+    contentKeys.map(
+      async (contentKey) => [contentKey, await answerFor(deps, actor, { ...question, contentKey })] as const,
+    ),
+  ).catch(async (error: unknown) => {
+    // The error may name a decision.
     await question.note.keep();
-  }
+    throw error;
+  });
+  question.note.keepLater();
+  const byKey = new Map(answers);
+  return input.contentKey.flatMap((contentKey) => byKey.get(contentKey) ?? []);
 }
 
 /** The refusals of one call, if its decisions are kept: a sample is enough to see what learners are told. */
@@ -90,6 +91,7 @@ function notesOf(deps: Deps) {
       keepDecisions(deps.db, noted).catch((err: unknown) => {
         deps.log.warn({ err }, 'decisions of a question were not kept');
       }),
+    keepLater: () => keepDecisionsLater(deps, noted),
   };
 }
 

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { allocationDecision } from '../assignments/decide.ts';
+import { allocationCheckNames, allocationDecision } from '../assignments/decide.ts';
 import { allocationChecks } from '../assignments/price.ts';
 import type { Decision } from '../decisions/index.ts';
 import type { PolicyRow } from '../policies/index.ts';
@@ -164,4 +165,15 @@ test('the latest version of the stored checks is that of the rules: a change nee
   const latest = (names: Readonly<Record<number, readonly string[]>>) => Object.values(names).at(-1);
   expect(latest(redemptionCheckNames)).toEqual(checks.map(({ reason }) => reason));
   expect(latest(requestCheckNames)).toEqual(requestChecks.map(({ name }) => name));
+  expect(latest(allocationCheckNames)).toEqual(allocationChecks.map(({ name }) => name));
+});
+
+test('the checks of a version that has stored decisions stay as they are', () => {
+  const digestOf = (names: readonly string[]) => createHash('sha256').update(names.join()).digest('hex').slice(0, 16);
+  const digests = (versions: Readonly<Record<number, readonly string[]>>) =>
+    Object.fromEntries(Object.entries(versions).map(([version, names]) => [version, digestOf(names)]));
+  // Add a line for a new version; a changed line would read old decisions by the names of others.
+  expect(digests(redemptionCheckNames)).toEqual({ 1: '0c3134e1eb444f20' });
+  expect(digests(allocationCheckNames)).toEqual({ 1: '9a068fc70e27e9a6' });
+  expect(digests(requestCheckNames)).toEqual({ 1: '22616cb686531b96' });
 });

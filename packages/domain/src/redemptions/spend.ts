@@ -8,7 +8,7 @@ import {
   transaction,
 } from '@enterprise-access/db';
 import { claim, endRedeemed } from '../assignments/index.ts';
-import { type Decision, keepDecisions } from '../decisions/index.ts';
+import { type Decision, keepDecisionWithin } from '../decisions/index.ts';
 import type { LedgerTransaction, Settlement, Spend } from '../kernel/ports/ledger.ts';
 import { finishEach, isUnknown, orUnknown, type Unknown } from '../kernel/ports/upstream.ts';
 import type { Runtime } from '../kernel/runtime.ts';
@@ -79,8 +79,8 @@ export const reserve = (
   decision: Decision | null = null,
 ): Promise<Reservation> =>
   reserving(db, async (trx) => {
-    // Both are sent at once.
-    await Promise.all([store.insert(trx, spend), keepDecisions(trx, [decision])]);
+    keepDecisionWithin(trx, decision);
+    await store.insert(trx, spend);
     const { assignmentUuid } = spend;
     if (assignmentUuid !== null && !(await claim(trx, spend, assignmentUuid)))
       return 'reason_learner_not_assigned_content';

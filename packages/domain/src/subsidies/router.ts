@@ -10,7 +10,7 @@ export const ledger = router({
   /** One subsidy with its balance. */
   getSubsidy: procedure(contract.getSubsidy).query(({ ctx, input }) => service.getSubsidy(ctx.runtime, input.uuid)),
   /** Whether a learner could redeem a content from this subsidy. */
-  canRedeem: procedure(contract.canRedeem).query(({ ctx, input }) => service.canRedeem(ctx.runtime, input)),
+  canRedeem: procedure(contract.canRedeem).query(({ ctx, input }) => service.checkAffordability(ctx.runtime, input)),
   /** Number of standing enrollments per learner. */
   aggregatesByLearner: procedure(contract.aggregatesByLearner).query(({ ctx, input }) =>
     service.aggregatesByLearner(ctx.runtime, input),

@@ -56,7 +56,7 @@ export async function listSubsidies(
 export const getSubsidy = async (deps: Deps, uuid: string): Promise<contract.SubsidyView> =>
   viewOf(await found(deps, uuid), deps.clock());
 
-export async function canRedeem(
+export async function checkAffordability(
   deps: Reads & Pick<Runtime, 'catalog'>,
   input: Input<typeof contract.canRedeem>,
 ): Promise<Output<typeof contract.canRedeem>> {

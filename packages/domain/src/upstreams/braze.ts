@@ -45,18 +45,20 @@ const dispatched = z.object({ dispatch_id: z.string() });
 const known = (recipient: Recipient) => ({
   external_user_id: recipient.lmsUserId,
   attributes: {
+    ...recipient.attributes,
     user_alias: aliasOf(recipient),
     email: recipient.email,
     is_enterprise_learner: true,
     _update_existing_only: false,
   },
   send_to_existing_only: false,
-  trigger_properties: {},
+  trigger_properties: recipient.properties ?? {},
 });
 
 const unknown = (recipient: Recipient) => ({
-  attributes: { email: recipient.email, is_enterprise_learner: true },
+  attributes: { ...recipient.attributes, email: recipient.email, is_enterprise_learner: true },
   user_alias: aliasOf(recipient),
+  ...(recipient.properties ? { trigger_properties: recipient.properties } : {}),
 });
 
 /** Subject for the circuit breaker: calls about the same recipients are not independent. */

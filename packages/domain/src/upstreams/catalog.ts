@@ -238,6 +238,7 @@ const catalogsReply = z.looseObject({
 const containsReply = z.object({ contains_content_items: z.boolean() });
 const catalogReply = z.object({ enterprise_customer: z.string() });
 const countReply = z.object({ count: z.int() });
+const queriesReply = z.object({ catalog_uuids_by_catalog_query_id: z.record(z.string(), z.array(z.string())) });
 
 export function httpCatalog(call: Upstream, cache: Cache): Catalog {
   return {
@@ -326,6 +327,17 @@ export function httpCatalog(call: Upstream, cache: Cache): Catalog {
         Number(catalog_query_id ?? enterprise_catalog_query),
       );
       return ids.find((id) => Number.isInteger(id) && id > 0) ?? null;
+    },
+
+    async distinctQueries(catalogUuids) {
+      const found = await call({
+        method: 'POST',
+        path: path`/api/v1/distinct-catalog-queries/`,
+        repeatable: true,
+        body: { enterprise_catalog_uuids: catalogUuids },
+        reply: queriesReply,
+      });
+      return new Map(Object.entries(found.catalog_uuids_by_catalog_query_id));
     },
 
     listPrice: (contentKey) =>

@@ -219,7 +219,7 @@ describe.each(implementations)('%s', (_name, start) => {
     };
     const hold = async (cents: number) => {
       const found = await subsidy();
-      return transaction(db, (trx) => world.ledger.earmark(trx, found, cents));
+      return transaction(db, (trx) => world.ledger.reserve(trx, found, cents));
     };
     expect(await hold(PRICE)).toBeNull();
     expect(await hold(PRICE + 1)).toBe('insufficient');

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type PlanOutcome, type Subscriptions, SubscriptionsOff } from '../kernel/ports/subscriptions.ts';
+import type { PlanOutcome, Subscriptions } from '../kernel/ports/subscriptions.ts';
 import { UpstreamRefusal } from '../kernel/ports/upstream.ts';
 import type { Upstream } from './http.ts';
 import { path } from './path.ts';
@@ -18,7 +18,6 @@ async function outcomeOf(work: Promise<unknown>): Promise<PlanOutcome> {
 
 /** The licence service of another installation, by HTTP. */
 export const httpSubscriptions = (call: Upstream): Subscriptions => ({
-  isOn: true,
   setPlanActive: (planUuid, isActive) =>
     outcomeOf(
       call({
@@ -41,11 +40,4 @@ export const httpSubscriptions = (call: Upstream): Subscriptions => ({
         reply: anything,
       }),
     ),
-});
-
-/** Without a licence service: nothing can be changed, and every attempt says so. */
-export const noSubscriptions = (): Subscriptions => ({
-  isOn: false,
-  setPlanActive: () => Promise.reject(new SubscriptionsOff()),
-  processRenewal: () => Promise.reject(new SubscriptionsOff()),
 });

@@ -34,10 +34,24 @@ describe('customers and learners', () => {
       name: 'Demo Company',
       slug: 'demo-company',
       contactEmail: 'learning@demo.example',
+      senderAlias: null,
+      defaultLanguage: null,
+      isWithoutLearnerPortal: false,
       admins: [{ email: 'admin@demo.example', lmsUserId: 900 }],
     });
     expect(await lms.customer(OTHER_CUSTOMER)).toMatchObject({ contactEmail: null });
     expect(await lms.customer(UNKNOWN)).toBeNull();
+  });
+
+  test('learners are invited together; enrollments with licences end as often as one likes', async () => {
+    const emails = ['one@demo.example', 'two@demo.example'];
+    await lms.addPendingLearners(CUSTOMER, emails);
+    expect([...(sandbox.state.lms.customers.get(CUSTOMER)?.pending ?? [])]).toEqual(expect.arrayContaining(emails));
+    expect(await requestsTo(sandbox, `${API}/pending-enterprise-learner/`)).toBe(1);
+    await fault('/licensed-enterprise-course-enrollment/license_revoke/', { loseReply: true, times: 1 });
+    await lms.revokeLicensedEnrollments(CUSTOMER, 1000);
+    await lms.revokeLicensedEnrollments(CUSTOMER, 1000);
+    await expect(lms.revokeLicensedEnrollments(UNKNOWN, 1000)).rejects.toThrow(UpstreamRefusal);
   });
 
   test('a learner belongs to the customer that he is linked to, with his groups', async () => {
@@ -234,5 +248,72 @@ describe('enrolling', () => {
     expect(await lms.cancelFulfillment(fulfillment)).toBe(true);
     await fault('/enterprise-subsidy-fulfillment/', { status: 500 });
     await expect(lms.cancelFulfillment(fulfillment)).rejects.toThrow(UpstreamFailure);
+  });
+});
+
+describe('what follows the end of licences', () => {
+  const LICENSE = '88888888-8888-4888-8888-888888888888';
+
+  test('administrators of a customer come page by page', async () => {
+    expect(await lms.administrators(CUSTOMER)).toEqual([{ email: 'admin@demo.example', lmsUserId: 900 }]);
+    const user = { enterprise_customer: { uuid: CUSTOMER }, user: { id: 901, email: 'second@demo.example' } };
+    const first = { next: 'http://lms.test/?page=2', results: [{ ...user, user: null }, user] };
+    await fault('/enterprise-learner/', { times: 1, status: 200, body: first });
+    await fault('/enterprise-learner/', { times: 1, status: 200, body: { next: null, results: [user] } });
+    expect(await lms.administrators(CUSTOMER)).toHaveLength(2);
+  });
+
+  test('unlinked learners are linked no more; it can be repeated', async () => {
+    for (const _ of [1, 2]) await lms.unlinkLearners(CUSTOMER, ['Learner-1000@demo.example', 'nobody@demo.example']);
+    expect(await lms.hasActiveLink(CUSTOMER, 1000)).toBe(false);
+    expect(await lms.hasActiveLink(CUSTOMER, 1001)).toBe(true);
+  });
+
+  test.each([400, 500])('W-28: an unlinking that is answered %i has failed', async (status) => {
+    await fault(`/enterprise-customer/${CUSTOMER}/unlink_users/`, { status });
+    await expect(lms.unlinkLearners(CUSTOMER, ['learner-1000@demo.example'])).rejects.toThrow();
+  });
+
+  test('enrollments of licences can be ended again and again', async () => {
+    for (const since of [null, new Date()]) await lms.endLicensedEnrollments([LICENSE], since);
+    await fault('/licensed-enterprise-course-enrollment/bulk_licensed_enrollments_expiration/', { status: 422 });
+    await expect(lms.endLicensedEnrollments([LICENSE], null)).rejects.toThrow();
+  });
+
+  test('a customer is found by its short name', async () => {
+    expect(await lms.customerOfSlug('demo-company')).toMatchObject({ uuid: CUSTOMER });
+    expect(await lms.customerOfSlug('nobody')).toBeNull();
+  });
+});
+
+describe('enrollments with licences', () => {
+  const license = newUuid();
+  const item = (email: string, courseRunKey = RUN, licenseUuid = license) => ({ email, courseRunKey, licenseUuid });
+  const path = `/enterprise-customer/${CUSTOMER}/enroll_learners_in_courses/`;
+
+  test('every item has its outcome, although the LMS answers 409 because of some', async () => {
+    const items = [
+      item('LEARNER-1000@demo.example'),
+      item('fail@demo.example'),
+      item('nobody@demo.example'),
+      item('no address'),
+      item('learner-1001@demo.example'),
+    ];
+    const enroll = () => lms.enrollWithLicenses(CUSTOMER, items, { notify: false });
+    expect(await enroll()).toEqual(['success', 'failed', 'pending', 'invalid_address', 'success']);
+    expect(await enroll()).toEqual(['success', 'failed', 'pending', 'invalid_address', 'success']);
+  });
+
+  test('what the reply does not name has failed', async () => {
+    await fault(path, { status: 201, body: { successes: [] }, times: 1 });
+    expect(await lms.enrollWithLicenses(CUSTOMER, [item('a@x.org')], { notify: true })).toEqual(['failed']);
+  });
+
+  test('a refusal of the whole request, and no answer, are errors', async () => {
+    await fault(path, { status: 400, body: {}, times: 1 });
+    const enroll = () => lms.enrollWithLicenses(CUSTOMER, [item('a@x.org')], { notify: true });
+    await expect(enroll()).rejects.toThrow(UpstreamRefusal);
+    await fault(path, { status: 500 });
+    await expect(enroll()).rejects.toThrow(UpstreamFailure);
   });
 });

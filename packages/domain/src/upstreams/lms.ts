@@ -1,12 +1,16 @@
 import { z } from 'zod';
 import type { Cache, CacheKind } from '../kernel/cache/cache.ts';
+import { foldEmail } from '../kernel/email.ts';
 import {
+  type AdminContact,
   type Customer,
   type GroupMember,
   type GroupMembersQuery,
   groupMember,
   type Invitation,
   type Learner,
+  type LicensedEnrollment,
+  type LicensedOutcome,
   type Lms,
 } from '../kernel/ports/lms.ts';
 import { orNull, UpstreamFailure, UpstreamRefusal } from '../kernel/ports/upstream.ts';
@@ -14,6 +18,7 @@ import type { Upstream } from './http.ts';
 import { path } from './path.ts';
 
 const learnersReply = z.object({
+  next: z.string().nullish(),
   results: z.array(
     z.object({
       enterprise_customer: z.object({ uuid: z.string() }),
@@ -29,17 +34,11 @@ const customerReply = z.object({
   name: z.string(),
   slug: z.string(),
   contact_email: z.string().nullish(),
+  sender_alias: z.string().nullish(),
+  default_language: z.string().nullish(),
+  identity_provider: z.unknown().optional(),
+  enable_integrated_customer_learner_portal_search: z.boolean().nullish(),
   admin_users: z.array(z.object({ email: z.string(), lms_user_id: z.number().nullable() })).nullish(),
-});
-
-const customersReply = z.object({ results: z.array(customerReply) });
-
-const customerOf = (found: z.infer<typeof customerReply>): Customer => ({
-  uuid: found.uuid,
-  name: found.name,
-  slug: found.slug,
-  contactEmail: found.contact_email || null,
-  admins: (found.admin_users ?? []).map((admin) => ({ email: admin.email, lmsUserId: admin.lms_user_id })),
 });
 
 const membersReply = z.object({
@@ -53,6 +52,48 @@ const enrollmentReply = z.object({
   successes: z.array(z.object({ enterprise_fulfillment_source_uuid: z.string().nullish() })),
 });
 
+const licensedPart = z.array(z.object({ email: z.string(), course_run_key: z.string() })).nullish();
+const licensedReply = z.object({
+  successes: licensedPart,
+  pending: licensedPart,
+  failures: licensedPart,
+  invalid_email_addresses: z.array(z.string()).nullish(),
+});
+
+/** Sorts the items into the lists of the reply. What is in none of them has failed. */
+function licensedOutcomes(
+  items: readonly LicensedEnrollment[],
+  { successes, pending, invalid_email_addresses: invalid }: z.infer<typeof licensedReply>,
+): LicensedOutcome[] {
+  const keyOf = (email: string, run: string) => `${foldEmail(email)} ${run}`;
+  const keysOf = (part: z.infer<typeof licensedPart>) =>
+    new Set((part ?? []).map(({ email, course_run_key: run }) => keyOf(email, run)));
+  const [enrolled, waiting] = [keysOf(successes), keysOf(pending)];
+  const unusable = new Set((invalid ?? []).map(foldEmail));
+  return items.map(({ email, courseRunKey }) => {
+    const key = keyOf(email, courseRunKey);
+    if (enrolled.has(key)) return 'success';
+    if (waiting.has(key)) return 'pending';
+    return unusable.has(foldEmail(email)) ? 'invalid_address' : 'failed';
+  });
+}
+
+const customersReply = z.object({
+  results: z.array(customerReply.extend({ enterprise_customer_catalogs: z.array(z.string()).nullish() })),
+});
+
+const customerOf = (found: z.infer<typeof customerReply>): Customer => ({
+  uuid: found.uuid,
+  name: found.name,
+  slug: found.slug,
+  contactEmail: found.contact_email || null,
+  senderAlias: found.sender_alias || null,
+  defaultLanguage: found.default_language || null,
+  isWithoutLearnerPortal:
+    Boolean(found.identity_provider) && found.enable_integrated_customer_learner_portal_search === false,
+  admins: (found.admin_users ?? []).map((admin) => ({ email: admin.email, lmsUserId: admin.lms_user_id })),
+});
+
 const HIT_MS = 600_000;
 // Cache missing links for a short time only, so that a new link is seen soon.
 const MISS_MS = 5_000;
@@ -60,16 +101,22 @@ const CUSTOMER_MS = 300_000;
 const INVITATIONS_MS = 300_000;
 const MAXIMUM_PAGES = 200;
 const ENROLL_MS = 20_000;
+/** For up to 625 enrollments. */
+const ENROLL_WITH_LICENSES_MS = 180_000;
+const BULK_MS = 120_000;
 
 const customerKind: CacheKind<Customer | null> = {
   name: 'lms:customer',
-  version: 1,
+  version: 2,
   shape: z
     .object({
       uuid: z.string(),
       name: z.string(),
       slug: z.string(),
       contactEmail: z.string().nullable(),
+      senderAlias: z.string().nullable(),
+      defaultLanguage: z.string().nullable(),
+      isWithoutLearnerPortal: z.boolean(),
       admins: z.array(z.object({ email: z.string().nullable(), lmsUserId: z.number().nullable() })),
     })
     .nullable(),
@@ -144,6 +191,17 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
     throw new UpstreamFailure('lms', 'has more members of a group than can be read');
   }
 
+  const addPending: Lms['addPendingLearners'] = async (customerUuid, emails) => {
+    await call({
+      method: 'POST',
+      path: path`/enterprise/api/v1/pending-enterprise-learner/`,
+      repeatable: true,
+      about: [emails.join()],
+      body: emails.map((email) => ({ enterprise_customer: customerUuid, user_email: email })),
+      reply: anything,
+    });
+  };
+
   return {
     customer: (uuid) =>
       cache.wrap(customerKind, uuid, async () => {
@@ -183,13 +241,17 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
       return found?.[0]?.id ?? null;
     },
 
-    async addPendingLearner(customerUuid, email) {
+    addPendingLearner: (customerUuid, email) => addPending(customerUuid, [email]),
+    addPendingLearners: addPending,
+
+    async revokeLicensedEnrollments(customerUuid, lmsUserId) {
       await call({
         method: 'POST',
-        path: path`/enterprise/api/v1/pending-enterprise-learner/`,
+        path: path`/enterprise/api/v1/licensed-enterprise-course-enrollment/license_revoke/`,
         repeatable: true,
-        about: [email],
-        body: [{ enterprise_customer: customerUuid, user_email: email }],
+        timeoutMs: enrollMs,
+        about: [`learner ${lmsUserId}`],
+        body: { user_id: lmsUserId, enterprise_id: customerUuid },
         reply: anything,
       });
     },
@@ -262,6 +324,35 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
       return success.enterprise_fulfillment_source_uuid;
     },
 
+    async enrollWithLicenses(customerUuid, items, { notify }) {
+      const work = call({
+        method: 'POST',
+        path: path`/enterprise/api/v1/enterprise-customer/${customerUuid}/enroll_learners_in_courses/`,
+        // The LMS enrolls once per licence and course run.
+        repeatable: true,
+        timeoutMs: ENROLL_WITH_LICENSES_MS,
+        about: items.map(({ courseRunKey }) => courseRunKey),
+        body: {
+          licenses_info: items.map(({ email, courseRunKey, licenseUuid }) => ({
+            email,
+            course_run_key: courseRunKey,
+            license_uuid: licenseUuid,
+          })),
+          notify,
+        },
+        reply: licensedReply,
+      });
+      try {
+        return licensedOutcomes(items, await work);
+      } catch (error) {
+        // With 409 some have failed; the reply says what became of each.
+        if (!(error instanceof UpstreamRefusal) || error.status !== 409) throw error;
+        const parsed = licensedReply.safeParse(error.body);
+        if (!parsed.success) throw error;
+        return licensedOutcomes(items, parsed.data);
+      }
+    },
+
     async cancelFulfillment(fulfillmentIdentifier) {
       const cancelled = await orNull(
         call({
@@ -274,6 +365,58 @@ export function httpLms(call: Upstream, cache: Cache, { enrollMs = ENROLL_MS } =
         }),
       );
       return cancelled ?? false;
+    },
+
+    async endLicensedEnrollments(licenseUuids, unlessModifiedAfter) {
+      await call({
+        method: 'POST',
+        path: path`/enterprise/api/v1/licensed-enterprise-course-enrollment/bulk_licensed_enrollments_expiration/`,
+        repeatable: true,
+        timeoutMs: BULK_MS,
+        about: licenseUuids.slice(0, 1),
+        body: {
+          expired_license_uuids: licenseUuids,
+          ignore_enrollments_modified_after: unlessModifiedAfter?.toISOString() ?? null,
+        },
+        reply: anything,
+      });
+    },
+
+    async unlinkLearners(customerUuid, emails) {
+      await call({
+        method: 'POST',
+        path: path`/enterprise/api/v1/enterprise-customer/${customerUuid}/unlink_users/`,
+        repeatable: true,
+        timeoutMs: BULK_MS,
+        about: emails.slice(0, 1),
+        body: { user_emails: emails, is_relinkable: true },
+        reply: anything,
+      });
+    },
+
+    async administrators(customerUuid) {
+      const found: AdminContact[] = [];
+      for (let page = 1; page <= MAXIMUM_PAGES; page += 1) {
+        const { results, next } = await call({
+          path: path`/enterprise/api/v1/enterprise-learner/`,
+          about: [customerUuid],
+          query: { enterprise_customer_uuid: customerUuid, role: 'enterprise_admin', page },
+          reply: learnersReply,
+        });
+        found.push(...results.flatMap(({ user }) => (user ? [{ email: user.email, lmsUserId: user.id }] : [])));
+        if (!next) return found;
+      }
+      throw new UpstreamFailure('lms', 'has more administrators of a customer than can be read');
+    },
+
+    async customerOfSlug(slug) {
+      const { results } = await call({
+        path: path`/enterprise/api/v1/enterprise-customer/`,
+        query: { slug },
+        reply: customersReply,
+      });
+      const [found] = results;
+      return found ? { ...customerOf(found), catalogUuids: found.enterprise_customer_catalogs ?? [] } : null;
     },
   };
 }

@@ -124,7 +124,8 @@ describe.skipIf(missing.stripeMock !== null)('against the description of Stripe 
         const theirs = await fetch(`${url}${path}`, { headers });
         const known = (await theirs.json()) as { data: { data: unknown }[] };
         // Events carry an object of another kind in the description.
-        if (name === 'events') for (const event of known.data) event.data = ours.json().data[0].data;
+        const [first] = known.data;
+        if (name === 'events' && first) first.data = ours.json().data[0].data;
         return unknownFields(ours.json(), known, name);
       }),
     );

@@ -41,7 +41,7 @@ export function httpLedger(
 
     hold: async () => null,
 
-    earmark: async (trx, subsidy, cents) => ((await reservations.add(trx, subsidy, cents)) ? null : 'insufficient'),
+    reserve: async (trx, subsidy, cents) => ((await reservations.add(trx, subsidy, cents)) ? null : 'insufficient'),
 
     release: (trx, subsidyUuid, cents) => reservations.remove(trx, subsidyUuid, cents),
 

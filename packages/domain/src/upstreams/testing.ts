@@ -9,7 +9,7 @@ import { type Upstream, upstream } from './http.ts';
 import type { TokenSource } from './token.ts';
 
 /** A request that a fake service received. */
-export interface Asked {
+export interface ReceivedRequest {
   readonly method: string | undefined;
   readonly url: string | undefined;
   readonly headers: IncomingMessage['headers'];
@@ -23,7 +23,7 @@ export type Answer =
 
 /** A fake service that returns the given answers in order, and then repeats the last one. */
 export async function startService(...answers: Answer[]) {
-  const asked: Asked[] = [];
+  const asked: ReceivedRequest[] = [];
   const server = createServer(async (request, response) => {
     asked.push({
       method: request.method,

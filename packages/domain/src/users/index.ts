@@ -1,9 +1,11 @@
 export {
   accountsOf,
   contactOf,
+  deleteUser,
   emailKeyOf,
   findUser,
   insertUser,
+  lmsUserIdsOf,
   type UserAttributes,
   type UserWithRole,
   updateUser,

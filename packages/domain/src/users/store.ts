@@ -32,6 +32,18 @@ export const contactOf = async (db: Connection, userId: number): Promise<UserCon
     .where({ id: userId })
     .first(users.pick('email', 'fullName', 'lmsUserId'))) as UserContact | undefined) ?? null;
 
+/** Ids in the LMS by local user id. */
+export async function lmsUserIdsOf(db: Connection, userIds: readonly number[]): Promise<Map<number, number>> {
+  const rows: { id: number; lmsUserId: number }[] =
+    userIds.length === 0
+      ? []
+      : await db(users.table)
+          .whereIn('id', [...userIds])
+          .whereNotNull('lms_user_id')
+          .select('id', users.pick('lmsUserId'));
+  return new Map(rows.map(({ id, lmsUserId }) => [Number(id), lmsUserId]));
+}
+
 /** What a token says about its user; claims that it does not carry are left out. */
 export type UserAttributes = Readonly<Partial<Pick<Row<typeof users>, 'email' | 'fullName' | 'lmsUserId' | 'isStaff'>>>;
 
@@ -67,3 +79,6 @@ export const updateUser = (db: Connection, id: number, changes: UserAttributes, 
   db(users.table)
     .where({ id })
     .update(users.encode({ ...changes, modified: now }));
+
+/** Deletes a user with the stored roles. */
+export const deleteUser = (db: Connection, id: number): Promise<number> => db(users.table).where({ id }).delete();

@@ -15,7 +15,14 @@ import { newUuid } from '../kernel/ids.ts';
 import { defineJob, enqueue } from '../kernel/jobs/job.ts';
 import type { Runtime } from '../kernel/runtime.ts';
 import type { AnyStep, OwnStep, RemoteStep, StepContext, WaitStep, Workflow } from '../kernel/workflow.ts';
-import { causeOf, KEPT_ATTEMPTS, nextAttempt, STANDARD_RETRY, STANDARD_TIMEOUT_SECONDS, sentenceOf } from './failures.ts';
+import {
+  causeOf,
+  KEPT_ATTEMPTS,
+  nextAttempt,
+  STANDARD_RETRY,
+  STANDARD_TIMEOUT_SECONDS,
+  sentenceOf,
+} from './failures.ts';
 import * as store from './store.ts';
 import { type StoredAttempt, workflows } from './tables.ts';
 
@@ -363,6 +370,12 @@ async function failed(
     'a step of a workflow failed',
   );
   await lease.write(async (trx) => {
+    if (wakeAt === null)
+      await workflow.spec.onFailure?.(
+        trx,
+        { ...context, input: context.input as never, runtime },
+        { step: step.name, sentence, cause: causeOf(error) },
+      );
     await store.writeStep(trx, {
       workflowUuid: row.uuid,
       position,
@@ -382,12 +395,6 @@ async function failed(
       wakeAt,
       modified: now,
     });
-    if (wakeAt === null)
-      await workflow.spec.onFailure?.(
-        trx,
-        { ...context, input: context.input as never, runtime },
-        { step: step.name, sentence, cause: causeOf(error) },
-      );
   });
   return wakeAt === null ? 'failed' : 'retrying';
 }

@@ -99,6 +99,31 @@ export const resume = (deps: Acts, { uuid }: Input<typeof contract.resume>): Pro
     store.note(trx, row, 'resumed');
   });
 
+/** Lets a failed workflow go on with another input; steps that are done stay as they are. */
+export async function restart(
+  { clock }: Pick<Runtime, 'clock'>,
+  trx: Transaction,
+  uuid: string,
+  input: unknown,
+): Promise<void> {
+  const row = await store.hold(trx, uuid);
+  // Somebody else has let it go on.
+  if (row?.status !== 'failed') return;
+  const now = clock();
+  const step = (await store.stepsOf(trx, row.uuid)).find(({ position }) => position === row.position);
+  if (step) await store.writeStep(trx, { ...step, status: 'running', attemptCount: 0 });
+  await store.update(trx, row.uuid, {
+    input: store.stored(input),
+    status: 'running',
+    wakeAt: null,
+    error: null,
+    modified: now,
+  });
+  store.note(trx, row, 'restarted');
+  const { enterpriseCustomerUuid } = row;
+  await enqueue(trx, now, runWorkflow, { workflowUuid: row.uuid, enterpriseCustomerUuid });
+}
+
 const stepAt = (deps: Deps, row: store.WorkflowRow, position: number) =>
   deps.workflowOf(row.kind, row.version)?.steps[position];
 

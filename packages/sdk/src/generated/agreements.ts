@@ -2,9 +2,59 @@
 
 import type { ApiPromise } from '../call.ts';
 import type { Table } from '../client.ts';
-import type { CallOptions } from '../options.ts';
+import type { CallOptions, MutationOptions } from '../options.ts';
 import type { List } from '../page.ts';
-import type { Agreement } from './models.ts';
+import type { Agreement, AgreementSettings, LearnerLicense } from './models.ts';
+
+/** Input of `agreements.autoApply`. */
+export interface AgreementsAutoApplyInput {
+  /** Agreement. UUID. */
+  uuid: string;
+}
+
+/** Input of `agreements.configure`. */
+export interface AgreementsConfigureInput {
+  /** Agreement. UUID. */
+  uuid: string;
+  /** Name of the customer in mails and events. At most 255 characters. */
+  enterpriseCustomerName?: string | null | undefined;
+  /** Days until unused licences lose their address. Integer, 1 to 36,500. */
+  daysBeforePurge?: number | undefined;
+  /** Whether the texts replace the standard text; then all four are required, otherwise all must be blank. */
+  hasCustomLicenseExpirationMessaging?: boolean | undefined;
+  /** Header of the dialog. At most 512 characters. */
+  modalHeaderText?: string | null | undefined;
+  /** Text of the dialog; HTML is reduced to inline markup. At most 20,000 characters. */
+  expiredSubscriptionModalMessaging?: string | null | undefined;
+  /** Label of the button. At most 255 characters. */
+  buttonLabelInModal?: string | null | undefined;
+  /** Where the button leads: http or https. At most 512 characters. */
+  urlForButtonInModal?: string | null | undefined;
+  /** Let the current plan grow by itself. */
+  enableAutoScalingOfCurrentPlan?: boolean | undefined;
+  /** Most licences of a plan. Integer, 1 to 2,147,483,647. */
+  autoScalingMaxLicenses?: number | null | undefined;
+  /** Allocated share above which the plan grows. Integer, 1 to 100. */
+  autoScalingThresholdPercentage?: number | null | undefined;
+  /** By how much it grows. Integer, 1 to 100. */
+  autoScalingIncrementPercentage?: number | null | undefined;
+}
+
+/** Input of `agreements.create`. */
+export interface AgreementsCreateInput {
+  /** Customer. UUID. */
+  enterpriseCustomerUuid: string;
+  /** Slug of the customer in links to the learner portal. 1 to 128 characters. */
+  enterpriseCustomerSlug?: string | null | undefined;
+  /** Catalog of new plans that name none. UUID. */
+  defaultEnterpriseCatalogUuid?: string | null | undefined;
+  /** Learners hear nothing of expirations. */
+  disableExpirationNotifications?: boolean | undefined;
+  /** Learners get no mail about new licences. */
+  disableOnboardingNotifications?: boolean | undefined;
+  /** Learners who came by the universal link get licences automatically. */
+  enableAutoAppliedSubscriptionsWithUniversalLink?: boolean | undefined;
+}
 
 /** Input of `agreements.get`. */
 export interface AgreementsGetInput {
@@ -16,6 +66,12 @@ export interface AgreementsGetInput {
    * @defaultValue `true`
    */
   activePlansOnly?: boolean | undefined;
+}
+
+/** Input of `agreements.getForProvisioning`. */
+export interface AgreementsGetForProvisioningInput {
+  /** Agreement. UUID. */
+  uuid: string;
 }
 
 /** Input of `agreements.list`. */
@@ -36,8 +92,57 @@ export interface AgreementsListInput {
   pageSize?: number | undefined;
 }
 
+/** Input of `agreements.setAutoAppliedPlan`. */
+export interface AgreementsSetAutoAppliedPlanInput {
+  /** Agreement. UUID. */
+  uuid: string;
+  /** Plan, active and current; null for none. UUID. */
+  subscriptionPlan: string | null;
+}
+
+/** Input of `agreements.update`. */
+export interface AgreementsUpdateInput {
+  /** Agreement. UUID. */
+  uuid: string;
+  /** Slug of the customer in links to the learner portal. 1 to 128 characters. */
+  enterpriseCustomerSlug?: string | null | undefined;
+  /** Catalog of new plans that name none. UUID. */
+  defaultEnterpriseCatalogUuid?: string | null | undefined;
+  /** Learners hear nothing of expirations. */
+  disableExpirationNotifications?: boolean | undefined;
+  /** Learners get no mail about new licences. */
+  disableOnboardingNotifications?: boolean | undefined;
+  /** Learners who came by the universal link get licences automatically. */
+  enableAutoAppliedSubscriptionsWithUniversalLink?: boolean | undefined;
+  /** Cannot be changed: any value is refused. */
+  enterpriseCustomerUuid?: unknown | undefined;
+}
+
 /** Operations of agreements. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `DatabaseUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
 export interface AgreementsApi {
+  /**
+   * Give the caller a licence of the plan whose licences are applied automatically; once per learner.
+   *
+   * REST: `POST /api/v1/customer-agreement/{uuid}/auto-apply/`. Permission: `subscriptions.has_learner_or_admin_access`.
+   *
+   * @throws `NoPlanToApplyError` License was unable to be automatically applied. Please contact your administrator for further assistance.
+   * @throws `NotEligibleError` You are not eligible for an auto-applied license. Please contact your administrator for further assistance.
+   * @throws `NoLicensesLeftError` There are no licenses remaining in your organization. Please contact your administrator for further assistance.
+   * @throws `AddressUnknownError` `email` is required and could not be found in your jwt
+   */
+  autoApply(input: AgreementsAutoApplyInput, options?: MutationOptions): ApiPromise<LearnerLicense>;
+  /**
+   * Set what operators decide about an agreement: expiration texts, automatic growth, retention.
+   *
+   * REST: `PATCH /api/v1/provisioning-admins/customer-agreement/{uuid}/settings/`. Permission: `agreements.has_provisioning_admin_access`.
+   */
+  configure(input: AgreementsConfigureInput, options?: MutationOptions): ApiPromise<AgreementSettings>;
+  /**
+   * Create the agreement of a customer; there is one per customer.
+   *
+   * REST: `POST /api/v1/provisioning-admins/customer-agreement/`. Permission: `agreements.has_provisioning_admin_access`.
+   */
+  create(input: AgreementsCreateInput, options?: MutationOptions): ApiPromise<Agreement>;
   /**
    * One customer agreement with its plans.
    *
@@ -45,15 +150,43 @@ export interface AgreementsApi {
    */
   get(input: AgreementsGetInput, options?: CallOptions): ApiPromise<Agreement>;
   /**
+   * One customer agreement with all its plans, for provisioning.
+   *
+   * REST: `GET /api/v1/provisioning-admins/customer-agreement/{uuid}/`. Permission: `agreements.has_provisioning_admin_access`.
+   */
+  getForProvisioning(input: AgreementsGetForProvisioningInput, options?: CallOptions): ApiPromise<Agreement>;
+  /**
    * The customer agreements that the caller may see, with their plans.
    *
    * REST: `GET /api/v1/customer-agreement/`. Permission: `subscriptions.has_learner_or_admin_access`.
    */
   list(input?: AgreementsListInput, options?: CallOptions): List<Agreement>;
+  /**
+   * Choose the plan of an agreement whose licences learners get automatically, or none.
+   *
+   * REST: `PUT /api/v1/provisioning-admins/customer-agreement/{uuid}/auto-applied-plan/`. Permission: `agreements.has_provisioning_admin_access`.
+   *
+   * @throws `PlanNotApplicableError` Only an active and current plan of the agreement can give licences automatically.
+   */
+  setAutoAppliedPlan(input: AgreementsSetAutoAppliedPlanInput, options?: MutationOptions): ApiPromise<Agreement>;
+  /**
+   * Update fields of an agreement; omitted fields are not changed.
+   *
+   * REST: `PATCH /api/v1/provisioning-admins/customer-agreement/{uuid}/`, `PUT`. Permission: `agreements.has_provisioning_admin_access`.
+   *
+   * @throws `CustomerIsFixedError` enterprise_customer_uuid cannot be updated
+   */
+  update(input: AgreementsUpdateInput, options?: MutationOptions): ApiPromise<Agreement>;
 }
 
 /** How each operation of agreements is called. */
 export const agreementsTable = {
+  autoApply: 'mutation',
+  configure: 'mutation',
+  create: 'mutation',
   get: 'query',
+  getForProvisioning: 'query',
   list: 'list',
+  setAutoAppliedPlan: 'mutation',
+  update: 'mutation',
 } as const satisfies Table;

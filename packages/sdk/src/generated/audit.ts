@@ -3,6 +3,7 @@
 import type { ApiPromise } from '../call.ts';
 import type { Table } from '../client.ts';
 import type { CallOptions, MutationOptions } from '../options.ts';
+import type { List } from '../page.ts';
 import type { AuditActor, AuditChange, AuditEntry, AuditFollowup, AuditTimelineItem } from './models.ts';
 
 /** Input of `audit.export`. */
@@ -73,7 +74,7 @@ export interface AuditFollowupsInput {
   pageSize?: number | undefined;
 }
 
-/** What `audit.followups` answers. */
+/** A page of `audit.followups`. */
 export interface AuditFollowupsOutput {
   /** Items of this page, in the order of the list. */
   items: AuditFollowup[];
@@ -91,7 +92,7 @@ export interface AuditGetInput {
   pageSize?: number | undefined;
 }
 
-/** What `audit.get` answers. */
+/** A page of `audit.get`. */
 export interface AuditGetOutput {
   /** Identifies the entry; later entries have greater ids. */
   uuid: string;
@@ -107,7 +108,7 @@ export interface AuditGetOutput {
   actor: AuditActor;
   /** Shared by everything that followed from one call. */
   correlationId: string;
-  /** Reason that was given. */
+  /** Reason that was given; that of the staff is for staff only. */
   reason: string | null;
   /** Request, for staff only. */
   requestId: string | null;
@@ -145,7 +146,7 @@ export interface AuditListInput {
   pageSize?: number | undefined;
 }
 
-/** What `audit.list` answers. */
+/** A page of `audit.list`. */
 export interface AuditListOutput {
   /** Items of this page, in the order of the list. */
   items: AuditEntry[];
@@ -169,7 +170,7 @@ export interface AuditTimelineInput {
   pageSize?: number | undefined;
 }
 
-/** What `audit.timeline` answers. */
+/** A page of `audit.timeline`. */
 export interface AuditTimelineOutput {
   /** Items of this page, in the order of the list. */
   items: AuditTimelineItem[];
@@ -196,33 +197,33 @@ export interface AuditApi {
    *
    * REST: `GET /api/v1/audit/followups/`. Permission: `audit.has_read_access`.
    */
-  followups(input: AuditFollowupsInput, options?: CallOptions): ApiPromise<AuditFollowupsOutput>;
+  followups(input: AuditFollowupsInput, options?: CallOptions): List<AuditFollowup, AuditFollowupsOutput>;
   /**
    * One entry of the audit trail, and its changes page by page.
    *
    * REST: `GET /api/v1/audit/entries/{uuid}/`. Permission: `audit.has_read_access`.
    */
-  get(input: AuditGetInput, options?: CallOptions): ApiPromise<AuditGetOutput>;
+  get(input: AuditGetInput, options?: CallOptions): List<AuditChange, AuditGetOutput>;
   /**
    * Who changed what, newest first.
    *
    * REST: `GET /api/v1/audit/entries/`. Permission: `audit.has_read_access`.
    */
-  list(input?: AuditListInput, options?: CallOptions): ApiPromise<AuditListOutput>;
+  list(input?: AuditListInput, options?: CallOptions): List<AuditEntry, AuditListOutput>;
   /**
    * The life of one thing in sentences.
    *
    * REST: `GET /api/v1/audit/subjects/{subjectUuid}/timeline/`. Permission: `audit.has_read_access`.
    */
-  timeline(input: AuditTimelineInput, options?: CallOptions): ApiPromise<AuditTimelineOutput>;
+  timeline(input: AuditTimelineInput, options?: CallOptions): List<AuditTimelineItem, AuditTimelineOutput>;
 }
 
 /** How each operation of audit is called. */
 export const auditTable = {
   export: 'mutation',
   exportPart: 'query',
-  followups: 'query',
-  get: 'query',
-  list: 'query',
-  timeline: 'query',
+  followups: 'list',
+  get: 'list',
+  list: 'list',
+  timeline: 'list',
 } as const satisfies Table;

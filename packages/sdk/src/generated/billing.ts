@@ -139,8 +139,7 @@ export interface BillingGetBillingAddressInput {
 }
 
 /** Input of `billing.getBillingHealth`. */
-export interface BillingGetBillingHealthInput {
-}
+export type BillingGetBillingHealthInput = Record<string, never>;
 
 /** What `billing.getBillingHealth` answers. */
 export interface BillingGetBillingHealthOutput {
@@ -262,7 +261,7 @@ export interface BillingListStripeEventsInput {
   pageSize?: number | undefined;
 }
 
-/** What `billing.listStripeEvents` answers. */
+/** A page of `billing.listStripeEvents`. */
 export interface BillingListStripeEventsOutput {
   /** Items of this page, in the order of the list. */
   items: StripeEvent[];
@@ -541,7 +540,7 @@ export interface BillingApi {
    *
    * REST: `GET /api/v1/billing/stripe-events/`. Permission: `customer_billing.checkout_intent_read_write_all`.
    */
-  listStripeEvents(input?: BillingListStripeEventsInput, options?: CallOptions): ApiPromise<BillingListStripeEventsOutput>;
+  listStripeEvents(input?: BillingListStripeEventsInput, options?: CallOptions): List<StripeEvent, BillingListStripeEventsOutput>;
   /**
    * Invoices of a customer, newest first.
    *
@@ -627,7 +626,7 @@ export const billingTable = {
   listPaymentMethods: 'query',
   listSspProducts: 'query',
   listStripeEventSummaries: 'list',
-  listStripeEvents: 'query',
+  listStripeEvents: 'list',
   listTransactions: 'query',
   reinstateSubscription: 'mutation',
   replayStripeEvents: 'mutation',

@@ -7,13 +7,18 @@ import { type AgreementsApi, agreementsTable } from './agreements.ts';
 import { type AssignmentsApi, assignmentsTable } from './assignments.ts';
 import { type AuditApi, auditTable } from './audit.ts';
 import { type BillingApi, billingTable } from './billing.ts';
+import { type BulkEnrollmentApi, bulkEnrollmentTable } from './bulkEnrollment.ts';
 import { type GroupsApi, groupsTable } from './groups.ts';
 import { type JobsApi, jobsTable } from './jobs.ts';
 import { type LedgerApi, ledgerTable } from './ledger.ts';
 import { type LicensesApi, licensesTable } from './licenses.ts';
 import { type PlansApi, plansTable } from './plans.ts';
 import { type PoliciesApi, policiesTable } from './policies.ts';
+import { type PrivacyApi, privacyTable } from './privacy.ts';
+import { type ProductsApi, productsTable } from './products.ts';
+import { type ProvisioningApi, provisioningTable } from './provisioning.ts';
 import { type RedemptionsApi, redemptionsTable } from './redemptions.ts';
+import { type RenewalsApi, renewalsTable } from './renewals.ts';
 import { type WorkflowsApi, workflowsTable } from './workflows.ts';
 
 /** Client of the service for one caller. Create one per caller; it holds no connections and needs no closing. */
@@ -26,6 +31,8 @@ export class EnterpriseAccess extends Client {
   readonly audit: AuditApi = this.router('audit', auditTable);
   /** Operations of billing. */
   readonly billing: BillingApi = this.router('billing', billingTable);
+  /** Operations of bulkEnrollment. */
+  readonly bulkEnrollment: BulkEnrollmentApi = this.router('bulkEnrollment', bulkEnrollmentTable);
   /** Operations of groups. */
   readonly groups: GroupsApi = this.router('groups', groupsTable);
   /** Operations of jobs. */
@@ -38,8 +45,16 @@ export class EnterpriseAccess extends Client {
   readonly plans: PlansApi = this.router('plans', plansTable);
   /** Operations of policies. */
   readonly policies: PoliciesApi = this.router('policies', policiesTable);
+  /** Operations of privacy. */
+  readonly privacy: PrivacyApi = this.router('privacy', privacyTable);
+  /** Operations of products. */
+  readonly products: ProductsApi = this.router('products', productsTable);
+  /** Operations of provisioning. */
+  readonly provisioning: ProvisioningApi = this.router('provisioning', provisioningTable);
   /** Operations of redemptions. */
   readonly redemptions: RedemptionsApi = this.router('redemptions', redemptionsTable);
+  /** Operations of renewals. */
+  readonly renewals: RenewalsApi = this.router('renewals', renewalsTable);
   /** Operations of workflows. */
   readonly workflows: WorkflowsApi = this.router('workflows', workflowsTable);
 

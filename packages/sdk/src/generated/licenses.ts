@@ -2,12 +2,181 @@
 
 import type { ApiPromise } from '../call.ts';
 import type { Table } from '../client.ts';
-import type { CallOptions } from '../options.ts';
-import type { List } from '../page.ts';
-import type { License } from './models.ts';
+import type { NoDetails } from '../errors.ts';
+import type { CallOptions, MutationOptions } from '../options.ts';
+import type { List, Page } from '../page.ts';
+import type { AdminLicense, AgreementSummary, LearnerLicense, License, StaffLicense } from './models.ts';
+
+/** Input of `licenses.activate`. */
+export interface LicensesActivateInput {
+  /** Key of the activation link. */
+  activationKey: string;
+}
+
+/** Input of `licenses.applicable`. */
+export interface LicensesApplicableInput {
+  /** Customer. UUID. */
+  enterpriseCustomerUuid: string;
+  /** Course or course run. 1 to 255 characters. */
+  courseKey: string;
+}
+
+/** What `licenses.applicable` answers. */
+export interface LicensesApplicableOutput {
+  /** The licence that gives the course; null if there is none. */
+  licenseUuid: string | null;
+  /** In the order in which they are tried: priority of the plan, then the latest expiration. */
+  licenses: LicensesApplicableOutputLicense[];
+}
+
+/** In the order in which they are tried: priority of the plan, then the latest expiration. */
+export interface LicensesApplicableOutputLicense {
+  /** Licence of the caller. */
+  licenseUuid: string;
+  /** Its plan. */
+  subscriptionPlanUuid: string;
+  /** Title of the plan. */
+  subscriptionPlanTitle: string;
+  /** Expiration of the plan. */
+  expirationDate: Date;
+  /** Priority of the plan; higher ones come first. */
+  priority: number;
+  /** Whether the licence gives the course, or the first reason against it. */
+  verdict: 'applies' | 'another_comes_first' | 'revoked' | 'not_activated' | 'plan_not_active' | 'plan_not_started' | 'plan_expired' | 'course_not_in_catalog' | 'catalog_did_not_answer' | (string & {});
+}
+
+/** Input of `licenses.assign`. */
+export interface LicensesAssignInput {
+  /** Plan of the licences. UUID. */
+  planUuid: string;
+  /** Addresses of the learners, compared ignoring case. Personal data. 1 to 1,000 items. */
+  userEmails: string[];
+  /**
+   * First words of the mail. At most 5,000 characters.
+   *
+   * @defaultValue `""`
+   */
+  greeting?: string | undefined;
+  /**
+   * Last words of the mail. At most 5,000 characters.
+   *
+   * @defaultValue `""`
+   */
+  closing?: string | undefined;
+  /**
+   * Whether the learners get a mail with their activation link.
+   *
+   * @defaultValue `true`
+   */
+  notifyUsers?: boolean | undefined;
+  /** Contacts of the learners in Salesforce, in the order of the addresses; blank or null for none. At most 1,000 items. */
+  userSfids?: (string | null)[] | undefined;
+}
+
+/** What `licenses.assign` answers. */
+export interface LicensesAssignOutput {
+  /** Licences that were assigned. */
+  numSuccessfulAssignments: number;
+  /** Learners who have a licence of the plan already. */
+  numAlreadyAssociated: number;
+  /** Who got which licence, in the order of the request. */
+  licenseAssignments: LicensesAssignOutputLicenseAssignment[];
+}
+
+/** Who got which licence, in the order of the request. */
+export interface LicensesAssignOutputLicenseAssignment {
+  /** Address of the learner. Personal data. */
+  userEmail: string;
+  /** The licence. */
+  license: string;
+}
+
+/** Input of `licenses.bulkRevoke`. */
+export interface LicensesBulkRevokeInput {
+  /** Plan of the licences. UUID. */
+  planUuid: string;
+  /** Addresses of the learners. Personal data. 1 to 1,000 items. */
+  userEmails?: string[] | undefined;
+  /** Instead of addresses: what all of the licences have. Of several filters with one name the last counts. 1 to 16 items. */
+  filters?: LicensesBulkRevokeInputFilter[] | undefined;
+}
+
+/** Instead of addresses: what all of the licences have. Of several filters with one name the last counts. */
+export interface LicensesBulkRevokeInputFilter {
+  /** `user_email` for a part of the address, `status_in` for a list of statuses. At most 64 characters. */
+  name: string;
+  /** The value. At most 254 characters. */
+  filterValue: string | string[];
+}
+
+/** What `licenses.bulkRevoke` answers. */
+export interface LicensesBulkRevokeOutput {
+  /** Licences that were revoked. */
+  successfulRevocations: LicensesBulkRevokeOutputSuccessfulRevocation[];
+  /** Learners without a licence that can be revoked. */
+  unsuccessfulRevocations: LicensesBulkRevokeOutputUnsuccessfulRevocation[];
+}
+
+/** Licences that were revoked. */
+export interface LicensesBulkRevokeOutputSuccessfulRevocation {
+  /** The licence. */
+  licenseUuid: string;
+  /** Its status before. */
+  originalStatus: 'activated' | 'assigned' | 'revoked' | 'unassigned' | (string & {});
+  /** Address of the learner as it was given. Personal data. */
+  userEmail: string;
+}
+
+/** Learners without a licence that can be revoked. */
+export interface LicensesBulkRevokeOutputUnsuccessfulRevocation {
+  /** Why. */
+  error: string;
+  /** The status that the failure has by itself. */
+  errorResponseStatus: number;
+  /** Address of the learner as it was given. Personal data. */
+  userEmail: string;
+}
+
+/** Input of `licenses.csv`. */
+export interface LicensesCsvInput {
+  /** Plan of the licences. UUID. */
+  planUuid: string;
+  /** Where to go on: `nextCursor` of the part before. At most 200 characters. */
+  cursor?: string | undefined;
+}
+
+/** What `licenses.csv` answers. */
+export interface LicensesCsvOutput {
+  /** Lines of the file; the first part begins with the header, unless it has no lines. */
+  content: string;
+  /** Give it as `cursor` for the next part; null after the last. */
+  nextCursor: string | null;
+}
+
+/** Input of `licenses.followAddress`. */
+export interface LicensesFollowAddressInput {
+  /** Customer. UUID. */
+  enterpriseCustomerUuid: string;
+}
+
+/** What `licenses.followAddress` answers. */
+export interface LicensesFollowAddressOutput {
+  /** Licences that have the new address now. */
+  moved: number;
+  /** Licences that keep theirs, because the new address has another licence of the same plan. */
+  kept: number;
+}
 
 /** Input of `licenses.get`. */
 export interface LicensesGetInput {
+  /** Plan of the licences. UUID. */
+  planUuid: string;
+  /** Licence. UUID. */
+  uuid: string;
+}
+
+/** Input of `licenses.getOwn`. */
+export interface LicensesGetOwnInput {
   /** Plan of the licences. UUID. */
   planUuid: string;
   /** Licence. UUID. */
@@ -40,6 +209,86 @@ export interface LicensesListInput {
   pageSize?: number | undefined;
 }
 
+/** Input of `licenses.listMine`. */
+export interface LicensesListMineInput {
+  /** Customer. UUID. */
+  enterpriseCustomerUuid: string;
+  /**
+   * Leave out licences of plans that are not active.
+   *
+   * @defaultValue `true`
+   */
+  activePlansOnly?: boolean | undefined;
+  /**
+   * Leave out licences of plans that are over or not begun.
+   *
+   * @defaultValue `true`
+   */
+  currentPlansOnly?: boolean | undefined;
+  /**
+   * Also revoked licences.
+   *
+   * @defaultValue `false`
+   */
+  includeRevoked?: boolean | undefined;
+  /** Only these statuses: comma-separated; unknown words match nothing. At most 255 characters. */
+  status?: string | undefined;
+  /** Leave out revoked licences whose address was removed. */
+  ignoreNullEmails?: boolean | undefined;
+  /** Only addresses that contain all of these parts, separated by blanks or commas. At most 255 characters. */
+  search?: string | undefined;
+  /** Cursor: `nextCursor` of the previous page. At most 200 characters. */
+  cursor?: string | undefined;
+  /** Page number from 1; an alternative to the cursor. Integer, 1 to 1,000,000. */
+  page?: number | undefined;
+  /** Items in a page; larger values than 100 are taken as 100. Integer, at least 1. */
+  pageSize?: number | undefined;
+}
+
+/** A page of `licenses.listMine`. */
+export interface LicensesListMinePage extends Page<LearnerLicense> {
+  /** Agreement of the customer, if the caller may see it. */
+  customerAgreement: AgreementSummary | null;
+}
+
+/** Input of `licenses.listOfLearner`. */
+export interface LicensesListOfLearnerInput {
+  /** Address of the holder, in any case of its letters. 1 to 254 characters. */
+  userEmail: string;
+  /** Customer of the plans. UUID. */
+  enterpriseCustomerUuid: string;
+  /** Cursor: `nextCursor` of the previous page. At most 200 characters. */
+  cursor?: string | undefined;
+  /** Page number from 1; an alternative to the cursor. Integer, 1 to 1,000,000. */
+  page?: number | undefined;
+  /** Items in a page; larger values than 100 are taken as 100. Integer, at least 1. */
+  pageSize?: number | undefined;
+}
+
+/** Input of `licenses.listOwn`. */
+export interface LicensesListOwnInput {
+  /** Plan of the licences. UUID. */
+  planUuid: string;
+  /** Only these statuses: comma-separated; unknown words match nothing. At most 255 characters. */
+  status?: string | undefined;
+  /** Leave out revoked licences whose address was removed. */
+  ignoreNullEmails?: boolean | undefined;
+  /** Only addresses that contain all of these parts, separated by blanks or commas. At most 255 characters. */
+  search?: string | undefined;
+  /** Cursor: `nextCursor` of the previous page. At most 200 characters. */
+  cursor?: string | undefined;
+  /** Page number from 1; an alternative to the cursor. Integer, 1 to 1,000,000. */
+  page?: number | undefined;
+  /** Items in a page; larger values than 100 are taken as 100. Integer, at least 1. */
+  pageSize?: number | undefined;
+}
+
+/** Input of `licenses.lookUp`. */
+export interface LicensesLookUpInput {
+  /** Address of the holder, in any case of its letters. 1 to 254 characters. */
+  userEmail: string;
+}
+
 /** Input of `licenses.overview`. */
 export interface LicensesOverviewInput {
   /** Plan of the licences. UUID. */
@@ -60,8 +309,166 @@ export interface LicensesOverviewOutputItem {
   count: number;
 }
 
+/** Input of `licenses.remind`. */
+export interface LicensesRemindInput {
+  /** Plan of the licences. UUID. */
+  planUuid: string;
+  /** Addresses of the learners. Personal data. 1 to 1,000 items. */
+  userEmails?: string[] | undefined;
+  /** Instead of addresses: what all of the licences have. Of several filters with one name the last counts. 1 to 16 items. */
+  filters?: LicensesRemindInputFilter[] | undefined;
+  /**
+   * First words of the mail. At most 5,000 characters.
+   *
+   * @defaultValue `""`
+   */
+  greeting?: string | undefined;
+  /**
+   * Last words of the mail. At most 5,000 characters.
+   *
+   * @defaultValue `""`
+   */
+  closing?: string | undefined;
+}
+
+/** Instead of addresses: what all of the licences have. Of several filters with one name the last counts. */
+export interface LicensesRemindInputFilter {
+  /** `user_email` for a part of the address, `status_in` for a list of statuses. At most 64 characters. */
+  name: string;
+  /** The value. At most 254 characters. */
+  filterValue: string | string[];
+}
+
+/** Input of `licenses.remindAll`. */
+export interface LicensesRemindAllInput {
+  /** Plan of the licences. UUID. */
+  planUuid: string;
+  /**
+   * First words of the mail. At most 5,000 characters.
+   *
+   * @defaultValue `""`
+   */
+  greeting?: string | undefined;
+  /**
+   * Last words of the mail. At most 5,000 characters.
+   *
+   * @defaultValue `""`
+   */
+  closing?: string | undefined;
+}
+
+/** Input of `licenses.revokeAll`. */
+export interface LicensesRevokeAllInput {
+  /** Plan of the licences. UUID. */
+  planUuid: string;
+}
+
+/** Input of `licenses.subsidy`. */
+export interface LicensesSubsidyInput {
+  /** Customer. UUID. */
+  enterpriseCustomerUuid?: string | undefined;
+  /** Course or course run. 1 to 255 characters. */
+  courseKey?: string | undefined;
+}
+
+/** What `licenses.subsidy` answers. */
+export interface LicensesSubsidyOutput {
+  /** Always `percentage`. */
+  discountType: 'percentage';
+  /** Per cent of the price. */
+  discountValue: 100;
+  /** Status of the licence. */
+  status: 'activated' | 'assigned' | 'revoked' | 'unassigned' | (string & {});
+  /** The licence. */
+  subsidyId: string;
+  /** Start of its plan. */
+  startDate: Date;
+  /** Expiration of its plan. */
+  expirationDate: Date;
+  /** Signature over learner, course and licence. */
+  subsidyChecksum: string;
+}
+
+/** Input of `licenses.timeline`. */
+export interface LicensesTimelineInput {
+  /** Plan of the licences. UUID. */
+  planUuid: string;
+  /** Licence. UUID. */
+  uuid: string;
+}
+
+/** What `licenses.timeline` answers. */
+export interface LicensesTimelineOutputItem {
+  /** When. */
+  at: Date;
+  /** What happened. */
+  actionType: 'created' | 'assigned' | 'activated' | 'revoked' | 'renewed' | 'reminded' | 'released' | 'address_changed' | 'transferred' | 'deleted' | 'changed' | (string & {});
+  /** Who did it. */
+  actorType: 'admin' | 'learner' | 'system' | (string & {});
+  /** Id of the person in the LMS; null for jobs and for staff. */
+  actorLmsUserId: number | null;
+  /** The operation or job. */
+  operation: string;
+  /** How the change came: `rest`, `trpc`, `job`, `event`. */
+  source: string;
+  /** Shared by everything that followed from one call. */
+  correlationId: string;
+  /** The learner then, if known and not retired. */
+  learnerLmsUserId: number | null;
+  /** The same for people. */
+  sentence: string;
+}
+
 /** Operations of licenses. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `DatabaseUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
 export interface LicensesApi {
+  /**
+   * Activate the caller’s licence with the key of its activation link. Repeating it changes nothing.
+   *
+   * REST: `POST /api/v1/license-activation/`. Permission: `subscriptions.has_learner_or_admin_access`.
+   *
+   * @throws `AddressUnknownError` `email` is required and could not be found in your jwt
+   * @throws `AccountUnknownError` `user_id` is required and could not be found in your jwt
+   * @throws `ActivationOfRevokedError` Cannot activate a revoked license.
+   */
+  activate(input: LicensesActivateInput, options?: MutationOptions): ApiPromise<LearnerLicense>;
+  /**
+   * Which of the caller’s licences gives a course, and why the others do not.
+   *
+   * REST: `GET /api/v1/license-subsidy/applicable/`. Permission: `subscriptions.has_learner_or_admin_access`.
+   */
+  applicable(input: LicensesApplicableInput, options?: CallOptions): ApiPromise<LicensesApplicableOutput>;
+  /**
+   * Assign a licence to each of these learners: to all of them or, if there are too few licences, to none.
+   *
+   * REST: `POST /api/v1/subscriptions/{planUuid}/licenses/assign/`. Permission: `subscriptions.has_admin_access`.
+   *
+   * @throws `NotEnoughLicensesError` There are not enough licenses that can be assigned to complete your request.
+   */
+  assign(input: LicensesAssignInput, options?: MutationOptions): ApiPromise<LicensesAssignOutput>;
+  /**
+   * Revoke the licences of learners; each is replaced by a free one. Learners without a licence are reported.
+   *
+   * REST: `POST /api/v1/subscriptions/{planUuid}/licenses/bulk-revoke/`. Permission: `subscriptions.has_admin_access`.
+   *
+   * @throws `NothingRevokedError` None of the learners has a license of the plan.
+   * @throws `NotEnoughRevocationsError` Plan does not have enough revocations remaining.
+   */
+  bulkRevoke(input: LicensesBulkRevokeInput, options?: MutationOptions): ApiPromise<LicensesBulkRevokeOutput>;
+  /**
+   * Activated, assigned and revoked licences of a plan as CSV, part by part.
+   *
+   * REST: `GET /api/v1/subscriptions/{planUuid}/licenses/csv/`. Permission: `subscriptions.has_admin_access`.
+   */
+  csv(input: LicensesCsvInput, options?: CallOptions): ApiPromise<LicensesCsvOutput>;
+  /**
+   * Move the caller’s licences of a customer to the address that the account has now.
+   *
+   * REST: `POST /api/v1/learner-licenses/follow-address/`. Permission: `subscriptions.has_learner_or_admin_access`.
+   *
+   * @throws `AddressUnknownError` `email` is required and could not be found in your jwt
+   * @throws `AccountUnknownError` `user_id` is required and could not be found in your jwt
+   */
+  followAddress(input: LicensesFollowAddressInput, options?: MutationOptions): ApiPromise<LicensesFollowAddressOutput>;
   /**
    * One licence of a plan.
    *
@@ -69,22 +476,108 @@ export interface LicensesApi {
    */
   get(input: LicensesGetInput, options?: CallOptions): ApiPromise<License>;
   /**
+   * One of the caller’s licences of a plan.
+   *
+   * REST: `GET /api/v1/subscriptions/{planUuid}/license/{uuid}/`. Permission: `subscriptions.has_learner_or_admin_access`.
+   */
+  getOwn(input: LicensesGetOwnInput, options?: CallOptions): ApiPromise<License>;
+  /**
    * Licences of a plan, by default by status and address.
    *
    * REST: `GET /api/v1/subscriptions/{planUuid}/licenses/`. Permission: `subscriptions.has_admin_access`.
    */
   list(input: LicensesListInput, options?: CallOptions): List<License>;
   /**
+   * The caller’s licences of a customer, each with its plan and agreement.
+   *
+   * REST: `GET /api/v1/learner-licenses/`. Permission: `subscriptions.has_learner_or_admin_access`.
+   */
+  listMine(input: LicensesListMineInput, options?: CallOptions): List<LearnerLicense, LicensesListMinePage>;
+  /**
+   * Licences of an address in all plans of a customer, for support staff; the newest assignment first.
+   *
+   * REST: `GET /api/v1/admin-license-view/`. Permission: `licenses.is_staff`.
+   */
+  listOfLearner(input: LicensesListOfLearnerInput, options?: CallOptions): List<AdminLicense>;
+  /**
+   * The caller’s licences of a plan, without revoked ones.
+   *
+   * REST: `GET /api/v1/subscriptions/{planUuid}/license/`. Permission: `subscriptions.has_learner_or_admin_access`.
+   */
+  listOwn(input: LicensesListOwnInput, options?: CallOptions): List<License>;
+  /**
+   * Licences of an address in all plans of all customers, for support staff; the newest assignment first.
+   *
+   * REST: `POST /api/v1/staff_lookup_licenses/`. Permission: `licenses.is_staff`.
+   */
+  lookUp(input: LicensesLookUpInput, options?: CallOptions): ApiPromise<StaffLicense[]>;
+  /**
    * Number of licences of a plan by status, the largest first.
    *
    * REST: `GET /api/v1/subscriptions/{planUuid}/licenses/overview/`. Permission: `subscriptions.has_admin_access`.
    */
   overview(input: LicensesOverviewInput, options?: CallOptions): ApiPromise<LicensesOverviewOutputItem[]>;
+  /**
+   * Remind learners of the licences that they have not activated yet.
+   *
+   * REST: `POST /api/v1/subscriptions/{planUuid}/licenses/remind/`. Permission: `subscriptions.has_admin_access`.
+   *
+   * @throws `NothingPendingError` Could not find any licenses pending activation
+   */
+  remind(input: LicensesRemindInput, options?: MutationOptions): ApiPromise<NoDetails>;
+  /**
+   * Remind all learners of a plan who have not activated their licence yet.
+   *
+   * REST: `POST /api/v1/subscriptions/{planUuid}/licenses/remind-all/`. Permission: `subscriptions.has_admin_access`.
+   *
+   * @throws `NothingPendingError` Could not find any licenses pending activation
+   */
+  remindAll(input: LicensesRemindAllInput, options?: MutationOptions): ApiPromise<NoDetails>;
+  /**
+   * Revoke all assigned and activated licences of a plan, in a background job.
+   *
+   * REST: `POST /api/v1/subscriptions/{planUuid}/licenses/revoke-all/`. Permission: `subscriptions.has_admin_access`.
+   *
+   * @throws `RevocationIsCappedError` Cannot revoke all licenses when revocation cap is enabled for the subscription plan
+   */
+  revokeAll(input: LicensesRevokeAllInput, options?: MutationOptions): ApiPromise<NoDetails>;
+  /**
+   * The subsidy that the caller’s licence gives for a course.
+   *
+   * REST: `GET /api/v1/license-subsidy/`. Permission: `subscriptions.has_learner_or_admin_access`.
+   *
+   * @throws `NotSubsidizedError` This course was not found in the subscription plan catalogs associated with the specified enterprise UUID.
+   * @throws `CourseKeyMissingError` You must supply the course_key query parameter
+   * @throws `ChecksumUnavailableError` This installation has no key to sign subsidies.
+   */
+  subsidy(input?: LicensesSubsidyInput, options?: CallOptions): ApiPromise<LicensesSubsidyOutput>;
+  /**
+   * What happened to a licence, the latest first, from the audit trail.
+   *
+   * REST: `GET /api/v1/subscriptions/{planUuid}/licenses/{uuid}/timeline/`. Permission: `subscriptions.has_admin_access`.
+   */
+  timeline(input: LicensesTimelineInput, options?: CallOptions): ApiPromise<LicensesTimelineOutputItem[]>;
 }
 
 /** How each operation of licenses is called. */
 export const licensesTable = {
+  activate: 'mutation',
+  applicable: 'query',
+  assign: 'mutation',
+  bulkRevoke: 'mutation',
+  csv: 'query',
+  followAddress: 'mutation',
   get: 'query',
+  getOwn: 'query',
   list: 'list',
+  listMine: 'list',
+  listOfLearner: 'list',
+  listOwn: 'list',
+  lookUp: 'query',
   overview: 'query',
+  remind: 'mutation',
+  remindAll: 'mutation',
+  revokeAll: 'mutation',
+  subsidy: 'query',
+  timeline: 'query',
 } as const satisfies Table;

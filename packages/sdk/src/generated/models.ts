@@ -95,10 +95,62 @@ export interface AdminAssignmentErrorReason {
   errorReason: 'email_error' | 'internal_api_error' | 'enrollment_error' | (string & {});
 }
 
+/** Admin license, as the service answers it. */
+export interface AdminLicense {
+  /** Identifies the licence. */
+  uuid: string;
+  /** Address of the holder. Personal data. */
+  userEmail: string | null;
+  /** Status of the licence. */
+  status: 'activated' | 'assigned' | 'revoked' | 'unassigned' | (string & {});
+  /** Time of the assignment. */
+  assignedDate: Date | null;
+  /** Time of the activation. */
+  activationDate: Date | null;
+  /** Time of the revocation. */
+  revokedDate: Date | null;
+  /** Time of the last mail about the assignment. */
+  lastRemindDate: Date | null;
+  /** Title of the plan. */
+  subscriptionPlanTitle: string;
+  /** End of the plan. */
+  subscriptionPlanExpirationDate: Date;
+  /** Plan of the licence. */
+  subscriptionPlan: PlanSummary;
+}
+
 /** Agreement, as the service answers it. */
 export interface Agreement extends AgreementSummary {
   /** Plans, the newest start first. */
   subscriptions: Plan[];
+}
+
+/** Agreement settings, as the service answers it. */
+export interface AgreementSettings {
+  /** Agreement. */
+  uuid: string;
+  /** Name of the customer in mails and events. */
+  enterpriseCustomerName: string | null;
+  /** Days after which unused and expired licences lose their address. */
+  daysBeforePurge: number;
+  /** Whether the texts below replace the standard text. */
+  hasCustomLicenseExpirationMessaging: boolean;
+  /** Header of the dialog that learners see after the expiration. */
+  modalHeaderText: string | null;
+  /** Text of the dialog, safe HTML. */
+  expiredSubscriptionModalMessaging: string | null;
+  /** Label of the button. */
+  buttonLabelInModal: string | null;
+  /** Where the button leads. */
+  urlForButtonInModal: string | null;
+  /** Whether the current plan grows by itself. */
+  enableAutoScalingOfCurrentPlan: boolean;
+  /** Most licences that a plan grows to. */
+  autoScalingMaxLicenses: number | null;
+  /** Allocated share above which the plan grows. */
+  autoScalingThresholdPercentage: number | null;
+  /** By how much it grows. */
+  autoScalingIncrementPercentage: number | null;
 }
 
 /** Agreement summary, as the service answers it. */
@@ -233,7 +285,7 @@ export interface AuditEntry {
   actor: AuditActor;
   /** Shared by everything that followed from one call. */
   correlationId: string;
-  /** Reason that was given. */
+  /** Reason that was given; that of the staff is for staff only. */
   reason: string | null;
   /** Request, for staff only. */
   requestId: string | null;
@@ -357,6 +409,18 @@ export interface BillingTransaction {
   invoicePdfUrl: string | null;
   /** Page of the receipt; null if nothing was paid. */
   receiptUrl: string | null;
+}
+
+/** Bulk enrollment pair, as the service answers it. */
+export interface BulkEnrollmentPair {
+  /** Address of the learner. Personal data. */
+  email: string;
+  /** Course run. */
+  courseRunKey: string;
+  /** What became of it; null is not done yet, `pending` waits for an account or for the activation. */
+  outcome: 'success' | 'pending' | 'failed' | 'missing_subscription' | 'invalid_address' | (string & {}) | null;
+  /** Licence that pays. */
+  licenseUuid: string | null;
 }
 
 /** Checkout intent, as the service answers it. */
@@ -655,6 +719,32 @@ export interface MemberMemberDetails {
   userName: string | null;
 }
 
+/** New customer plan, as the service answers it. */
+export interface NewCustomerPlan {
+  /** Identifies the plan. */
+  uuid: string;
+  /** Title of the plan. */
+  title: string;
+  /** Line item of the sale in Salesforce. */
+  salesforceOpportunityLineItem: string | null;
+  /** Time of creation. */
+  created: Date;
+  /** Start of the plan. */
+  startDate: Date;
+  /** End of the plan. */
+  expirationDate: Date;
+  /** Whether the plan is in use. */
+  isActive: boolean;
+  /** Whether now is between start and end. */
+  isCurrent: boolean;
+  /** Kind of plan, from its product. */
+  planType: string | null;
+  /** Catalog whose courses the licences open. */
+  enterpriseCatalogUuid: string;
+  /** Product of the licence service. */
+  product: number | null;
+}
+
 /** Plan, as the service answers it. */
 export interface Plan extends PlanSummary {
   /** Licences by status. */
@@ -755,6 +845,24 @@ export interface PlanSummary {
   salesforceOpportunityLineItem: string | null;
 }
 
+/** Plan type, as the service answers it. */
+export interface PlanType {
+  /** Identifies the plan type. */
+  id: number;
+  /** Unique label. */
+  label: string;
+  /** Description. */
+  description: string;
+  /** Whether customers pay. */
+  isPaidSubscription: boolean;
+  /** Whether products need a NetSuite id. */
+  nsIdRequired: boolean;
+  /** Whether plans need a line item of Salesforce. */
+  sfIdRequired: boolean;
+  /** Whether it is for tests. */
+  internalUseOnly: boolean;
+}
+
 /** Policy, as the service answers it. */
 export interface Policy {
   /** Identifies the policy. */
@@ -829,6 +937,148 @@ export interface PolicyAssignmentConfiguration {
   active: boolean;
 }
 
+/** Product, as the service answers it. */
+export interface Product {
+  /** Identifies the product. */
+  id: number;
+  /** Name, unique for its plan type. */
+  name: string;
+  /** Description. */
+  description: string;
+  /** Product in Salesforce. */
+  salesforceProductId: string | null;
+  /** Product in NetSuite; several can have the same. */
+  netsuiteId: number | null;
+  /** Plan type. */
+  planType: number;
+  /** Its label. */
+  planTypeLabel: string;
+}
+
+/** Provisioned document, as the service answers it. */
+export interface ProvisionedDocument {
+  /** The customer. */
+  enterpriseCustomer: ProvisionedDocumentEnterpriseCustomer;
+  /** Administrators of the customer. */
+  customerAdmins: ProvisionedDocumentCustomerAdmins;
+  /** The catalog. */
+  enterpriseCatalog: ProvisionedDocumentEnterpriseCatalog;
+  /** Academy that the catalog was added to. */
+  academy: ProvisionedDocumentAcademy;
+  /** The customer agreement. */
+  customerAgreement: ProvisionedDocumentCustomerAgreement;
+  /** The trial. */
+  trialSubscriptionPlan: NewCustomerPlan;
+  /** The plan that follows the trial. */
+  firstPaidSubscriptionPlan: NewCustomerPlan;
+  /** Renewal that joins the two plans. */
+  subscriptionPlanRenewal: ProvisionedDocumentSubscriptionPlanRenewal;
+}
+
+/** The customer. */
+export interface ProvisionedDocumentEnterpriseCustomer {
+  /** Identifies the customer. */
+  uuid: string;
+  /** Name of the customer. */
+  name: string;
+  /** ISO 3166-1 alpha-2 code. */
+  country: string;
+  /** Names the customer in links. */
+  slug: string;
+}
+
+/** Administrators of the customer. */
+export interface ProvisionedDocumentCustomerAdmins {
+  /** Administrators that were added or invited, by address. */
+  createdAdmins: ProvisionedDocumentCustomerAdminsCreatedAdmin[];
+  /** Administrators that were there before, by address. */
+  existingAdmins: ProvisionedDocumentCustomerAdminsExistingAdmin[];
+}
+
+/** Administrators that were added or invited, by address. */
+export interface ProvisionedDocumentCustomerAdminsCreatedAdmin {
+  /** Address. Personal data. */
+  userEmail: string;
+}
+
+/** Administrators that were there before, by address. */
+export interface ProvisionedDocumentCustomerAdminsExistingAdmin {
+  /** Address. Personal data. */
+  userEmail: string;
+}
+
+/** The catalog. */
+export interface ProvisionedDocumentEnterpriseCatalog {
+  /** Identifies the catalog. */
+  uuid: string;
+  /** Customer of the catalog. */
+  enterpriseCustomerUuid: string;
+  /** Title of the catalog. */
+  title: string;
+  /** Query that selects its content. */
+  catalogQueryId: number;
+}
+
+/** Academy that the catalog was added to. */
+export interface ProvisionedDocumentAcademy {
+  /** Academy of the catalog; null without one. */
+  academyUuid: string | null;
+  /** The catalog. */
+  enterpriseCatalogUuid: string;
+}
+
+/** The customer agreement. */
+export interface ProvisionedDocumentCustomerAgreement {
+  /** Identifies the agreement. */
+  uuid: string;
+  /** Customer of the agreement. */
+  enterpriseCustomerUuid: string;
+  /** Catalog of plans that name none. */
+  defaultCatalogUuid: string | null;
+  /** Active plans before the new ones were made. */
+  subscriptions: NewCustomerPlan[];
+}
+
+/** Renewal that joins the two plans. */
+export interface ProvisionedDocumentSubscriptionPlanRenewal {
+  /** Identifies the renewal. */
+  id: number;
+  /** The trial. */
+  priorSubscriptionPlan: string;
+  /** The plan that follows. */
+  renewedSubscriptionPlan: string;
+  /** Licences of the plan that follows. */
+  numberOfLicenses: number;
+  /** When it takes effect. */
+  effectiveDate: Date;
+  /** End of the plan that follows. */
+  renewedExpirationDate: Date;
+}
+
+/** Provisioned plan, as the service answers it. */
+export interface ProvisionedPlan extends PlanSummary {
+  /** Whether unused licences can be deleted. */
+  canFreezeUnusedLicenses: boolean;
+  /** Agreement of the plan. */
+  customerAgreement: string;
+  /** Licences that the plan shall have. */
+  desiredNumLicenses: number | null;
+  /** Whether the expiration of the plan was worked off. */
+  expirationProcessed: boolean;
+  /** A plan for tests. */
+  forInternalUseOnly: boolean;
+  /** When unused licences were deleted; then none are added. */
+  lastFreezeTimestamp: Date | null;
+  /** Revocations of activated licences so far. */
+  numRevocationsApplied: number;
+  /** Limit of revocations, in percent of the licences. */
+  revokeMaxPercentage: number;
+  /** Why the plan was changed. */
+  changeReason: string;
+  /** Job that adds many licences; null when all are there already. Follow it with `jobs.get`. */
+  provisioningJob: string | null;
+}
+
 /** Redeemable policy, as the service answers it. */
 export interface RedeemablePolicy {
   /** Identifies the policy. */
@@ -871,6 +1121,46 @@ export interface RedeemablePolicy {
   isLateRedemptionAllowed: boolean;
 }
 
+/** Renewal, as the service answers it. */
+export interface Renewal {
+  /** Identifies the renewal. */
+  id: number;
+  /** Time of creation. */
+  created: Date;
+  /** Time of the last change. */
+  modified: Date;
+  /** Plan that is renewed. */
+  priorSubscriptionPlan: string;
+  /** Its title. */
+  priorSubscriptionPlanTitle: string;
+  /** Plan that follows; null until it is created. */
+  renewedSubscriptionPlan: string | null;
+  /** Its title. */
+  renewedSubscriptionPlanTitle: string | null;
+  /** Line item of the sale in Salesforce. */
+  salesforceOpportunityId: string | null;
+  /** Licences of the plan that follows. */
+  numberOfLicenses: number;
+  /** Start of the plan that follows. */
+  effectiveDate: Date;
+  /** Expiration of the plan that follows. */
+  renewedExpirationDate: Date;
+  /** Whether licences were copied. */
+  processed: boolean;
+  /** When. */
+  processedDatetime: Date | null;
+  /** Title for the plan that follows; null for a standard one. */
+  renewedPlanTitle: string | null;
+  /** Which licences are copied. */
+  licenseTypesToCopy: 'assigned_and_activated' | 'activated' | 'nothing' | (string & {});
+  /** Whether automatic licences end with the renewal. */
+  disableAutoApplyLicenses: boolean;
+  /** Whether the scheduled job leaves it alone. */
+  exemptFromBatchProcessing: boolean;
+  /** Customer of both plans. */
+  enterpriseCustomerUuid: string;
+}
+
 /** Ssp product, as the service answers it. */
 export interface SspProduct {
   /** Title of the academy. */
@@ -891,6 +1181,26 @@ export interface SspProduct {
   lookupKey: string;
   /** Identifies the product. */
   slug: string;
+}
+
+/** Staff license, as the service answers it. */
+export interface StaffLicense {
+  /** Status of the licence. */
+  status: 'activated' | 'assigned' | 'revoked' | 'unassigned' | (string & {});
+  /** Time of the assignment. */
+  assignedDate: Date | null;
+  /** Time of the activation. */
+  activationDate: Date | null;
+  /** Time of the revocation. */
+  revokedDate: Date | null;
+  /** Time of the last mail about the assignment. */
+  lastRemindDate: Date | null;
+  /** Title of the plan. */
+  subscriptionPlanTitle: string;
+  /** End of the plan. */
+  subscriptionPlanExpirationDate: Date;
+  /** Link with which the holder activates the licence. */
+  activationLink: string;
 }
 
 /** Stripe event, as the service answers it. */

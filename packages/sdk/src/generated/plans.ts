@@ -2,9 +2,115 @@
 
 import type { ApiPromise } from '../call.ts';
 import type { Table } from '../client.ts';
-import type { CallOptions } from '../options.ts';
+import type { CallOptions, MutationOptions } from '../options.ts';
 import type { List } from '../page.ts';
-import type { Plan } from './models.ts';
+import type { Plan, ProvisionedPlan } from './models.ts';
+
+/** Input of `plans.create`. */
+export interface PlansCreateInput {
+  /** Title, unique among the plans of the agreement. 1 to 128 characters. */
+  title: string;
+  /** From this time on licences can be activated. */
+  startDate: Date;
+  /** Until this time licences can be activated and used. */
+  expirationDate: Date;
+  /**
+   * Whether the plan is in use.
+   *
+   * @defaultValue `false`
+   */
+  isActive?: boolean | undefined;
+  /**
+   * Limit revocations of activated licences.
+   *
+   * @defaultValue `false`
+   */
+  isRevocationCapEnabled?: boolean | undefined;
+  /**
+   * The limit, in percent of the licences. Integer, 0 to 100.
+   *
+   * @defaultValue `5`
+   */
+  revokeMaxPercentage?: number | undefined;
+  /**
+   * Learners get licences without an administrator.
+   *
+   * @defaultValue `null`
+   */
+  shouldAutoApplyLicenses?: boolean | null | undefined;
+  /**
+   * Whether unused licences can be deleted.
+   *
+   * @defaultValue `false`
+   */
+  canFreezeUnusedLicenses?: boolean | undefined;
+  /**
+   * A plan for tests.
+   *
+   * @defaultValue `false`
+   */
+  forInternalUseOnly?: boolean | undefined;
+  /** Licences that the plan shall have; 0 leaves it as it is. Licences are never taken away. Integer, 0 to 2,147,483,647. */
+  desiredNumLicenses: number;
+  /** Agreement of the plan. UUID. */
+  customerAgreement: string;
+  /** Catalog; null takes that of the agreement. UUID. */
+  enterpriseCatalogUuid?: string | null | undefined;
+  /** Product that was sold. Integer, at most 2,147,483,647. */
+  product?: number | null | undefined;
+  /** Line item of the sale in Salesforce, 00k…; required for products whose plan type says so. 1 to 18 characters. */
+  salesforceOpportunityLineItem: string | null;
+  /** Why; the audit trail keeps it. */
+  changeReason: 'new' | 'incorrect_user_input' | 'delayed_payment' | 'organization_requested_change' | 'other';
+  /**
+   * The expiration was worked off elsewhere.
+   *
+   * @defaultValue `false`
+   */
+  expirationProcessed?: boolean | undefined;
+  /**
+   * A frozen plan gets no licences.
+   *
+   * @defaultValue `null`
+   */
+  lastFreezeTimestamp?: Date | null | undefined;
+  /**
+   * Revocations elsewhere. Integer, 0 to 2,147,483,647.
+   *
+   * @defaultValue `0`
+   */
+  numRevocationsApplied?: number | undefined;
+}
+
+/** Input of `plans.deleteRevoked`. */
+export interface PlansDeleteRevokedInput {
+  /** Plan. UUID. */
+  uuid: string;
+  /** Why; the audit trail keeps it. At most 100 characters. */
+  reason?: string | undefined;
+}
+
+/** What `plans.deleteRevoked` answers. */
+export interface PlansDeleteRevokedOutput {
+  /** Job that deletes them. */
+  job: string;
+}
+
+/** Input of `plans.freeze`. */
+export interface PlansFreezeInput {
+  /** Plan. UUID. */
+  uuid: string;
+  /** Why; the audit trail keeps it. At most 100 characters. */
+  reason?: string | undefined;
+}
+
+/** What `plans.freeze` answers. */
+export interface PlansFreezeOutput {
+  /** When the plan was frozen. */
+  lastFreezeTimestamp: Date;
+  /** Job that deletes the licences. */
+  job: string;
+}
 
 /** Input of `plans.get`. */
 export interface PlansGetInput {
@@ -18,6 +124,12 @@ export interface PlansGetForLearnersInput {
   uuid: string;
   /** Customer of the plan; without it no plan is found. UUID. */
   enterpriseCustomerUuid?: string | undefined;
+}
+
+/** Input of `plans.getForProvisioning`. */
+export interface PlansGetForProvisioningInput {
+  /** Plan. UUID. */
+  uuid: string;
 }
 
 /** Input of `plans.list`. */
@@ -46,8 +158,190 @@ export interface PlansListForLearnersInput {
   pageSize?: number | undefined;
 }
 
+/** Input of `plans.listForProvisioning`. */
+export interface PlansListForProvisioningInput {
+  /** Only plans of this customer. UUID. */
+  enterpriseCustomerUuid?: string | undefined;
+  /**
+   * Include plans that are not active.
+   *
+   * @defaultValue `false`
+   */
+  includeInactive?: boolean | undefined;
+  /** Cursor: `nextCursor` of the previous page. At most 200 characters. */
+  cursor?: string | undefined;
+  /** Page number from 1; an alternative to the cursor. Integer, 1 to 1,000,000. */
+  page?: number | undefined;
+  /** Items in a page; larger values than 100 are taken as 100. Integer, at least 1. */
+  pageSize?: number | undefined;
+}
+
+/** Input of `plans.provision`. */
+export interface PlansProvisionInput {
+  /** Plan. UUID. */
+  uuid: string;
+  /** Why; the audit trail keeps it. At most 100 characters. */
+  reason?: string | undefined;
+}
+
+/** What `plans.provision` answers. */
+export interface PlansProvisionOutput {
+  /** Licences that were added at once. */
+  added: number;
+  /** Job that adds very many licences; null if there is none. */
+  job: string | null;
+}
+
+/** Input of `plans.revertLicenses`. */
+export interface PlansRevertLicensesInput {
+  /** Plan. UUID. */
+  uuid: string;
+  /** Licences of the plan. 1 to 500 items. */
+  licenses: string[];
+  /** The time whose state they get. */
+  at: Date;
+  /** Why; the audit trail keeps it. At most 100 characters. */
+  reason?: string | undefined;
+}
+
+/** What `plans.revertLicenses` answers. */
+export interface PlansRevertLicensesOutput {
+  /** Number of licences. */
+  reverted: number;
+}
+
+/** Input of `plans.setPriority`. */
+export interface PlansSetPriorityInput {
+  /** Plan. UUID. */
+  uuid: string;
+  /** Plans with a higher priority come first; 0 unless set. Integer, -1,000 to 1,000. */
+  priority: number;
+}
+
+/** What `plans.setPriority` answers. */
+export interface PlansSetPriorityOutput {
+  /** Plans with a higher priority come first; 0 unless set. */
+  priority: number;
+}
+
+/** Input of `plans.update`. */
+export interface PlansUpdateInput {
+  /** Plan. UUID. */
+  uuid: string;
+  /**
+   * Include plans that are not active.
+   *
+   * @defaultValue `false`
+   */
+  includeInactive?: boolean | undefined;
+  /** Only if the plan belongs to this customer. UUID. */
+  enterpriseCustomerUuid?: string | undefined;
+  /** Title, unique among the plans of the agreement. 1 to 128 characters. */
+  title?: string | undefined;
+  /** From this time on licences can be activated. */
+  startDate?: Date | undefined;
+  /** Until this time licences can be activated and used. */
+  expirationDate?: Date | undefined;
+  /** Whether the plan is in use. */
+  isActive?: boolean | undefined;
+  /** Limit revocations of activated licences. */
+  isRevocationCapEnabled?: boolean | undefined;
+  /** The limit, in percent of the licences. Integer, 0 to 100. */
+  revokeMaxPercentage?: number | undefined;
+  /** Learners get licences without an administrator. */
+  shouldAutoApplyLicenses?: boolean | null | undefined;
+  /** Whether unused licences can be deleted. */
+  canFreezeUnusedLicenses?: boolean | undefined;
+  /** A plan for tests. */
+  forInternalUseOnly?: boolean | undefined;
+  /** Licences that the plan shall have; 0 leaves it as it is. Licences are never taken away. Integer, 0 to 2,147,483,647. */
+  desiredNumLicenses?: number | undefined;
+  /** Catalog whose courses the licences open. UUID. */
+  enterpriseCatalogUuid?: string | undefined;
+  /** Product that was sold. Integer, at most 2,147,483,647. */
+  product?: number | null | undefined;
+  /** Line item of the sale in Salesforce, 00k…; required for products whose plan type says so. 1 to 18 characters. */
+  salesforceOpportunityLineItem?: string | null | undefined;
+  /** Why; the audit trail keeps it. */
+  changeReason?: 'new' | 'incorrect_user_input' | 'delayed_payment' | 'organization_requested_change' | 'other' | undefined;
+}
+
+/** What `plans.update` answers. */
+export interface PlansUpdateOutput {
+  /** Title, unique among the plans of the agreement. */
+  title: string;
+  /** Identifies the plan. */
+  uuid: string;
+  /** From this time on licences can be activated. */
+  startDate: Date;
+  /** Until this time licences can be activated and used. */
+  expirationDate: Date;
+  /** Customer of the plan. */
+  enterpriseCustomerUuid: string;
+  /** Catalog whose courses the licences open. */
+  enterpriseCatalogUuid: string;
+  /** Whether the plan is in use. */
+  isActive: boolean;
+  /** Whether revocations of activated licences are limited. */
+  isRevocationCapEnabled: boolean;
+  /** Whole days, rounded down; negative once past. */
+  daysUntilExpiration: number;
+  /** The same until the last expiration of the chain of renewals. */
+  daysUntilExpirationIncludingRenewals: number;
+  /** Whether the renewal of the plan takes effect within hours. */
+  isLockedForRenewalProcessing: boolean;
+  /** Whether learners get licences without an administrator; null if never decided. */
+  shouldAutoApplyLicenses: boolean | null;
+  /** Id of the product that was sold. */
+  product: number | null;
+  /** Line item of the sale in Salesforce. */
+  salesforceOpportunityLineItem: string | null;
+  /** Whether unused licences can be deleted. */
+  canFreezeUnusedLicenses: boolean;
+  /** Agreement of the plan. */
+  customerAgreement: string;
+  /** Licences that the plan shall have. */
+  desiredNumLicenses: number | null;
+  /** Whether the expiration of the plan was worked off. */
+  expirationProcessed: boolean;
+  /** A plan for tests. */
+  forInternalUseOnly: boolean;
+  /** When unused licences were deleted; then none are added. */
+  lastFreezeTimestamp: Date | null;
+  /** Revocations of activated licences so far. */
+  numRevocationsApplied: number;
+  /** Limit of revocations, in percent of the licences. */
+  revokeMaxPercentage: number;
+  /** Why the plan was changed. */
+  changeReason: string;
+  /** Job that adds many licences; null when all are there already. Follow it with `jobs.get`. */
+  provisioningJob: string | null;
+}
+
 /** Operations of plans. Each can fail with any of the common errors: `NotAuthenticatedError`, `InvalidTokenError`, `PermissionDeniedError`, `InvalidInputError`, `NotFoundError`, `ThrottledError`, `UpstreamUnavailableError`, `DatabaseUnavailableError`, `IdempotencyKeyReusedError`, `IdempotencyKeyInUseError`. */
 export interface PlansApi {
+  /**
+   * Create a subscription plan with its licences; very many are added by a job.
+   *
+   * REST: `POST /api/v1/provisioning-admins/subscriptions/`. Permission: `subscriptions.has_provisioning_admin_access`.
+   *
+   * @throws `PlanRefusedError` The plan cannot be provisioned like this.
+   */
+  create(input: PlansCreateInput, options?: MutationOptions): ApiPromise<ProvisionedPlan>;
+  /**
+   * Delete all revoked licences of a plan, as a job.
+   *
+   * REST: `POST /api/v1/provisioning-admins/subscriptions/{uuid}/delete-revoked-licenses/`. Permission: `subscriptions.has_provisioning_admin_access`.
+   */
+  deleteRevoked(input: PlansDeleteRevokedInput, options?: MutationOptions): ApiPromise<PlansDeleteRevokedOutput>;
+  /**
+   * Delete the unused licences of a plan for good; it gets no new ones. Cannot be undone.
+   *
+   * REST: `POST /api/v1/provisioning-admins/subscriptions/{uuid}/freeze/`. Permission: `subscriptions.has_provisioning_admin_access`.
+   *
+   * @throws `CannotFreezeError` The plan does not support freezing unused licenses.
+   */
+  freeze(input: PlansFreezeInput, options?: MutationOptions): ApiPromise<PlansFreezeOutput>;
   /**
    * One subscription plan with its counts.
    *
@@ -60,6 +354,12 @@ export interface PlansApi {
    * REST: `GET /api/v1/learner-subscriptions/{uuid}/`. Permission: `subscriptions.has_learner_or_admin_access`.
    */
   getForLearners(input: PlansGetForLearnersInput, options?: CallOptions): ApiPromise<Plan>;
+  /**
+   * One subscription plan for provisioning, active or not.
+   *
+   * REST: `GET /api/v1/provisioning-admins/subscriptions/{uuid}/`. Permission: `subscriptions.has_provisioning_admin_access`.
+   */
+  getForProvisioning(input: PlansGetForProvisioningInput, options?: CallOptions): ApiPromise<Plan>;
   /**
    * Subscription plans that the caller may see, the newest start first; of one customer only the active ones.
    *
@@ -74,12 +374,55 @@ export interface PlansApi {
    * REST: `GET /api/v1/learner-subscriptions/`. Permission: `subscriptions.has_learner_or_admin_access`.
    */
   listForLearners(input?: PlansListForLearnersInput, options?: CallOptions): List<Plan>;
+  /**
+   * Subscription plans for provisioning, the newest start first; active ones unless others are wanted too.
+   *
+   * REST: `GET /api/v1/provisioning-admins/subscriptions/`. Permission: `subscriptions.has_provisioning_admin_access`.
+   */
+  listForProvisioning(input?: PlansListForProvisioningInput, options?: CallOptions): List<Plan>;
+  /**
+   * Add licences up to the desired number of a plan, for example after an outage.
+   *
+   * REST: `POST /api/v1/provisioning-admins/subscriptions/{uuid}/provision/`. Permission: `subscriptions.has_provisioning_admin_access`.
+   */
+  provision(input: PlansProvisionInput, options?: MutationOptions): ApiPromise<PlansProvisionOutput>;
+  /**
+   * Give licences of a plan the state that they had at a time, from the audit trail: all of them or none.
+   *
+   * REST: `POST /api/v1/provisioning-admins/subscriptions/{uuid}/revert-licenses/`. Permission: `subscriptions.has_provisioning_admin_access`.
+   *
+   * @throws `CannotRevertError` The licenses cannot be reverted; nothing was changed.
+   */
+  revertLicenses(input: PlansRevertLicensesInput, options?: MutationOptions): ApiPromise<PlansRevertLicensesOutput>;
+  /**
+   * Decide which plan’s licence is used when a learner has several that give a course.
+   *
+   * REST: `PUT /api/v1/subscriptions/{uuid}/priority/`. Permission: `subscriptions.has_admin_access`.
+   */
+  setPriority(input: PlansSetPriorityInput, options?: MutationOptions): ApiPromise<PlansSetPriorityOutput>;
+  /**
+   * Update fields of a plan, and add licences up to the desired number; omitted fields are not changed.
+   *
+   * REST: `PATCH /api/v1/provisioning-admins/subscriptions/{uuid}/`. Permission: `subscriptions.has_provisioning_admin_access`.
+   *
+   * @throws `PlanRefusedError` The plan cannot be provisioned like this.
+   */
+  update(input: PlansUpdateInput, options?: MutationOptions): ApiPromise<PlansUpdateOutput>;
 }
 
 /** How each operation of plans is called. */
 export const plansTable = {
+  create: 'mutation',
+  deleteRevoked: 'mutation',
+  freeze: 'mutation',
   get: 'query',
   getForLearners: 'query',
+  getForProvisioning: 'query',
   list: 'list',
   listForLearners: 'list',
+  listForProvisioning: 'list',
+  provision: 'mutation',
+  revertLicenses: 'mutation',
+  setPriority: 'mutation',
+  update: 'mutation',
 } as const satisfies Table;

@@ -4,38 +4,60 @@ import { factories, type ListFactory, type MutationFactory, type QueryFactory, t
 import type { NoDetails } from '../errors.ts';
 import type { Page } from '../page.ts';
 import type { EnterpriseAccess } from './client.ts';
-import type { AcademyProduct, AdminAssignment, Agreement, Assignment, BillingAddress, BillingSubscription, CheckoutIntent, Configuration, Decision, ForcedRedemption, JobRun, License, Plan, PlanInfo, Policy, SspProduct, StripeEventSummary, Subsidy, Transaction, Workflow } from './models.ts';
-import type { AgreementsGetInput, AgreementsListInput } from './agreements.ts';
+import type { AcademyProduct, AdminAssignment, AdminLicense, Agreement, AgreementSettings, Assignment, BillingAddress, BillingSubscription, BulkEnrollmentPair, CheckoutIntent, Configuration, Decision, ForcedRedemption, JobRun, LearnerLicense, License, Plan, PlanInfo, PlanType, Policy, Product, ProvisionedPlan, Renewal, SspProduct, StaffLicense, StripeEventSummary, Subsidy, Transaction, Workflow } from './models.ts';
+import type { AgreementsAutoApplyInput, AgreementsConfigureInput, AgreementsCreateInput, AgreementsGetForProvisioningInput, AgreementsGetInput, AgreementsListInput, AgreementsSetAutoAppliedPlanInput, AgreementsUpdateInput } from './agreements.ts';
 import type { AssignmentsAcknowledgeInput, AssignmentsAcknowledgeOutput, AssignmentsCancelAllInput, AssignmentsCancelAllOutput, AssignmentsCancelInput, AssignmentsCancelOutput, AssignmentsCreateConfigurationInput, AssignmentsDeactivateConfigurationInput, AssignmentsGetConfigurationInput, AssignmentsGetInput, AssignmentsGetOwnInput, AssignmentsListConfigurationsInput, AssignmentsListInput, AssignmentsListOwnInput, AssignmentsListPage, AssignmentsNudgeInput, AssignmentsNudgeOutput, AssignmentsRemindAllInput, AssignmentsRemindAllOutput, AssignmentsRemindInput, AssignmentsRemindOutput, AssignmentsUpdateConfigurationInput } from './assignments.ts';
 import type { AuditExportInput, AuditExportOutput, AuditExportPartInput, AuditExportPartOutput, AuditFollowupsInput, AuditFollowupsOutput, AuditGetInput, AuditGetOutput, AuditListInput, AuditListOutput, AuditTimelineInput, AuditTimelineOutput } from './audit.ts';
 import type { BillingAddPaymentMethodInput, BillingAddPaymentMethodOutput, BillingCancelSubscriptionInput, BillingCreateCheckoutIntentInput, BillingCreateCheckoutPortalSessionInput, BillingCreateCheckoutPortalSessionOutput, BillingCreateCheckoutSessionInput, BillingCreateCheckoutSessionOutput, BillingCreateEnterprisePortalSessionInput, BillingCreateEnterprisePortalSessionOutput, BillingDeletePaymentMethodInput, BillingDeletePaymentMethodOutput, BillingFindCheckoutIntentsInput, BillingGetAcademyProductInput, BillingGetBillingAddressInput, BillingGetBillingHealthInput, BillingGetBillingHealthOutput, BillingGetCheckoutIntentInput, BillingGetFirstUpcomingInvoiceInput, BillingGetPlanInfoInput, BillingGetSspProductInput, BillingGetSubscriptionInput, BillingGetSubscriptionOutput, BillingListAcademyProductsInput, BillingListAcademyProductsOutput, BillingListCheckoutIntentsInput, BillingListPaymentMethodsInput, BillingListPaymentMethodsOutput, BillingListSspProductsInput, BillingListSspProductsOutput, BillingListStripeEventSummariesInput, BillingListStripeEventsInput, BillingListStripeEventsOutput, BillingListTransactionsInput, BillingListTransactionsOutput, BillingReinstateSubscriptionInput, BillingReplayStripeEventsInput, BillingReplayStripeEventsOutput, BillingSetDefaultPaymentMethodInput, BillingSetDefaultPaymentMethodOutput, BillingUpdateBillingAddressInput, BillingUpdateCheckoutIntentInput } from './billing.ts';
+import type { BulkEnrollmentEnrollInput, BulkEnrollmentEnrollOutput, BulkEnrollmentOutcomesInput, BulkEnrollmentStatusInput, BulkEnrollmentStatusOutput } from './bulkEnrollment.ts';
 import type { GroupsAddAssociationInput, GroupsAddAssociationOutput, GroupsListMembersInput, GroupsListMembersPage, GroupsRemoveAssociationsInput, GroupsRemoveAssociationsOutput } from './groups.ts';
 import type { JobsGetInput } from './jobs.ts';
 import type { LedgerAggregatesByLearnerInput, LedgerAggregatesByLearnerOutputItem, LedgerCanRedeemInput, LedgerCanRedeemOutput, LedgerContentMetadataInput, LedgerContentMetadataOutput, LedgerCreateDepositInput, LedgerCreateDepositOutput, LedgerCreateSubsidyInput, LedgerCreateSubsidyOutput, LedgerCreateTransactionInput, LedgerCreateTransactionOutput, LedgerCreateTransactionV1Input, LedgerCreateTransactionV1Output, LedgerDeleteSubsidyInput, LedgerGetSubsidyInput, LedgerGetTransactionInput, LedgerListSubsidiesInput, LedgerListTransactionsInput, LedgerListTransactionsPage, LedgerListTransactionsV1Input, LedgerOwnTransactionsInput, LedgerReverseInput, LedgerUpdateSubsidyInput } from './ledger.ts';
-import type { LicensesGetInput, LicensesListInput, LicensesOverviewInput, LicensesOverviewOutputItem } from './licenses.ts';
-import type { PlansGetForLearnersInput, PlansGetInput, PlansListForLearnersInput, PlansListInput } from './plans.ts';
+import type { LicensesActivateInput, LicensesApplicableInput, LicensesApplicableOutput, LicensesAssignInput, LicensesAssignOutput, LicensesBulkRevokeInput, LicensesBulkRevokeOutput, LicensesCsvInput, LicensesCsvOutput, LicensesFollowAddressInput, LicensesFollowAddressOutput, LicensesGetInput, LicensesGetOwnInput, LicensesListInput, LicensesListMineInput, LicensesListMinePage, LicensesListOfLearnerInput, LicensesListOwnInput, LicensesLookUpInput, LicensesOverviewInput, LicensesOverviewOutputItem, LicensesRemindAllInput, LicensesRemindInput, LicensesRevokeAllInput, LicensesSubsidyInput, LicensesSubsidyOutput, LicensesTimelineInput, LicensesTimelineOutputItem } from './licenses.ts';
+import type { PlansCreateInput, PlansDeleteRevokedInput, PlansDeleteRevokedOutput, PlansFreezeInput, PlansFreezeOutput, PlansGetForLearnersInput, PlansGetForProvisioningInput, PlansGetInput, PlansListForLearnersInput, PlansListForProvisioningInput, PlansListInput, PlansProvisionInput, PlansProvisionOutput, PlansRevertLicensesInput, PlansRevertLicensesOutput, PlansSetPriorityInput, PlansSetPriorityOutput, PlansUpdateInput, PlansUpdateOutput } from './plans.ts';
 import type { PoliciesAllocateInBulkInput, PoliciesAllocateInBulkOutput, PoliciesAllocateInput, PoliciesAllocateOutput, PoliciesBulkReportInput, PoliciesBulkReportItem, PoliciesCreateInput, PoliciesCreateOutput, PoliciesDeactivateInput, PoliciesDepositInput, PoliciesGetInput, PoliciesListInput, PoliciesResumeBulkInput, PoliciesResumeBulkOutput, PoliciesSetLateRedemptionInput, PoliciesUpdateInput } from './policies.ts';
+import type { PrivacyRetireUserInput } from './privacy.ts';
+import type { ProductsCreateInput, ProductsCreatePlanTypeInput, ProductsListInput, ProductsListPlanTypesInput, ProductsUpdateInput, ProductsUpdatePlanTypeInput } from './products.ts';
+import type { ProvisioningCreateInput, ProvisioningCreateOutput, ProvisioningUpdateSubscriptionPlanOliInput, ProvisioningUpdateSubscriptionPlanOliOutput } from './provisioning.ts';
 import type { RedemptionsCanRedeemInput, RedemptionsCanRedeemOutputItem, RedemptionsCanRequestInput, RedemptionsCanRequestOutput, RedemptionsCreditsAvailableInput, RedemptionsCreditsAvailableOutputItem, RedemptionsExplainInput, RedemptionsExplainOutput, RedemptionsForceInput, RedemptionsGetDecisionInput, RedemptionsGetInput, RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput, RedemptionsRedeemInput } from './redemptions.ts';
+import type { RenewalsCreateInput, RenewalsCreateOutput, RenewalsGetInput, RenewalsListInput, RenewalsPreviewInput, RenewalsPreviewOutput, RenewalsProcessInput, RenewalsProcessOutput, RenewalsRemoveInput, RenewalsRemoveOutput, RenewalsUpdateInput } from './renewals.ts';
 import type { WorkflowsCancelInput, WorkflowsForkInput, WorkflowsGetInput, WorkflowsListInput, WorkflowsListOutput, WorkflowsResumeInput, WorkflowsSkipInput } from './workflows.ts';
 import { agreementsTable } from './agreements.ts';
 import { assignmentsTable } from './assignments.ts';
 import { auditTable } from './audit.ts';
 import { billingTable } from './billing.ts';
+import { bulkEnrollmentTable } from './bulkEnrollment.ts';
 import { groupsTable } from './groups.ts';
 import { jobsTable } from './jobs.ts';
 import { ledgerTable } from './ledger.ts';
 import { licensesTable } from './licenses.ts';
 import { plansTable } from './plans.ts';
 import { policiesTable } from './policies.ts';
+import { privacyTable } from './privacy.ts';
+import { productsTable } from './products.ts';
+import { provisioningTable } from './provisioning.ts';
 import { redemptionsTable } from './redemptions.ts';
+import { renewalsTable } from './renewals.ts';
 import { workflowsTable } from './workflows.ts';
 
 /** Options for the operations of agreements. */
 export interface AgreementsQueries extends RouterKeys {
+  /** Give the caller a licence of the plan whose licences are applied automatically; once per learner. */
+  readonly autoApply: MutationFactory<AgreementsAutoApplyInput, LearnerLicense>;
+  /** Set what operators decide about an agreement: expiration texts, automatic growth, retention. */
+  readonly configure: MutationFactory<AgreementsConfigureInput, AgreementSettings>;
+  /** Create the agreement of a customer; there is one per customer. */
+  readonly create: MutationFactory<AgreementsCreateInput, Agreement>;
   /** One customer agreement with its plans. */
   readonly get: QueryFactory<AgreementsGetInput, Agreement>;
+  /** One customer agreement with all its plans, for provisioning. */
+  readonly getForProvisioning: QueryFactory<AgreementsGetForProvisioningInput, Agreement>;
   /** The customer agreements that the caller may see, with their plans. */
   readonly list: ListFactory<AgreementsListInput | undefined, Page<Agreement>, string | null>;
+  /** Choose the plan of an agreement whose licences learners get automatically, or none. */
+  readonly setAutoAppliedPlan: MutationFactory<AgreementsSetAutoAppliedPlanInput, Agreement>;
+  /** Update fields of an agreement; omitted fields are not changed. */
+  readonly update: MutationFactory<AgreementsUpdateInput, Agreement>;
 }
 
 /** Options for the operations of assignments. */
@@ -79,13 +101,13 @@ export interface AuditQueries extends RouterKeys {
   /** One part of an export; all parts in their order, put together, are the file. */
   readonly exportPart: QueryFactory<AuditExportPartInput, AuditExportPartOutput>;
   /** Jobs and events that followed from one call, in their order, as long as sent messages are kept. */
-  readonly followups: QueryFactory<AuditFollowupsInput, AuditFollowupsOutput>;
+  readonly followups: ListFactory<AuditFollowupsInput, AuditFollowupsOutput, string | null>;
   /** One entry of the audit trail, and its changes page by page. */
-  readonly get: QueryFactory<AuditGetInput, AuditGetOutput>;
+  readonly get: ListFactory<AuditGetInput, AuditGetOutput, string | null>;
   /** Who changed what, newest first. */
-  readonly list: QueryFactory<AuditListInput | undefined, AuditListOutput>;
+  readonly list: ListFactory<AuditListInput | undefined, AuditListOutput, string | null>;
   /** The life of one thing in sentences. */
-  readonly timeline: QueryFactory<AuditTimelineInput, AuditTimelineOutput>;
+  readonly timeline: ListFactory<AuditTimelineInput, AuditTimelineOutput, string | null>;
 }
 
 /** Options for the operations of billing. */
@@ -133,7 +155,7 @@ export interface BillingQueries extends RouterKeys {
   /** What Stripe has told about the subscription behind a plan, oldest first. */
   readonly listStripeEventSummaries: ListFactory<BillingListStripeEventSummariesInput, Page<StripeEventSummary>, string | null>;
   /** Events that Stripe has delivered, newest first; those not handled are dead letters after their retries. */
-  readonly listStripeEvents: QueryFactory<BillingListStripeEventsInput | undefined, BillingListStripeEventsOutput>;
+  readonly listStripeEvents: ListFactory<BillingListStripeEventsInput | undefined, BillingListStripeEventsOutput, string | null>;
   /** Invoices of a customer, newest first. */
   readonly listTransactions: QueryFactory<BillingListTransactionsInput, BillingListTransactionsOutput>;
   /** Let the subscription of a customer go on that was to end with its period. */
@@ -146,6 +168,16 @@ export interface BillingQueries extends RouterKeys {
   readonly updateBillingAddress: MutationFactory<BillingUpdateBillingAddressInput, BillingAddress>;
   /** Change state, country or terms of an intent. Other fields are ignored. */
   readonly updateCheckoutIntent: MutationFactory<BillingUpdateCheckoutIntentInput, CheckoutIntent>;
+}
+
+/** Options for the operations of bulkEnrollment. */
+export interface BulkEnrollmentQueries extends RouterKeys {
+  /** Enroll learners in course runs with their licences, in a job that continues after interruptions. */
+  readonly enroll: MutationFactory<BulkEnrollmentEnrollInput, BulkEnrollmentEnrollOutput>;
+  /** What became of each pair of learner and course run of a bulk enrollment. */
+  readonly outcomes: ListFactory<BulkEnrollmentOutcomesInput, Page<BulkEnrollmentPair>, string | null>;
+  /** How far a bulk enrollment is, and a link to its result that works for five minutes. */
+  readonly status: QueryFactory<BulkEnrollmentStatusInput, BulkEnrollmentStatusOutput>;
 }
 
 /** Options for the operations of groups. */
@@ -202,24 +234,74 @@ export interface LedgerQueries extends RouterKeys {
 
 /** Options for the operations of licenses. */
 export interface LicensesQueries extends RouterKeys {
+  /** Activate the caller’s licence with the key of its activation link. Repeating it changes nothing. */
+  readonly activate: MutationFactory<LicensesActivateInput, LearnerLicense>;
+  /** Which of the caller’s licences gives a course, and why the others do not. */
+  readonly applicable: QueryFactory<LicensesApplicableInput, LicensesApplicableOutput>;
+  /** Assign a licence to each of these learners: to all of them or, if there are too few licences, to none. */
+  readonly assign: MutationFactory<LicensesAssignInput, LicensesAssignOutput>;
+  /** Revoke the licences of learners; each is replaced by a free one. Learners without a licence are reported. */
+  readonly bulkRevoke: MutationFactory<LicensesBulkRevokeInput, LicensesBulkRevokeOutput>;
+  /** Activated, assigned and revoked licences of a plan as CSV, part by part. */
+  readonly csv: QueryFactory<LicensesCsvInput, LicensesCsvOutput>;
+  /** Move the caller’s licences of a customer to the address that the account has now. */
+  readonly followAddress: MutationFactory<LicensesFollowAddressInput, LicensesFollowAddressOutput>;
   /** One licence of a plan. */
   readonly get: QueryFactory<LicensesGetInput, License>;
+  /** One of the caller’s licences of a plan. */
+  readonly getOwn: QueryFactory<LicensesGetOwnInput, License>;
   /** Licences of a plan, by default by status and address. */
   readonly list: ListFactory<LicensesListInput, Page<License>, string | null>;
+  /** The caller’s licences of a customer, each with its plan and agreement. */
+  readonly listMine: ListFactory<LicensesListMineInput, LicensesListMinePage, string | null>;
+  /** Licences of an address in all plans of a customer, for support staff; the newest assignment first. */
+  readonly listOfLearner: ListFactory<LicensesListOfLearnerInput, Page<AdminLicense>, string | null>;
+  /** The caller’s licences of a plan, without revoked ones. */
+  readonly listOwn: ListFactory<LicensesListOwnInput, Page<License>, string | null>;
+  /** Licences of an address in all plans of all customers, for support staff; the newest assignment first. */
+  readonly lookUp: QueryFactory<LicensesLookUpInput, StaffLicense[]>;
   /** Number of licences of a plan by status, the largest first. */
   readonly overview: QueryFactory<LicensesOverviewInput, LicensesOverviewOutputItem[]>;
+  /** Remind learners of the licences that they have not activated yet. */
+  readonly remind: MutationFactory<LicensesRemindInput, NoDetails>;
+  /** Remind all learners of a plan who have not activated their licence yet. */
+  readonly remindAll: MutationFactory<LicensesRemindAllInput, NoDetails>;
+  /** Revoke all assigned and activated licences of a plan, in a background job. */
+  readonly revokeAll: MutationFactory<LicensesRevokeAllInput, NoDetails>;
+  /** The subsidy that the caller’s licence gives for a course. */
+  readonly subsidy: QueryFactory<LicensesSubsidyInput | undefined, LicensesSubsidyOutput>;
+  /** What happened to a licence, the latest first, from the audit trail. */
+  readonly timeline: QueryFactory<LicensesTimelineInput, LicensesTimelineOutputItem[]>;
 }
 
 /** Options for the operations of plans. */
 export interface PlansQueries extends RouterKeys {
+  /** Create a subscription plan with its licences; very many are added by a job. */
+  readonly create: MutationFactory<PlansCreateInput, ProvisionedPlan>;
+  /** Delete all revoked licences of a plan, as a job. */
+  readonly deleteRevoked: MutationFactory<PlansDeleteRevokedInput, PlansDeleteRevokedOutput>;
+  /** Delete the unused licences of a plan for good; it gets no new ones. Cannot be undone. */
+  readonly freeze: MutationFactory<PlansFreezeInput, PlansFreezeOutput>;
   /** One subscription plan with its counts. */
   readonly get: QueryFactory<PlansGetInput, Plan>;
   /** One active subscription plan of a customer, for its learners. */
   readonly getForLearners: QueryFactory<PlansGetForLearnersInput, Plan>;
+  /** One subscription plan for provisioning, active or not. */
+  readonly getForProvisioning: QueryFactory<PlansGetForProvisioningInput, Plan>;
   /** Subscription plans that the caller may see, the newest start first; of one customer only the active ones. */
   readonly list: ListFactory<PlansListInput | undefined, Page<Plan>, string | null>;
   /** Active subscription plans of a customer, the newest start first, for its learners. */
   readonly listForLearners: ListFactory<PlansListForLearnersInput | undefined, Page<Plan>, string | null>;
+  /** Subscription plans for provisioning, the newest start first; active ones unless others are wanted too. */
+  readonly listForProvisioning: ListFactory<PlansListForProvisioningInput | undefined, Page<Plan>, string | null>;
+  /** Add licences up to the desired number of a plan, for example after an outage. */
+  readonly provision: MutationFactory<PlansProvisionInput, PlansProvisionOutput>;
+  /** Give licences of a plan the state that they had at a time, from the audit trail: all of them or none. */
+  readonly revertLicenses: MutationFactory<PlansRevertLicensesInput, PlansRevertLicensesOutput>;
+  /** Decide which plan’s licence is used when a learner has several that give a course. */
+  readonly setPriority: MutationFactory<PlansSetPriorityInput, PlansSetPriorityOutput>;
+  /** Update fields of a plan, and add licences up to the desired number; omitted fields are not changed. */
+  readonly update: MutationFactory<PlansUpdateInput, PlansUpdateOutput>;
 }
 
 /** Options for the operations of policies. */
@@ -248,6 +330,36 @@ export interface PoliciesQueries extends RouterKeys {
   readonly update: MutationFactory<PoliciesUpdateInput, Policy>;
 }
 
+/** Options for the operations of privacy. */
+export interface PrivacyQueries extends RouterKeys {
+  /** Remove a user from all licences and from the trail of their changes, and delete the copy of the account. */
+  readonly retireUser: MutationFactory<PrivacyRetireUserInput, NoDetails>;
+}
+
+/** Options for the operations of products. */
+export interface ProductsQueries extends RouterKeys {
+  /** Create a product. */
+  readonly create: MutationFactory<ProductsCreateInput, Product>;
+  /** Create a plan type. */
+  readonly createPlanType: MutationFactory<ProductsCreatePlanTypeInput, PlanType>;
+  /** Products, in the order of their ids. */
+  readonly list: ListFactory<ProductsListInput | undefined, Page<Product>, string | null>;
+  /** Plan types, in the order of their ids. */
+  readonly listPlanTypes: ListFactory<ProductsListPlanTypesInput | undefined, Page<PlanType>, string | null>;
+  /** Update fields of a product; omitted fields are not changed. */
+  readonly update: MutationFactory<ProductsUpdateInput, Product>;
+  /** Update fields of a plan type; omitted fields are not changed. */
+  readonly updatePlanType: MutationFactory<ProductsUpdatePlanTypeInput, PlanType>;
+}
+
+/** Options for the operations of provisioning. */
+export interface ProvisioningQueries extends RouterKeys {
+  /** Build a customer: customer, administrators, catalog, agreement, trial, first paid plan and the renewal between them. The same request again finds what was made. */
+  readonly create: MutationFactory<ProvisioningCreateInput, ProvisioningCreateOutput>;
+  /** Store the Salesforce line item of a checkout’s paid plan. */
+  readonly updateSubscriptionPlanOli: MutationFactory<ProvisioningUpdateSubscriptionPlanOliInput, ProvisioningUpdateSubscriptionPlanOliOutput>;
+}
+
 /** Options for the operations of redemptions. */
 export interface RedemptionsQueries extends RouterKeys {
   /** For each course run, whether and through which policy a learner can redeem it. */
@@ -265,9 +377,27 @@ export interface RedemptionsQueries extends RouterKeys {
   /** One decision with every check, its rule and what it looked at. */
   readonly getDecision: QueryFactory<RedemptionsGetDecisionInput, Decision>;
   /** What was decided about a customer’s redemptions and allocations, newest first. Decisions are deleted after some time. */
-  readonly listDecisions: QueryFactory<RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput>;
+  readonly listDecisions: ListFactory<RedemptionsListDecisionsInput, RedemptionsListDecisionsOutput, string | null>;
   /** Spend a policy’s credit on one course run for one learner. Repeating it returns the first transaction. */
   readonly redeem: MutationFactory<RedemptionsRedeemInput, Transaction>;
+}
+
+/** Options for the operations of renewals. */
+export interface RenewalsQueries extends RouterKeys {
+  /** Plan the renewal of a plan, or find the one for the same two plans. */
+  readonly create: MutationFactory<RenewalsCreateInput, RenewalsCreateOutput>;
+  /** One renewal. */
+  readonly get: QueryFactory<RenewalsGetInput, Renewal>;
+  /** Renewals, in the order of their ids. */
+  readonly list: ListFactory<RenewalsListInput | undefined, Page<Renewal>, string | null>;
+  /** What a renewal would do if it was processed now, and why it would be refused. */
+  readonly preview: QueryFactory<RenewalsPreviewInput, RenewalsPreviewOutput>;
+  /** Process a renewal: create the plan that follows if needed, and copy the licences. Once only. */
+  readonly process: MutationFactory<RenewalsProcessInput, RenewalsProcessOutput>;
+  /** Delete a renewal; the plans and their licences stay. */
+  readonly remove: MutationFactory<RenewalsRemoveInput, RenewalsRemoveOutput>;
+  /** Update fields of a renewal; omitted fields are not changed. */
+  readonly update: MutationFactory<RenewalsUpdateInput, Renewal>;
 }
 
 /** Options for the operations of workflows. */
@@ -279,7 +409,7 @@ export interface WorkflowsQueries extends RouterKeys {
   /** A workflow with its steps and their attempts. */
   readonly get: QueryFactory<WorkflowsGetInput, Workflow>;
   /** Workflows, the newest first. */
-  readonly list: QueryFactory<WorkflowsListInput | undefined, WorkflowsListOutput>;
+  readonly list: ListFactory<WorkflowsListInput | undefined, WorkflowsListOutput, string | null>;
   /** Let a failed or waiting workflow go on at the step where it stands. Earlier effects are not made again. */
   readonly resume: MutationFactory<WorkflowsResumeInput, Workflow>;
   /** Skip the step at which a workflow failed or waits; the steps after it see the given output. */
@@ -296,6 +426,8 @@ export interface AccessQueries extends RouterKeys {
   readonly audit: AuditQueries;
   /** Options for the operations of billing. */
   readonly billing: BillingQueries;
+  /** Options for the operations of bulkEnrollment. */
+  readonly bulkEnrollment: BulkEnrollmentQueries;
   /** Options for the operations of groups. */
   readonly groups: GroupsQueries;
   /** Options for the operations of jobs. */
@@ -308,8 +440,16 @@ export interface AccessQueries extends RouterKeys {
   readonly plans: PlansQueries;
   /** Options for the operations of policies. */
   readonly policies: PoliciesQueries;
+  /** Options for the operations of privacy. */
+  readonly privacy: PrivacyQueries;
+  /** Options for the operations of products. */
+  readonly products: ProductsQueries;
+  /** Options for the operations of provisioning. */
+  readonly provisioning: ProvisioningQueries;
   /** Options for the operations of redemptions. */
   readonly redemptions: RedemptionsQueries;
+  /** Options for the operations of renewals. */
+  readonly renewals: RenewalsQueries;
   /** Options for the operations of workflows. */
   readonly workflows: WorkflowsQueries;
 }
@@ -321,12 +461,17 @@ export const accessQueries = (access: EnterpriseAccess): AccessQueries =>
     assignments: assignmentsTable,
     audit: auditTable,
     billing: billingTable,
+    bulkEnrollment: bulkEnrollmentTable,
     groups: groupsTable,
     jobs: jobsTable,
     ledger: ledgerTable,
     licenses: licensesTable,
     plans: plansTable,
     policies: policiesTable,
+    privacy: privacyTable,
+    products: productsTable,
+    provisioning: provisioningTable,
     redemptions: redemptionsTable,
+    renewals: renewalsTable,
     workflows: workflowsTable,
   });

@@ -3,6 +3,7 @@
 import type { ApiPromise } from '../call.ts';
 import type { Table } from '../client.ts';
 import type { CallOptions, MutationOptions } from '../options.ts';
+import type { List } from '../page.ts';
 import type { Decision, ForcedRedemption, LearnerAssignment, RedeemablePolicy, Transaction } from './models.ts';
 
 /** Input of `redemptions.canRedeem`. */
@@ -241,7 +242,7 @@ export interface RedemptionsListDecisionsInput {
   pageSize?: number | undefined;
 }
 
-/** What `redemptions.listDecisions` answers. */
+/** A page of `redemptions.listDecisions`. */
 export interface RedemptionsListDecisionsOutput {
   /** Items of this page, in the order of the list. */
   items: Decision[];
@@ -320,7 +321,7 @@ export interface RedemptionsApi {
    *
    * REST: `GET /api/v1/redemption-decisions/`. Permission: `subsidy_access_policy.has_allocation_access`.
    */
-  listDecisions(input: RedemptionsListDecisionsInput, options?: CallOptions): ApiPromise<RedemptionsListDecisionsOutput>;
+  listDecisions(input: RedemptionsListDecisionsInput, options?: CallOptions): List<Decision, RedemptionsListDecisionsOutput>;
   /**
    * Spend a policy’s credit on one course run for one learner. Repeating it returns the first transaction.
    *
@@ -344,6 +345,6 @@ export const redemptionsTable = {
   force: 'mutation',
   get: 'query',
   getDecision: 'query',
-  listDecisions: 'query',
+  listDecisions: 'list',
   redeem: 'mutation',
 } as const satisfies Table;

@@ -3,6 +3,7 @@
 import type { ApiPromise } from '../call.ts';
 import type { Table } from '../client.ts';
 import type { CallOptions, MutationOptions } from '../options.ts';
+import type { List } from '../page.ts';
 import type { Subscription } from '../stream.ts';
 import type { Workflow, WorkflowSummary } from './models.ts';
 
@@ -44,7 +45,7 @@ export interface WorkflowsListInput {
   pageSize?: number | undefined;
 }
 
-/** What `workflows.list` answers. */
+/** A page of `workflows.list`. */
 export interface WorkflowsListOutput {
   /** Items of this page, in the order of the list. */
   items: WorkflowSummary[];
@@ -109,7 +110,7 @@ export interface WorkflowsApi {
    *
    * REST: `GET /api/v1/workflows/`. Permission: `workflow.can_read`.
    */
-  list(input?: WorkflowsListInput, options?: CallOptions): ApiPromise<WorkflowsListOutput>;
+  list(input?: WorkflowsListInput, options?: CallOptions): List<WorkflowSummary, WorkflowsListOutput>;
   /**
    * Stream a workflow: its current state, then each change until it has ended.
    *
@@ -139,7 +140,7 @@ export const workflowsTable = {
   cancel: 'mutation',
   fork: 'mutation',
   get: 'query',
-  list: 'query',
+  list: 'list',
   progress: 'stream',
   resume: 'mutation',
   skip: 'mutation',

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { z } from 'zod';
-import { cacheAsked } from '../telemetry.ts';
+import { cacheLookup } from '../telemetry.ts';
 
 /** A kind of cached value, declared beside the call that it caches. */
 export interface CacheKind<T> {
@@ -49,12 +49,12 @@ export function processTier(maximumEntries = 50_000): ProcessTier {
     async wrap<T>(key: string, load: () => Promise<Kept<T>>): Promise<T> {
       const hit = stored.get(key);
       if (hit) {
-        cacheAsked.publish({ outcome: 'hit' });
+        cacheLookup.publish({ outcome: 'hit' });
         return hit.value as T;
       }
       const flight = flights.get(key);
       if (flight) {
-        cacheAsked.publish({ outcome: 'joined' });
+        cacheLookup.publish({ outcome: 'joined' });
         return flight as Promise<T>;
       }
       const loading = load()
@@ -85,7 +85,7 @@ export function processCache(maximumEntries?: number): Cache {
   return {
     wrap: (kind, id, load) =>
       tier.wrap(keyOf(kind, id), async () => {
-        cacheAsked.publish({ outcome: 'miss' });
+        cacheLookup.publish({ outcome: 'miss' });
         const value = await load();
         return { value, forMs: jittered(kind.ttlMs(value)) };
       }),

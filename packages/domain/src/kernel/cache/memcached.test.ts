@@ -6,7 +6,7 @@ import { useService } from '@enterprise-access/services/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { newUuid } from '../ids.ts';
 import { memcachedTroubled } from '../telemetry.ts';
-import { memcached, type SharedStore, Unshared } from './memcached.ts';
+import { memcached, type SharedStore, SharedStoreUnavailable } from './memcached.ts';
 
 const services = inject('services');
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -78,9 +78,9 @@ describe.skipIf(services.missing.memcached)('memcached as the store of all proce
   test('what the server refuses is no reason to leave it', async () => {
     const store = open([server]);
     const key = newUuid();
-    await expect(store.set(key, 'x'.repeat(2_000_000), 60_000)).rejects.toThrow(Unshared);
+    await expect(store.set(key, 'x'.repeat(2_000_000), 60_000)).rejects.toThrow(SharedStoreUnavailable);
     await store.set(key, 'no number', 60_000);
-    await expect(store.increment(key, 1, 60_000)).rejects.toThrow(Unshared);
+    await expect(store.increment(key, 1, 60_000)).rejects.toThrow(SharedStoreUnavailable);
     expect(await store.get(key)).toBe('no number');
     expect(troubles).toEqual(['failed', 'failed']);
   });
@@ -104,7 +104,7 @@ describe.skipIf(services.missing.memcached)('memcached as the store of all proce
       // No timer runs, so no time passes: these are refused at once.
       vi.useFakeTimers();
       try {
-        for (let n = 0; n < 100; n += 1) await expect(store.get('a')).rejects.toThrow(Unshared);
+        for (let n = 0; n < 100; n += 1) await expect(store.get('a')).rejects.toThrow(SharedStoreUnavailable);
       } finally {
         vi.useRealTimers();
       }
@@ -120,7 +120,7 @@ describe.skipIf(services.missing.memcached)('memcached as the store of all proce
       await store.set(first, 'first '.repeat(100), 60_000);
       await store.set(second, 'second', 60_000);
       proxy.cutAfter(100);
-      await expect(store.get(first)).rejects.toThrow(Unshared);
+      await expect(store.get(first)).rejects.toThrow(SharedStoreUnavailable);
       await answers(store);
       for (let n = 0; n < 5; n += 1) expect(await store.get(second)).toBe('second');
       expect(await store.get(first)).toBe('first '.repeat(100));
@@ -153,9 +153,9 @@ describe.skipIf(memcachedMissing())('a memcached that is stopped', () => {
     const store = open([first.servers]);
     await store.set('a', '1', 60_000);
     await first.stop();
-    await expect(store.get('a')).rejects.toThrow(Unshared);
+    await expect(store.get('a')).rejects.toThrow(SharedStoreUnavailable);
     const stranger = open([first.servers]);
-    await expect(stranger.get('a')).rejects.toThrow(Unshared);
+    await expect(stranger.get('a')).rejects.toThrow(SharedStoreUnavailable);
     const again = await startMemcached({ logFile: join(folder, 'again.log'), port: first.port });
     try {
       await Promise.all([answers(store), answers(stranger)]);
@@ -184,5 +184,5 @@ describe.skipIf(memcachedMissing())('a memcached that is stopped', () => {
 });
 
 test('without a server everything is refused', async () => {
-  await expect(open([]).get('a')).rejects.toThrow(Unshared);
+  await expect(open([]).get('a')).rejects.toThrow(SharedStoreUnavailable);
 });

@@ -4,11 +4,11 @@ import type { Log } from '../runtime.ts';
 import { memcachedTroubled } from '../telemetry.ts';
 
 /** memcached did not execute a command in time or at all. Callers continue without it. */
-export class Unshared extends Error {
-  override readonly name = 'Unshared';
+export class SharedStoreUnavailable extends Error {
+  override readonly name = 'SharedStoreUnavailable';
 }
 
-/** A key-value store with expiry that several processes share. All methods reject with `Unshared` only. */
+/** A key-value store with expiry that several processes share. All methods reject with `SharedStoreUnavailable` only. */
 export interface SharedStore {
   get(key: string): Promise<string | null>;
   set(key: string, text: string, ttlMs: number): Promise<void>;
@@ -63,7 +63,7 @@ export function memcached(options: MemcachedOptions): SharedStore {
   );
   async function run<T>(key: string, command: (client: Client) => Promise<T>): Promise<T> {
     const server = serverOf(servers, key);
-    if (!server) throw new Unshared('There is no server.');
+    if (!server) throw new SharedStoreUnavailable('There is no server.');
     try {
       return await server.run(command);
     } catch (error) {
@@ -84,7 +84,7 @@ export function memcached(options: MemcachedOptions): SharedStore {
         const { value } = await add().catch((error: Error) =>
           error.message === NOT_STORED ? add() : Promise.reject(error),
         );
-        if (typeof value !== 'number') throw new Unshared('There is no counter.');
+        if (typeof value !== 'number') throw new SharedStoreUnavailable('There is no counter.');
         return value;
       }),
     onReturn: (listener) => void listeners.push(listener),
@@ -159,16 +159,17 @@ function connection(address: string, { timeoutMs, log }: MemcachedOptions, onRet
   return {
     address,
     async run<T>(command: (client: Client) => Promise<T>): Promise<T> {
-      if (isLost || isClosed) throw new Unshared('The server does not answer.');
+      if (isLost || isClosed) throw new SharedStoreUnavailable('The server does not answer.');
       client ??= open();
       const used = client;
       try {
         return await inTime(command(used), timeoutMs);
       } catch (error) {
         // The server answered with an error, so it is not lost.
-        const isRefusal = error instanceof Unshared || (error instanceof Error && error.message.startsWith('MemJS '));
+        const isRefusal =
+          error instanceof SharedStoreUnavailable || (error instanceof Error && error.message.startsWith('MemJS '));
         if (!isRefusal) lose(used, error);
-        throw new Unshared('The server did not execute the command.', { cause: error });
+        throw new SharedStoreUnavailable('The server did not execute the command.', { cause: error });
       }
     },
     close() {

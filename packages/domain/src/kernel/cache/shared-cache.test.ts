@@ -4,7 +4,7 @@ import { useService } from '@enterprise-access/services/testing';
 import { afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { z } from 'zod';
 import { newUuid } from '../ids.ts';
-import { cacheAsked } from '../telemetry.ts';
+import { cacheLookup } from '../telemetry.ts';
 import type { Cache, CacheKind } from './cache.ts';
 import { memcached, type SharedStore } from './memcached.ts';
 import { instantText, numbersByNumber } from './shapes.ts';
@@ -35,7 +35,7 @@ describe.skipIf(services.missing.memcached)('a cache that processes share', () =
     server = await useService(services, 'memcached');
   });
   const outcomes: string[] = [];
-  cacheAsked.subscribe(({ outcome }) => outcomes.push(outcome));
+  cacheLookup.subscribe(({ outcome }) => outcomes.push(outcome));
   afterEach(() => {
     outcomes.length = 0;
     for (const store of opened.splice(0)) store.close();

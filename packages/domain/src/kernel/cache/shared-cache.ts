@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { cacheAsked } from '../telemetry.ts';
+import { cacheLookup } from '../telemetry.ts';
 import { type Cache, type CacheKind, jittered, type Kept, keyOf, processTier } from './cache.ts';
 import { leaseWatch, quietly, takeLease } from './lease.ts';
 import type { SharedStore } from './memcached.ts';
@@ -59,7 +59,7 @@ export function sharedCache(options: SharedCacheOptions): Cache {
     if (text === FORGOTTEN) return 'forgotten';
     const found = read(entry, text);
     if (found && found.forMs > 0) return found;
-    if (!found) cacheAsked.publish({ outcome: 'unreadable' });
+    if (!found) cacheLookup.publish({ outcome: 'unreadable' });
     // `add` does not overwrite, so delete the unusable value.
     await quietly(store.delete(entry.key));
     return 'nothing';
@@ -76,7 +76,7 @@ export function sharedCache(options: SharedCacheOptions): Cache {
   }
 
   async function loadAndShare<T>(entry: Entry<T>, load: () => Promise<T>): Promise<Kept<T>> {
-    cacheAsked.publish({ outcome: 'miss' });
+    cacheLookup.publish({ outcome: 'miss' });
     const value = await load();
     const ttl = jittered(entry.kind.ttlMs(value));
     if (ttl <= 0 || !(await share(entry, value, ttl))) return { value, forMs: 0 };
@@ -100,7 +100,7 @@ export function sharedCache(options: SharedCacheOptions): Cache {
   async function fetch<T>(entry: Entry<T>, load: () => Promise<T>): Promise<Kept<T>> {
     const hit = await lookUp(entry);
     if (typeof hit === 'object') {
-      cacheAsked.publish({ outcome: 'shared_hit' });
+      cacheLookup.publish({ outcome: 'shared_hit' });
       return hit;
     }
     if (hit === 'unshared') return loadAndShare(entry, load);
@@ -110,7 +110,7 @@ export function sharedCache(options: SharedCacheOptions): Cache {
     try {
       const found =
         typeof again === 'object' ? again : lease === 'taken' ? await loadedElsewhere(entry, leaseKey) : null;
-      if (found) cacheAsked.publish({ outcome: 'joined' });
+      if (found) cacheLookup.publish({ outcome: 'joined' });
       return found ?? (await loadAndShare(entry, load));
     } finally {
       if (typeof lease === 'object') lease.release();
@@ -137,7 +137,7 @@ export function sharedCache(options: SharedCacheOptions): Cache {
       const { shape } = kind;
       return tier.wrap(key, async () => {
         if (shape) return fetch({ kind, shape, key: sharedKey(key) }, load);
-        cacheAsked.publish({ outcome: 'miss' });
+        cacheLookup.publish({ outcome: 'miss' });
         const value = await load();
         return { value, forMs: jittered(kind.ttlMs(value)) };
       });

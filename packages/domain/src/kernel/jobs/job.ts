@@ -80,8 +80,8 @@ export async function enqueue<P extends z.ZodObject>(
   now: Date,
   contract: JobContract<P>,
   payload: z.infer<P>,
+  uuid = newUuid(),
 ): Promise<string> {
-  const uuid = newUuid();
   const { name } = contract;
   const key = contract.keyOf?.(payload) ?? uuid;
   const enterpriseCustomerUuid = customerOf(payload);

@@ -61,6 +61,8 @@ export interface Catalog {
   academies(options: { readonly uuid?: string }): Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** Number of the query of one of the customer's catalogs; null when none has one. */
   catalogQueryOf(customerUuid: string): Promise<number | null>;
+  /** At most 100 catalogs by the query that defines their content. */
+  distinctQueries(catalogUuids: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
   /** Price independent of catalogs: null if the key is unknown, `price` null if the content has no price. */
   listPrice(contentKey: string): Promise<{ readonly price: ListPrice | null } | null>;
 }

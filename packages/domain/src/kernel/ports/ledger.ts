@@ -13,7 +13,7 @@ export interface Subsidy {
 }
 
 /** What reserving for assignments needs of a subsidy. */
-export type Earmarked = Pick<Subsidy, 'uuid' | 'enterpriseCustomerUuid' | 'balanceCents'>;
+export type ReservableSubsidy = Pick<Subsidy, 'uuid' | 'enterpriseCustomerUuid' | 'balanceCents'>;
 
 export type TransactionState = 'created' | 'pending' | 'committed' | 'failed';
 
@@ -137,7 +137,7 @@ export interface Ledger {
    * Reserves value for assignments. Returns null on success; otherwise the transaction must be rolled back. The
    * caller reads the subsidy before the transaction, because a transaction must not call other services.
    */
-  earmark(trx: DatabaseTransaction, subsidy: Earmarked, cents: number): Promise<'insufficient' | null>;
+  reserve(trx: DatabaseTransaction, subsidy: ReservableSubsidy, cents: number): Promise<'insufficient' | null>;
   /** Releases value that was reserved for assignments. */
   release(trx: DatabaseTransaction, subsidyUuid: string, cents: number): Promise<void>;
   /** Charges and enrolls. Idempotent by the spend's key. */
@@ -156,7 +156,7 @@ export interface Ledger {
 export interface Reservations {
   of(subsidyUuids: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** Adds to the reservation unless the sum would exceed the balance; returns whether it did. */
-  add(trx: DatabaseTransaction, subsidy: Earmarked, cents: number): Promise<boolean>;
+  add(trx: DatabaseTransaction, subsidy: ReservableSubsidy, cents: number): Promise<boolean>;
   remove(trx: DatabaseTransaction, subsidyUuid: string, cents: number): Promise<void>;
 }
 

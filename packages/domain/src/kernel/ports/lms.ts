@@ -16,6 +16,12 @@ export interface Customer {
   readonly name: string;
   readonly slug: string;
   readonly contactEmail: string | null;
+  /** Name under which mails to its learners are sent; null for the standard one. */
+  readonly senderAlias: string | null;
+  /** Language of mails to its learners; null for the standard one. */
+  readonly defaultLanguage: string | null;
+  /** Its learners come from an identity provider and do not use the learner portal. */
+  readonly isWithoutLearnerPortal: boolean;
   readonly admins: readonly AdminContact[];
 }
 
@@ -27,6 +33,16 @@ export interface Enrollment {
   /** Enroll even if the enrollment deadline has passed. */
   readonly force: boolean;
 }
+
+/** A learner to be enrolled in a course run with a licence. */
+export interface LicensedEnrollment {
+  readonly email: string;
+  readonly courseRunKey: string;
+  readonly licenseUuid: string;
+}
+
+/** `pending`: the address has no account yet. */
+export type LicensedOutcome = 'success' | 'pending' | 'failed' | 'invalid_address';
 
 export interface GroupMembersQuery {
   readonly groupUuid: string;
@@ -80,6 +96,10 @@ export interface Lms {
   accountOf(email: string): Promise<number | null>;
   /** Creates a pending link between the customer and an e-mail address (R-ASG-71). Idempotent. */
   addPendingLearner(customerUuid: string, email: string): Promise<void>;
+  /** The same for up to 50 addresses in one call. */
+  addPendingLearners(customerUuid: string, emails: readonly string[]): Promise<void>;
+  /** Ends the enrollments that a learner made with licences of the customer. Idempotent. */
+  revokeLicensedEnrollments(customerUuid: string, lmsUserId: number): Promise<void>;
   groupMembers(query: GroupMembersQuery, page: number): Promise<GroupMembersPage>;
   /** Customer that a group belongs to; null when the LMS does not know the group. */
   customerOfGroup(groupUuid: string): Promise<string | null>;
@@ -90,6 +110,25 @@ export interface Lms {
   allGroupMembers(query: GroupMembersQuery): Promise<readonly GroupMember[]>;
   /** Enrolls a learner and returns the id of the fulfillment. Throws `UpstreamRefusal`. Idempotent. */
   enroll(customerUuid: string, enrollment: Enrollment): Promise<string>;
+  /**
+   * Enrolls with licences; the outcomes are in the order of the items. The LMS enrolls once per licence and course run,
+   * and mails only about new enrollments. Throws `UpstreamRefusal` if it rejects the whole request.
+   */
+  enrollWithLicenses(
+    customerUuid: string,
+    items: readonly LicensedEnrollment[],
+    options: { readonly notify: boolean },
+  ): Promise<readonly LicensedOutcome[]>;
   /** Ends the enrollment of a fulfillment; returns false if the LMS does not know it. Idempotent. */
   cancelFulfillment(fulfillmentIdentifier: string): Promise<boolean>;
+  /**
+   * Ends the enrollments of at most 100 licences, except those that changed after a time. Idempotent.
+   */
+  endLicensedEnrollments(licenseUuids: readonly string[], unlessModifiedAfter: Date | null): Promise<void>;
+  /** Takes at most 100 learners out of the customer; they can be linked again. Idempotent. */
+  unlinkLearners(customerUuid: string, emails: readonly string[]): Promise<void>;
+  /** Every administrator of a customer. */
+  administrators(customerUuid: string): Promise<readonly AdminContact[]>;
+  /** Customer with a short name; null if there is none. */
+  customerOfSlug(slug: string): Promise<(Customer & { readonly catalogUuids: readonly string[] }) | null>;
 }

@@ -7,6 +7,10 @@ export type Campaign = `BRAZE_${string}_CAMPAIGN`;
 export interface Recipient {
   readonly email: string;
   readonly lmsUserId: number | null;
+  /** Attributes to set on the profile, such as the language. */
+  readonly attributes?: Readonly<Record<string, unknown>>;
+  /** Properties of the template that differ among the recipients. */
+  readonly properties?: Readonly<Record<string, unknown>>;
 }
 
 /** Declares a kind of mail as data: its campaign and the properties of its template. */
@@ -16,6 +20,8 @@ export interface MailKind<P extends z.ZodObject = z.ZodObject> {
   readonly campaign: Campaign;
   /** Property names as in the template of the campaign. */
   readonly properties: P;
+  /** Names of the properties that differ among the recipients. */
+  readonly ofRecipient?: z.ZodObject;
 }
 
 export const defineMail = <P extends z.ZodObject>(kind: MailKind<P>) => kind;

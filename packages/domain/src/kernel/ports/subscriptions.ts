@@ -6,18 +6,8 @@ export type PlanOutcome = 'done' | 'refused';
  * renewal that is processed, stay as they are and count as done. Throws `UpstreamFailure` when the outcome is unknown.
  */
 export interface Subscriptions {
-  /** Whether there is a licence service; without one, billing refuses to change plans and says so. */
-  readonly isOn: boolean;
   /** Activates or deactivates a plan of licences, inactive plans included. */
   setPlanActive(planUuid: string, isActive: boolean): Promise<PlanOutcome>;
   /** Processes the renewal that turns one plan into its successor, by the number of the renewal. */
   processRenewal(renewalId: number): Promise<PlanOutcome>;
-}
-
-/** No licence service is configured. */
-export class SubscriptionsOff extends Error {
-  override readonly name = 'SubscriptionsOff';
-  constructor() {
-    super('LICENSE_MANAGER_URL is not set: licence plans cannot be changed');
-  }
 }

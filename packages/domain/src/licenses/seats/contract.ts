@@ -12,7 +12,7 @@ export const planUuid = () => uuid().describe('Plan of the licences.');
 export const BASE = '/api/v1/subscriptions/{planUuid}/licenses/';
 
 /** Filters of the licences of a plan. */
-const filters = {
+export const filters = {
   status: z.string().max(255).optional().describe('Only these statuses: comma-separated; unknown words match nothing.'),
   ignoreNullEmails: z.boolean().optional().describe('Leave out revoked licences whose address was removed.'),
   search: z

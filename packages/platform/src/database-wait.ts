@@ -5,7 +5,7 @@ interface Log {
 }
 
 /** Options for waiting at process start until databases are up. */
-export const startPatience = (env: Pick<ServiceEnvironment, 'DATABASE_START_SECONDS'>, log: Log) => ({
+export const databaseWaitOptions = (env: Pick<ServiceEnvironment, 'DATABASE_START_SECONDS'>, log: Log) => ({
   patienceMs: env.DATABASE_START_SECONDS * 1_000,
   onWait: (error: unknown) => log.warn({ err: error }, 'waiting for a database that does not answer yet'),
 });
