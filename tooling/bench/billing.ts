@@ -68,7 +68,7 @@ export async function billing(servers: TestServers, { seconds, rounds }: Setting
     try {
       const ours = () => rateOf(CLIENTS, seconds, async () => void (await send()));
       const bare = () => rateOf(CLIENTS, seconds, () => insert(setting));
-      await send();
+      await rateOf(CLIENTS, 1, async () => void (await send()));
       const [delivered = [], inserted = []] = await alternate(rounds, [ours, bare]);
       const [rate, reference] = [median(delivered), median(inserted)];
       rows.push({

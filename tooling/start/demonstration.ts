@@ -267,9 +267,32 @@ async function seed(db: Database): Promise<void> {
   }
   if (!(await db('policies').where({ uuid: demonstration.spendPolicy }).first('uuid'))) await seedPolicies(db);
   if (!(await db('policies').where({ uuid: demonstration.requestPolicy }).first('uuid'))) await seedRequests(db);
+  await seedWorkflow(db);
   await seedLicenses(db);
   await seedBilling(db, await buyerIn(db));
   await seedLicenses(db);
+}
+
+/** A workflow that has ended, to have one to look at. */
+async function seedWorkflow(db: Database): Promise<void> {
+  const { workflow: uuid, customer } = demonstration;
+  if (await db('workflows').where({ uuid }).first('uuid')) return;
+  const now = new Date();
+  await db('workflows').insert({
+    uuid,
+    enterprise_customer_uuid: customer,
+    kind: 'demonstration',
+    version: 1,
+    idempotency_key: 'demo-company',
+    status: 'succeeded',
+    input: JSON.stringify({ json: {} }),
+    output: JSON.stringify({ json: {} }),
+    position: 0,
+    correlation_id: uuid,
+    created: now,
+    modified: now,
+    finished: now,
+  });
 }
 
 const BUYER = { email: 'learner-1000@demo.example', fullName: 'Learner 1000', lmsUserId: 1000 };

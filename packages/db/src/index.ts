@@ -60,6 +60,6 @@ export {
 } from './platform-tables.ts';
 export { type DatabaseProbe, databaseProbe } from './probe.ts';
 export { transaction } from './transaction.ts';
-export { addToCounters, insertIfAbsent } from './upsert.ts';
+export { addToCounters, insertAbsent, insertIfAbsent } from './upsert.ts';
 export { DatabaseUrlError, type Dialect, databaseUrlProblem, parseDatabaseUrl, postgresConnection } from './url.ts';
 export { waitForDatabase } from './wait.ts';

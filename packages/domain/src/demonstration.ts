@@ -23,6 +23,8 @@ export const demonstration = {
   requestAssignments: '99999999-9999-4999-8999-999999999993',
   request: 'dddddddd-dddd-4ddd-8ddd-ddddddddddd1',
   assignmentConfiguration: '99999999-9999-4999-8999-999999999991',
+  /** A workflow that has ended. */
+  workflow: 'eeeeeeee-eeee-4eee-8eee-eeeeeeeeeee1',
   agreement: 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaa1',
   /** The current plan, with licences in every state. */
   plan: 'bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbb1',

@@ -1,4 +1,4 @@
-import { appendToOutbox, insertIfAbsent, type Transaction, transaction } from '@enterprise-access/db';
+import { appendToOutbox, insertAbsent, type Transaction, transaction } from '@enterprise-access/db';
 import { jobMessage } from '../kernel/jobs/job.ts';
 import { eventOf, type StripeEvent } from '../kernel/ports/stripe.ts';
 import type { Runtime } from '../kernel/runtime.ts';
@@ -84,12 +84,18 @@ export const jobOf = ({ eventId, subscriptionId, enterpriseCustomerUuid }: Event
 
 /** Stores events that are new, each with its job. */
 async function store(trx: Transaction, rows: readonly EventRow[], now: Date): Promise<Intake[]> {
-  const fresh = new Set<EventRow>();
+  const { table, encode } = stripeEvents;
+  const ids = rows.map(({ eventId }) => eventId);
+  const known = new Set<string>(await trx(table).whereIn('event_id', ids).pluck('event_id'));
+  const fresh = new Map<string, EventRow>();
   // In the order of their keys: another process can be storing some of the same.
   for (const row of rows.toSorted((a, b) => (a.eventId < b.eventId ? -1 : 1)))
-    if (await insertIfAbsent(trx, stripeEvents.table, stripeEvents.encode(row))) fresh.add(row);
-  await appendToOutbox(trx, now, [...fresh].map(jobOf));
-  return rows.map((row) => (fresh.has(row) ? 'stored' : 'repeated'));
+    if (!known.has(row.eventId) && !fresh.has(row.eventId)) fresh.set(row.eventId, row);
+  const added = [...fresh.values()];
+  // One that another process stores at this moment gets a second job, which finds it handled.
+  await insertAbsent(trx, table, added.map(encode));
+  await appendToOutbox(trx, now, added.map(jobOf));
+  return rows.map((row) => (fresh.get(row.eventId) === row ? 'stored' : 'repeated'));
 }
 
 /** One per runtime: deliveries that arrive while a transaction runs share the next one. */
