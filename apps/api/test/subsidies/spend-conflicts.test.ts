@@ -230,7 +230,7 @@ describe.each(dialects)('what a spend does when others are in the way, on %s', (
     await world.db('assignments').where({ learner_email: emails[0] }).update({ lms_user_id: 1 });
     expect(await seen(() => redeemAs(world, budget.policy, budget.customer, 1, budget.run))).toEqual([
       `redemptions assignments ${share}`,
-      'redemptions assignments ledger_transactions assignment_counts',
+      'redemptions assignments learner_credit_requests ledger_transactions assignment_counts',
     ]);
     const cancelling = `/api/v1/assignment-configurations/${budget.configuration}/admin/assignments/cancel-all/`;
     const admin = tokenFor('enterprise_admin', budget.customer, 7);

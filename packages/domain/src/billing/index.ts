@@ -11,5 +11,6 @@ export {
   productFor,
 } from './provisioning.ts';
 export { recordRenewal } from './renewals.ts';
+export { ForbiddenMove } from './transition.ts';
 export { validateCheckout } from './validation.ts';
 export { receiveStripeEvent, WebhookRefused } from './webhook.ts';

@@ -61,7 +61,9 @@ export async function markProvisioningFailed(
 ): Promise<IntentRow> {
   const changes = { lastProvisioningError: message };
   const row = await locked(trx, uuid);
-  if (!canMove(row.state, 'errored_provisioning', 'provisioning')) return annotateIntent(trx, row, changes);
+  const isFulfillable = fulfillable.includes(row.state);
+  if (isFulfillable && !canMove(row.state, 'errored_provisioning', 'provisioning'))
+    return annotateIntent(trx, row, changes);
   return moveIntent(trx, row, { to: 'errored_provisioning', by: 'provisioning', changes }, clock());
 }
 

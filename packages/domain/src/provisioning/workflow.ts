@@ -1,6 +1,12 @@
 import type { z } from 'zod';
 import { z as zod } from 'zod';
-import { linkProvisioning, markFulfilled, markProvisioningFailed, recordRenewal } from '../billing/index.ts';
+import {
+  ForbiddenMove,
+  linkProvisioning,
+  markFulfilled,
+  markProvisioningFailed,
+  recordRenewal,
+} from '../billing/index.ts';
 import { foldEmail } from '../kernel/email.ts';
 import type { ProvisionedPlan } from '../kernel/ports/plan-provisioning.ts';
 import type { Runtime } from '../kernel/runtime.ts';
@@ -60,8 +66,14 @@ export const provisionCustomer = defineWorkflow({
   version: 1,
   title: 'Provision a customer',
   input: provisioningInput,
-  onFailure: async (trx, { input, runtime }, { sentence }) =>
-    void (await markProvisioningFailed(trx, runtime, input.checkoutIntentUuid, sentence)),
+  async onFailure(trx, { input, runtime }, { sentence }) {
+    try {
+      await markProvisioningFailed(trx, runtime, input.checkoutIntentUuid, sentence);
+    } catch (error) {
+      // Staff has moved the intent meanwhile; the workflow still says why it failed.
+      if (!(error instanceof ForbiddenMove)) throw error;
+    }
+  },
 })
   .remote('customer', {
     title: 'Create the customer',

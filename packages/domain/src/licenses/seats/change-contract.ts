@@ -49,7 +49,7 @@ const contact = z
   .string()
   .trim()
   .max(LONGEST.salesforceId)
-  .refine((text) => text === '' || text.length === LONGEST.salesforceId, {
+  .refine((text) => text === '' || text.length >= LONGEST.salesforceId, {
     error: `Ensure this field has at least ${LONGEST.salesforceId} characters.`,
   })
   .nullable();
