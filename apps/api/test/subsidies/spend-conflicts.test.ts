@@ -235,7 +235,7 @@ describe.each(dialects)('what a spend does when others are in the way, on %s', (
     const cancelling = `/api/v1/assignment-configurations/${budget.configuration}/admin/assignments/cancel-all/`;
     const admin = tokenFor('enterprise_admin', budget.customer, 7);
     expect(await seen(() => world.call('POST', cancelling, admin, {}))).toEqual([
-      'assignments ledgers policies assignment_counts',
+      'assignments learner_credit_requests ledgers policies assignment_counts',
     ]);
     world.locks.assertInOrder();
     expect(await auditBooks(world.db)).toEqual([]);
