@@ -1,7 +1,4 @@
 import { Readable } from 'node:stream';
-import { DeleteObjectCommand, GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { Upload } from '@aws-sdk/lib-storage';
-import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { Files } from '../kernel/ports/files.ts';
 
 // The one place that imports the S3 client, so that another library is a change of this file.
@@ -23,9 +20,14 @@ const PART_BYTES = 5 * 1024 * 1024;
 
 const fileNameOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
 
-/** Files in a bucket of S3 or of a service with its interface. */
-export function s3Files({ bucket, region, endpoint, credentials, timeoutMs }: S3Options): Files {
-  const client = new S3Client({
+/** The library, loaded with the first file: it is large, and most processes write none. */
+async function open({ region, endpoint, credentials, timeoutMs }: S3Options) {
+  const [sdk, { Upload }, { getSignedUrl }] = await Promise.all([
+    import('@aws-sdk/client-s3'),
+    import('@aws-sdk/lib-storage'),
+    import('@aws-sdk/s3-request-presigner'),
+  ]);
+  const client = new sdk.S3Client({
     region,
     maxAttempts: ATTEMPTS,
     requestHandler: { requestTimeout: timeoutMs, connectionTimeout: timeoutMs },
@@ -35,8 +37,20 @@ export function s3Files({ bucket, region, endpoint, credentials, timeoutMs }: S3
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
     ...(credentials === undefined ? {} : { credentials }),
   });
+  return { client, sdk, Upload, getSignedUrl };
+}
+
+/** Files in a bucket of S3 or of a service with its interface. */
+export function s3Files(options: S3Options): Files {
+  const { bucket } = options;
+  let opened: ReturnType<typeof open> | undefined;
+  const library = () => {
+    opened ??= open(options);
+    return opened;
+  };
   return {
     async write(name, content) {
+      const { client, Upload } = await library();
       const body = Readable.from(content, { objectMode: false });
       await new Upload({
         client,
@@ -45,18 +59,18 @@ export function s3Files({ bucket, region, endpoint, credentials, timeoutMs }: S3
         partSize: PART_BYTES,
       }).done();
     },
-    linkTo: (name, seconds) =>
-      getSignedUrl(
-        client,
-        new GetObjectCommand({
-          Bucket: bucket,
-          Key: name,
-          ResponseContentDisposition: `attachment; filename="${fileNameOf(name)}"`,
-        }),
-        { expiresIn: seconds },
-      ),
+    async linkTo(name, seconds) {
+      const { client, sdk, getSignedUrl } = await library();
+      const command = new sdk.GetObjectCommand({
+        Bucket: bucket,
+        Key: name,
+        ResponseContentDisposition: `attachment; filename="${fileNameOf(name)}"`,
+      });
+      return getSignedUrl(client, command, { expiresIn: seconds });
+    },
     async remove(name) {
-      await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: name }));
+      const { client, sdk } = await library();
+      await client.send(new sdk.DeleteObjectCommand({ Bucket: bucket, Key: name }));
     },
   };
 }
