@@ -49,7 +49,7 @@ export default {
         dependencyTypesNot: ['type-only'],
         pathNot: [
           '/rules\\.ts$',
-          '/(money|ids|instant)\\.ts$',
+          '/(money|ids|instant|email)\\.ts$',
           '/[a-z-]*contract\\.ts$',
           '/kernel/ports/',
           'node_modules',

@@ -270,7 +270,6 @@ async function seed(db: Database): Promise<void> {
   await seedWorkflow(db);
   await seedLicenses(db);
   await seedBilling(db, await buyerIn(db));
-  await seedLicenses(db);
 }
 
 /** A workflow that has ended, to have one to look at. */

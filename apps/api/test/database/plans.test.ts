@@ -194,7 +194,7 @@ async function fill(db: Database, dialect: Dialect): Promise<Set<string>> {
     facts: '{}',
     request_id: `request-${at}`,
   }));
-  await insertMany(db, 'users', (at) => ({ username: `user-${at}`, email: `user-${at}@test.example`, ...times }));
+  await insertMany(db, 'users', (at) => ({ username: `other-${at}`, email: `other-${at}@test.example`, ...times }));
   // Some customers, users and operations, each with many entries.
   const entries = Array.from({ length: OTHERS }, () => newUuid());
   await insertMany(db, 'audit_entries', (at) => ({

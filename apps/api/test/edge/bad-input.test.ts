@@ -43,6 +43,10 @@ function refusalOf({ legacy }: Operation, message: string): string {
   return JSON.stringify(form ? form.encode({ fields } as never, '') : fields);
 }
 
+/** Whether any object is a value of the field. */
+const isFreeForm = ({ contract }: Operation, name: string): boolean =>
+  contract.input.shape[name]?.def.type === 'record';
+
 const EVIL_BODIES = ['{"a":', '{]', '\u0000'];
 const deep = `${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}`;
 
@@ -57,6 +61,8 @@ describe.each(dialects)('bad input on %s', (dialect) => {
     });
   beforeAll(async () => {
     world = await startApp(dialect);
+    // One operation is for this account only.
+    Object.assign(world.runtime.settings, { retirementWorkerUsername: 'user-7' });
     await world.call('GET', '/api/v1/policy-redemption/credits_available/', operatorToken());
     // What does not exist is said before anything about the body, so the transaction to reverse is there.
     const redeem = `/api/v1/policy-redemption/${demonstration.spendPolicy}/redeem/`;
@@ -121,7 +127,9 @@ describe.each(dialects)('bad input on %s', (dialect) => {
       if (method === 'GET') return unwritten();
       const inPath = pathNames(operation);
       for (const name of Object.keys(sampleOf(operation)).filter((each) => !inPath.includes(each))) {
-        for (const bad of [{}, [[]], { $ne: 1 }, { toString: null }]) {
+        for (const bad of isFreeForm(operation, name)
+          ? [[[]], 'text', 12]
+          : [{}, [[]], { $ne: 1 }, { toString: null }]) {
           const { url, body } = restRequest(operation, sampleOf(operation, { [name]: bad }));
           expect((await send(world, method, url, JSON.stringify(body))).status, `${name}=${JSON.stringify(bad)}`).toBe(
             400,
@@ -312,6 +320,8 @@ test('whatever is sent, the status is below 500 and one that the document lists'
   timeout: 120_000,
 }, async (context) => {
   const world = await startApp('postgres', { poolSize: 20 });
+  // Without a secret every learner with a licence is told 503.
+  Object.assign(world.runtime.settings, { subsidyChecksumSecret: 'secret' });
   try {
     const described = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),

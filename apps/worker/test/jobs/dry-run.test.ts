@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type Database, type Dialect, dialectOf } from '@enterprise-access/db';
@@ -203,6 +203,92 @@ const leaveDueRenewal = ({ db }: Place) =>
     .where({ prior_subscription_plan_uuid: demonstration.plan })
     .update({ effective_date: LONG_AGO });
 
+const pastTimes = { created: LONG_AGO, modified: LONG_AGO };
+const ofCustomer = { enterprise_customer_uuid: demonstration.customer };
+
+/** A purchase of a buyer that no other row is about. */
+async function leaveIntent({ db }: Place, state: 'created' | 'paid'): Promise<void> {
+  const id = randomInt(1, 2 ** 31);
+  await db('checkout_intents').insert({
+    uuid: randomUUID(),
+    id,
+    user_id: id,
+    ssp_product: 'teams-yearly',
+    product_line: 'teams',
+    stripe_product_id: '',
+    state,
+    expires_at: LONG_AGO,
+    quantity: 1,
+    ...pastTimes,
+  });
+}
+
+const leaveStripeEvent = ({ db }: Place) =>
+  db('stripe_events').insert({
+    event_id: 'evt_old',
+    event_type: 'invoice.paid',
+    stripe_created: LONG_AGO,
+    object_id: 'in_old',
+    data: '{"email":"learner-1000@demo.example"}',
+    handled_at: LONG_AGO,
+    created: LONG_AGO,
+  });
+
+/** A renewal that was paid for and never processed. */
+async function leavePaidRenewal({ db }: Place): Promise<void> {
+  const intent = { checkout_intent_uuid: demonstration.checkoutIntent };
+  const renewal = await db('subscription_renewals').where(intent).first('uuid');
+  await db('stripe_invoices').insert({
+    uuid: randomUUID(),
+    ...intent,
+    ...ofCustomer,
+    stripe_invoice_id: 'in_paid',
+    stripe_subscription_id: 'sub_paid',
+    kind: 'first_period',
+    amount_paid_cents: 100,
+    currency: 'usd',
+    paid_at: LONG_AGO,
+    renewal_uuid: renewal.uuid,
+    ...pastTimes,
+  });
+}
+
+const leaveWorkflow = ({ db }: Place, change: Readonly<Record<string, unknown>>) =>
+  db('workflows').insert({
+    uuid: randomUUID(),
+    ...ofCustomer,
+    kind: 'demonstration',
+    version: 1,
+    idempotency_key: randomUUID(),
+    input: '{"json":{}}',
+    position: 0,
+    correlation_id: randomUUID(),
+    ...pastTimes,
+    ...change,
+  });
+
+const leaveSleeping = (place: Place) => leaveWorkflow(place, { status: 'waiting', wake_at: LONG_AGO });
+const leaveEnded = (place: Place) => leaveWorkflow(place, { status: 'succeeded', finished: LONG_AGO });
+
+const leaveBulkEnrollment = ({ db }: Place) =>
+  db('bulk_enrollments').insert({
+    uuid: randomUUID(),
+    ...ofCustomer,
+    customer_agreement_uuid: demonstration.agreement,
+    job_uuid: randomUUID(),
+    course_run_keys: '[]',
+    notify: false,
+    is_planned: true,
+    finished: LONG_AGO,
+    ...pastTimes,
+  });
+
+/** The platform has taken the address of a learner with a request. */
+async function leaveRetiredUser({ db }: Place): Promise<void> {
+  const { user_id: id } = await db('learner_credit_requests').first('user_id');
+  await db('users').where({ id }).update({ email: 'retired@demo.example' });
+}
+
 /** What each scheduled command needs to find so that it would write. Null: it never writes. */
 const findings: Readonly<Record<string, ((place: Place) => Promise<unknown>) | null>> = {
   'redemptions.reconcile': leaveUnenrolment,
@@ -225,6 +311,14 @@ const findings: Readonly<Record<string, ((place: Place) => Promise<unknown>) | n
   'licenses.processRenewals': leaveDueRenewal,
   // There are no products yet.
   'licenses.seedProducts': async () => undefined,
+  'licenses.expireBulkEnrollments': leaveBulkEnrollment,
+  'billing.expireIntents': (place) => leaveIntent(place, 'created'),
+  'billing.markStalled': (place) => leaveIntent(place, 'paid'),
+  'billing.scrub': leaveStripeEvent,
+  'billing.reconcile': leavePaidRenewal,
+  'workflow.wake': leaveSleeping,
+  'workflow.forget': leaveEnded,
+  'requests.followUsers': leaveRetiredUser,
 };
 
 /** Every row of every table, as text. */
@@ -273,6 +367,8 @@ describe.each(dialects)('commands of the schedule on %s', { timeout: 120_000 }, 
       NODE_ENV: 'test',
       LOG_LEVEL: 'fatal',
       ...settingsFor(business.url, queues.url, sandbox.url),
+      STRIPE_API_URL: sandbox.url,
+      STRIPE_API_KEY: 'key',
       BRAZE_API_URL: `${sandbox.url}/braze`,
       BRAZE_API_KEY: 'key',
       ...Object.fromEntries(Object.keys(campaigns).map((name) => [name, name])),

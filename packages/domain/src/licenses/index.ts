@@ -1,2 +1,1 @@
 export { localPlans, localSubscriptions } from './local.ts';
-export { autoApplicablePlan, isActiveAndCurrent } from './rules.ts';

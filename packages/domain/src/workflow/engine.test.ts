@@ -292,7 +292,11 @@ describe.each(dialects)('workflows on %s', (dialect) => {
     await depart(uuid);
     await go(uuid);
     world.now = new Date(world.now.getTime() + 91 * 86_400_000);
-    await runJob(runtime, forgetJob, { uuid: newUuid(), payload: {}, signal: never, dryRun: false, isLast: true });
+    const forget = (dryRun: boolean) =>
+      runJob(runtime, forgetJob, { uuid: newUuid(), payload: {}, signal: never, dryRun, isLast: true });
+    const { deleted } = (await forget(true)) as { deleted: number };
+    expect(deleted).toBeGreaterThan(0);
+    expect(await forget(false)).toEqual({ deleted });
     for (const table of ['workflow_steps', 'workflow_signals'])
       expect(await database.db(table).where({ workflow_uuid: uuid })).toEqual([]);
     expect(await database.db('workflows').where({ uuid })).toEqual([]);

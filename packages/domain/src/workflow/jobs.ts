@@ -51,8 +51,9 @@ export const forgetJob = implementJob(
   }),
   async ({ runtime, dryRun, signal }, { days, batch }) => {
     const before = new Date(runtime.clock().getTime() - days * DAY_MS);
+    if (dryRun) return { deleted: await store.countEnded(runtime.db, before) };
     let deleted = 0;
-    for (let last = batch; last === batch && !dryRun; deleted += last) {
+    for (let last = batch; last === batch; deleted += last) {
       signal.throwIfAborted();
       last = await transaction(runtime.db, (trx) => store.deleteEnded(trx, before, batch));
     }

@@ -101,11 +101,15 @@ export async function due(db: Connection, now: Date, limit: number): Promise<Wor
   return rows.map((row) => workflows.decode(row));
 }
 
-/** Ended workflows that are older than a time, with everything that belongs to them. */
+const endedBefore = (db: Connection, before: Date) =>
+  db(workflows.table).whereIn('status', ['succeeded', 'cancelled']).where('finished', '<', before);
+
+export const countEnded = async (db: Connection, before: Date): Promise<number> =>
+  Number((await endedBefore(db, before).count({ n: '*' }).first())?.n ?? 0);
+
+/** Deletes ended workflows that are older than a time, with everything that belongs to them. */
 export async function deleteEnded(trx: Transaction, before: Date, limit: number): Promise<number> {
-  const uuids: string[] = await trx(workflows.table)
-    .whereIn('status', ['succeeded', 'cancelled'])
-    .where('finished', '<', before)
+  const uuids: string[] = await endedBefore(trx, before)
     .orderBy('uuid')
     .limit(limit)
     .forUpdate()
