@@ -141,7 +141,11 @@ async function fill(db: Database, tables: Map<string, Column[]>): Promise<void> 
     const later: string[] = [];
     for (const table of waiting) {
       const columns = tables.get(table) ?? [];
-      const rows = [1, 2].map((n) => Object.fromEntries(columns.map((column) => [column.name, sampleOf(column, n)])));
+      // Some tables have rows of the migration itself.
+      const isFilled = (await db(table).first()) !== undefined;
+      const rows = (isFilled ? [8, 9] : [1, 2]).map((n) =>
+        Object.fromEntries(columns.map((column) => [column.name, sampleOf(column, n)])),
+      );
       await db(table)
         .insert(rows)
         .catch((error: { code?: string }) => {
