@@ -3,7 +3,7 @@ import type { Dialect } from '@enterprise-access/db';
 import { createTestDatabase, type TestServers } from '@enterprise-access/db/testing';
 import { buildRuntime } from '@enterprise-access/platform';
 import { startSandbox } from '@enterprise-access/sandbox';
-import { demonstration, sandboxMail, seedDemonstration } from '@enterprise-access/start/demonstration';
+import { demonstration, sandboxBilling, sandboxMail, seedDemonstration } from '@enterprise-access/start/demonstration';
 import { makeToken } from '@enterprise-access/start/token';
 import { buildApp } from '../../apps/api/src/app.ts';
 import { readEnvironment } from '../../apps/api/src/env.ts';
@@ -43,7 +43,9 @@ export async function startTarget(servers: TestServers, dialect: Dialect) {
     BACKEND_SERVICE_EDX_OAUTH2_SECRET: 'secret',
     THROTTLE_ACTOR_PER_MINUTE: '10000000',
     THROTTLE_ANONYMOUS_PER_MINUTE: '10000000',
+    ENTERPRISE_SUBSIDY_CHECKSUM_SECRET_KEY: SECRET,
     ...sandboxMail(sandbox.url),
+    ...sandboxBilling(sandbox.url),
   });
   const runtime = buildRuntime(env, log, 'http://access.test');
   const app = await buildApp({ env, runtime });

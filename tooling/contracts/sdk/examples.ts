@@ -45,8 +45,15 @@ function exampleValue(schema: z.ZodType, name: string): string {
   if (examples?.[0] !== undefined) return literal(examples[0]);
   if (definition.type === 'number' || definition.type === 'int') return String(Math.max(1, minimum ?? 1));
   if (isNullable) return 'null';
-  return definition.type === 'string' ? literal('text') : '{}';
+  if (definition.type === 'string') return literal('text');
+  const fields = definition.shape ? requiredFields(definition.shape) : [];
+  return fields.length === 0 ? '{}' : `{ ${fields.join(', ')} }`;
 }
+
+const requiredFields = (shape: Readonly<Record<string, z.ZodType>>): string[] =>
+  Object.entries(shape)
+    .filter(([, field]) => !fieldOf(field, 'input').isOptional)
+    .map(([name, field]) => `${name}: ${exampleValue(field, name)}`);
 
 const literal = (value: unknown): string =>
   typeof value === 'string'

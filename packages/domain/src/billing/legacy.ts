@@ -75,7 +75,10 @@ const managed = (of: { readonly errors: readonly { readonly code: string }[] }):
 
 const PLAN_MISSING = 'subscription_plan_uuid query param is required';
 const planMissing: LegacyError = {
-  body: z.union([z.array(z.string()), z.record(z.string(), z.array(z.string()))]),
+  body: z.union([
+    z.array(z.string()),
+    z.record(z.string(), z.array(z.string())).meta({ title: 'MessageListsByField' }),
+  ]),
   encode: ({ fields }: { fields: Readonly<Record<string, readonly string[]>> }) =>
     fields.subscription_plan_uuid?.[0] === 'This field is required.' ? [PLAN_MISSING] : fields,
 };
@@ -113,7 +116,7 @@ const syncRefused: LegacyError = {
   encode: (_details: never, message: string) => ({ sync: [message] }),
 };
 const firstMessages: LegacyError = {
-  body: z.record(z.string(), z.string()),
+  body: z.record(z.string(), z.string()).meta({ title: 'FirstMessagesByField' }),
   encode: ({ fields }: { fields: Readonly<Record<string, readonly string[]>> }) =>
     Object.fromEntries(Object.entries(fields).map(([name, messages]) => [name, [messages].flat()[0] ?? ''])),
 };

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Contract } from './contract.ts';
 import type { Settings } from './settings.ts';
 
@@ -63,6 +63,9 @@ export const legacyReply = <C extends Contract>(
   _contract: C,
   reply: LegacyReply<z.infer<C['output']>>,
 ): LegacyReply<never> => reply as LegacyReply<never>;
+
+/** A body of messages by field. It has a name because generators of clients cannot put a nameless map into a union. */
+export const messagesByField = z.record(z.string(), z.unknown()).meta({ title: 'AnyMessagesByField' });
 
 /** Converts every leaf to text like the old services do in structured details: null becomes "None", 12 becomes "12". */
 export function leavesAsText(value: unknown): unknown {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { encodePlainPage, plainEnvelope } from '../kernel/envelope.ts';
 import type { FieldErrors } from '../kernel/errors.ts';
-import { type LegacyError, type LegacyForm, legacyReply } from '../kernel/legacy.ts';
+import { type LegacyError, type LegacyForm, legacyReply, messagesByField } from '../kernel/legacy.ts';
 import { snakeCase, wireCodec } from '../kernel/wire.ts';
 import * as agreement from './agreements/provisioning-contract.ts';
 import { agreementReply, planPageReply, planReply } from './legacy.ts';
@@ -11,9 +11,7 @@ import * as renewal from './renewals/contract.ts';
 import { renewal as renewalView } from './view-contract.ts';
 
 /** Provisioning wraps its refusals: a sentence, or messages by field. */
-const wrapped = z
-  .object({ error: z.union([z.string(), z.record(z.string(), z.unknown())]) })
-  .meta({ title: 'WrappedError' });
+const wrapped = z.object({ error: z.union([z.string(), messagesByField]) }).meta({ title: 'WrappedError' });
 const wrappedMessage: LegacyError = {
   body: wrapped,
   encode: (_details: never, message: string) => ({ error: message }),

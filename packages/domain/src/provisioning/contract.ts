@@ -25,7 +25,8 @@ const country = z
   .trim()
   .regex(/^[A-Za-z]{2}$/, { error: (issue) => `"${String(issue.input).slice(0, 100)}" is not a valid choice.` })
   .toUpperCase()
-  .describe('ISO 3166-1 alpha-2 code.');
+  .describe('ISO 3166-1 alpha-2 code.')
+  .meta({ examples: ['US'] });
 
 const lineItem = z
   .string()

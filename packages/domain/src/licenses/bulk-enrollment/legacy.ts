@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { FieldErrors } from '../../kernel/errors.ts';
-import { type LegacyForm, legacyReply } from '../../kernel/legacy.ts';
+import { type LegacyForm, legacyReply, messagesByField } from '../../kernel/legacy.ts';
 import * as contract from './contract.ts';
 
 const jobId = z.string().describe('Identifies the bulk enrollment.');
@@ -43,7 +43,7 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
     }),
     errors: {
       invalid_input: {
-        body: z.union([z.string(), z.record(z.string(), z.unknown())]).meta({
+        body: z.union([z.string(), messagesByField]).meta({
           title: 'BulkEnrollmentStatusRefusal',
           description: 'A text if the job is not named, else messages by field.',
         }),

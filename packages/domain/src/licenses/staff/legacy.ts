@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { encodePlainPage, plainEnvelope } from '../../kernel/envelope.ts';
 import type { FieldErrors } from '../../kernel/errors.ts';
-import { type LegacyForm, legacyReply } from '../../kernel/legacy.ts';
+import { type LegacyForm, legacyReply, messagesByField } from '../../kernel/legacy.ts';
 import { snakeCase, wireCodec } from '../../kernel/wire.ts';
 import { planSummary } from '../view-contract.ts';
 import * as contract from './contract.ts';
@@ -23,7 +23,7 @@ const MISSING = ['This field is required.', 'This field may not be null.', 'This
 
 /** Fields without a value are answered with a text, in the order of the fields. */
 const missingAsText = (fields: readonly { readonly name: string; readonly article: string }[]) => ({
-  body: z.union([z.string(), z.record(z.string(), z.unknown())]).meta({
+  body: z.union([z.string(), messagesByField]).meta({
     title: 'LicenseLookupRefusal',
     description: 'A text for a field without a value, else messages by field.',
   }),
