@@ -418,7 +418,7 @@ describe.each(dialects)('the trail on %s', (dialect) => {
           source,
           enterprise_customer_uuid: customer,
           correlation_id: correlation,
-          reason: input.reason ?? null,
+          reason: input.reason ?? input.changeReason ?? null,
           request_id: expect.any(String),
           actor_user_id: expect.anything(),
         }),
