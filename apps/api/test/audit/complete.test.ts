@@ -375,7 +375,10 @@ describe.each(dialects)('the trail on %s', (dialect) => {
   let rows: ReadonlySet<string> = new Set();
   beforeAll(async () => {
     world = await startApp(dialect);
-    Object.assign(world.runtime, { workflowOf: (kind: string) => (kind === 'test.errand' ? errand : undefined) });
+    const { workflowOf } = world.runtime;
+    Object.assign(world.runtime, {
+      workflowOf: (kind: string, version: number) => (kind === 'test.errand' ? errand : workflowOf(kind, version)),
+    });
   });
   afterAll(() => world.stop());
 
