@@ -9,6 +9,7 @@ export {
   recordChanges,
   storeRecorded,
   systemOrigin,
+  touch,
   withOrigin,
 } from './audit.ts';
 export { changeOne, RowNotChanged } from './change-one.ts';

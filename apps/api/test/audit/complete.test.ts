@@ -375,7 +375,10 @@ describe.each(dialects)('the trail on %s', (dialect) => {
   let rows: ReadonlySet<string> = new Set();
   beforeAll(async () => {
     world = await startApp(dialect);
-    Object.assign(world.runtime, { workflowOf: (kind: string) => (kind === 'test.errand' ? errand : undefined) });
+    const { workflowOf } = world.runtime;
+    Object.assign(world.runtime, {
+      workflowOf: (kind: string, version: number) => (kind === 'test.errand' ? errand : workflowOf(kind, version)),
+    });
   });
   afterAll(() => world.stop());
 
@@ -418,7 +421,7 @@ describe.each(dialects)('the trail on %s', (dialect) => {
           source,
           enterprise_customer_uuid: customer,
           correlation_id: correlation,
-          reason: input.reason ?? null,
+          reason: input.reason ?? input.changeReason ?? null,
           request_id: expect.any(String),
           actor_user_id: expect.anything(),
         }),

@@ -1,6 +1,8 @@
 import { expect } from 'vitest';
 import { newBuyer, purchase } from '../billing/support.ts';
-import type { Input, World } from '../support/examples.ts';
+import { provisioningOf } from '../licenses/provisioning.ts';
+import { type Input, viaRest, type World } from '../support/examples.ts';
+import { operationNamed } from '../support/fixtures.ts';
 import { operatorToken } from '../support/harness.ts';
 
 interface Case {
@@ -11,7 +13,6 @@ interface Case {
   readonly follows?: string;
 }
 
-const PRODUCT = 1;
 const [START, END] = [new Date('2026-06-01T00:00:00Z'), new Date('2026-06-15T00:00:00Z')];
 let next = 0;
 const lineItem = (): string => {
@@ -23,6 +24,7 @@ const lineItem = (): string => {
 async function paid(world: World) {
   const { intent } = await purchase(world, newBuyer());
   const slug: string = intent.enterprise_slug;
+  const { free: productId } = await provisioningOf(() => world).products();
   const input = {
     enterpriseCustomer: { name: `Company ${slug}`, slug, country: 'US' },
     pendingAdmins: [{ userEmail: 'new.admin@demo.example' }],
@@ -32,10 +34,10 @@ async function paid(world: World) {
       salesforceOpportunityLineItem: lineItem(),
       startDate: START,
       expirationDate: END,
-      productId: PRODUCT,
+      productId,
       desiredNumLicenses: 2,
     },
-    firstPaidSubscriptionPlan: { title: 'Paid', salesforceOpportunityLineItem: lineItem(), productId: PRODUCT },
+    firstPaidSubscriptionPlan: { title: 'Paid', salesforceOpportunityLineItem: lineItem(), productId },
   };
   return { input, intent };
 }
@@ -55,25 +57,7 @@ export const provisioningCases: Readonly<Record<string, (world: World) => Promis
   },
   async 'provisioning.updateSubscriptionPlanOli'(world) {
     const { input, intent } = await paid(world);
-    const { enterpriseCustomer, pendingAdmins, enterpriseCatalog, trialSubscriptionPlan: trial } = input;
-    const made = await world.call('POST', '/api/v1/provisioning', operatorToken(), {
-      enterprise_customer: enterpriseCustomer,
-      pending_admins: pendingAdmins.map(({ userEmail }) => ({ user_email: userEmail })),
-      enterprise_catalog: { title: enterpriseCatalog.title, catalog_query_id: enterpriseCatalog.catalogQueryId },
-      trial_subscription_plan: {
-        title: trial.title,
-        salesforce_opportunity_line_item: trial.salesforceOpportunityLineItem,
-        start_date: trial.startDate,
-        expiration_date: trial.expirationDate,
-        product_id: PRODUCT,
-        desired_num_licenses: trial.desiredNumLicenses,
-      },
-      first_paid_subscription_plan: {
-        title: 'Paid',
-        salesforce_opportunity_line_item: lineItem(),
-        product_id: PRODUCT,
-      },
-    });
+    const made = await viaRest(world, operationNamed('provisioning.create'), input, operatorToken());
     expect(made.status, JSON.stringify(made.body)).toBe(201);
     return {
       input: { checkoutIntentUuid: intent.uuid, salesforceOpportunityLineItem: lineItem() },

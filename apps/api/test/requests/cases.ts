@@ -12,7 +12,7 @@ interface Case {
 
 const LEARNER = 1_503;
 const APPROVED = ['assignment', 'learner_credit_request'];
-const DECLINED = ['learner_credit_request'];
+const REQUEST = ['learner_credit_request'];
 
 /** One request to a budget of its own. */
 async function requested(world: World) {
@@ -71,19 +71,19 @@ export const requestCases: Readonly<Record<string, (world: World) => Promise<Cas
   },
   async 'learnerCreditRequests.decline'(world) {
     const { uuid, of, caller } = await requested(world);
-    return { ...caller, input: { ...of, subsidyRequestUuids: [uuid] }, changes: DECLINED };
+    return { ...caller, input: { ...of, subsidyRequestUuids: [uuid] }, changes: REQUEST };
   },
   async 'learnerCreditRequests.declineAll'(world) {
     const { toBudget, caller } = await requested(world);
-    return { ...caller, input: toBudget, changes: DECLINED };
+    return { ...caller, input: toBudget, changes: REQUEST };
   },
   async 'learnerCreditRequests.remind'(world) {
     const { uuid, of, caller } = await approved(world);
-    return { ...caller, input: { ...of, learnerCreditRequestUuids: [uuid] }, changes: [] };
+    return { ...caller, input: { ...of, learnerCreditRequestUuids: [uuid] }, changes: REQUEST };
   },
   async 'learnerCreditRequests.remindAll'(world) {
     const { toBudget, caller } = await approved(world);
-    return { ...caller, input: toBudget, changes: [] };
+    return { ...caller, input: toBudget, changes: REQUEST };
   },
   async 'requestConfigurations.create'(world) {
     const budget = await requestBudget(world);

@@ -67,6 +67,13 @@ export const pathNames = (operation: Operation): string[] =>
   [...operation.contract.rest.path.matchAll(PLACEHOLDER)].map(([, name = '']) => name);
 export const methodsOf = ({ contract: { rest } }: Operation): Method[] => [rest.method, ...(rest.alsoMethods ?? [])];
 
+/** With the names of the wire in objects and lists of objects. */
+function onWire(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(onWire);
+  if (value === null || typeof value !== 'object' || value instanceof Date) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [snakeCase(name), onWire(part)]));
+}
+
 /** The REST request for an input, with wire names in path, query or body. */
 export function restRequest(operation: Operation, input: Input): { url: string; body?: Input } {
   const { method, path } = operation.contract.rest;
@@ -74,7 +81,7 @@ export function restRequest(operation: Operation, input: Input): { url: string; 
   const url = path.replace(PLACEHOLDER, (_all, name: string) => encodeURIComponent(String(input[name])));
   const others = Object.entries(input).filter(([name]) => !inPath.has(name));
   if (method !== 'GET')
-    return { url, body: Object.fromEntries(others.map(([name, value]) => [snakeCase(name), value])) };
+    return { url, body: Object.fromEntries(others.map(([name, value]) => [snakeCase(name), onWire(value)])) };
   const query = new URLSearchParams();
   for (const [name, value] of others) {
     for (const each of Array.isArray(value) ? value : [value]) query.append(snakeCase(name), String(each));

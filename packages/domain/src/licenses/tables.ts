@@ -77,8 +77,9 @@ export const subscriptionPlans = defineModel('subscription_plans', {
   tenant: 'enterpriseCustomerUuid',
   audited: {
     subject: 'subscription_plan',
-    // The records of the licences tell of these. Seats are created without a record each: the plan says how many.
+    // The records of the licences tell of these. Seats are created without a record each: a note of the plan says how many.
     ignored: [
+      'unassignedCount',
       'assignedCount',
       'activatedCount',
       'revokedCount',

@@ -1,4 +1,4 @@
-import type { Connection, Row, Transaction } from '@enterprise-access/db';
+import { type Connection, type Row, type Transaction, touch } from '@enterprise-access/db';
 import { planTypes, products } from '../tables.ts';
 
 export type ProductRow = Readonly<Row<typeof products>>;
@@ -75,10 +75,13 @@ export const nextPlanTypeId = async (trx: Transaction): Promise<number> => {
   return (last?.id ?? 0) + 1;
 };
 
+/** Plan types are no subject of the trail, which has an entry of who changed one. */
 export const insertPlanType = async (trx: Transaction, row: PlanTypeRow): Promise<void> => {
   await trx(planTypes.table).insert(planTypes.encode(row));
+  touch(trx);
 };
 
 export const updatePlanType = async (trx: Transaction, { id, ...row }: PlanTypeRow): Promise<void> => {
   await trx(planTypes.table).where({ id }).update(planTypes.encode(row));
+  touch(trx);
 };
