@@ -1,7 +1,13 @@
 import { z } from 'zod';
-import { type LegacyError, type LegacyForm, legacyReply, type QueryName, type RestRequest } from '../kernel/legacy.ts';
+import {
+  type LegacyError,
+  type LegacyForm,
+  legacyReply,
+  messagesByField,
+  type QueryName,
+  type RestRequest,
+} from '../kernel/legacy.ts';
 import { linkToPage } from '../kernel/links.ts';
-import { jsonObject } from '../kernel/metadata.ts';
 import type { Page } from '../kernel/page.ts';
 import { snakeCase, wireCodec } from '../kernel/wire.ts';
 import * as catalogue from './catalogue-contract.ts';
@@ -41,7 +47,9 @@ const product = wireCodec(catalogue.sspProduct);
 const subscription = wireCodec(management.billingSubscription);
 
 const bareText: LegacyError = { body: z.string(), encode: (_details: never, message: string) => message };
-const bareList: LegacyError = { body: z.array(z.string()), encode: (_details: never, message: string) => [message] };
+/** One sentence in a list; named, because generators of clients cannot put a nameless list into a union. */
+const sentences = z.array(z.string()).meta({ title: 'Sentences' });
+const bareList: LegacyError = { body: sentences, encode: (_details: never, message: string) => [message] };
 const nothing: LegacyError = { body: z.undefined(), encode: () => undefined };
 
 const decisionBody = z
@@ -75,16 +83,15 @@ const managed = (of: { readonly errors: readonly { readonly code: string }[] }):
 
 const PLAN_MISSING = 'subscription_plan_uuid query param is required';
 const planMissing: LegacyError = {
-  body: z.union([
-    z.array(z.string()),
-    z.record(z.string(), z.array(z.string())).meta({ title: 'MessageListsByField' }),
-  ]),
+  body: z.union([sentences, messagesByField]),
   encode: ({ fields }: { fields: Readonly<Record<string, readonly string[]>> }) =>
     fields.subscription_plan_uuid?.[0] === 'This field is required.' ? [PLAN_MISSING] : fields,
 };
 
 const portal = { nothing_to_manage: bareText, stripe_refused: bareText };
-const portalBody = jsonObject().meta({ title: 'StripePortalSession' });
+const portalBody = z
+  .looseObject({ url: z.string().optional().describe('Where the portal is.') })
+  .meta({ title: 'StripePortalSession' });
 
 const academyBody = z
   .object({
@@ -116,7 +123,9 @@ const syncRefused: LegacyError = {
   encode: (_details: never, message: string) => ({ sync: [message] }),
 };
 const firstMessages: LegacyError = {
-  body: z.record(z.string(), z.string()).meta({ title: 'FirstMessagesByField' }),
+  body: z
+    .looseObject({ non_field_errors: z.string().optional().describe('Message of the whole input.') })
+    .meta({ title: 'FirstMessagesByField' }),
   encode: ({ fields }: { fields: Readonly<Record<string, readonly string[]>> }) =>
     Object.fromEntries(Object.entries(fields).map(([name, messages]) => [name, [messages].flat()[0] ?? ''])),
 };
@@ -139,7 +148,9 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
   createCheckoutSession: {
     errors: {
       checkout_refused: {
-        body: z.record(z.string(), decisionBody).meta({ title: 'CheckoutDecisions' }),
+        body: z
+          .looseObject({ quantity: decisionBody.optional().describe('Of the number of licences, as for each field.') })
+          .meta({ title: 'CheckoutDecisions' }),
         encode: ({ decisions }: z.infer<typeof contract.checkoutRefused.details>) =>
           Object.fromEntries(
             Object.entries(decisions).map(([field, { errorCode, developerMessage }]) => [
@@ -180,7 +191,12 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
   listAcademyProducts: {
     reply: legacyReply(catalogue.listAcademyProducts, {
       body: z
-        .object({ count: z.int(), next: z.null(), previous: z.null(), results: z.array(academyBody) })
+        .object({
+          count: z.int(),
+          next: z.string().nullable(),
+          previous: z.string().nullable(),
+          results: z.array(academyBody),
+        })
         .meta({ title: 'AcademyProducts' }),
       encode: ({ academies }) => ({
         count: academies.length,

@@ -65,7 +65,9 @@ export const legacyReply = <C extends Contract>(
 ): LegacyReply<never> => reply as LegacyReply<never>;
 
 /** A body of messages by field. It has a name because generators of clients cannot put a nameless map into a union. */
-export const messagesByField = z.record(z.string(), z.unknown()).meta({ title: 'AnyMessagesByField' });
+export const messagesByField = z
+  .looseObject({ non_field_errors: z.unknown().optional().describe('Messages of the whole input.') })
+  .meta({ title: 'AnyMessagesByField' });
 
 /** Converts every leaf to text like the old services do in structured details: null becomes "None", 12 becomes "12". */
 export function leavesAsText(value: unknown): unknown {

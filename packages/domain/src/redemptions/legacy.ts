@@ -33,7 +33,7 @@ const requestability = legacyReply(contract.canRequest, {
   body: z.union([
     z.object({
       content_key: z.string(),
-      reason: z.null(),
+      reason: z.string().nullable().describe('Null: nothing stands in the way.'),
       can_request: z.literal(true),
       requestable_subsidy_access_policy: z.object(renamed(contract.redeemablePolicy.shape)).meta({
         title: 'RequestablePolicyBody',

@@ -375,8 +375,8 @@ export interface LicensesSubsidyInput {
 export interface LicensesSubsidyOutput {
   /** Always `percentage`. */
   discountType: 'percentage';
-  /** Per cent of the price. */
-  discountValue: 100;
+  /** Per cent of the price; 100. */
+  discountValue: number;
   /** Status of the licence. */
   status: 'activated' | 'assigned' | 'revoked' | 'unassigned' | (string & {});
   /** The licence. */

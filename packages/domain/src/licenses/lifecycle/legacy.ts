@@ -15,7 +15,7 @@ export const legacy: Readonly<Record<string, LegacyForm>> = {
   retireUser: {
     errors: {
       invalid_input: {
-        body: z.record(z.string(), z.unknown()).meta({
+        body: z.looseObject({ detail: z.string().optional() }).meta({
           title: 'RetirementRefusal',
           description: '`detail` for a field without a value, else messages by field.',
         }),

@@ -96,7 +96,13 @@ const filterNames = ['user_email', 'status_in'] as const;
 const filter = z
   .object({
     name: z.string().max(64).describe('`user_email` for a part of the address, `status_in` for a list of statuses.'),
-    filterValue: z.union([z.string().max(LONGEST.email), z.array(z.string().max(64)).max(64)]).describe('The value.'),
+    filterValue: z
+      .union([
+        z.string().max(LONGEST.email),
+        // Named, because generators of clients cannot put a nameless list into a union.
+        z.array(z.string().max(64)).max(64).meta({ title: 'LicenseStatusList' }),
+      ])
+      .describe('The value.'),
   })
   .meta({ title: 'LicenseSelection' });
 export type Selection = z.infer<typeof filter>;

@@ -161,7 +161,7 @@ export const subsidy = defineContract({
   }),
   output: z.object({
     discountType: z.literal('percentage').describe('Always `percentage`.'),
-    discountValue: z.literal(100).describe('Per cent of the price.'),
+    discountValue: z.int().min(0).max(100).describe('Per cent of the price; 100.'),
     status: openEnum(licenseStatuses).describe('Status of the licence.'),
     subsidyId: z.string().describe('The licence.'),
     startDate: z.date().describe('Start of its plan.'),
