@@ -175,5 +175,5 @@ test('the checks of a version that has stored decisions stay as they are', () =>
   // Add a line for a new version; a changed line would read old decisions by the names of others.
   expect(digests(redemptionCheckNames)).toEqual({ 1: '0c3134e1eb444f20' });
   expect(digests(allocationCheckNames)).toEqual({ 1: '9a068fc70e27e9a6' });
-  expect(digests(requestCheckNames)).toEqual({ 1: '22616cb686531b96' });
+  expect(digests(requestCheckNames)).toEqual({ 1: '22616cb686531b96', 2: '636b2b8c36b276f4' });
 });
