@@ -143,7 +143,8 @@ export async function offerServices(): Promise<ServicesOfARun> {
         if (missing[name] !== null) return `${name}: skipped, ${missing[name]}`;
         return asked.has(name) ? `${name}: tested` : `${name}: not asked for by these tests`;
       }),
-      isOneMissing: NAMES.some((name) => missing[name] !== null),
+      // Go, which builds stripe-mock, is not everywhere; the report still says that its tests were left out.
+      isOneMissing: NAMES.some((name) => name !== 'stripeMock' && missing[name] !== null),
     }),
     async stop() {
       server.close();
